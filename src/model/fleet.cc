@@ -1,0 +1,111 @@
+// Look-ups over a fleet and the check of its invariants.
+#include "model/fleet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gw {
+
+std::uint32_t Partition::vertex_of(NodeId node) const {
+  const auto after = std::upper_bound(first.begin(), first.end(), node.value());
+  return static_cast<std::uint32_t>(after - first.begin()) - 1;
+}
+
+std::uint64_t Fleet::gpus() const {
+  std::vector<std::uint64_t> count(node_types.size());
+  for (const std::uint16_t type : node_type_of) ++count[type];
+  std::uint64_t total = 0;
+  for (std::size_t type = 0; type < count.size(); ++type) total += count[type] * node_types[type].gpus;
+  return total;
+}
+
+int Fleet::fabric_level(const std::string& level) const {
+  for (std::size_t index = 0; index < fabric.size(); ++index) {
+    if (fabric[index].level == level) return static_cast<int>(index);
+  }
+  return -1;
+}
+
+std::string Fleet::node_name(NodeId node) const {
+  if (feed.empty()) return fmt::format("node-{}", node.value() + 1);
+  std::string path;
+  std::uint32_t parent_begin = 0;
+  for (std::size_t index = feed.size(); index-- > 0;) {
+    const FeedLevel& level = feed[index];
+    const std::uint32_t vertex = level.partition.vertex_of(node);
+    if (!path.empty()) path += '/';
+    if (vertex < level.names.size() && !level.names[vertex].empty()) {
+      path += level.names[vertex];
+    } else {
+      const std::uint32_t first_sibling = level.partition.vertex_of(NodeId{parent_begin});
+      path += fmt::format("{}-{:02}", level.partition.level, vertex - first_sibling + 1);
+    }
+    parent_begin = level.partition.begin(vertex);
+  }
+  return path + fmt::format("/node-{}", node.value() - parent_begin + 1);
+}
+
+namespace {
+
+std::string check_partition(const Partition& partition, std::uint32_t nodes) {
+  if (partition.vertices() == 0) return fmt::format("level `{}` has no vertex", partition.level);
+  if (partition.first.front() != 0 || partition.first.back() != nodes)
+    return fmt::format("level `{}` does not cover all {} nodes", partition.level, nodes);
+  for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex) {
+    if (partition.begin(vertex) >= partition.end(vertex))
+      return fmt::format("vertex {} of level `{}` is empty", vertex, partition.level);
+  }
+  return {};
+}
+
+std::string check_nesting(const Partition& inner, const Partition& outer) {
+  if (!std::includes(inner.first.begin(), inner.first.end(), outer.first.begin(), outer.first.end()))
+    return fmt::format("level `{}` does not nest in level `{}`", inner.level, outer.level);
+  return {};
+}
+
+}  // namespace
+
+std::string check_fleet(const Fleet& fleet) {
+  if (fleet.nodes() == 0) return "the fleet has no nodes";
+  for (const std::uint16_t type : fleet.node_type_of) {
+    if (type >= fleet.node_types.size()) return "a node has an unknown node type";
+  }
+  for (const NodeType& type : fleet.node_types) {
+    if (type.gpus > 64) return fmt::format("node type `{}` has {} GPUs; at most 64", type.name, type.gpus);
+    if (type.gpu_type != NodeType::kNoGpu && type.gpu_type >= fleet.gpu_types.size())
+      return fmt::format("node type `{}` has an unknown GPU type", type.name);
+  }
+  if (fleet.gpu_types.size() > 64) return "more than 64 GPU types";
+  if (fleet.fabric.empty() || fleet.fabric.back().vertices() != 1) return "the fabric has no single root";
+  for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
+    std::string problem = check_partition(fleet.fabric[level], fleet.nodes());
+    if (problem.empty() && level > 0) problem = check_nesting(fleet.fabric[level - 1], fleet.fabric[level]);
+    if (!problem.empty()) return problem;
+  }
+  for (std::size_t level = 0; level < fleet.feed.size(); ++level) {
+    const FeedLevel& feed = fleet.feed[level];
+    std::string problem = check_partition(feed.partition, fleet.nodes());
+    if (problem.empty() && level > 0) problem = check_nesting(fleet.feed[level - 1].partition, feed.partition);
+    if (problem.empty() && feed.capacity.size() != feed.partition.vertices())
+      problem = fmt::format("feed level `{}` has {} capacities for {} vertices", feed.partition.level,
+                            feed.capacity.size(), feed.partition.vertices());
+    if (!problem.empty()) return problem;
+  }
+  return {};
+}
+
+Fleet flat_fleet(std::uint32_t nodes, std::uint32_t processors_per_node) {
+  Fleet fleet;
+  fleet.name = fmt::format("{} nodes of {} processor{}", nodes, processors_per_node, processors_per_node == 1 ? "" : "s");
+  NodeType type;
+  type.name = "node";
+  type.gpus = processors_per_node;
+  fleet.node_types.push_back(type);
+  fleet.node_type_of.assign(nodes, 0);
+  fleet.fabric.push_back(Partition{"fleet", {0, nodes}});
+  return fleet;
+}
+
+}  // namespace gw

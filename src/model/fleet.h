@@ -1,0 +1,110 @@
+// Fleet: the machines that a run decides over, as flat arrays that hold 1,000,000 GPUs in a few megabytes.
+//
+// Nodes are numbered in depth-first order of the site, so every hall, row, rack, NVLink domain, leaf and spine is
+// a contiguous range of node ids. Both trees over the nodes (fabric and feed) are lists of such partitions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+
+namespace gw {
+
+/// An accelerator type of the catalog. Rates are dense (no sparsity), in TFLOP/s per GPU; 0 = not published.
+struct GpuType {
+  std::string name;    ///< Stable key, e.g. `b200`.
+  std::string title;   ///< As the vendor writes it.
+  std::string vendor;
+  double dense_bf16_tflops = 0;
+  double dense_fp8_tflops = 0;
+  double dense_fp4_tflops = 0;
+  Bytes memory;
+  double memory_tb_s = 0;              ///< HBM or GDDR bandwidth, TB/s.
+  double scaleup_gbyte_s = 0;          ///< NVLink or like, GB/s per GPU in one direction.
+  std::uint32_t scaleup_domain_gpus = 1;
+  Milliwatts power_max;                ///< TDP of one GPU.
+  Milliwatts power_idle;
+  std::string source;
+};
+
+/// A kind of server. All nodes of one kind form a pool: a gang runs inside one pool.
+struct NodeType {
+  static constexpr std::uint32_t kNoGpu = 0xffffffffU;
+  std::string name;
+  std::uint32_t gpu_type = kNoGpu;  ///< Index into Fleet::gpu_types, or kNoGpu.
+  std::uint32_t gpus = 0;           ///< At most 64.
+  std::int64_t cpu_milli = 0;       ///< Thousandths of a core; 0 = not tracked (never binds).
+  std::int64_t memory_mib = 0;      ///< 0 = not tracked (never binds).
+  Milliwatts power_max;             ///< The whole node at full load.
+  Milliwatts power_idle;
+  std::string source;
+};
+
+/// One level of a tree over the nodes: vertex v holds the nodes [first[v], first[v + 1]).
+struct Partition {
+  std::string level;                 ///< `rack`, `leaf`, `site`, ...
+  std::vector<std::uint32_t> first;  ///< Ascending; front() == 0, back() == number of nodes; size() == vertices + 1.
+
+  [[nodiscard]] std::uint32_t vertices() const {
+    return first.empty() ? 0 : static_cast<std::uint32_t>(first.size() - 1);
+  }
+  [[nodiscard]] std::uint32_t begin(std::uint32_t vertex) const { return first[vertex]; }
+  [[nodiscard]] std::uint32_t end(std::uint32_t vertex) const { return first[vertex + 1]; }
+  /// The vertex that holds `node`: O(log vertices).
+  [[nodiscard]] std::uint32_t vertex_of(NodeId node) const;
+};
+
+/// Where a part of the fleet stands and which law it answers to.
+struct Site {
+  std::string name;
+  std::string operator_name;
+  std::string country;                     ///< ISO 3166-1 alpha-2.
+  std::vector<std::string> jurisdictions;  ///< Whose courts can compel the operator: `DE`, `EU`, ...
+  double latitude_deg = 0;
+  double longitude_deg = 0;
+  double pue = 1.0;                        ///< Facility power over IT power.
+  Milliwatts grid_capacity;                ///< Of the grid connection, facility side; 0 = not given.
+  double tariff_eur_per_mwh = 0;
+  double carbon_g_per_kwh = 0;
+};
+
+/// A level of the feed tree (rack, row, hall, site) with the IT power each vertex may draw; 0 = not limited.
+struct FeedLevel {
+  Partition partition;
+  std::vector<Milliwatts> capacity;  ///< One per vertex.
+  std::vector<std::string> names;    ///< One per vertex, or empty: numbered from 1 inside the level above.
+};
+
+/// Everything about the machines. Invariants are checked by `check_fleet`.
+struct Fleet {
+  std::string name;
+  std::vector<GpuType> gpu_types;
+  std::vector<NodeType> node_types;
+  std::vector<Site> sites;
+  std::vector<std::uint16_t> node_type_of;  ///< Per node, index into node_types.
+  /// Smallest span first (e.g. nvlink, leaf, spine, site, fleet); each level nests in the next; the last has one
+  /// vertex that holds every node. A single node is below the first level and is not listed.
+  std::vector<Partition> fabric;
+  /// Smallest first (rack, row, hall, site); may be empty.
+  std::vector<FeedLevel> feed;
+
+  [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(node_type_of.size()); }
+  [[nodiscard]] const NodeType& type_of(NodeId node) const { return node_types[node_type_of[node.value()]]; }
+  [[nodiscard]] std::uint64_t gpus() const;
+  /// Index of the fabric level with that name, or -1.
+  [[nodiscard]] int fabric_level(const std::string& level) const;
+  /// `munich/hall-2/row-01/rack-03/node-2`, from the feed tree; `node-17` where there is none.
+  [[nodiscard]] std::string node_name(NodeId node) const;
+};
+
+/// Empty when every invariant of `fleet` holds, else what is wrong (for tests and for readers' last line).
+std::string check_fleet(const Fleet& fleet);
+
+/// N identical nodes with `processors_per_node` processors (as GPUs of no type) in one flat fabric: the setting of
+/// studies on Standard Workload Format logs.
+Fleet flat_fleet(std::uint32_t nodes, std::uint32_t processors_per_node = 1);
+
+}  // namespace gw

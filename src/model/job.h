@@ -1,0 +1,65 @@
+// What a job asks for (all that the core may see) and what it will really do (known to a simulation only).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/ids.h"
+#include "base/units.h"
+
+namespace gw {
+
+/// The resources of one job. Jobs of equal shape are interchangeable for placement.
+///
+/// Three forms: a gang of `nodes` > 0 nodes with `gpus` GPUs on each; `nodes` == 0: `gpus` GPUs anywhere in one
+/// pool; `gpu_milli` in 1..999: a share of a single GPU (then nodes == 1 and gpus == 0). `nodes` > 0 with
+/// gpus == 0 and gpu_milli == 0 asks for CPU and memory only.
+struct Shape {
+  static constexpr std::uint8_t kAnyLevel = 0xff;
+
+  std::uint32_t nodes = 1;
+  std::uint32_t gpus = 0;
+  std::uint32_t gpu_milli = 0;      ///< Thousandths of one GPU; 0 = whole GPUs.
+  std::int64_t cpu_milli = 0;       ///< Per node (in total where nodes == 0); 0 = no wish.
+  std::int64_t memory_mib = 0;      ///< Per node (in total where nodes == 0); 0 = no wish.
+  std::uint64_t gpu_types = 0;      ///< Bit i: GPU type i will do; 0 = any.
+  std::uint8_t level = kAnyLevel;   ///< Fabric level that should hold the whole gang.
+  bool level_required = false;      ///< Wait rather than span more than `level`.
+
+  friend auto operator<=>(const Shape&, const Shape&) = default;
+
+  /// GPUs in all, in thousandths.
+  [[nodiscard]] std::int64_t total_gpu_milli() const {
+    if (gpu_milli != 0) return gpu_milli;
+    return std::int64_t{1000} * gpus * (nodes == 0 ? 1 : nodes);
+  }
+};
+
+/// What the user hands in.
+struct JobRequest {
+  Shape shape;
+  TenantId tenant;
+  Instant submit;
+  Nanoseconds limit;                ///< The user's time limit; > 0.
+  std::int32_t priority = 0;        ///< Larger is sooner.
+  Nanoseconds checkpoint_interval;  ///< 0 = the job keeps no checkpoints.
+  bool preemptible = false;
+};
+
+enum class JobOutcome : std::uint8_t { kCompleted, kFailed, kCancelled, kTimeout };
+
+/// What happens when it runs; hidden from the core.
+struct JobTruth {
+  Nanoseconds run_time;  ///< >= 0
+  JobOutcome outcome = JobOutcome::kCompleted;
+};
+
+/// A job of a recorded or generated workload.
+struct TraceJob {
+  std::string id;  ///< As the log names it.
+  JobRequest request;  ///< `tenant` and `shape.gpu_types` index the stream's own tables.
+  JobTruth truth;
+  std::uint8_t job_class = 0;  ///< Index into the stream's class names; 0 where the log has none.
+};
+
+}  // namespace gw

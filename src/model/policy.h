@@ -1,0 +1,45 @@
+// PolicyConfig: which order, backfill and placement a scheduler uses, and the names people call them by.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/units.h"
+
+namespace gw {
+
+enum class OrderKind : std::uint8_t { kFifo, kShortestFirst, kPriorityAge, kFairShare };
+enum class BackfillKind : std::uint8_t { kNone, kEasy, kConservative };
+enum class PlacementKind : std::uint8_t { kFirstFit, kSmallestSpan };
+
+struct PolicyConfig {
+  std::string name = "gigawerk";
+  OrderKind order = OrderKind::kFairShare;
+  BackfillKind backfill = BackfillKind::kEasy;
+  PlacementKind placement = PlacementKind::kSmallestSpan;
+  /// Fair share: usage older than this counts half.
+  Nanoseconds half_life = days(7);
+  /// Fair share: a running GPU counts as if it had already run this long, so that shares hold at any moment.
+  Nanoseconds commitment = hours(1);
+  /// Fair share: how often running usage is charged.
+  Nanoseconds charge_interval = minutes(5);
+  /// Priority + age: waiting this long is worth one step of priority.
+  Nanoseconds age_per_priority = hours(1);
+
+  friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;
+};
+
+/// A policy's name and one line on what it does.
+struct PolicyName {
+  std::string_view name;
+  std::string_view description;
+};
+
+/// All named policies, in the order of the docs.
+const std::vector<PolicyName>& policy_names();
+std::optional<PolicyConfig> policy_by_name(std::string_view name);
+
+}  // namespace gw

@@ -1,0 +1,45 @@
+// The tenant tree: organisation > project > user, with weights for fair share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace gw {
+
+struct Tenant {
+  std::string name;           ///< Unique among siblings.
+  TenantId parent;            ///< None for the root only.
+  std::uint32_t weight = 1;   ///< Share relative to siblings; >= 1.
+  std::string kind;           ///< `manufacturer`, `mittelstand`, `research`, ...; for reports.
+  std::string home;           ///< ISO 3166-1 alpha-2 home jurisdiction, or empty.
+};
+
+/// Tenants by index; 0 is the root; a parent always comes before its children.
+class TenantTree {
+ public:
+  TenantTree();
+  TenantId add(TenantId parent, std::string name, std::uint32_t weight = 1, std::string kind = {},
+               std::string home = {});
+  /// The child of `parent` with that name, made if it is not there.
+  TenantId child(TenantId parent, std::string_view name);
+  [[nodiscard]] TenantId find_child(TenantId parent, std::string_view name) const;  ///< None if absent.
+  [[nodiscard]] const Tenant& operator[](TenantId id) const { return tenants_[id.value()]; }
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(tenants_.size()); }
+  [[nodiscard]] std::string path(TenantId id) const;  ///< `org/project/user`; empty for the root.
+  static constexpr TenantId root() { return TenantId{0}; }
+
+ private:
+  std::vector<Tenant> tenants_;
+  struct Key {
+    std::uint32_t parent;
+    std::string name;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::vector<std::pair<Key, TenantId>> by_name_;  ///< Sorted.
+};
+
+}  // namespace gw
