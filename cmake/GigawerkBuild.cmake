@@ -39,15 +39,40 @@ function(gw_target_defaults target)
   target_link_libraries(${target} PRIVATE gw_settings)
 endfunction()
 
+# gw_prefer_static(TARGET): link the archive of an imported shared library where its package brings one; gw starts
+# in milliseconds, and each shared library costs some of them.
+function(gw_prefer_static target)
+  get_target_property(shared ${target} LOCATION)
+  if(NOT shared MATCHES "\\.so")
+    return()
+  endif()
+  string(REGEX REPLACE "\\.so.*$" ".a" archive ${shared})
+  if(EXISTS ${archive} AND NOT GW_SANITIZE)
+    foreach(config "" _NONE _RELEASE _RELWITHDEBINFO _DEBUG)
+      set_target_properties(${target} PROPERTIES IMPORTED_LOCATION${config} ${archive} IMPORTED_SONAME${config} "")
+    endforeach()
+  endif()
+endfunction()
+
+# gw_build_info(TARGET): gives its sources gw_build_info.h (version, commit, build type), fresh at every build.
+function(gw_build_info target)
+  set(header ${CMAKE_BINARY_DIR}/generated/gw_build_info.h)
+  set(write ${CMAKE_COMMAND} -DOUT=${header} -DSOURCE_DIR=${CMAKE_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
+            -DBUILD_TYPE=${CMAKE_BUILD_TYPE} -P ${CMAKE_SOURCE_DIR}/cmake/WriteBuildInfo.cmake)
+  add_custom_target(${target}_build_info COMMAND ${write} BYPRODUCTS ${header} COMMENT "" VERBATIM)
+  add_dependencies(${target} ${target}_build_info)
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated)
+endfunction()
+
 # gw_library(NAME [DEPS layers...] [LIBS external...])
-# src/NAME/*.cc without *_test.cc become gw_NAME; src/NAME/*_test.cc become the test program gw_NAME_test.
+# src/NAME/*.cc without *_test.cc and main.cc become gw_NAME; src/NAME/*_test.cc become the test program gw_NAME_test.
 # A link of the whole archive against DEPS alone proves that the layer refers to nothing above it.
 function(gw_library name)
   cmake_parse_arguments(arg "" "" "DEPS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
   if(NOT sources)
     return()
   endif()
@@ -55,7 +80,9 @@ function(gw_library name)
   gw_target_defaults(gw_${name})
   target_link_libraries(gw_${name} PUBLIC gw_settings fmt::fmt)
   foreach(dep ${arg_DEPS})
-    target_link_libraries(gw_${name} PUBLIC gw_${dep})
+    if(TARGET gw_${dep})
+      target_link_libraries(gw_${name} PUBLIC gw_${dep})
+    endif()
   endforeach()
   target_link_libraries(gw_${name} PRIVATE ${arg_LIBS})
   if(GW_TESTS)

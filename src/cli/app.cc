@@ -1,0 +1,214 @@
+// How gw reads its command line, runs a command and reports what went wrong.
+#include "cli/app.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/suggest.h"
+#include "cli/version.h"
+
+namespace gw {
+namespace {
+
+bool shows_colour(int descriptor) {
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one.
+  if (no_color != nullptr && *no_color != '\0') return false;
+  const char* terminal = std::getenv("TERM");
+  if (terminal == nullptr || std::strcmp(terminal, "dumb") == 0) return false;
+  return isatty(descriptor) == 1;
+}
+
+/// Help as CLI11 lays it out, but a value's name without CLI11's own types ("FILE", not "TEXT:FILE"), a
+/// default where a reader looks for it, and headings in bold where colour is shown.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  explicit HelpFormatter(bool colour) : colour_(colour) {
+    column_width(34);
+    label("SUBCOMMAND", "COMMAND");
+  }
+
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
+    help.erase(help.find_last_not_of('\n') + 1);  // CLI11 ends with as many empty lines as there are parts.
+    return help + "\n";
+  }
+
+  std::string make_group(std::string group, bool positional,
+                         std::vector<const CLI::Option*> options) const override {
+    return CLI::Formatter::make_group(colour_ ? "\033[1m" + group + "\033[0m" : group, positional,
+                                      std::move(options));
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string text =
+        option->get_positional() || option->get_type_size() == 0 ? "" : " " + value_name(*option);
+    if (option->get_expected_max() == CLI::detail::expected_max_vector_size) text += " ...";
+    return text;
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    std::string text = option->get_description();
+    if (option->get_required() && option->nonpositional()) text += " (required)";
+    if (!option->get_default_str().empty()) text += fmt::format(" (default: {})", option->get_default_str());
+    return text;
+  }
+
+ private:
+  bool colour_;
+};
+
+const CLI::App* deepest_command(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  return command;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+/// Says what is wrong with the word that no command and no option took.
+std::string unexpected_word(const CLI::App& command, const std::string& word) {
+  const bool option = word.starts_with("-") && word.size() > 1;
+  const std::vector<std::string> commands = command_names(command);
+  const std::string name = option ? word.substr(0, word.find('=')) : word;
+  std::string message;
+  if (option) {
+    message = fmt::format("'{}' is not an option of {}", name, full_name(command));
+  } else if (commands.empty()) {
+    message = fmt::format("{} does not take the argument '{}'", full_name(command), name);
+  } else {
+    message = fmt::format("'{}' is not a command of {}", name, full_name(command));
+  }
+  const std::optional<std::string> nearest = nearest_word(name, option ? option_names(command) : commands);
+  if (nearest) message += fmt::format("; did you mean '{}'?", *nearest);
+  return message;
+}
+
+int report_usage_error(CLI::App& app, const AppContext& context, const CLI::ParseError& error) {
+  const CLI::App* command = deepest_command(app);
+  const std::vector<std::string> unread = app.remaining(true);
+  std::string message = error.what();
+  // A mistyped option often leaves a required argument without its value: say the typo, not its consequence.
+  const bool typo = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+                    dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (typo && !unread.empty()) message = unexpected_word(*command, unread.front());
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  print_error(context, fmt::format("{}\nTry '{} --help'.", message, full_name(*command)));
+  return static_cast<int>(ExitCode::usage);
+}
+
+/// A result that could not be written (a full disk, a closed pipe) is a failed run, not a silent one.
+bool standard_output_written(const AppContext& context) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
+  print_error(context, fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+  return false;
+}
+
+int run_action(const AppContext& context) {
+  const Result<ExitCode> result = context.action();
+  if (!result) {
+    std::fflush(stdout);
+    print_error(context, result.error().message);
+    return static_cast<int>(ExitCode::failed);
+  }
+  const bool written = standard_output_written(context);
+  return static_cast<int>(written ? *result : ExitCode::failed);
+}
+
+}  // namespace
+
+std::string full_name(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
+std::string help_of(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return command.help(parent == nullptr ? "" : full_name(*parent));
+}
+
+std::string value_name(const CLI::Option& option) {
+  std::string name = option.get_type_name();
+  // A check adds its own after the type: "TEXT:FILE", "TEXT:{fifo,easy}".
+  if (const std::size_t colon = name.rfind(':'); colon != std::string::npos) name.erase(0, colon + 1);
+  return name;
+}
+
+AppContext make_context() {
+  AppContext context;
+  context.colour_out = shows_colour(STDOUT_FILENO);
+  context.colour_error = shows_colour(STDERR_FILENO);
+  context.progress = isatty(STDERR_FILENO) == 1;
+  return context;
+}
+
+void set_action(CLI::App& command, AppContext& context, std::function<Result<ExitCode>()> action) {
+  command.callback([&context, action = std::move(action)] { context.action = action; });
+}
+
+void set_up_app(CLI::App& app, const AppContext& context) {
+  app.name("gw");
+  app.set_version_flag("-V,--version", version_line());
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.formatter(std::make_shared<HelpFormatter>(context.colour_out));
+  app.failure_message(CLI::FailureMessage::simple);
+}
+
+void print_error(const AppContext& context, std::string_view message) {
+  fmt::print(stderr, "{}gw:{} {}\n", context.colour_error ? "\033[1;31m" : "",
+             context.colour_error ? "\033[0m" : "", message);
+}
+
+int run_app(CLI::App& app, AppContext& context, int argc, const char* const* argv) {
+  // A failed GW_CHECK has said where; it ends as the documented exit code rather than as a signal.
+  std::signal(SIGABRT, [](int) { _exit(static_cast<int>(ExitCode::internal)); });
+  // Set now, not before the commands are added: they would inherit it.
+  app.footer("Try 'gw help COMMAND' for one command, 'man gw' for all of them.");
+  try {
+    app.parse(argc, argv);
+    if (!context.action) {  // A command that only groups others, or gw alone.
+      fmt::print(stderr, "{}", help_of(*deepest_command(app)));
+      return static_cast<int>(ExitCode::usage);
+    }
+    return run_action(context);
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", help_of(*deepest_command(app)));
+    return static_cast<int>(standard_output_written(context) ? ExitCode::ok : ExitCode::failed);
+  } catch (const CLI::CallForVersion&) {
+    fmt::print("{}\n", version_line());
+    return static_cast<int>(standard_output_written(context) ? ExitCode::ok : ExitCode::failed);
+  } catch (const CLI::ParseError& error) {
+    return report_usage_error(app, context, error);
+  } catch (const std::exception& error) {
+    print_error(context,
+                fmt::format("internal error: {}; please report it with the command line", error.what()));
+    return static_cast<int>(ExitCode::internal);
+  }
+}
+
+}  // namespace gw

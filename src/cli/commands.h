@@ -1,0 +1,32 @@
+// Every command of gw: each lives in a file of its own and adds itself to the application.
+//
+// A new command is one line here, one in main.cc and one file:
+//
+//   void add_size_command(CLI::App& app, AppContext& context) {
+//     struct Options { std::string fleet; bool json = false; };
+//     auto options = std::make_shared<Options>();
+//     CLI::App* command = app.add_subcommand("size", "Say how many GPUs a fleet has");
+//     command->group(kGroupInspect);
+//     command->add_option("FLEET", options->fleet, "The fleet to
+//     count")->required()->check(CLI::ExistingFile); command->add_flag("--json", options->json, "Print
+//     JSON"); set_action(*command, context, [options]() -> Result<ExitCode> { ...; return ExitCode::ok; });
+//   }
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace gw {
+
+struct AppContext;
+
+// Headings under which `gw --help` lists the commands.
+inline constexpr const char* kGroupRun = "Run workloads";
+inline constexpr const char* kGroupInspect = "Look at fleets, files and results";
+inline constexpr const char* kGroupTool = "About gw";
+
+void add_help_command(CLI::App& app, AppContext& context);
+void add_version_command(CLI::App& app, AppContext& context);
+
+}  // namespace gw

@@ -1,0 +1,38 @@
+// Finds gw's data whether it is installed, unpacked anywhere, or run from its build.
+#include "cli/share.h"
+
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+namespace gw {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> share_folders() {
+  if (const char* chosen = std::getenv("GIGAWERK_SHARE"); chosen != nullptr && *chosen != '\0')
+    return {chosen};
+  std::vector<fs::path> folders;
+  std::error_code unreadable;
+  const fs::path program = fs::read_symlink("/proc/self/exe", unreadable);
+  if (!unreadable) folders.push_back(program.parent_path().parent_path() / "share" / "gigawerk");
+  // What the build itself makes (the report template) lies in the build tree, the rest in the source tree.
+  folders.emplace_back(GW_BUILD_DIR "/share/gigawerk");
+  folders.emplace_back(GW_SOURCE_DIR);
+  return folders;
+}
+
+Result<fs::path> find_share(std::string_view relative) {
+  std::string asked;
+  for (const fs::path& folder : share_folders()) {
+    std::error_code unreadable;
+    if (fs::path found = folder / relative; fs::exists(found, unreadable)) return found;
+    asked += fmt::format("{}{}", asked.empty() ? "" : ", ", folder.string());
+  }
+  return fail(fmt::format("cannot find {} (asked: {}); set GIGAWERK_SHARE to the folder that holds it",
+                          relative, asked));
+}
+
+}  // namespace gw
