@@ -1,0 +1,122 @@
+// Bringing a reader's jobs into order of submission.
+#include "workload/job_reader.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <type_traits>
+
+#include "base/check.h"
+#include "workload/external_sort.h"
+
+namespace gw::workload {
+
+Result<JobReader::Order> JobReader::find_order() {
+  if (const Result<void> back = rewind(); !back) return fail(back.error().message);
+  Order order;
+  TraceJob job;
+  Instant last{};
+  for (;;) {
+    const Result<bool> there = next(job);
+    if (!there) return fail(there.error().message);
+    if (!*there) return order;
+    const Instant submit = job.request.submit;
+    if (order.first && submit < last) order.sorted = false;
+    if (!order.first || submit < *order.first) order.first = submit;
+    last = submit;
+  }
+}
+
+namespace {
+
+static_assert(std::is_trivially_copyable_v<JobRequest> && std::is_trivially_copyable_v<JobTruth>);
+
+/// A TraceJob as bytes of this process: request, truth, class, id.
+void to_bytes(const TraceJob& job, std::string& bytes) {
+  bytes.resize(sizeof(JobRequest) + sizeof(JobTruth) + 1);
+  std::memcpy(bytes.data(), &job.request, sizeof(JobRequest));
+  std::memcpy(bytes.data() + sizeof(JobRequest), &job.truth, sizeof(JobTruth));
+  bytes.back() = static_cast<char>(job.job_class);
+  bytes += job.id;
+}
+
+void from_bytes(std::string_view bytes, TraceJob& job) {
+  constexpr std::size_t kFixed = sizeof(JobRequest) + sizeof(JobTruth) + 1;
+  GW_CHECK(bytes.size() >= kFixed);
+  std::memcpy(&job.request, bytes.data(), sizeof(JobRequest));
+  std::memcpy(&job.truth, bytes.data() + sizeof(JobRequest), sizeof(JobTruth));
+  job.job_class = static_cast<std::uint8_t>(bytes[kFixed - 1]);
+  job.id.assign(bytes.substr(kFixed));
+}
+
+class InOrder final : public TraceStream {
+ public:
+  explicit InOrder(std::unique_ptr<JobReader> reader) : reader_(std::move(reader)) {}
+
+  Result<void> start() {
+    const Result<JobReader::Order> order = reader_->find_order();
+    if (!order) return fail(order.error().message);
+    reader_->info().sorted = order->sorted;
+    if (reader_->zero_is_first() && order->first) {
+      zero_ = Nanoseconds{order->first->count()};
+      reader_->info().zero_unix_s = order->first->count() / kNanosecondsPerSecond;
+    }
+    if (Result<void> back = reader_->rewind(); !back) return back;
+    if (order->sorted) return {};
+    sort_ = std::make_unique<ExternalSort>();
+    TraceJob job;
+    std::string bytes;
+    for (;;) {
+      const Result<bool> there = reader_->next(job);
+      if (!there) return fail(there.error().message);
+      if (!*there) return sort_->finish();
+      to_bytes(job, bytes);
+      if (Result<void> added = sort_->add(ExternalSort::key_of(job.request.submit.count()), bytes); !added)
+        return added;
+    }
+  }
+
+  Result<bool> next(TraceJob& job) override {
+    if (sort_) {
+      std::string_view key;
+      std::string_view record;
+      const Result<bool> there = sort_->next(key, record);
+      if (!there || !*there) return there;
+      from_bytes(record, job);
+    } else {
+      const Result<bool> there = reader_->next(job);
+      if (!there || !*there) return there;
+    }
+    job.request.submit = job.request.submit - zero_;
+    if (job.request.submit < last_) {
+      return fail(fmt::format(
+          "job {}: its submit time precedes the one before it, and did not at the first pass; is the "
+          "file being written? Replay a copy that rests",
+          job.id));
+    }
+    last_ = job.request.submit;
+    return true;
+  }
+
+  [[nodiscard]] const TenantTree& tenants() const override { return reader_->tenants(); }
+  [[nodiscard]] const std::vector<std::string>& gpu_types() const override { return reader_->gpu_types(); }
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return reader_->classes(); }
+  [[nodiscard]] const RowCounts& counts() const override { return reader_->counts(); }
+  [[nodiscard]] const TraceInfo& info() const override { return std::as_const(*reader_).info(); }
+
+ private:
+  std::unique_ptr<JobReader> reader_;
+  std::unique_ptr<ExternalSort> sort_;  // Holds the jobs where the file is not in order.
+  Nanoseconds zero_{};
+  Instant last_{};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TraceStream>> in_order(std::unique_ptr<JobReader> reader) {
+  auto stream = std::make_unique<InOrder>(std::move(reader));
+  if (const Result<void> started = stream->start(); !started) return fail(started.error().message);
+  return stream;
+}
+
+}  // namespace gw::workload
