@@ -13,14 +13,14 @@ namespace gw {
 
 /// One gang size of a class and its share of the class's jobs.
 struct SizeShare {
-  std::uint32_t gpus = 1;   ///< In all; more than one node's worth becomes a gang of whole nodes.
-  double share = 1;         ///< Relative weight.
+  std::uint32_t gpus = 1;  ///< In all; more than one node's worth becomes a gang of whole nodes.
+  double share = 1;        ///< Relative weight.
 };
 
 /// A log-normal duration component; a class mixes one or more (bodies and tails).
 struct DurationComponent {
   double median_s = 3600;
-  double sigma = 1;         ///< Standard deviation of ln(duration).
+  double sigma = 1;  ///< Standard deviation of ln(duration).
   double share = 1;
 };
 
@@ -49,15 +49,16 @@ struct JobClass {
   std::vector<DurationComponent> durations;
   double duration_min_s = 10;
   double duration_max_s = 30 * 86400.0;
-  double duration_size_exponent = 0;   ///< Durations scale with gpus^this.
-  std::uint32_t rhythm = 0;            ///< Index into WorkloadMix::rhythms.
+  double duration_size_exponent = 0;  ///< Durations scale with gpus^this.
+  std::uint32_t rhythm = 0;           ///< Index into WorkloadMix::rhythms.
   LimitModel limit;
-  double failed_share = 0.0;           ///< Fails by itself, early (see generator docs).
-  double cancelled_share = 0.0;        ///< The user cancels it while it runs.
-  double burst_mean = 1;               ///< Mean jobs submitted together (sweeps, swarms): geometric.
-  double gpu_milli_share = 0;          ///< Share of one-GPU jobs that ask for a part of a GPU only.
+  double failed_share = 0.0;     ///< Fails by itself, early (see generator docs).
+  double failed_early = 3;       ///< A failing job ends at duration x u^this, u uniform in (0, 1].
+  double cancelled_share = 0.0;  ///< The user cancels it while it runs, at a constant hazard.
+  double burst_mean = 1;         ///< Mean jobs submitted together (sweeps, swarms): geometric.
+  double gpu_milli_share = 0;    ///< Share of one-GPU jobs that ask for a part of a GPU only.
   std::int32_t priority = 0;
-  double checkpoint_interval_s = 0;    ///< 0 = none.
+  double checkpoint_interval_s = 0;  ///< 0 = none.
   bool preemptible = false;
   std::vector<std::string> gpu_types;  ///< Names that will do, best first; empty = any.
   std::string level;                   ///< Preferred fabric level, or empty.
@@ -70,10 +71,10 @@ struct JobClass {
 /// What one leaf tenant submits.
 struct TenantDemand {
   TenantId tenant;
-  double load = 0;                  ///< Mean GPUs kept busy, in GPUs.
+  double load = 0;  ///< Mean GPUs kept busy, in GPUs.
   struct ClassShare {
-    std::uint32_t job_class = 0;    ///< Index into WorkloadMix::classes.
-    double share = 1;               ///< Of the tenant's GPU time.
+    std::uint32_t job_class = 0;  ///< Index into WorkloadMix::classes.
+    double share = 1;             ///< Of the tenant's GPU time.
   };
   std::vector<ClassShare> classes;
 };

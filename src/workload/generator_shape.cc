@@ -1,0 +1,117 @@
+// Fits gang sizes to pools of nodes; see generator_shape.h.
+#include "workload/generator_shape.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+namespace gw::workload {
+namespace {
+
+/// The nodes of one kind.
+struct Pool {
+  std::uint16_t node_type = 0;
+  std::uint32_t nodes = 0;
+  std::uint32_t gpus_per_node = 0;
+  [[nodiscard]] std::uint64_t gpus() const { return std::uint64_t{nodes} * gpus_per_node; }
+  [[nodiscard]] bool holds(std::uint32_t gang_nodes, std::uint32_t gpus_on_each) const {
+    return gang_nodes <= nodes && gpus_on_each <= gpus_per_node;
+  }
+};
+
+std::vector<Pool> gpu_pools(const Fleet& fleet) {
+  std::vector<Pool> pools(fleet.node_types.size());
+  for (std::uint16_t type = 0; type < pools.size(); ++type)
+    pools[type] = {type, 0, fleet.node_types[type].gpus};
+  for (const std::uint16_t type : fleet.node_type_of) ++pools[type].nodes;
+  std::erase_if(pools, [](const Pool& pool) { return pool.gpus() == 0; });
+  return pools;
+}
+
+/// The pools that will do, best first.
+std::vector<Pool> wanted_pools(const JobClass& job_class, const Fleet& fleet) {
+  const std::vector<Pool> pools = gpu_pools(fleet);
+  if (job_class.gpu_types.empty()) return pools;
+  std::vector<Pool> wanted;
+  for (const std::string& name : job_class.gpu_types) {
+    for (const Pool& pool : pools) {
+      const std::uint32_t type = fleet.node_types[pool.node_type].gpu_type;
+      if (type != NodeType::kNoGpu && fleet.gpu_types[type].name == name) wanted.push_back(pool);
+    }
+  }
+  return wanted;
+}
+
+/// Most nodes of `pool` under one vertex of the fabric level.
+std::uint32_t widest_vertex(const Fleet& fleet, const Pool& pool, const Partition& level) {
+  std::uint32_t widest = 0;
+  for (std::uint32_t vertex = 0; vertex < level.vertices(); ++vertex) {
+    std::uint32_t nodes = 0;
+    for (std::uint32_t node = level.begin(vertex); node < level.end(vertex); ++node)
+      nodes += fleet.node_type_of[node] == pool.node_type;
+    widest = std::max(widest, nodes);
+  }
+  return widest;
+}
+
+void set_level(const JobClass& job_class, const Fleet& fleet, const Pool& pool, Shape& shape) {
+  int level = job_class.level.empty() ? -1 : fleet.fabric_level(job_class.level);
+  if (level < 0) return;
+  if (job_class.level_required) {
+    const int last = static_cast<int>(fleet.fabric.size()) - 1;
+    while (level < last && widest_vertex(fleet, pool, fleet.fabric[level]) < shape.nodes) ++level;
+  }
+  shape.level = static_cast<std::uint8_t>(level);
+  shape.level_required = job_class.level_required;
+}
+
+}  // namespace
+
+Result<Shape> fit_shape(const JobClass& job_class, const Fleet& fleet, std::uint32_t gpus) {
+  const std::vector<Pool> pools = wanted_pools(job_class, fleet);
+  if (pools.empty()) {
+    if (job_class.gpu_types.empty())
+      return fail(fmt::format("fleet `{}` has no GPUs to run jobs on", fleet.name));
+    std::vector<std::string> present;
+    for (const GpuType& type : fleet.gpu_types) present.push_back(type.name);
+    return fail(
+        fmt::format("job class `{}` runs on GPU type {}, but fleet `{}` has {}; add the type to the class "
+                    "or the nodes to the fleet",
+                    job_class.name, fmt::join(job_class.gpu_types, " or "), fleet.name,
+                    present.empty() ? "none" : fmt::format("{}", fmt::join(present, ", "))));
+  }
+  const auto nodes_for = [](const Pool& pool, std::uint64_t size) {
+    return static_cast<std::uint32_t>((size + pool.gpus_per_node - 1) / pool.gpus_per_node);
+  };
+  gpus = std::max(gpus, 1U);
+  auto pool = std::find_if(pools.begin(), pools.end(),
+                           [&](const Pool& each) { return nodes_for(each, gpus) <= each.nodes; });
+  if (pool == pools.end()) {
+    pool = std::max_element(pools.begin(), pools.end(),
+                            [](const Pool& left, const Pool& right) { return left.gpus() < right.gpus(); });
+    gpus = static_cast<std::uint32_t>(std::bit_floor(pool->gpus()));
+  }
+  Shape shape;
+  shape.nodes = nodes_for(*pool, gpus);
+  shape.gpus = shape.nodes == 1 ? std::min(gpus, pool->gpus_per_node) : pool->gpus_per_node;
+
+  double cpu_milli = job_class.cpu_milli_per_gpu * shape.gpus;
+  double memory_mib = job_class.memory_mib_per_gpu * shape.gpus;
+  for (const Pool& other : pools) {
+    if (!other.holds(shape.nodes, shape.gpus)) continue;
+    if (shape.nodes > 1 && other.gpus_per_node != shape.gpus) continue;
+    const NodeType& type = fleet.node_types[other.node_type];
+    if (!job_class.gpu_types.empty()) shape.gpu_types |= std::uint64_t{1} << type.gpu_type;
+    if (type.cpu_milli > 0) cpu_milli = std::min(cpu_milli, static_cast<double>(type.cpu_milli));
+    if (type.memory_mib > 0) memory_mib = std::min(memory_mib, static_cast<double>(type.memory_mib));
+  }
+  shape.cpu_milli = static_cast<std::int64_t>(cpu_milli);
+  shape.memory_mib = static_cast<std::int64_t>(memory_mib);
+  set_level(job_class, fleet, *pool, shape);
+  return shape;
+}
+
+}  // namespace gw::workload
