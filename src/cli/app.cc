@@ -52,8 +52,8 @@ class HelpFormatter : public CLI::Formatter {
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {
-    std::string text =
-        option->get_positional() || option->get_type_size() == 0 ? "" : " " + value_name(*option);
+    if (option->get_positional() || !takes_value(*option)) return "";
+    std::string text = " " + value_name(*option);
     if (option->get_expected_max() == CLI::detail::expected_max_vector_size) text += " ...";
     return text;
   }
@@ -89,6 +89,13 @@ std::vector<std::string> option_names(const CLI::App& app) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
   return names;
+}
+
+/// Once a command is chosen, a later word that is also a command's name is an argument: `gw help version`.
+void allow_one_command(CLI::App& app) {
+  app.require_subcommand(0, 1);
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    allow_one_command(*command);
 }
 
 /// Says what is wrong with the word that no command and no option took.
@@ -148,9 +155,11 @@ std::string full_name(const CLI::App& command) {
 }
 
 std::string help_of(const CLI::App& command) {
-  const CLI::App* parent = command.get_parent();
-  return command.help(parent == nullptr ? "" : full_name(*parent));
+  // Not App::help, which gives the help of a subcommand that the command line names.
+  return command.get_formatter()->make_help(&command, full_name(command), CLI::AppFormatMode::Normal);
 }
+
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
 std::string value_name(const CLI::Option& option) {
   std::string name = option.get_type_name();
@@ -187,6 +196,7 @@ void print_error(const AppContext& context, std::string_view message) {
 int run_app(CLI::App& app, AppContext& context, int argc, const char* const* argv) {
   // A failed GW_CHECK has said where; it ends as the documented exit code rather than as a signal.
   std::signal(SIGABRT, [](int) { _exit(static_cast<int>(ExitCode::internal)); });
+  allow_one_command(app);
   // Set now, not before the commands are added: they would inherit it.
   app.footer("Try 'gw help COMMAND' for one command, 'man gw' for all of them.");
   try {

@@ -49,6 +49,9 @@ std::string full_name(const CLI::App& command);
 /// The text of `gw COMMAND --help`.
 std::string help_of(const CLI::App& command);
 
+/// Whether a value follows the option: false for a flag.
+bool takes_value(const CLI::Option& option);
+
 /// What stands for an option's value in help: "FILE", "INT", "{fifo,easy}"; empty for a flag.
 std::string value_name(const CLI::Option& option);
 

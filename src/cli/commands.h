@@ -11,6 +11,10 @@
 //     count")->required()->check(CLI::ExistingFile); command->add_flag("--json", options->json, "Print
 //     JSON"); set_action(*command, context, [options]() -> Result<ExitCode> { ...; return ExitCode::ok; });
 //   }
+//
+// Shell completion offers files where the value is called FILE or checked by CLI::ExistingFile, folders for
+// DIR
+// (->type_name("DIR")), words for CLI::IsMember. Help and the manual page show the same names.
 #pragma once
 
 namespace CLI {
@@ -26,7 +30,9 @@ inline constexpr const char* kGroupRun = "Run workloads";
 inline constexpr const char* kGroupInspect = "Look at fleets, files and results";
 inline constexpr const char* kGroupTool = "About gw";
 
+void add_completion_command(CLI::App& app, AppContext& context);
 void add_help_command(CLI::App& app, AppContext& context);
+void add_man_command(CLI::App& app, AppContext& context);
 void add_version_command(CLI::App& app, AppContext& context);
 
 }  // namespace gw

@@ -6,6 +6,8 @@ int main(int argc, char** argv) {
   gw::AppContext context = gw::make_context();
   CLI::App app("Gigawerk: an open operating system for AI factories");
   gw::set_up_app(app, context);
+  gw::add_completion_command(app, context);
+  gw::add_man_command(app, context);
   gw::add_version_command(app, context);
   gw::add_help_command(app, context);
   return gw::run_app(app, context, argc, argv);
