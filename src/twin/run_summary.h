@@ -1,0 +1,161 @@
+// RunSummary: every figure of one run as plain data, as reports print it. docs/metrics.md defines each of
+// them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gw::twin {
+
+/// What is known about a run besides its measurements.
+struct RunLabels {
+  std::string name;  ///< E.g. the scenario or the trace.
+  std::string policy;
+  std::string fleet;
+  std::uint64_t seed = 0;
+  std::vector<std::string> job_classes;     ///< By JobRecord::job_class; may be empty.
+  std::vector<std::string> fabric_levels;   ///< Names of Fleet::fabric, smallest first.
+  std::vector<std::string> wait_reasons;    ///< By JobRecord::reason.
+  std::vector<std::string> reject_reasons;  ///< By the reason given to `rejected`.
+};
+
+/// Of a quantity in its unit (seconds, or none for slowdown). Quantiles are nearest-rank.
+struct Distribution {
+  std::uint64_t count = 0;
+  double mean = 0;
+  double p50 = 0;
+  double p90 = 0;
+  double p99 = 0;
+  double max = 0;
+};
+
+struct NamedCount {
+  std::string name;
+  std::uint64_t count = 0;
+};
+
+/// One row of a table by size or by job class.
+struct GroupSummary {
+  std::string name;
+  std::uint64_t started = 0;  ///< Jobs.
+  std::uint64_t finished = 0;
+  double gpu_hours = 0;   ///< Held by finished jobs.
+  Distribution wait_s;    ///< Of started jobs.
+  Distribution slowdown;  ///< Bounded slowdown, of finished jobs.
+};
+
+struct TenantSummary {
+  std::string path;  ///< `organisation/project/user`.
+  std::string kind;
+  std::uint32_t depth = 1;  ///< 1 = directly below the root.
+  std::uint32_t weight = 1;
+  std::uint64_t submitted = 0;
+  std::uint64_t started = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t rejected = 0;
+  double gpu_hours = 0;           ///< Held by finished jobs, of the tenant and all below it.
+  double entitled_gpu_hours = 0;  ///< Weighted max-min share; depth 1 only.
+  double wait_mean_s = 0;
+  double wait_max_s = 0;
+  double slowdown_mean = 0;
+  Distribution wait_s;  ///< Depth 1 only.
+};
+
+/// Jobs whose last binding reason was this one.
+struct ReasonSummary {
+  std::string name;
+  std::uint64_t jobs = 0;  ///< Started jobs that had waited at all.
+  double wait_hours = 0;   ///< Sum of their waits.
+};
+
+/// Jobs whose GPUs lay inside one part of this fabric level and no smaller one.
+struct SpanSummary {
+  std::string level;  ///< `node`, then the fabric's levels.
+  std::uint64_t jobs = 0;
+  std::uint64_t gang_jobs = 0;  ///< Of more than one node.
+  double gpu_hours = 0;
+  double gang_gpu_hours = 0;
+};
+
+/// One value per bin. Levels are means over the bin; counts and hours are sums in the bin.
+struct RunSeries {
+  double begin_s = 0;  ///< Of the first bin, on the run's own clock.
+  double width_s = 0;  ///< Of every bin; the last may be cut short.
+  std::vector<double> total_gpus, down_gpus, allocated_gpus, useful_gpus;
+  std::vector<double> running_jobs, pending_jobs, pending_gpus, unusable_gpus, fragmented_gpus;
+  std::vector<double> submitted, started, finished, node_failures, lost_gpu_hours;
+  [[nodiscard]] std::size_t bins() const { return total_gpus.size(); }
+};
+
+struct RunSummary {
+  RunLabels labels;
+
+  struct Jobs {
+    std::uint64_t submitted = 0;  ///< Started, rejected, withdrawn and still waiting at the end.
+    std::uint64_t started = 0;
+    std::uint64_t finished = 0;  ///< Started and ended, whatever the outcome.
+    std::uint64_t rejected = 0;
+    std::uint64_t withdrawn = 0;                                            ///< Cancelled while waiting.
+    std::uint64_t completed = 0, failed = 0, cancelled = 0, timed_out = 0;  ///< Outcomes of the finished.
+    std::uint64_t restarts = 0;        ///< Attempts ended by a node failure or a preemption.
+    std::uint64_t restarted_jobs = 0;  ///< Finished jobs with at least one restart.
+    std::vector<NamedCount> rejected_by;
+  } jobs;
+
+  Distribution wait_s;        ///< First start - submit, of started jobs.
+  Distribution slowdown;      ///< Bounded slowdown, of finished jobs.
+  double quantile_error = 0;  ///< Largest relative error of the two above; 0 = exact.
+  double first_submit_s = 0;
+  double last_end_s = 0;
+  double makespan_s = 0;  ///< last_end_s - first_submit_s.
+
+  double utilization = 0;         ///< GPU-time allocated / GPU-time existing, first submit to last end.
+  double useful_utilization = 0;  ///< The same without lost work.
+  double gpus = 0;                ///< Time-mean of existing GPUs.
+  struct GpuHours {
+    double existing = 0, down = 0, allocated = 0, useful = 0, lost = 0, idle = 0;
+  } gpu_hours;
+
+  struct Queue {
+    double running_jobs_mean = 0, pending_jobs_mean = 0, pending_gpus_mean = 0;
+    double running_jobs_max = 0, pending_jobs_max = 0, pending_gpus_max = 0;
+  } queue;
+
+  struct Fragmentation {
+    double head_wait_share = 0;       ///< Share of the time in which a head job waits.
+    double unusable_gpus_mean = 0;    ///< Free GPUs that the head cannot use, mean over that time.
+    double unusable_share = 0;        ///< The same as a share of existing GPUs.
+    double fragmented_gpus_mean = 0;  ///< As unusable, counted only while they would be enough by number.
+    double fragmented_share = 0;
+  } fragmentation;
+
+  struct FairShare {
+    double window_s = 0;
+    std::uint64_t windows = 0;       ///< Windows with any GPU-time delivered.
+    double misallocated_share = 0;   ///< GPU-time beyond the owners' entitlement / GPU-time delivered.
+    double mean_absolute_error = 0;  ///< Mean over active tenants of |share delivered - share entitled|.
+  } fair_share;
+
+  struct Failures {
+    std::uint64_t node_failures = 0;
+    std::uint64_t stopped_jobs = 0;
+    double lost_gpu_hours = 0;
+  } failures;
+
+  std::vector<GroupSummary> by_size;   ///< All classes, small to large, also empty ones.
+  std::vector<GroupSummary> by_class;  ///< Classes with jobs.
+  std::vector<TenantSummary> tenants;  ///< With jobs; most GPU-hours first, then by path.
+  std::vector<SpanSummary> spans;      ///< Smallest first.
+  std::vector<ReasonSummary> reasons;  ///< Most wait first, then by name.
+  RunSeries series;
+
+  /// The machine's own performance: the only figures that differ between equal runs. The caller fills them.
+  struct Run {
+    double wall_s = 0;
+    double jobs_per_s = 0;
+    std::uint64_t peak_rss_bytes = 0;
+  } run;
+};
+
+}  // namespace gw::twin
