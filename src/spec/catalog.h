@@ -1,0 +1,198 @@
+// Catalog: the GPU and node types, model architectures and job classes that files refer to by name.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/fleet.h"
+#include "model/workload_mix.h"
+#include "spec/described.h"
+#include "spec/diagnostic.h"
+
+namespace gw::spec {
+
+/// An accelerator: what the model keeps of it and what else is known.
+struct GpuEntry {
+  static constexpr std::string_view kRecord = "gpu";
+  static constexpr std::string_view kHelp = "An accelerator type. Rates are dense (without sparsity).";
+  GpuType type;
+  std::string form;
+  std::uint32_t launched = 0;
+  double measured_bf16_tflops = 0;
+  double measured_fp8_tflops = 0;
+  double measured_memory_tb_s = 0;
+  double network_gbit_s = 0;
+  std::string quality;
+  std::string notes;
+  Mark at;
+};
+
+/// A kind of server.
+struct NodeEntry {
+  static constexpr std::string_view kRecord = "node";
+  static constexpr std::string_view kHelp =
+      "A kind of server (or, in a rack-scale system, one of its trays).";
+  std::string name;
+  std::string title;
+  Located<std::string> gpu;  ///< Empty: no GPU type (a node without GPUs, or GPUs of no particular type).
+  std::uint32_t gpus = 0;
+  double cores = 0;
+  Bytes memory;
+  Milliwatts power_max;
+  Milliwatts power_idle;
+  std::uint32_t per_rack = 0;  ///< Of a rack-scale system; 0 = as the hall allows.
+  std::string quality;
+  std::string source;
+  std::string notes;
+  Mark at;
+};
+
+/// A mixture of experts.
+struct ExpertsSpec {
+  static constexpr std::string_view kRecord = "experts";
+  static constexpr std::string_view kHelp = "The mixture of experts in a model's layers.";
+  std::uint32_t count = 0;
+  std::uint32_t active = 0;
+  std::uint32_t shared = 0;
+  std::uint32_t ffn = 0;
+  std::uint32_t dense_layers = 0;  ///< First layers that are not mixtures.
+};
+
+/// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434).
+struct LatentAttentionSpec {
+  static constexpr std::string_view kRecord = "latent_attention";
+  static constexpr std::string_view kHelp =
+      "Multi-head latent attention: sizes of its compressed vectors and heads.";
+  std::uint32_t query_rank = 0;
+  std::uint32_t key_value_rank = 0;
+  std::uint32_t head_plain = 0;   ///< Key and query dimensions per head without position.
+  std::uint32_t head_rotary = 0;  ///< Dimensions with rotary position, shared by all heads for keys.
+  std::uint32_t head_value = 0;
+};
+
+/// A transformer's architecture.
+struct ModelEntry {
+  static constexpr std::string_view kRecord = "model";
+  static constexpr std::string_view kHelp = "The architecture of a decoder-only transformer.";
+  std::string name;
+  std::string title;
+  std::uint32_t layers = 0;
+  std::uint32_t hidden = 0;
+  std::uint32_t heads = 0;
+  std::optional<std::uint32_t> kv_heads;   ///< Absent: as many as heads.
+  std::optional<std::uint32_t> head_size;  ///< Absent: hidden / heads.
+  std::uint32_t ffn = 0;                   ///< Of dense layers; 0 where every layer is a mixture.
+  std::uint32_t vocabulary = 0;
+  std::uint32_t context = 0;
+  bool gated = true;             ///< Three feed-forward matrices (SwiGLU) rather than two.
+  bool tied_embeddings = false;  ///< The output layer is the embedding.
+  bool biases = false;           ///< On every linear layer, and norms with biases (GPT-2 and GPT-3).
+  bool query_key_value_biases = false;
+  bool query_key_norms = false;
+  std::uint32_t learned_positions = 0;
+  std::optional<ExpertsSpec> experts;
+  std::optional<LatentAttentionSpec> latent_attention;
+  double parameters = 0;         ///< As published.
+  double active_parameters = 0;  ///< Per token, as published; 0 = all.
+  std::string source;
+  Mark at;
+
+  /// Parameters by the architecture's own arithmetic, in all or used per token.
+  [[nodiscard]] double computed_parameters(bool active_only = false) const;
+};
+
+/// Work that comes and goes with the day and the week.
+struct RhythmSpec {
+  static constexpr std::string_view kRecord = "rhythm";
+  static constexpr std::string_view kHelp =
+      "How much more or less work arrives by hour and weekday, relative to the mean.";
+  std::string name;
+  std::vector<double> hour = std::vector<double>(24, 1.0);
+  std::vector<double> weekday = std::vector<double>(7, 1.0);
+  std::string source;
+  Mark at;
+};
+
+struct DurationSpec {
+  static constexpr std::string_view kRecord = "duration";
+  static constexpr std::string_view kHelp = "One log-normal part of a class's run times.";
+  DurationComponent part;
+};
+
+struct LimitSpec {
+  static constexpr std::string_view kRecord = "limit";
+  static constexpr std::string_view kHelp = "How wrong users' time limits are.";
+  LimitModel model;
+};
+
+/// A kind of work, as JobClass but with names in place of indices.
+struct JobClassSpec {
+  static constexpr std::string_view kRecord = "job_class";
+  static constexpr std::string_view kHelp = "A kind of work with its sizes, durations and habits.";
+  JobClass job_class;  ///< Without sizes, durations, limit and rhythm, which stand below.
+  Shares sizes;        ///< By number of GPUs.
+  std::vector<DurationSpec> durations;
+  Located<std::string> rhythm;
+  LimitSpec limit;
+  double cores_per_gpu = 0;
+  Mark at;
+};
+
+/// The contents of one file in the catalog.
+struct CatalogFile {
+  static constexpr std::string_view kRecord = "catalog";
+  static constexpr std::string_view kHelp =
+      "A file of the catalog: types that scenario files refer to by name.";
+  std::vector<GpuEntry> gpus;
+  std::vector<NodeEntry> nodes;
+  std::vector<ModelEntry> models;
+  std::vector<RhythmSpec> rhythms;
+  std::vector<JobClassSpec> classes;
+};
+
+using Catalog = CatalogFile;
+
+/// The entry with that name, or nullptr.
+template <class Entry>
+const Entry* find_entry(const std::vector<Entry>& entries, std::string_view name);
+[[nodiscard]] std::string_view entry_name(const GpuEntry& entry);
+[[nodiscard]] std::string_view entry_name(const NodeEntry& entry);
+[[nodiscard]] std::string_view entry_name(const ModelEntry& entry);
+[[nodiscard]] std::string_view entry_name(const RhythmSpec& entry);
+[[nodiscard]] std::string_view entry_name(const JobClassSpec& entry);
+
+template <class Entry>
+const Entry* find_entry(const std::vector<Entry>& entries, std::string_view name) {
+  for (const Entry& entry : entries) {
+    if (entry_name(entry) == name) return &entry;
+  }
+  return nullptr;
+}
+
+template <class Entry>
+std::vector<std::string> entry_names(const std::vector<Entry>& entries) {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.emplace_back(entry_name(entry));
+  return names;
+}
+
+/// Where the catalog is: $GIGAWERK_SHARE/catalog; `../share/gigawerk/catalog` seen from the program;
+/// `catalog` in the program's folder or one above it (a source checkout), else in the working directory or
+/// one above it. Empty where there is none.
+std::filesystem::path default_catalog_folder();
+
+/// Reads gpus.yaml, nodes.yaml, models.yaml and job-classes.yaml in `folder` (default_catalog_folder() if
+/// empty).
+Checked<Catalog> read_catalog(const std::filesystem::path& folder = {});
+
+/// One file of a catalog, for checking it by itself.
+Checked<CatalogFile> parse_catalog_file(std::string_view text, const std::string& file);
+
+/// The text of a file, or an error that says why not.
+Checked<std::string> read_text_file(const std::string& path);
+
+}  // namespace gw::spec

@@ -1,0 +1,256 @@
+// The fields of the catalog's records: one description for the reader, the schema and the reference.
+#pragma once
+
+#include "spec/catalog.h"
+#include "spec/described.h"
+
+namespace gw::spec {
+
+inline constexpr std::string_view kQualities[] = {"A", "B", "C", "R"};
+inline constexpr std::string_view kQualityHelp =
+    "How well the figures are known. A: read in a primary table; B: primary with recalled columns, or good "
+    "secondary; "
+    "C: secondary; R: recalled.";
+
+template <class Visitor>
+void describe(Visitor& visit, GpuEntry& gpu) {
+  GpuType& type = gpu.type;
+  visit.field("name", type.name, {.help = "Key that files refer to.", .required = true, .text = Text::kName});
+  visit.field("title", type.title, {.help = "As the vendor writes it.", .required = true});
+  visit.field("vendor", type.vendor, {.help = "Who makes it.", .required = true});
+  visit.field("form", gpu.form, {.help = "SXM, PCIe, OAM, superchip, ..."});
+  visit.field("launched", gpu.launched, {.help = "Year of the first shipments.", .min = 2000, .max = 2100});
+  visit.field("dense_bf16", type.dense_bf16_tflops,
+              {.help = "Peak matrix rate in bf16, dense.", .unit = Unit::kTflops, .min = 0, .max = 1e7});
+  visit.field("dense_fp8", type.dense_fp8_tflops,
+              {.help = "Peak matrix rate in fp8, dense.", .unit = Unit::kTflops, .min = 0, .max = 1e7});
+  visit.field("dense_fp4", type.dense_fp4_tflops,
+              {.help = "Peak matrix rate in fp4, dense.", .unit = Unit::kTflops, .min = 0, .max = 1e7});
+  visit.field(
+      "measured_bf16", gpu.measured_bf16_tflops,
+      {.help = "Largest bf16 matrix rate that was measured.", .unit = Unit::kTflops, .min = 0, .max = 1e7});
+  visit.field(
+      "measured_fp8", gpu.measured_fp8_tflops,
+      {.help = "Largest fp8 matrix rate that was measured.", .unit = Unit::kTflops, .min = 0, .max = 1e7});
+  visit.field("memory", type.memory, {.help = "Device memory.", .required = true});
+  visit.field("memory_bandwidth", type.memory_tb_s,
+              {.help = "Of the device memory.", .unit = Unit::kTbytePerSecond, .min = 0, .max = 1e5});
+  visit.field(
+      "measured_memory_bandwidth", gpu.measured_memory_tb_s,
+      {.help = "Largest copy rate that was measured.", .unit = Unit::kTbytePerSecond, .min = 0, .max = 1e5});
+  visit.field("scaleup_bandwidth", type.scaleup_gbyte_s,
+              {.help = "NVLink or like, per GPU in one direction.",
+               .unit = Unit::kGbytePerSecond,
+               .min = 0,
+               .max = 1e6});
+  visit.field("scaleup_domain", type.scaleup_domain_gpus,
+              {.help = "GPUs that NVLink or like connects.", .min = 1, .max = 1e6});
+  visit.field("network_bandwidth", gpu.network_gbit_s,
+              {.help = "Scale-out network per GPU in one direction.",
+               .unit = Unit::kGbitPerSecond,
+               .min = 0,
+               .max = 1e6});
+  visit.field("power_max", type.power_max,
+              {.help = "Thermal design power of one GPU.", .min = 0, .max = 1e9});
+  visit.field("power_idle", type.power_idle, {.help = "Of one idle GPU.", .min = 0, .max = 1e9});
+  visit.field("quality", gpu.quality, {.help = kQualityHelp, .choices = kQualities});
+  visit.field("source", type.source, {.help = "Where the figures are from.", .required = true});
+  visit.field("notes", gpu.notes, {.help = "Traps in the figures."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, NodeEntry& node) {
+  visit.field("name", node.name, {.help = "Key that files refer to.", .required = true, .text = Text::kName});
+  visit.field("title", node.title, {.help = "As the vendor writes it."});
+  visit.field("gpu", node.gpu,
+              {.help = "GPU type, by name.", .text = Text::kName, .default_text = "no type"});
+  visit.field("gpus", node.gpus, {.help = "GPUs in one node.", .required = true, .min = 0, .max = 64});
+  visit.field("cores", node.cores,
+              {.help = "Processor cores; 0 = not tracked, never binds.", .min = 0, .max = 1e6});
+  visit.field("memory", node.memory,
+              {.help = "Main memory; left out = not tracked, never binds.", .default_text = "not tracked"});
+  visit.field("power_max", node.power_max, {.help = "The whole node at full load.", .min = 0, .max = 1e10});
+  visit.field("power_idle", node.power_idle, {.help = "The whole node, idle.", .min = 0, .max = 1e10});
+  visit.field(
+      "per_rack", node.per_rack,
+      {.help = "Nodes in a rack of a rack-scale system; 0 = as the hall allows.", .min = 0, .max = 1000});
+  visit.field("quality", node.quality, {.help = kQualityHelp, .choices = kQualities});
+  visit.field("source", node.source, {.help = "Where the figures are from."});
+  visit.field("notes", node.notes, {.help = "Traps in the figures."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, ExpertsSpec& experts) {
+  visit.field("count", experts.count,
+              {.help = "Routed experts per layer.", .required = true, .min = 1, .max = 1e6});
+  visit.field("active", experts.active,
+              {.help = "Routed experts per token.", .required = true, .min = 1, .max = 1e6});
+  visit.field("shared", experts.shared, {.help = "Experts that see every token.", .max = 1e6});
+  visit.field("ffn", experts.ffn,
+              {.help = "Inner size of one expert.", .required = true, .min = 1, .max = 1e8});
+  visit.field("dense_layers", experts.dense_layers, {.help = "First layers without experts.", .max = 1e5});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, LatentAttentionSpec& latent) {
+  visit.field("query_rank", latent.query_rank,
+              {.help = "Compressed query size.", .required = true, .min = 1, .max = 1e6});
+  visit.field("key_value_rank", latent.key_value_rank,
+              {.help = "Compressed key and value size.", .required = true, .min = 1, .max = 1e6});
+  visit.field("head_plain", latent.head_plain,
+              {.help = "Query and key dimensions per head without position.",
+               .required = true,
+               .min = 1,
+               .max = 1e6});
+  visit.field("head_rotary", latent.head_rotary,
+              {.help = "Dimensions with rotary position.", .required = true, .min = 1, .max = 1e6});
+  visit.field("head_value", latent.head_value,
+              {.help = "Value dimensions per head.", .required = true, .min = 1, .max = 1e6});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, ModelEntry& model) {
+  visit.field("name", model.name,
+              {.help = "Key that files refer to.", .required = true, .text = Text::kName});
+  visit.field("title", model.title, {.help = "As its makers write it.", .required = true});
+  visit.field("layers", model.layers,
+              {.help = "Transformer blocks.", .required = true, .min = 1, .max = 1e5});
+  visit.field("hidden", model.hidden,
+              {.help = "Size of the residual stream.", .required = true, .min = 1, .max = 1e7});
+  visit.field("heads", model.heads, {.help = "Query heads.", .required = true, .min = 1, .max = 1e5});
+  visit.field("kv_heads", model.kv_heads,
+              {.help = "Key and value heads.", .min = 1, .max = 1e5, .default_text = "as heads"});
+  visit.field("head_size", model.head_size,
+              {.help = "Dimensions per head.", .min = 1, .max = 1e5, .default_text = "hidden / heads"});
+  visit.field("ffn", model.ffn, {.help = "Inner size of the dense feed-forward layers.", .max = 1e8});
+  visit.field("vocabulary", model.vocabulary, {.help = "Tokens.", .required = true, .min = 1, .max = 1e8});
+  visit.field("context", model.context, {.help = "Longest sequence in tokens.", .max = 1e9});
+  visit.field("gated", model.gated, {.help = "Three feed-forward matrices (SwiGLU) rather than two."});
+  visit.field("tied_embeddings", model.tied_embeddings, {.help = "The output layer is the embedding."});
+  visit.field("biases", model.biases, {.help = "Every linear layer and norm has biases."});
+  visit.field("query_key_value_biases", model.query_key_value_biases,
+              {.help = "Only the attention's inputs have biases."});
+  visit.field("query_key_norms", model.query_key_norms,
+              {.help = "Queries and keys are normalised per head."});
+  visit.field("learned_positions", model.learned_positions,
+              {.help = "Rows of a learned position table.", .max = 1e9});
+  visit.field("experts", model.experts, {.help = "Mixture of experts.", .default_text = "dense"});
+  visit.field("latent_attention", model.latent_attention,
+              {.help = "Multi-head latent attention.", .default_text = "grouped-query attention"});
+  visit.field("parameters", model.parameters,
+              {.help = "In all, as published.", .required = true, .min = 1, .max = 1e15});
+  visit.field("active_parameters", model.active_parameters,
+              {.help = "Per token, as published; 0 = all.", .min = 0, .max = 1e15});
+  visit.field("source", model.source, {.help = "Model card or paper.", .required = true});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, RhythmSpec& rhythm) {
+  visit.field("name", rhythm.name,
+              {.help = "Key that classes refer to.", .required = true, .text = Text::kName});
+  visit.field(
+      "hour", rhythm.hour,
+      {.help = "24 weights by local hour of day.", .min = 0, .max = 1e6, .items_min = 24, .items_max = 24});
+  visit.field("weekday", rhythm.weekday,
+              {.help = "7 weights, Monday first.", .min = 0, .max = 1e6, .items_min = 7, .items_max = 7});
+  visit.field("source", rhythm.source, {.help = "Where the figures are from."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, DurationSpec& duration) {
+  visit.field("median", duration.part.median_s,
+              {.help = "Median run time.",
+               .required = true,
+               .unit = Unit::kSeconds,
+               .min = 0,
+               .max = 1e9,
+               .above_min = true});
+  visit.field("sigma", duration.part.sigma,
+              {.help = "Standard deviation of ln(run time).", .min = 0, .max = 10});
+  visit.field("share", duration.part.share, {.help = "Weight of this part.", .min = 0, .max = 1e9});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, LimitSpec& limit) {
+  LimitModel& model = limit.model;
+  visit.field("exact_share", model.exact_share,
+              {.help = "Share of jobs that ask for nearly what they use.", .min = 0, .max = 1});
+  visit.field("default_share", model.default_share,
+              {.help = "Share that asks for the default limit.", .min = 0, .max = 1});
+  visit.field("median_factor", model.median_factor,
+              {.help = "Median of limit over run time, for the others.", .min = 1, .max = 1e6});
+  visit.field("sigma", model.sigma,
+              {.help = "Standard deviation of ln(limit over run time).", .min = 0, .max = 10});
+  visit.field("default", model.default_s,
+              {.help = "The class's default limit.",
+               .unit = Unit::kSeconds,
+               .min = 0,
+               .max = 1e9,
+               .above_min = true});
+  visit.field("max", model.max_s,
+              {.help = "Longest limit that is allowed.",
+               .unit = Unit::kSeconds,
+               .min = 0,
+               .max = 1e9,
+               .above_min = true});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, JobClassSpec& spec) {
+  JobClass& job = spec.job_class;
+  visit.field("name", job.name,
+              {.help = "Key that tenants refer to.", .required = true, .text = Text::kName});
+  visit.field("title", job.title, {.help = "For reports."});
+  visit.field("sizes", spec.sizes,
+              {.help = "Share of jobs by number of GPUs.", .required = true, .items_min = 1});
+  visit.field("durations", spec.durations,
+              {.help = "Run times: a mixture of log-normal parts.",
+               .required = true,
+               .items_min = 1,
+               .items_max = 100});
+  visit.field("duration_min", job.duration_min_s,
+              {.help = "Shortest run time.", .unit = Unit::kSeconds, .min = 0, .max = 1e9});
+  visit.field("duration_max", job.duration_max_s,
+              {.help = "Longest run time.", .unit = Unit::kSeconds, .min = 0, .max = 1e9, .above_min = true});
+  visit.field("duration_size_exponent", job.duration_size_exponent,
+              {.help = "Run times scale with GPUs to this power.", .min = -3, .max = 3});
+  visit.field("rhythm", spec.rhythm,
+              {.help = "Rhythm of arrivals, by name.", .text = Text::kName, .default_text = "even"});
+  visit.field("limit", spec.limit, {.help = "How wrong users' time limits are."});
+  visit.field("failed_share", job.failed_share, {.help = "Share that fails by itself.", .min = 0, .max = 1});
+  visit.field("cancelled_share", job.cancelled_share,
+              {.help = "Share that the user cancels.", .min = 0, .max = 1});
+  visit.field("burst_mean", job.burst_mean,
+              {.help = "Mean number of jobs submitted together.", .min = 1, .max = 1e6});
+  visit.field("gpu_milli_share", job.gpu_milli_share,
+              {.help = "Share of one-GPU jobs that ask for a part of a GPU.", .min = 0, .max = 1});
+  visit.field("priority", job.priority, {.help = "Larger is sooner.", .min = -1e6, .max = 1e6});
+  visit.field("checkpoint_interval", job.checkpoint_interval_s,
+              {.help = "Time between checkpoints; 0s = none.", .unit = Unit::kSeconds, .min = 0, .max = 1e9});
+  visit.field("preemptible", job.preemptible, {.help = "May be stopped for others' sake."});
+  visit.field(
+      "gpu_types", job.gpu_types,
+      {.help = "GPU types that will do, best first; none = any.", .text = Text::kName, .items_max = 64});
+  visit.field("level", job.level, {.help = "Fabric level that should hold the job.", .text = Text::kName});
+  visit.field("level_required", job.level_required, {.help = "Wait rather than span more than `level`."});
+  visit.field("cpus_per_gpu", spec.cores_per_gpu,
+              {.help = "Processor cores per GPU; 0 = no wish.", .min = 0, .max = 1e4});
+  visit.field("memory_per_gpu", job.memory_mib_per_gpu,
+              {.help = "Main memory per GPU.",
+               .unit = Unit::kMebibytes,
+               .min = 0,
+               .max = 1e9,
+               .default_text = "no wish"});
+  visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, CatalogFile& file) {
+  visit.field("gpus", file.gpus, {.help = "Accelerator types."});
+  visit.field("nodes", file.nodes, {.help = "Kinds of servers."});
+  visit.field("models", file.models, {.help = "Model architectures."});
+  visit.field("rhythms", file.rhythms, {.help = "Daily and weekly rhythms of arrivals."});
+  visit.field("classes", file.classes, {.help = "Kinds of work."});
+}
+
+}  // namespace gw::spec

@@ -1,0 +1,147 @@
+// The fields of tenants, workload, policy and faults: one description for the reader, the schema and the
+// reference.
+#pragma once
+
+#include "spec/catalog_fields.h"
+#include "spec/demand_spec.h"
+#include "spec/fleet_fields.h"
+
+namespace gw::spec {
+
+inline constexpr std::string_view kWeekdays[] = {"monday", "tuesday",  "wednesday", "thursday",
+                                                 "friday", "saturday", "sunday"};
+inline constexpr std::string_view kOrders[] = {"fifo", "shortest-first", "priority-age", "fair-share"};
+inline constexpr std::string_view kBackfills[] = {"none", "easy", "conservative"};
+inline constexpr std::string_view kPlacements[] = {"first-fit", "smallest-span"};
+inline constexpr double kLongestTimeNs = 3.2e18;  // About a century.
+
+template <class Visitor>
+void describe(Visitor& visit, TenantSpec& tenant) {
+  visit.field("name", tenant.name,
+              {.help = "Unique among its siblings; with `count` above 1, a number is added.",
+               .required = true,
+               .text = Text::kName});
+  visit.field("kind", tenant.kind,
+              {.help = "manufacturer, mittelstand, research, robotics, inference, ...; for reports.",
+               .text = Text::kName,
+               .default_text = "its parent's"});
+  visit.field("home", tenant.home,
+              {.help = "Home jurisdiction, ISO 3166-1 alpha-2.",
+               .text = Text::kCountry,
+               .default_text = "its parent's"});
+  visit.field("count", tenant.count, {.help = "How many such tenants.", .min = 1, .max = 1e6});
+  visit.field("weight", tenant.weight,
+              {.help = "Fair share relative to its siblings, of each one.", .min = 1, .max = 1e6});
+  visit.field(
+      "load", tenant.load,
+      {.help =
+           "Share of the fleet's GPUs that it keeps busy on average, all `count` and all projects together.",
+       .min = 0,
+       .max = 100,
+       .default_text = "its part of its parent's, by weight"});
+  visit.field(
+      "classes", tenant.classes,
+      {.help = "Shares of its GPU time by job class.", .items_min = 1, .default_text = "its parent's"});
+  visit.field("projects", tenant.projects, {.help = "Its parts, each a tenant.", .items_min = 1});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, StartSpec& start) {
+  visit.field("weekday", start.weekday, {.help = "Weekday at the run's zero.", .choices = kWeekdays});
+  visit.field("hour", start.hour, {.help = "Hour of day at the run's zero.", .min = 0, .max = 23.999});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, WorkloadSpec& workload) {
+  visit.field("duration", workload.duration,
+              {.help = "Jobs arrive for so long.", .min = 1e9, .max = kLongestTimeNs});
+  visit.field("start", workload.start, {.help = "Local time at the run's zero."});
+  visit.field("load", workload.load,
+              {.help = "Total load as a share of the fleet's GPUs; the tenants' loads are scaled to it.",
+               .min = 0,
+               .max = 100,
+               .above_min = true,
+               .default_text = "the sum of the tenants'"});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, PolicySpec& policy) {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const PolicyName& entry : policy_names()) all.push_back(entry.name);
+    return all;
+  }();
+  visit.shorthand("name");
+  visit.field("name", policy.name, {.help = "Named policy to begin with.", .choices = names});
+  visit.field("order", policy.order,
+              {.help = "Who comes first.", .choices = kOrders, .default_text = "the named policy's"});
+  visit.field("backfill", policy.backfill,
+              {.help = "Who may overtake.", .choices = kBackfills, .default_text = "the named policy's"});
+  visit.field("placement", policy.placement,
+              {.help = "Which nodes.", .choices = kPlacements, .default_text = "the named policy's"});
+  visit.field("half_life", policy.half_life,
+              {.help = "Fair share: usage older than this counts half.",
+               .min = 1e9,
+               .max = kLongestTimeNs,
+               .default_text = "the named policy's (7d)"});
+  visit.field("commitment", policy.commitment,
+              {.help = "Fair share: a running GPU counts as if it had already run so long.",
+               .min = 0,
+               .max = kLongestTimeNs,
+               .default_text = "the named policy's (1h)"});
+  visit.field("charge_interval", policy.charge_interval,
+              {.help = "Fair share: how often running usage is charged.",
+               .min = 1e9,
+               .max = kLongestTimeNs,
+               .default_text = "the named policy's (5min)"});
+  visit.field("age_per_priority", policy.age_per_priority,
+              {.help = "Priority and age: waiting so long is worth one step of priority.",
+               .min = 1e9,
+               .max = kLongestTimeNs,
+               .default_text = "the named policy's (1h)"});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, RepairSpec& repair) {
+  visit.field("median", repair.median_s,
+              {.help = "Half of all repairs are shorter.",
+               .unit = Unit::kSeconds,
+               .min = 0,
+               .max = 1e9,
+               .above_min = true});
+  visit.field("sigma", repair.sigma, {.help = "Standard deviation of ln(repair time).", .min = 0, .max = 5});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, FaultsSpec& faults) {
+  visit.field("node_failures_per_1000_node_days", faults.node_failures_per_1000_node_days,
+              {.help = "Failures that take a node out of service; 3.79 in the Llama 3 405B run "
+                       "(arXiv:2407.21783), 6.5 and "
+                       "2.34 in Meta's research clusters (arXiv:2410.21680).",
+               .min = 0,
+               .max = 1e6});
+  visit.field("repair", faults.repair, {.help = "Time until a failed node is back."});
+  visit.field("restart", faults.restart,
+              {.help = "From a job's replacement until it works again.", .min = 0, .max = kLongestTimeNs});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, ScenarioFile& file) {
+  visit.field("gigawerk", file.gigawerk,
+              {.help = "Version of this format: 1.", .required = true, .min = 1, .max = 1});
+  visit.field(
+      "name", file.name,
+      {.help = "Short name, for files and reports.", .text = Text::kName, .default_text = "the file's"});
+  visit.field("title", file.title, {.help = "One line for people.", .default_text = "the name"});
+  visit.field("seed", file.seed, {.help = "Of all chance; equal seeds give equal runs."});
+  visit.field("fleet", file.fleet, {.help = "The machines.", .required = true});
+  visit.field("tenants", file.tenants, {.help = "Who shares them, and what they submit.", .items_min = 1});
+  visit.field("workload", file.workload, {.help = "How long and how much."});
+  visit.field("rhythms", file.rhythms, {.help = "Rhythms that the catalog lacks, or changes to one it has."});
+  visit.field("classes", file.classes,
+              {.help = "Job classes that the catalog lacks, or changes to one it has."});
+  visit.field("policy", file.policy, {.help = "How the scheduler decides."});
+  visit.field("faults", file.faults, {.help = "Failures of nodes.", .default_text = "none"});
+}
+
+}  // namespace gw::spec

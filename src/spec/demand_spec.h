@@ -1,0 +1,118 @@
+// Tenants, workload, policy and faults as their file says them, and how they become the model's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/faults.h"
+#include "model/fleet.h"
+#include "model/policy.h"
+#include "model/tenant.h"
+#include "model/workload_mix.h"
+#include "spec/catalog.h"
+#include "spec/described.h"
+#include "spec/diagnostic.h"
+#include "spec/fleet_spec.h"
+
+namespace gw::spec {
+
+struct TenantSpec {
+  static constexpr std::string_view kRecord = "tenant";
+  static constexpr std::string_view kHelp =
+      "Who shares the fleet: an organisation, a project or a person, to any depth.";
+  std::string name;
+  std::string kind;
+  std::string home;
+  std::uint32_t count = 1;
+  std::uint32_t weight = 1;
+  std::optional<double> load;
+  Shares classes;
+  std::vector<TenantSpec> projects;
+  Mark at;
+};
+
+struct StartSpec {
+  static constexpr std::string_view kRecord = "start";
+  static constexpr std::string_view kHelp = "Local time at the run's zero.";
+  std::string weekday = "monday";
+  double hour = 0;
+};
+
+struct WorkloadSpec {
+  static constexpr std::string_view kRecord = "workload";
+  static constexpr std::string_view kHelp = "How long the demand lasts and how large it is in all.";
+  Nanoseconds duration = days(28);
+  StartSpec start;
+  std::optional<double> load;
+  Mark at;
+};
+
+struct PolicySpec {
+  static constexpr std::string_view kRecord = "policy";
+  static constexpr std::string_view kHelp =
+      "How the scheduler decides: a named policy, perhaps with other settings.";
+  std::string name = "gigawerk";
+  std::optional<std::string> order;
+  std::optional<std::string> backfill;
+  std::optional<std::string> placement;
+  std::optional<Nanoseconds> half_life;
+  std::optional<Nanoseconds> commitment;
+  std::optional<Nanoseconds> charge_interval;
+  std::optional<Nanoseconds> age_per_priority;
+  Mark at;
+};
+
+struct RepairSpec {
+  static constexpr std::string_view kRecord = "repair";
+  static constexpr std::string_view kHelp = "How long a failed node is away: log-normal.";
+  double median_s = published_faults().repair_median_s;
+  double sigma = published_faults().repair_sigma;
+};
+
+struct FaultsSpec {
+  static constexpr std::string_view kRecord = "faults";
+  static constexpr std::string_view kHelp =
+      "How often nodes fail; `faults: {}` takes the published rate. Left out: never.";
+  double node_failures_per_1000_node_days = published_faults().node_failures_per_1000_node_days;
+  RepairSpec repair;
+  Nanoseconds restart = published_faults().restart_time;
+};
+
+struct ScenarioFile {
+  static constexpr std::string_view kRecord = "scenario";
+  static constexpr std::string_view kHelp =
+      "A factory and its demand; with only `gigawerk` and `fleet`, a fleet.";
+  std::uint32_t gigawerk = 1;
+  std::string name;
+  std::string title;
+  std::uint64_t seed = 1;
+  FleetSpec fleet;
+  std::vector<TenantSpec> tenants;
+  WorkloadSpec workload;
+  std::vector<Override<RhythmSpec>> rhythms;
+  std::vector<Override<JobClassSpec>> classes;
+  PolicySpec policy;
+  std::optional<FaultsSpec> faults;
+};
+
+/// Adds the tenants that `file` names to `tenants` and their demand, in GPUs of `fleet`, to `mix.tenants`;
+/// the classes they name are found in `mix.classes`.
+void build_tenants(const ScenarioFile& file, const Fleet& fleet, std::uint32_t max_tenants,
+                   TenantTree& tenants, WorkloadMix& mix, Findings& findings);
+
+/// The catalog's classes and rhythms with the file's changes and additions, checked against the fleet.
+void build_classes(const ScenarioFile& file, const Catalog& catalog, WorkloadMix& mix, Findings& findings);
+
+/// Warns about demanded classes that the fleet cannot run as they are.
+void check_demand(const Fleet& fleet, const ScenarioFile& file, const WorkloadMix& mix, Findings& findings);
+
+PolicyConfig build_policy(const PolicySpec& spec, Findings& findings);
+FaultSpec build_faults(const std::optional<FaultsSpec>& spec);
+
+/// 0 = Monday.
+std::uint32_t weekday_index(std::string_view weekday);
+
+}  // namespace gw::spec
