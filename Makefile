@@ -1,0 +1,58 @@
+# The common tasks, one word each; `make help` lists them. cmake --preset release does the same by hand.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
+DEMO := german-industrial-ai-cloud
+
+.PHONY: help demo test bench fuzz lint coverage install package clean
+
+help: ## List the tasks
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "make %-10s %s\n", $$1, $$2}'
+
+demo: ## Build, then run four weeks of the German industrial AI cloud into out/
+	@tools/setup.sh
+	@tools/build.sh release gw gw_share
+	@build/release/gw simulate scenarios/$(DEMO).yaml --out out/$(DEMO)
+
+test: ## Build everything, run all tests and the comparison of compilers
+	@tools/setup.sh test
+	@tools/build.sh release
+	@ctest --preset release --parallel $(JOBS)
+	@tools/build.sh clang gw
+	@tests/determinism.sh build/release/gw build/clang/gw
+
+bench: ## Build and run the benchmarks
+	@tools/setup.sh
+	@tools/build.sh release
+	@tools/build.sh release bench
+
+fuzz: ## Fuzz each reader for FUZZ_SECONDS (60) seconds
+	@tools/setup.sh fuzz
+	@tools/build.sh fuzz fuzzers
+	@fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
+
+lint: ## Check format, clang-tidy (files changed since main; ALL=1 for all), spelling, shell scripts
+	@tools/setup.sh lint
+	@tools/lint.sh
+
+coverage: ## Measure which lines the tests run
+	@tools/setup.sh test coverage
+	@tools/build.sh coverage coverage
+
+install: ## Install under PREFIX (/usr/local); DESTDIR is honoured
+	@tools/setup.sh
+	@tools/build.sh release gw gw_share gw_manual
+	@cmake --install build/release --prefix $(PREFIX)
+
+package: ## Make the .deb and the .tar.gz in build/release/packages
+	@tools/setup.sh
+	@tools/build.sh release gw gw_share gw_manual
+	@cd build/release && cpack
+
+clean: ## Remove what was built
+	@rm -rf build

@@ -1,0 +1,96 @@
+"""What every command shares: help, version, exit codes, error texts, colour."""
+
+import json
+import os
+import pty
+import subprocess
+import time
+import unittest
+
+from gw_command import GW, GwTest, commands, gw
+
+
+def in_terminal(words, **env):
+    """What `gw WORDS` prints on a terminal."""
+    controller, terminal = pty.openpty()
+    surroundings = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"} | env
+    process = subprocess.Popen([GW, *words], stdout=terminal, stderr=terminal, env=surroundings)
+    os.close(terminal)
+    output = b""
+    while True:
+        try:
+            part = os.read(controller, 4096)
+        except OSError:  # The other side has closed.
+            break
+        if not part:
+            break
+        output += part
+    os.close(controller)
+    process.wait()
+    return output.decode()
+
+
+class Frame(GwTest):
+    def test_version(self):
+        result = gw("--version")
+        self.assert_exit(result, 0)
+        self.assertRegex(result.stdout, r"^gw \d+\.\d+\.\d+( \([0-9a-f]+\))?\n$")
+        build = json.loads(gw("version", "--json").stdout)
+        self.assertIn(build["version"], result.stdout)
+
+    def test_every_command_has_help(self):
+        every = commands()
+        self.assertIn(["version"], every)
+        for words in every:
+            with self.subTest(words):
+                direct = gw(*words, "--help")
+                self.assert_exit(direct, 0)
+                self.assertEqual(direct.stderr, "")
+                self.assertIn("Usage: gw " + " ".join(words), direct.stdout)
+                self.assertEqual(gw("help", *words).stdout, direct.stdout)
+
+    def test_no_command(self):
+        result = gw()
+        self.assert_exit(result, 2)
+        self.assertIn("Usage: gw", result.stderr)
+
+    def test_unknown_command(self):
+        self.assert_refused(gw("verison"), 2, "did you mean 'version'?")
+        self.assert_refused(gw("xqzzy"), 2, "'xqzzy' is not a command of gw")
+        self.assert_refused(gw("help", "verison"), 2, "did you mean 'version'?")
+
+    def test_unknown_option_in_every_command(self):
+        for words in commands():
+            with self.subTest(words):
+                result = gw(*words, "--no-such-option")
+                self.assert_refused(result, 2, "'--no-such-option' is not an option of gw " + " ".join(words))
+                self.assertIn(f"Try 'gw {' '.join(words)} --help'.", result.stderr)
+
+    def test_near_option(self):
+        self.assert_refused(gw("version", "--jsno"), 2, "did you mean '--json'?")
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([GW, "version"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot write to standard output", result.stderr)
+
+    def test_colour_only_on_a_terminal(self):
+        self.assertNotIn("\033", gw("--help", env={"TERM": "xterm"}).stdout)
+        self.assertIn("\033", in_terminal(["--help"]))
+        self.assertNotIn("\033", in_terminal(["--help"], NO_COLOR="1"))
+        self.assertNotIn("\033", in_terminal(["--help"], TERM="dumb"))
+        self.assertIn("\033", in_terminal(["xqzzy"]))
+
+    def test_starts_quickly(self):
+        spans = []
+        for _ in range(20):
+            start = time.perf_counter()
+            subprocess.run([GW, "--version"], stdout=subprocess.DEVNULL, check=True)
+            spans.append(time.perf_counter() - start)
+        # 5 ms is the aim; the bound leaves room for sanitizers and for a busy machine.
+        self.assertLess(min(spans), 0.25)
+
+
+if __name__ == "__main__":
+    unittest.main()
