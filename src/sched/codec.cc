@@ -1,0 +1,158 @@
+// Encoders and decoders of events and plans.
+#include "sched/codec.h"
+
+namespace gw::sched {
+
+void encode(ByteWriter& out, const Shape& shape) {
+  out.u64(shape.nodes);
+  out.u64(shape.gpus);
+  out.u64(shape.gpu_milli);
+  out.i64(shape.cpu_milli);
+  out.i64(shape.memory_mib);
+  out.u64(shape.gpu_types);
+  out.u64(shape.level);
+  out.u64(shape.level_required ? 1 : 0);
+}
+
+Shape decode_shape(ByteReader& in) {
+  Shape shape;
+  shape.nodes = in.u32();
+  shape.gpus = in.u32();
+  shape.gpu_milli = in.u32();
+  shape.cpu_milli = in.i64();
+  shape.memory_mib = in.i64();
+  shape.gpu_types = in.u64();
+  shape.level = in.u8();
+  shape.level_required = in.u64() != 0;
+  return shape;
+}
+
+void encode(ByteWriter& out, const JobRequest& request) {
+  encode(out, request.shape);
+  out.u64(request.tenant.value());
+  out.i64(request.submit.count());
+  out.i64(request.limit.count());
+  out.i64(request.priority);
+  out.i64(request.checkpoint_interval.count());
+  out.u64(request.preemptible ? 1 : 0);
+}
+
+JobRequest decode_request(ByteReader& in) {
+  JobRequest request;
+  request.shape = decode_shape(in);
+  request.tenant = TenantId{in.u32()};
+  request.submit = Instant{in.i64()};
+  request.limit = Nanoseconds{in.i64()};
+  request.priority = static_cast<std::int32_t>(in.i64());
+  request.checkpoint_interval = Nanoseconds{in.i64()};
+  request.preemptible = in.u64() != 0;
+  return request;
+}
+
+void encode(ByteWriter& out, const Placement& placement) {
+  out.u64(placement.pool);
+  out.u64(placement.span);
+  out.u64(placement.pieces.size());
+  for (const Piece& piece : placement.pieces) {
+    out.u64(piece.node);
+    out.u64(piece.count);
+    out.u64(piece.gpu_mask);
+  }
+}
+
+Placement decode_placement(ByteReader& in) {
+  Placement placement;
+  placement.pool = in.u32();
+  placement.span = in.u8();
+  placement.pieces.resize(in.count());
+  for (Piece& piece : placement.pieces) {
+    piece.node = in.u32();
+    piece.count = in.u32();
+    piece.gpu_mask = in.u64();
+  }
+  return placement;
+}
+
+void encode(ByteWriter& out, const Event& event) {
+  out.u64(static_cast<std::uint64_t>(event.kind));
+  switch (event.kind) {
+    case EventKind::kTenantAdded:
+      out.u64(event.parent.value());
+      out.u64(event.weight);
+      return;
+    case EventKind::kJobSubmitted:
+      out.u64(event.job.value());
+      encode(out, event.request);
+      return;
+    case EventKind::kJobEnded:
+    case EventKind::kJobCancelled:
+      out.u64(event.job.value());
+      return;
+    case EventKind::kNodeDown:
+    case EventKind::kNodeUp:
+      out.u64(event.node.value());
+      return;
+  }
+}
+
+Event decode_event(ByteReader& in) {
+  Event event;
+  const std::uint8_t kind = in.u8();
+  event.kind = static_cast<EventKind>(kind);
+  switch (event.kind) {
+    case EventKind::kTenantAdded:
+      event.parent = TenantId{in.u32()};
+      event.weight = in.u32();
+      return event;
+    case EventKind::kJobSubmitted:
+      event.job = JobId{in.u32()};
+      event.request = decode_request(in);
+      return event;
+    case EventKind::kJobEnded:
+    case EventKind::kJobCancelled:
+      event.job = JobId{in.u32()};
+      return event;
+    case EventKind::kNodeDown:
+    case EventKind::kNodeUp:
+      event.node = NodeId{in.u32()};
+      return event;
+  }
+  in.refuse();
+  return event;
+}
+
+void encode(ByteWriter& out, const Plan& plan) {
+  out.u64(plan.interrupted.size());
+  for (const JobId job : plan.interrupted) out.u64(job.value());
+  out.u64(plan.rejections.size());
+  for (const Plan::Rejection& rejection : plan.rejections) {
+    out.u64(rejection.job.value());
+    out.u64(static_cast<std::uint64_t>(rejection.reason));
+  }
+  out.u64(plan.starts.size());
+  for (const Plan::Start& start : plan.starts) {
+    out.u64(start.job.value());
+    encode(out, start.placement);
+  }
+}
+
+Plan decode_plan(ByteReader& in) {
+  Plan plan;
+  plan.interrupted.resize(in.count());
+  for (JobId& job : plan.interrupted) job = JobId{in.u32()};
+  plan.rejections.resize(in.count());
+  for (Plan::Rejection& rejection : plan.rejections) {
+    rejection.job = JobId{in.u32()};
+    const std::uint8_t reason = in.u8();
+    if (reason >= kReasons) in.refuse();
+    rejection.reason = static_cast<Reason>(reason < kReasons ? reason : 0);
+  }
+  plan.starts.resize(in.count());
+  for (Plan::Start& start : plan.starts) {
+    start.job = JobId{in.u32()};
+    start.placement = decode_placement(in);
+  }
+  return plan;
+}
+
+}  // namespace gw::sched

@@ -1,0 +1,192 @@
+// Conservative backfill: every waiting job, in order, has a reservation at the earliest time that delays none
+// before.
+//
+// The profile of free GPUs of each pool starts from the running jobs' limits; each job in order takes the
+// earliest slot long enough for its limit (Mu'alem and Feitelson 2001, section 2). As long as running jobs
+// end exactly at their limits the reservations stay right and only arrivals are added; else all are made anew
+// in order, which lets jobs move up. Counts do not see fragmentation: a job whose slot has come but that fits
+// no nodes waits and keeps its slot.
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+#include "sched/pass.h"
+
+namespace gw::sched {
+namespace {
+
+/// Free GPUs over time: `free` from `from` until the next step; the last step lasts for ever.
+class Profile {
+ public:
+  void reset(Instant now, std::int64_t free) { steps_.assign(1, {now, free}); }
+  void append(Instant from, std::int64_t more) {
+    if (steps_.back().from == from) {
+      steps_.back().free += more;
+    } else {
+      steps_.push_back({from, steps_.back().free + more});
+    }
+  }
+  /// Forgets what lies before `now`.
+  void advance(Instant now) {
+    std::size_t first = 0;
+    while (first + 1 < steps_.size() && steps_[first + 1].from <= now) ++first;
+    steps_.erase(steps_.begin(), steps_.begin() + static_cast<std::ptrdiff_t>(first));
+    steps_[0].from = std::max(steps_[0].from, now);
+  }
+  /// The earliest start of a slot of `span` with `need` free; max() if there never is one.
+  [[nodiscard]] Instant earliest(Nanoseconds span, std::int64_t need) const {
+    std::size_t start = 0;
+    for (std::size_t at = 0; at < steps_.size(); ++at) {
+      if (steps_[at].free < need) {
+        start = at + 1;
+      } else if (start < at && steps_[at].from >= steps_[start].from + span) {
+        return steps_[start].from;
+      }
+    }
+    return start < steps_.size() ? steps_[start].from : Instant::max();
+  }
+  void reserve(Instant from, Nanoseconds span, std::int64_t need) {
+    const std::size_t first = split(from);
+    const std::size_t last = split(from + span);
+    for (std::size_t at = first; at < last; ++at) {
+      steps_[at].free -= need;
+      GW_CHECK(steps_[at].free >= 0);
+    }
+  }
+
+ private:
+  struct Step {
+    Instant from;
+    std::int64_t free;
+  };
+  /// The index of the step that starts at `when`, made if there is none; `when` is not before the first step.
+  std::size_t split(Instant when) {
+    const auto at = std::partition_point(steps_.begin(), steps_.end(),
+                                         [&](const Step& step) { return step.from < when; });
+    const std::size_t index = static_cast<std::size_t>(at - steps_.begin());
+    if (at != steps_.end() && at->from == when) return index;
+    GW_CHECK(index > 0);
+    steps_.insert(at, Step{when, steps_[index - 1].free});
+    return index;
+  }
+  std::vector<Step> steps_;
+};
+
+class ConservativePass final : public Pass {
+ public:
+  explicit ConservativePass(const PolicyConfig& policy) : fifo_(policy.order == OrderKind::kFifo) {}
+
+  void run(State& state, Instant now, Plan& plan) override {
+    if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
+    const bool rebuild = !valid_ || !fifo_ || state.changes.irregular || overdue(state, now);
+    std::vector<JobId> due;
+    valid_ = true;
+    if (rebuild) {
+      rebuild_profiles(state, now);
+      due_.clear();
+      promise_ = {};
+    } else {
+      for (Profile& profile : profiles_) profile.advance(now);
+      for (auto at = due_.begin(); at != due_.end() && at->first <= now; at = due_.erase(at))
+        due.push_back(at->second);
+      std::sort(due.begin(), due.end());
+      for (const JobId id : due) start_due(state, state.jobs[id], now, plan);
+    }
+    state.pending.scan(
+        rebuild ? JobId{} : state.changes.last_seen, [] { return PendingQueue::Bounds{}; },
+        [&](JobId id) { return anchor(state, state.jobs[id], now, plan); }, [] { return false; });
+  }
+
+  [[nodiscard]] Promise promise() const override { return promise_; }
+
+  [[nodiscard]] Reason reason(const State& state, const Job& job) const override {
+    return state.place(job, View::kOpen) ? Reason::kReservation : placement_reason(state, job);
+  }
+
+  void save(ByteWriter& /*out*/) const override {}
+  [[nodiscard]] bool restore(State& /*state*/, ByteReader& /*in*/) override {
+    valid_ = false;  // Made anew from the state: equal, since a rebuild is what regular passes only save.
+    return true;
+  }
+
+ private:
+  static std::int64_t demand(const Job& job) { return (job.request.shape.total_gpu_milli() + 999) / 1000; }
+
+  /// Does a job run past its limit? Then the profile is wrong about it.
+  static bool overdue(const State& state, Instant now) {
+    for (const EndProfile& running : state.running) {
+      bool late = false;
+      running.for_each([&](const EndProfile::Entry& entry) {
+        late = entry.end <= now;
+        return false;
+      });
+      if (late) return true;
+    }
+    return false;
+  }
+
+  void rebuild_profiles(const State& state, Instant now) {
+    profiles_.resize(state.pools.size());
+    for (std::size_t pool = 0; pool < state.pools.size(); ++pool) {
+      profiles_[pool].reset(now, state.pools[pool]->free_gpus());
+      // Jobs past their limits are taken to end any moment now.
+      state.running[pool].for_each([&](const EndProfile::Entry& entry) {
+        profiles_[pool].append(std::max(entry.end, now + Nanoseconds{1}), entry.amount);
+        return true;
+      });
+    }
+  }
+
+  void start_due(State& state, Job& job, Instant now, Plan& plan) {
+    if (std::optional<Placement> placement = state.place(job, View::kOpen)) {
+      state.start(job, std::move(*placement), now, plan);
+    } else {
+      valid_ = false;  // The counts were not enough: plan anew next time.
+    }
+  }
+
+  bool anchor(State& state, Job& job, Instant now, Plan& plan) {
+    std::uint32_t best_pool = 0;
+    Instant best = Instant::max();
+    for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
+      const Instant start = profiles_[pool].earliest(job.request.limit, demand(job));
+      if (start < best) {
+        best = start;
+        best_pool = pool;
+      }
+    }
+    if (best == Instant::max()) {
+      valid_ = false;  // Not enough nodes are up.
+      return false;
+    }
+    profiles_[best_pool].reserve(best, job.request.limit, demand(job));
+    if (best > now) {
+      if (!promise_.job.valid()) promise_ = {job.id, best};
+      if (fifo_) due_.insert({best, job.id});
+      return false;
+    }
+    std::optional<Placement> placement =
+        state.pools[best_pool]->place(job.request.shape, View::kOpen, state.policy.placement);
+    if (!placement) {
+      valid_ = false;
+      return false;
+    }
+    placement->pool = best_pool;
+    state.start(job, std::move(*placement), now, plan);
+    return true;
+  }
+
+  bool fifo_;
+  bool valid_ = false;
+  std::vector<Profile> profiles_;
+  std::set<std::pair<Instant, JobId>> due_;  ///< Reserved starts of waiting jobs.
+  Promise promise_;                          ///< Of the first job that waits.
+};
+
+}  // namespace
+
+std::unique_ptr<Pass> make_conservative_pass(const PolicyConfig& policy) {
+  return std::make_unique<ConservativePass>(policy);
+}
+
+}  // namespace gw::sched

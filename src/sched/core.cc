@@ -1,0 +1,98 @@
+// The core's frame around state and pass.
+#include "sched/core.h"
+
+#include "base/check.h"
+
+namespace gw::sched {
+namespace {
+
+std::unique_ptr<Pass> make_pass(const State& state) {
+  if (state.policy.backfill == BackfillKind::kConservative) return make_conservative_pass(state.policy);
+  return state.uniform ? make_count_pass(state.policy) : make_node_pass(state.policy);
+}
+
+}  // namespace
+
+Core::Core(const Fleet& fleet, const PolicyConfig& policy)
+    : state_(fleet, policy), pass_(make_pass(state_)) {}
+
+void Core::apply(const Event& event, Instant now) {
+  GW_CHECK(now >= now_);
+  now_ = now;
+  state_.apply(event, now, building_);
+}
+
+const Plan& Core::plan(Instant now) {
+  GW_CHECK(now >= now_);
+  now_ = now;
+  pass_->run(state_, now, building_);
+  const bool fresh = state_.next_job > 0 && (!state_.changes.last_seen.valid() ||
+                                             state_.changes.last_seen.value() + 1 < state_.next_job);
+  if (fresh) {
+    // Every newcomer that waits gets a recorded reason from its first pass on.
+    const std::uint32_t from = state_.changes.last_seen.valid() ? state_.changes.last_seen.value() + 1 : 0;
+    for (std::uint32_t id = from; id < state_.next_job; ++id) {
+      Job* job = state_.jobs.find(JobId{id});
+      if (job != nullptr && !job->running) job->reason = pass_->reason(state_, *job);
+    }
+    state_.changes.last_seen = JobId{state_.next_job - 1};
+  }
+  state_.changes.released = state_.changes.irregular = false;
+  std::swap(plan_, building_);
+  building_.clear();
+  return plan_;
+}
+
+Reason Core::binding_reason(JobId id) const {
+  const Job* job = state_.jobs.find(id);
+  if (job == nullptr || job->running) return Reason::kNone;
+  return pass_->reason(state_, *job);
+}
+
+std::int64_t Core::unusable_for_head() const {
+  const Pass::Promise promise = pass_->promise();
+  const Job* job = promise.job.valid() ? state_.jobs.find(promise.job) : nullptr;
+  if (job == nullptr || job->running) return 0;
+  const Shape& shape = job->request.shape;
+  std::int64_t unusable = 0;
+  for (const auto& pool : state_.pools) {
+    const std::int64_t free = pool->free_gpus();
+    const bool matches = shape.gpu_types == 0 || (pool->gpu_type() != NodeType::kNoGpu &&
+                                                  ((shape.gpu_types >> pool->gpu_type()) & 1U) != 0);
+    if (!matches || (shape.nodes > 0 && shape.gpus > pool->gpus_per_node())) {
+      unusable += free;
+    } else if (shape.nodes > 0 && shape.gpus > 0) {
+      const std::int64_t nodes =
+          pool->index(View::kOpen).total(shape.gpus) + pool->index(View::kHeld).total(shape.gpus);
+      unusable += free - nodes * shape.gpus;
+    }
+  }
+  return unusable;
+}
+
+std::string Core::check() const {
+  for (const auto& pool : state_.pools) {
+    std::string problem = pool->check();
+    if (!problem.empty()) return problem;
+  }
+  std::int64_t allocated = 0;
+  std::size_t running = 0;
+  state_.jobs.for_each([&](const Job& job) {
+    if (!job.running) return;
+    ++running;
+    allocated += job.request.shape.total_gpu_milli();
+  });
+  if (running != state_.running_jobs() || allocated != state_.allocated_milli())
+    return "running jobs are miscounted";
+  std::int64_t total = 0;
+  std::int64_t free = 0;
+  for (const auto& pool : state_.pools) {
+    total += std::int64_t{pool->nodes()} * pool->gpus_per_node() * 1000;
+    free += (pool->free_gpus() + pool->down_gpus()) * 1000 + pool->partial_free_milli();
+  }
+  if (free + allocated != total) return "free + used + lost GPUs are not the total";
+  if (state_.pending.size() + running != state_.jobs.size()) return "a job neither waits nor runs";
+  return {};
+}
+
+}  // namespace gw::sched

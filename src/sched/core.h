@@ -1,0 +1,50 @@
+// Core: the deciding part of Gigawerk. Facts and the time go in, plans come out; equal inputs give equal
+// plans.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "model/fleet.h"
+#include "model/policy.h"
+#include "sched/events.h"
+#include "sched/pass.h"
+#include "sched/state.h"
+
+namespace gw::sched {
+
+class Core {
+ public:
+  Core(const Fleet& fleet, const PolicyConfig& policy);
+
+  /// Takes in one fact. `now` never goes back.
+  void apply(const Event& event, Instant now);
+  /// Decides. Call once after all facts of an instant; the plan holds until the next call.
+  const Plan& plan(Instant now);
+
+  [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] const Job* job(JobId id) const { return state_.jobs.find(id); }
+  /// The one reason that keeps a waiting job from running, as of the last plan.
+  [[nodiscard]] Reason binding_reason(JobId id) const;
+  [[nodiscard]] Pass::Promise promise() const { return pass_->promise(); }
+  /// GPUs that are free but of no use to the job that waits with a reservation (or first in the order).
+  [[nodiscard]] std::int64_t unusable_for_head() const;
+
+  /// Recounts the whole state; empty if every invariant holds (tests and the twin's checks).
+  [[nodiscard]] std::string check() const;
+
+  /// The whole state as bytes; `restore` on a fresh core of the same fleet and policy goes on with equal
+  /// plans.
+  [[nodiscard]] std::string snapshot() const;
+  /// False if the bytes are not a snapshot for this fleet and policy.
+  [[nodiscard]] bool restore(std::string_view snapshot);
+
+ private:
+  State state_;
+  std::unique_ptr<Pass> pass_;
+  Plan plan_;
+  Plan building_;
+  Instant now_;
+};
+
+}  // namespace gw::sched

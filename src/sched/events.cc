@@ -1,0 +1,94 @@
+// Constructors of events and names of reasons.
+#include "sched/events.h"
+
+namespace gw::sched {
+
+Event Event::tenant_added(TenantId parent, std::uint32_t weight) {
+  Event event;
+  event.kind = EventKind::kTenantAdded;
+  event.parent = parent;
+  event.weight = weight;
+  return event;
+}
+
+Event Event::job_submitted(JobId job, const JobRequest& request) {
+  Event event;
+  event.kind = EventKind::kJobSubmitted;
+  event.job = job;
+  event.request = request;
+  return event;
+}
+
+Event Event::job_ended(JobId job) {
+  Event event;
+  event.kind = EventKind::kJobEnded;
+  event.job = job;
+  return event;
+}
+
+Event Event::job_cancelled(JobId job) {
+  Event event;
+  event.kind = EventKind::kJobCancelled;
+  event.job = job;
+  return event;
+}
+
+Event Event::node_down(NodeId node) {
+  Event event;
+  event.kind = EventKind::kNodeDown;
+  event.node = node;
+  return event;
+}
+
+Event Event::node_up(NodeId node) {
+  Event event;
+  event.kind = EventKind::kNodeUp;
+  event.node = node;
+  return event;
+}
+
+std::string_view reason_name(Reason reason) {
+  switch (reason) {
+    case Reason::kNone:
+      return "none";
+    case Reason::kOrder:
+      return "order";
+    case Reason::kCapacity:
+      return "capacity";
+    case Reason::kFragmentation:
+      return "fragmentation";
+    case Reason::kTopology:
+      return "topology";
+    case Reason::kSideResources:
+      return "side-resources";
+    case Reason::kReservation:
+      return "reservation";
+    case Reason::kNever:
+      return "never";
+  }
+  return "unknown";
+}
+
+std::string_view reason_text(Reason reason) {
+  switch (reason) {
+    case Reason::kNone:
+      return "nothing holds it back";
+    case Reason::kOrder:
+      return "jobs before it in the order must start first";
+    case Reason::kCapacity:
+      return "fewer GPUs of its kind are free than it needs";
+    case Reason::kFragmentation:
+      return "enough GPUs are free, but not together as it needs them";
+    case Reason::kTopology:
+      return "enough nodes are free, but not inside one part of the fabric as it requires";
+    case Reason::kSideResources:
+      return "enough GPUs are free, but not with the CPU or memory it asks for";
+    case Reason::kReservation:
+      return "it would delay the job that holds the reservation";
+    case Reason::kNever:
+      return "no part of the fleet could ever hold it";
+  }
+  return "unknown";
+}
+
+}  // namespace gw::sched

@@ -1,0 +1,80 @@
+// Event and Plan: all that goes into the core and all that comes out of it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+#include "model/job.h"
+#include "sched/placement.h"
+
+namespace gw::sched {
+
+enum class EventKind : std::uint8_t {
+  kTenantAdded = 1,   ///< parent, weight: the tenant with the next id.
+  kJobSubmitted = 2,  ///< job (the next id), request.
+  kJobEnded = 3,      ///< job: it ran and is over, in whatever way.
+  kJobCancelled = 4,  ///< job: withdrawn while it waits or runs.
+  kNodeDown = 5,      ///< node: lost with everything on it.
+  kNodeUp = 6,        ///< node: back, empty.
+};
+
+/// One fact that the core is told. Fields that a kind does not name are ignored.
+struct Event {
+  EventKind kind = EventKind::kJobEnded;
+  JobId job;
+  NodeId node;
+  TenantId parent;
+  std::uint32_t weight = 1;
+  JobRequest request;
+
+  static Event tenant_added(TenantId parent, std::uint32_t weight);
+  static Event job_submitted(JobId job, const JobRequest& request);
+  static Event job_ended(JobId job);
+  static Event job_cancelled(JobId job);
+  static Event node_down(NodeId node);
+  static Event node_up(NodeId node);
+};
+
+/// Why a job does not run: exactly one holds for every waiting job at any time.
+enum class Reason : std::uint8_t {
+  kNone,           ///< It runs, or is unknown.
+  kOrder,          ///< Jobs before it in the order must start first; this policy lets nothing overtake.
+  kCapacity,       ///< Fewer GPUs of its kind are free than it needs.
+  kFragmentation,  ///< Enough GPUs are free, but not as it needs them (whole nodes, GPUs on one node).
+  kTopology,       ///< Enough nodes are free, but not inside one vertex of the fabric level it requires.
+  kSideResources,  ///< Enough GPUs are free, but not with the CPU or memory it asks for.
+  kReservation,    ///< It would fit, but would delay the job that holds the reservation.
+  kNever,          ///< No empty part of the fleet could hold it (rejected when it is submitted).
+};
+inline constexpr std::uint8_t kReasons = 8;
+
+/// A short stable name (`capacity`) and a sentence for people.
+std::string_view reason_name(Reason reason);
+std::string_view reason_text(Reason reason);
+
+/// What the core decided in one pass.
+struct Plan {
+  struct Start {
+    JobId job;
+    Placement placement;
+  };
+  struct Rejection {
+    JobId job;
+    Reason reason = Reason::kNever;
+  };
+  std::vector<Start> starts;       ///< In order of decision.
+  std::vector<JobId> interrupted;  ///< Lost their nodes; they wait again in their old place.
+  std::vector<Rejection> rejections;
+
+  [[nodiscard]] bool empty() const { return starts.empty() && interrupted.empty() && rejections.empty(); }
+  void clear() {
+    starts.clear();
+    interrupted.clear();
+    rejections.clear();
+  }
+};
+
+}  // namespace gw::sched

@@ -1,0 +1,83 @@
+// FairShare: hierarchical weighted fair share with half-life decay: which tenant comes next.
+//
+// Each tenant's key is its decayed GPU-time plus a commitment for what runs now, over its weight; among
+// siblings the smallest key comes first. Decay scales all keys alike, so usage is kept "inflated" by 2^(t /
+// half-life) and never has to be decayed: only running usage is charged, at every `charge_interval`.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+#include "model/policy.h"
+
+namespace gw::sched {
+
+class FairShare {
+ public:
+  explicit FairShare(const PolicyConfig& policy);
+
+  /// Tenants must be added in id order, parents first; the root (id 0) is there from the start.
+  void add_tenant(TenantId parent, std::uint32_t weight);
+  [[nodiscard]] std::uint32_t tenants() const { return static_cast<std::uint32_t>(nodes_.size()); }
+
+  [[nodiscard]] TenantId parent(TenantId tenant) const { return nodes_[tenant.value()].parent; }
+  [[nodiscard]] std::uint32_t weight(TenantId tenant) const {
+    return static_cast<std::uint32_t>(nodes_[tenant.value()].weight);
+  }
+
+  /// Charges running usage up to `now` if a charge interval has passed. True if the order may have changed.
+  bool advance(Instant now);
+
+  void started(TenantId tenant, std::int64_t gpu_milli);
+  void stopped(TenantId tenant, std::int64_t gpu_milli);
+  /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
+  void set_waiting(TenantId tenant, bool waiting);
+
+  /// All tenants with waiting jobs, best first.
+  void ordered(std::vector<TenantId>& out) const;
+  /// The best tenant with waiting jobs; none if there is none.
+  [[nodiscard]] TenantId first() const;
+
+  /// Decayed usage as of the last charge, GPU-seconds (reports).
+  [[nodiscard]] double usage_gpu_seconds(TenantId tenant) const;
+
+  /// For snapshots: the whole state that decisions depend on.
+  struct State {
+    Instant charged_to;
+    double inflation = 1;
+    std::vector<double> usage;
+    std::vector<std::int64_t> running_milli;
+  };
+  [[nodiscard]] State save() const;
+  void restore(const State& state);
+
+ private:
+  struct Node {
+    TenantId parent;
+    double weight = 1;
+    double usage = 0;  ///< Inflated GPU-seconds.
+    std::int64_t running_milli = 0;
+    double key = 0;
+    bool waiting = false;          ///< Own jobs wait.
+    std::vector<TenantId> active;  ///< Children with waiting jobs below, by (key, id).
+  };
+  [[nodiscard]] bool is_active(const Node& node) const { return node.waiting || !node.active.empty(); }
+  [[nodiscard]] double key_of(const Node& node) const;
+  [[nodiscard]] bool before(TenantId a, TenantId b) const;
+  void change_running(TenantId tenant, std::int64_t delta_milli);
+  void insert_active(TenantId child);
+  void erase_active(TenantId child);
+  void walk(TenantId at, std::vector<TenantId>& out) const;
+
+  double half_life_s_;
+  double commitment_s_;
+  Nanoseconds charge_interval_;
+  Instant charged_to_;
+  double inflation_ =
+      1;  ///< 2^((charged_to - epoch) / half-life); the epoch moves so that it stays below 2^64.
+  std::vector<Node> nodes_;
+};
+
+}  // namespace gw::sched

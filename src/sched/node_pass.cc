@@ -1,0 +1,301 @@
+// No backfill and EASY on real nodes: the first blocked job gets a reservation of named nodes.
+//
+// The reservation is found by giving back the running jobs' nodes in the order of their limits until the job
+// fits; the nodes it would then get are held. Others may use open nodes freely, and held nodes only if they
+// end (by their limit) before the reservation. So nothing can push the reserved job back, whatever the
+// fragmentation: a large gang never starves. The reservation stays with its job until that starts or leaves.
+#include <algorithm>
+
+#include "base/check.h"
+#include "sched/pass.h"
+
+namespace gw::sched {
+namespace {
+
+std::int32_t cut(std::int64_t value) {
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, -1, INT32_MAX - 1));
+}
+
+class NodePass final : public Pass {
+ public:
+  explicit NodePass(const PolicyConfig& policy) : backfill_(policy.backfill != BackfillKind::kNone) {}
+
+  void run(State& state, Instant now, Plan& plan) override {
+    if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
+    now_ = now;
+    keep_reservation(state, plan);
+    for (;;) {
+      const JobId first = state.pending.first();
+      if (!first.valid()) {
+        head_ = JobId{};
+        return;
+      }
+      if (first == reserved_) break;
+      Job& job = state.jobs[first];
+      if (try_start(state, job, plan)) continue;
+      head_ = first;
+      if (!backfill_) return;
+      if (!reserved_.valid()) reserve(state, job);
+      break;
+    }
+    if (backfill_) backfill(state, plan);
+  }
+
+  [[nodiscard]] Promise promise() const override {
+    return reserved_.valid() ? Promise{reserved_, when_} : Promise{};
+  }
+
+  [[nodiscard]] Reason reason(const State& state, const Job& job) const override {
+    if (!backfill_ && job.id != head_) return Reason::kOrder;
+    if (backfill_ && reserved_.valid() && job.id != reserved_ && state.place(job, View::kHeld))
+      return Reason::kReservation;
+    if (state.place(job, View::kOpen))
+      return Reason::kReservation;  // Cannot be after a full pass, but for time.
+    return placement_reason(state, job);
+  }
+
+  void save(ByteWriter& out) const override {
+    out.u64(reserved_.value());
+    out.u64(head_.value());
+    out.i64(when_.count());
+    out.u64(pool_);
+    out.u64(releases_at_);
+    out.u64(needs_new_ ? 1 : 0);
+    out.u64(nodes_.size());
+    for (const std::uint32_t node : nodes_) out.u64(node);
+  }
+
+  [[nodiscard]] bool restore(State& state, ByteReader& in) override {
+    reserved_ = JobId{in.u32()};
+    head_ = JobId{in.u32()};
+    when_ = Instant{in.i64()};
+    pool_ = in.u32();
+    releases_at_ = in.u64();
+    needs_new_ = in.u64() != 0;
+    const std::size_t count = in.count();
+    nodes_.clear();
+    for (std::size_t index = 0; index < count; ++index) {
+      const std::uint32_t node = in.u32();
+      if (!in.ok() || pool_ >= state.pools.size() || node >= state.pools[pool_]->nodes() ||
+          state.pools[pool_]->is_held(node))
+        return false;
+      state.pools[pool_]->hold(node);
+      nodes_.push_back(node);
+    }
+    return in.ok();
+  }
+
+ private:
+  [[nodiscard]] Nanoseconds window() const {
+    return reserved_.valid() && when_ > now_ ? when_ - now_ : Nanoseconds{0};
+  }
+
+  static std::uint64_t version_of(const State& state, const ShapeClasses::Class& shape) {
+    std::uint64_t version = 0;
+    for (const std::uint32_t pool : shape.pools) version += state.pools[pool]->version();
+    return version;
+  }
+
+  bool try_start(State& state, Job& job, Plan& plan) {
+    ShapeClasses::Class& shape = state.classes[job.shape_class];
+    const std::uint64_t version = version_of(state, shape);
+    if (shape.failed_open != version) {
+      if (std::optional<Placement> placement = state.place(job, View::kOpen)) {
+        state.start(job, std::move(*placement), now_, plan);
+        return true;
+      }
+      shape.failed_open = version;
+      --open_alive_;
+      job.reason = Reason::kCapacity;
+    }
+    if (!reserved_.valid() || job.request.limit > window() || shape.failed_held == version) return false;
+    if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
+      state.start(job, std::move(*placement), now_, plan);
+      return true;
+    }
+    shape.failed_held = version;
+    --held_alive_;
+    return false;
+  }
+
+  void backfill(State& state, Plan& plan) {
+    // Shapes that are not known to fail; beyond some hundred shapes the count is not worth its cost.
+    open_alive_ = held_alive_ = 0;
+    const bool counted = state.classes.size() <= 512;
+    if (counted) {
+      for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
+        const ShapeClasses::Class& shape = state.classes[id];
+        if (shape.waiting == 0) continue;
+        const std::uint64_t version = version_of(state, shape);
+        open_alive_ += shape.failed_open != version;
+        held_alive_ += shape.failed_held != version;
+      }
+    }
+    state.pending.scan(
+        JobId{},
+        [&] {
+          PendingQueue::Bounds bounds;
+          std::int64_t open = -1;
+          std::int64_t held = -1;
+          for (const auto& pool : state.pools) {
+            const std::int64_t part = pool->partial_free_milli() > 0 ? 1 : 0;
+            open = std::max(open, pool->free_gpus(View::kOpen) + part);
+            held = std::max(held, pool->free_gpus(View::kHeld) + part);
+          }
+          if (counted && open_alive_ <= 0) open = -1;
+          if (!reserved_.valid() || (counted && held_alive_ <= 0)) held = -1;
+          bounds.free = cut(std::max(open, held));
+          bounds.spare = cut(open);
+          bounds.window = held < 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
+          return bounds;
+        },
+        [&](JobId id) { return id != reserved_ && try_start(state, state.jobs[id], plan); },
+        [&] { return counted && open_alive_ <= 0 && (held_alive_ <= 0 || !reserved_.valid()); });
+  }
+
+  /// Starts the reserved job if it fits now, drops its reservation if it has left, renews one that is out of
+  /// date.
+  void keep_reservation(State& state, Plan& plan) {
+    if (!reserved_.valid()) return;
+    Job* job = state.jobs.find(reserved_);
+    if (job == nullptr || job->running) {
+      drop(state);
+      return;
+    }
+    if (!state.changes.released) return;
+    Pool& pool = *state.pools[pool_];
+    std::optional<Placement> placement;
+    for (const View view : {View::kHeld, View::kOpen}) {
+      placement = view == View::kHeld ? pool.place(job->request.shape, view, state.policy.placement)
+                                      : state.place(*job, view);
+      if (!placement) continue;
+      if (view == View::kHeld) placement->pool = pool_;
+      drop(state);
+      state.start(*job, std::move(*placement), now_, plan);
+      return;
+    }
+    // Open and held nodes together, if their number could do, or another reservation if this one is stale.
+    const Shape& shape = job->request.shape;
+    const std::uint32_t g = shape.nodes == 0 ? 0 : shape.gpus;
+    const std::int64_t need = shape.nodes == 0 ? shape.gpus : shape.nodes;
+    const bool enough = shape.gpu_milli == 0 && g <= pool.gpus_per_node() &&
+                        pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need;
+    const std::uint64_t early = state.releases - releases_at_;
+    const bool stale = now_ >= when_ || needs_new_ || early > 16 + state.running_jobs() / 4;
+    if (!enough && !stale) return;
+    const std::vector<std::uint32_t> nodes = nodes_;
+    const std::uint64_t version = pool.version();
+    drop(state);
+    placement = state.place(*job, View::kOpen);
+    if (placement) {
+      state.start(*job, std::move(*placement), now_, plan);
+    } else if (stale) {
+      reserve(state, *job);
+    } else {
+      hold(state, *job, nodes);
+      pool.set_version(version);
+    }
+  }
+
+  void hold(State& state, const Job& job, const std::vector<std::uint32_t>& nodes) {
+    reserved_ = job.id;
+    nodes_ = nodes;
+    for (const std::uint32_t node : nodes_) state.pools[pool_]->hold(node);
+  }
+
+  void drop(State& state) {
+    for (const std::uint32_t node : nodes_) state.pools[pool_]->release_hold(node);
+    nodes_.clear();
+    reserved_ = JobId{};
+  }
+
+  /// Holds the nodes that `job` will get at the earliest time by the running jobs' limits.
+  void reserve(State& state, Job& job) {
+    GW_CHECK(nodes_.empty());
+    const Shape& shape = job.request.shape;
+    std::optional<Placement> best;
+    Instant best_when = Instant::max();
+    for (const std::uint32_t pool_index : state.classes[job.shape_class].pools) {
+      Pool& pool = *state.pools[pool_index];
+      const std::uint64_t version = pool.version();
+      std::vector<const Job*> given;
+      Instant end = now_;
+      const auto fits = [&] {
+        if (given.empty() || !pool.may_fit(shape, View::kOpen)) return false;
+        std::optional<Placement> placement = pool.place(shape, View::kOpen, state.policy.placement);
+        if (!placement) return false;
+        best = std::move(placement);
+        best->pool = pool_index;
+        best_when = end;
+        return true;
+      };
+      bool found = false;
+      state.running[pool_index].for_each([&](const EndProfile::Entry& entry) {
+        const Instant when = std::max(entry.end, now_);
+        if (when != end && (found = fits())) return false;
+        if (when >= best_when) return false;  // Another pool is sooner.
+        end = when;
+        given.push_back(&state.jobs[entry.job]);
+        pool.give(given.back()->request.shape, given.back()->placement);
+        return true;
+      });
+      if (!found && end < best_when) fits();
+      for (auto at = given.rbegin(); at != given.rend(); ++at)
+        pool.take((*at)->request.shape, (*at)->placement);
+      pool.set_version(version);
+    }
+    releases_at_ = state.releases;
+    needs_new_ = false;
+    if (!best) return;  // Too many nodes are down: nothing can be promised.
+    when_ = best_when;
+    pool_ = best->pool;
+    std::vector<std::uint32_t> nodes;
+    for (const Piece& piece : best->pieces) {
+      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) nodes.push_back(node);
+    }
+    hold(state, job, nodes);
+    job.reason = Reason::kCapacity;
+  }
+
+  bool backfill_;
+  JobId head_;  ///< The first job that did not fit in the last pass.
+  JobId reserved_;
+  Instant when_;
+  std::uint32_t pool_ = 0;
+  std::vector<std::uint32_t> nodes_;  ///< Held, pool-local.
+  std::uint64_t releases_at_ = 0;     ///< State::releases when the reservation was made.
+  bool needs_new_ = false;
+  std::int64_t open_alive_ = 0;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
+  std::int64_t held_alive_ = 0;
+  Instant now_;
+};
+
+}  // namespace
+
+std::unique_ptr<Pass> make_node_pass(const PolicyConfig& policy) {
+  return std::make_unique<NodePass>(policy);
+}
+
+Reason placement_reason(const State& state, const Job& job) {
+  const Shape& shape = job.request.shape;
+  if (shape.gpus == 0 && shape.gpu_milli == 0) return Reason::kSideResources;
+  bool enough = false;
+  bool nodes = false;
+  bool alone = false;  // Would fit if CPU and memory were no object.
+  Shape gpus_only = shape;
+  gpus_only.cpu_milli = gpus_only.memory_mib = 0;
+  Shape anywhere_in_fabric = gpus_only;
+  anywhere_in_fabric.level_required = false;
+  for (const std::uint32_t pool_index : state.classes[job.shape_class].pools) {
+    const Pool& pool = *state.pools[pool_index];
+    const std::int64_t free_milli = pool.free_gpus(View::kOpen) * 1000 + pool.partial_free_milli();
+    enough |= free_milli >= shape.total_gpu_milli();
+    nodes |= pool.place(anywhere_in_fabric, View::kOpen, state.policy.placement).has_value();
+    alone |= pool.place(gpus_only, View::kOpen, state.policy.placement).has_value();
+  }
+  if (alone) return Reason::kSideResources;
+  if (nodes) return Reason::kTopology;
+  return enough ? Reason::kFragmentation : Reason::kCapacity;
+}
+
+}  // namespace gw::sched

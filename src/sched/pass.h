@@ -1,0 +1,39 @@
+// Pass: one scheduling pass over the waiting jobs; each backfill rule is one implementation.
+#pragma once
+
+#include <memory>
+
+#include "base/bytes.h"
+#include "sched/state.h"
+
+namespace gw::sched {
+
+class Pass {
+ public:
+  virtual ~Pass() = default;
+  /// Starts what the rule allows at `now`.
+  virtual void run(State& state, Instant now, Plan& plan) = 0;
+  /// The job with a reservation and its time, for reports and explanations; none if there is none.
+  struct Promise {
+    JobId job;
+    Instant when;
+  };
+  [[nodiscard]] virtual Promise promise() const { return {}; }
+  /// Why a waiting job does not run, as of the last pass.
+  [[nodiscard]] virtual Reason reason(const State& state, const Job& job) const = 0;
+  /// What later passes depend on beyond the state, for snapshots. `restore` gives false on malformed bytes.
+  virtual void save(ByteWriter& out) const = 0;
+  [[nodiscard]] virtual bool restore(State& state, ByteReader& in) = 0;
+};
+
+/// No backfill and EASY on processor counts: the textbook rule (see docs/policies.md).
+std::unique_ptr<Pass> make_count_pass(const PolicyConfig& policy);
+/// The same rules on real nodes: the blocked job's reservation names nodes.
+std::unique_ptr<Pass> make_node_pass(const PolicyConfig& policy);
+/// Conservative backfill: every waiting job has a reservation on the GPU counts of a pool.
+std::unique_ptr<Pass> make_conservative_pass(const PolicyConfig& policy);
+
+/// What binds a job that fits no open node: capacity, CPU or memory, topology or fragmentation.
+Reason placement_reason(const State& state, const Job& job);
+
+}  // namespace gw::sched

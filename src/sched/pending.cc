@@ -1,0 +1,79 @@
+// Keys of the orders and the bookkeeping of waiting jobs.
+#include "sched/pending.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace gw::sched {
+namespace {
+
+std::int32_t cut(std::int64_t value) {
+  return static_cast<std::int32_t>(
+      std::min<std::int64_t>(value, std::numeric_limits<std::int32_t>::max() - 1));
+}
+
+}  // namespace
+
+std::int64_t order_key(const PolicyConfig& policy, const JobRequest& request) {
+  switch (policy.order) {
+    case OrderKind::kFifo:
+      return 0;
+    case OrderKind::kShortestFirst:
+      return request.limit.count();
+    // Waiting longer and a higher priority are worth the same currency, so the order never changes while
+    // waiting.
+    case OrderKind::kPriorityAge:
+      return request.submit.count() - request.priority * policy.age_per_priority.count();
+    case OrderKind::kFairShare:
+      return -std::int64_t{request.priority};
+  }
+  GW_CHECK(false);
+}
+
+void Pending::add_tenant(TenantId parent, std::uint32_t weight) {
+  fair_.add_tenant(parent, weight);
+  if (by_tenant()) queues_.emplace_back();
+}
+
+void Pending::insert(const Job& job) {
+  PendingQueue& queue = queue_of(job.request.tenant);
+  if (by_tenant()) {
+    if (queue.empty()) fair_.set_waiting(job.request.tenant, true);
+    ++keys_[job.key];
+  }
+  const std::int64_t milli = job.request.shape.total_gpu_milli();
+  queue.insert(
+      {job.key, job.id, cut((milli + 999) / 1000), cut(job.request.limit.count() / kNanosecondsPerSecond)});
+  ++size_;
+  waiting_gpu_milli_ += milli;
+}
+
+void Pending::erase(const Job& job) {
+  PendingQueue& queue = queue_of(job.request.tenant);
+  queue.erase(job.key, job.id);
+  --size_;
+  waiting_gpu_milli_ -= job.request.shape.total_gpu_milli();
+  if (!by_tenant()) return;
+  if (queue.empty()) fair_.set_waiting(job.request.tenant, false);
+  const auto at = keys_.find(job.key);
+  if (--at->second == 0) keys_.erase(at);
+}
+
+JobId Pending::first() {
+  if (size_ == 0) return JobId{};
+  if (!by_tenant()) return queues_[0].job(queues_[0].begin());
+  if (keys_.size() == 1) {
+    PendingQueue& queue = queues_[fair_.first().value()];
+    return queue.job(queue.begin());
+  }
+  fair_.ordered(ordered_);
+  const std::int64_t best = keys_.begin()->first;
+  for (const TenantId tenant : ordered_) {
+    PendingQueue& queue = queues_[tenant.value()];
+    if (queue.key(queue.begin()) == best) return queue.job(queue.begin());
+  }
+  GW_CHECK(false);
+}
+
+}  // namespace gw::sched

@@ -1,0 +1,98 @@
+// Pending: all waiting jobs in the policy's order, as one queue (static orders) or one queue a tenant (fair
+// share).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "model/policy.h"
+#include "sched/fair_share.h"
+#include "sched/job_table.h"
+#include "sched/pending_queue.h"
+
+namespace gw::sched {
+
+/// The static part of a job's place in the order of `policy`; smaller is sooner, ties go to the smaller job
+/// id.
+std::int64_t order_key(const PolicyConfig& policy, const JobRequest& request);
+
+class Pending {
+ public:
+  explicit Pending(const PolicyConfig& policy) : policy_(policy), fair_(policy), queues_(1) {}
+
+  void add_tenant(TenantId parent, std::uint32_t weight);
+  [[nodiscard]] std::uint32_t tenants() const { return fair_.tenants(); }
+  void insert(const Job& job);
+  void erase(const Job& job);
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::int64_t waiting_gpu_milli() const { return waiting_gpu_milli_; }
+  [[nodiscard]] bool by_tenant() const { return policy_.order == OrderKind::kFairShare; }
+  [[nodiscard]] FairShare& fair_share() { return fair_; }
+  [[nodiscard]] const FairShare& fair_share() const { return fair_; }
+
+  /// The first job in the order, as of the last charge; none if nothing waits.
+  [[nodiscard]] JobId first();
+
+  /// Calls try_start(job id) -> bool for jobs in order that meet bounds() until stop() holds. A started job
+  /// must have been erased through `erase_started` by the caller. `bounds` is asked again after every call.
+  template <class Bounds, class TryStart, class Stop>
+  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop);
+
+ private:
+  template <class Bounds, class TryStart, class Stop>
+  void scan_queue(PendingQueue& queue, PendingQueue::Cursor from, std::int64_t last_key, Bounds&& bounds,
+                  TryStart&& try_start, Stop&& stop);
+  [[nodiscard]] PendingQueue& queue_of(TenantId tenant) { return queues_[by_tenant() ? tenant.value() : 0]; }
+
+  PolicyConfig policy_;
+  FairShare fair_;
+  std::vector<PendingQueue> queues_;
+  std::map<std::int64_t, std::uint32_t> keys_;  ///< Fair share: waiting jobs by key (minus priority).
+  std::size_t size_ = 0;
+  std::int64_t waiting_gpu_milli_ = 0;
+  std::vector<TenantId> ordered_;  ///< Reused by scans.
+};
+
+template <class Bounds, class TryStart, class Stop>
+void Pending::scan_queue(PendingQueue& queue, PendingQueue::Cursor from, std::int64_t last_key,
+                         Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
+  PendingQueue::Cursor at = from;
+  while (!stop()) {
+    at = queue.find(at, bounds());
+    if (queue.at_end(at) || queue.key(at) > last_key) return;
+    const std::int64_t key = queue.key(at);
+    const JobId job = queue.job(at);
+    if (try_start(job)) {
+      at = queue.lower_bound(key, job);  // It has left; the next one stands where it stood.
+    } else {
+      at = queue.after(at);
+    }
+  }
+}
+
+template <class Bounds, class TryStart, class Stop>
+void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
+  if (!by_tenant()) {
+    PendingQueue& queue = queues_[0];
+    PendingQueue::Cursor from = queue.begin();
+    if (after.valid()) from = queue.lower_bound(0, JobId{after.value() + 1});  // FIFO keys are all 0.
+    scan_queue(queue, from, INT64_MAX, bounds, try_start, stop);
+    return;
+  }
+  fair_.ordered(ordered_);
+  for (auto priority = keys_.begin(); priority != keys_.end() && !stop();) {
+    const std::int64_t key = priority->first;
+    for (const TenantId tenant : ordered_) {
+      if (stop()) return;
+      PendingQueue& queue = queues_[tenant.value()];
+      if (queue.empty()) continue;
+      const PendingQueue::Cursor from = keys_.size() == 1 ? queue.begin() : queue.lower_bound(key, JobId{0});
+      scan_queue(queue, from, key, bounds, try_start, stop);
+    }
+    priority = keys_.upper_bound(key);
+  }
+}
+
+}  // namespace gw::sched

@@ -1,0 +1,85 @@
+// PendingQueue: waiting jobs in a fixed order, with summaries that let a backfill pass skip what cannot
+// start.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace gw::sched {
+
+/// Sorted by (key, job), in blocks of 64 whose smallest demand and shortest limit are kept beside each other.
+/// A search for the next job that could start looks at the summaries first and at 64 jobs at a time after
+/// that.
+class PendingQueue {
+ public:
+  struct Entry {
+    std::int64_t key = 0;
+    JobId job;
+    std::int32_t demand = 0;  ///< Units the job needs, cut to the largest int32.
+    std::int32_t limit = 0;   ///< Its time limit in whole seconds, rounded down, cut likewise.
+  };
+  /// A place in the queue; any insert or erase makes it stale, except the erase that gives a new one.
+  struct Cursor {
+    std::uint32_t block = 0;
+    std::uint32_t index = 0;
+  };
+  /// What a job must meet to be worth a closer look: demand <= free, and demand <= spare or limit <= window.
+  struct Bounds {
+    std::int32_t free = std::numeric_limits<std::int32_t>::max();
+    std::int32_t spare = std::numeric_limits<std::int32_t>::max();
+    std::int32_t window = std::numeric_limits<std::int32_t>::max();
+  };
+
+  void insert(const Entry& entry);
+  /// The entry must be there.
+  void erase(std::int64_t key, JobId job);
+  /// Erases the entry at the cursor and gives the place of the one after it.
+  Cursor erase(Cursor at);
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool at_end(Cursor at) const { return at.block >= blocks_.size(); }
+  [[nodiscard]] Cursor begin() const { return {}; }
+  [[nodiscard]] Cursor after(Cursor at) const {
+    ++at.index;
+    return at.index < blocks_[at.block]->count ? at : Cursor{at.block + 1, 0};
+  }
+  /// The first place whose (key, job) is not before the given one.
+  [[nodiscard]] Cursor lower_bound(std::int64_t key, JobId job) const;
+  /// The first entry at or after `from` that meets `bounds`, or the end.
+  [[nodiscard]] Cursor find(Cursor from, const Bounds& bounds) const;
+  [[nodiscard]] JobId job(Cursor at) const { return blocks_[at.block]->job[at.index]; }
+  [[nodiscard]] std::int64_t key(Cursor at) const { return blocks_[at.block]->key[at.index]; }
+
+ private:
+  static constexpr std::uint32_t kBlock = 64;
+  struct Block {
+    std::uint32_t count = 0;
+    std::array<std::int32_t, kBlock> demand;  ///< Entries past count are never-matching.
+    std::array<std::int32_t, kBlock> limit;
+    std::array<std::int64_t, kBlock> key;
+    std::array<JobId, kBlock> job;
+    Block() {
+      demand.fill(std::numeric_limits<std::int32_t>::max());
+      limit.fill(std::numeric_limits<std::int32_t>::max());
+    }
+  };
+  struct Summary {
+    std::int32_t least_demand;
+    std::int32_t least_limit;
+  };
+  void summarise(std::size_t index);
+  [[nodiscard]] std::uint32_t position(const Block& block, std::int64_t key, JobId job) const;
+  [[nodiscard]] std::size_t block_of(std::int64_t key, JobId job) const;
+
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<Summary> summaries_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace gw::sched

@@ -1,0 +1,135 @@
+// Pool: all nodes of one type: what is free on each, and where a shape fits.
+//
+// A node is open (anyone's), held (kept for the job with the reservation; others only if they end in time) or
+// down. Open and held nodes each have a capacity index of their own, so that both questions cost the same.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/fleet.h"
+#include "model/job.h"
+#include "model/policy.h"
+#include "sched/capacity_index.h"
+#include "sched/placement.h"
+
+namespace gw::sched {
+
+enum class View : std::uint8_t { kOpen, kHeld };
+
+class Pool {
+ public:
+  /// The nodes of `fleet` whose type is `node_type`; all free and open.
+  Pool(const Fleet& fleet, std::uint16_t node_type);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  Pool(Pool&&) = delete;
+
+  [[nodiscard]] std::uint32_t nodes() const { return fabric_.nodes; }
+  [[nodiscard]] std::uint32_t gpus_per_node() const { return fabric_.gpus; }
+  [[nodiscard]] std::uint32_t gpu_type() const { return gpu_type_; }
+  [[nodiscard]] const PoolFabric& fabric() const { return fabric_; }
+  [[nodiscard]] NodeId fleet_node(std::uint32_t node) const { return NodeId{fleet_node_[node]}; }
+  /// The pool-local number of a fleet node of this type.
+  [[nodiscard]] std::uint32_t local_node(NodeId node) const;
+
+  /// Could an empty pool without failures hold it?
+  [[nodiscard]] bool could_ever_fit(const Shape& shape) const;
+  /// Where `shape` fits now among the nodes of `view`; nothing is changed.
+  [[nodiscard]] std::optional<Placement> place(const Shape& shape, View view, PlacementKind kind) const;
+  /// A cheap necessary condition for `place` to succeed.
+  [[nodiscard]] bool may_fit(const Shape& shape, View view) const;
+
+  /// Is `placement` one that `shape` could take now? (Snapshots and journals from outside.)
+  [[nodiscard]] bool is_free(const Shape& shape, const Placement& placement) const;
+  void take(const Shape& shape, const Placement& placement);
+  void give(const Shape& shape, const Placement& placement);
+
+  void hold(std::uint32_t node);
+  void release_hold(std::uint32_t node);
+  /// `node` must hold no job.
+  void set_down(std::uint32_t node);
+  void set_up(std::uint32_t node);
+  [[nodiscard]] bool is_down(std::uint32_t node) const { return bit(down_, node); }
+  [[nodiscard]] bool is_held(std::uint32_t node) const { return bit(held_, node); }
+
+  /// GPUs free for whole-GPU jobs, open and held, without down nodes.
+  [[nodiscard]] std::int64_t free_gpus() const { return open_.total(0) + held_index_.total(0); }
+  [[nodiscard]] std::int64_t free_gpus(View view) const { return index(view).total(0); }
+  [[nodiscard]] std::int64_t down_gpus() const { return down_gpus_; }
+  /// Thousandths of GPUs in partly used GPUs that are still free.
+  [[nodiscard]] std::int64_t partial_free_milli() const { return partial_free_milli_; }
+  [[nodiscard]] const CapacityIndex& index(View view) const {
+    return view == View::kOpen ? open_ : held_index_;
+  }
+  /// Grows with every release of capacity: what did not fit at one version does not fit until the next.
+  [[nodiscard]] std::uint64_t version() const { return version_; }
+  /// After trying something and undoing it: the capacity is again what it was at `version`.
+  void set_version(std::uint64_t version) { version_ = version; }
+
+  /// Recounts everything from the nodes up and compares; the text says what differs (tests, twin's checks).
+  [[nodiscard]] std::string check() const;
+
+ private:
+  struct Partial {
+    std::uint32_t remaining_milli;
+    std::uint32_t node;
+    std::uint32_t gpu;
+    auto operator<=>(const Partial&) const = default;
+  };
+  class Finder;
+  friend class Finder;
+
+  static bool bit(const std::vector<std::uint64_t>& words, std::uint32_t at) {
+    return (words[at / 64] >> (at % 64)) & 1U;
+  }
+  static void set_bit(std::vector<std::uint64_t>& words, std::uint32_t at, bool on);
+  [[nodiscard]] CapacityIndex& index_of(std::uint32_t node) { return bit(held_, node) ? held_index_ : open_; }
+  [[nodiscard]] std::uint64_t free_mask(std::uint32_t node) const {
+    return fabric_.gpus == 1 ? static_cast<std::uint64_t>(bit(free_bits_, node)) : free_mask_[node];
+  }
+  [[nodiscard]] std::uint32_t free_count(std::uint32_t node) const {
+    return static_cast<std::uint32_t>(std::popcount(free_mask(node)));
+  }
+  void set_free_mask(std::uint32_t node, std::uint64_t mask);
+  void change_side(const Shape& shape, const Piece& piece, int sign);
+  void change_partial(std::uint32_t node, std::uint32_t gpu, std::int64_t delta_milli);
+  void move_partials(std::uint32_t node, std::set<Partial>& from, std::set<Partial>& to);
+  [[nodiscard]] bool side_tight(std::uint32_t node) const;
+  [[nodiscard]] bool side_fits(const Shape& shape, std::uint32_t gpus, std::uint32_t node) const;
+  /// CPU and memory that a shape takes from one node where it uses `gpus` GPUs.
+  static std::int64_t cpu_on_node(const Shape& shape, std::uint32_t gpus);
+  static std::int64_t memory_on_node(const Shape& shape, std::uint32_t gpus);
+  [[nodiscard]] std::set<Partial>& partials_of(std::uint32_t node) {
+    return bit(held_, node) ? held_partials_ : open_partials_;
+  }
+
+  PoolFabric fabric_;
+  std::uint32_t gpu_type_;
+  std::int64_t cpu_milli_;
+  std::int64_t memory_mib_;
+  std::vector<std::uint32_t> fleet_node_;
+  CapacityIndex open_;
+  CapacityIndex held_index_;
+  std::vector<std::uint64_t> free_bits_;  ///< One bit a node where gpus == 1.
+  std::vector<std::uint64_t> free_mask_;  ///< One mask a node where gpus > 1.
+  std::vector<std::uint64_t> held_;
+  std::vector<std::uint64_t> down_;
+  std::vector<std::int64_t> cpu_free_;     ///< Empty where not tracked.
+  std::vector<std::int64_t> memory_free_;  ///< Empty where not tracked.
+  std::uint32_t tight_nodes_ = 0;  ///< Nodes with less CPU or memory left than their free GPUs' share.
+  /// (node, GPU) -> thousandths left, for partly used GPUs; the sets below order them by what is left.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> partial_remaining_;
+  std::set<Partial> open_partials_;  ///< Of open nodes.
+  std::set<Partial> held_partials_;
+  std::int64_t partial_free_milli_ = 0;
+  std::int64_t down_gpus_ = 0;
+  std::uint64_t version_ = 1;
+};
+
+}  // namespace gw::sched

@@ -1,0 +1,71 @@
+// ShapeClasses: jobs of equal shape share what is known about whether the shape fits now.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "model/job.h"
+
+namespace gw::sched {
+
+/// If one job of a shape does not fit, no other of that shape does until capacity comes free. So a pass tries
+/// each shape once, however many jobs wait.
+class ShapeClasses {
+ public:
+  struct Class {
+    Shape shape;
+    std::uint32_t members = 0;  ///< Jobs in the system.
+    std::uint32_t waiting = 0;
+    std::vector<std::uint32_t> pools;  ///< That could hold it, in order of preference.
+    std::uint64_t failed_open = 0;     ///< Sum of the pools' versions when it last did not fit; 0 = unknown.
+    std::uint64_t failed_held = 0;
+  };
+
+  /// The class of `shape`; `make_pools` fills the pools of a new one.
+  template <class MakePools>
+  std::uint32_t join(const Shape& shape, MakePools&& make_pools) {
+    const auto [at, is_new] = by_shape_.try_emplace(shape, 0U);
+    if (is_new) {
+      if (free_.empty()) {
+        at->second = static_cast<std::uint32_t>(classes_.size());
+        classes_.emplace_back();
+      } else {
+        at->second = free_.back();
+        free_.pop_back();
+      }
+      Class& entry = classes_[at->second];
+      entry = Class{};
+      entry.shape = shape;
+      entry.pools = make_pools(shape);
+    }
+    ++classes_[at->second].members;
+    return at->second;
+  }
+  void leave(std::uint32_t id) {
+    if (--classes_[id].members > 0) return;
+    by_shape_.erase(classes_[id].shape);
+    free_.push_back(id);
+  }
+  void set_waiting(std::uint32_t id, bool waiting) {
+    Class& entry = classes_[id];
+    if (waiting) {
+      waiting_classes_ += entry.waiting++ == 0;
+    } else {
+      waiting_classes_ -= --entry.waiting == 0;
+    }
+  }
+  [[nodiscard]] Class& operator[](std::uint32_t id) { return classes_[id]; }
+  [[nodiscard]] const Class& operator[](std::uint32_t id) const { return classes_[id]; }
+  /// Shapes that some job waits for.
+  [[nodiscard]] std::uint32_t waiting_classes() const { return waiting_classes_; }
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(classes_.size()); }
+
+ private:
+  std::map<Shape, std::uint32_t> by_shape_;
+  std::vector<Class> classes_;
+  std::vector<std::uint32_t> free_;
+  std::uint32_t waiting_classes_ = 0;
+};
+
+}  // namespace gw::sched

@@ -1,0 +1,120 @@
+// Core::snapshot and Core::restore: the whole deciding state as bytes.
+#include <algorithm>
+
+#include "base/check.h"
+#include "sched/codec.h"
+#include "sched/core.h"
+
+namespace gw::sched {
+namespace {
+
+constexpr std::uint64_t kFormat = 1;
+
+}  // namespace
+
+// Indices, queues and sums are not written: they follow from the nodes and jobs, and ties go by id, so a
+// rebuilt index decides like the one it replaces.
+std::string Core::snapshot() const {
+  ByteWriter out;
+  out.u64(kFormat);
+  out.i64(now_.count());
+  out.u64(state_.next_job);
+  out.u64(state_.releases);
+  out.u64(state_.changes.last_seen.value());
+  out.u64((state_.changes.released ? 1 : 0) | (state_.changes.irregular ? 2 : 0));
+  const FairShare& fair = state_.pending.fair_share();
+  const FairShare::State shares = fair.save();
+  out.u64(fair.tenants() - 1);
+  for (std::uint32_t tenant = 1; tenant < fair.tenants(); ++tenant) {
+    out.u64(fair.parent(TenantId{tenant}).value());
+    out.u64(fair.weight(TenantId{tenant}));
+  }
+  out.i64(shares.charged_to.count());
+  out.f64(shares.inflation);
+  for (const double usage : shares.usage) out.f64(usage);
+  for (const auto& pool : state_.pools) {
+    std::vector<std::uint32_t> down;
+    for (std::uint32_t node = 0; node < pool->nodes(); ++node) {
+      if (pool->is_down(node)) down.push_back(node);
+    }
+    out.u64(down.size());
+    for (const std::uint32_t node : down) out.u64(node);
+  }
+  std::vector<const Job*> jobs;
+  state_.jobs.for_each([&](const Job& job) { jobs.push_back(&job); });
+  std::sort(jobs.begin(), jobs.end(), [](const Job* a, const Job* b) { return a->id < b->id; });
+  out.u64(jobs.size());
+  for (const Job* job : jobs) {
+    out.u64(job->id.value());
+    encode(out, job->request);
+    out.u64(static_cast<std::uint64_t>(job->reason));
+    out.u64(job->running ? 1 : 0);
+    if (!job->running) continue;
+    out.i64(job->expected_end.count());
+    encode(out, job->placement);
+  }
+  pass_->save(out);
+  return out.take();
+}
+
+bool Core::restore(std::string_view snapshot) {
+  GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0);
+  ByteReader in(snapshot);
+  if (in.u64() != kFormat) return false;
+  now_ = Instant{in.i64()};
+  const std::uint32_t next_job = in.u32();
+  const std::uint64_t releases = in.u64();
+  const auto last_seen = JobId{in.u32()};
+  const std::uint64_t flags = in.u64();
+  Plan ignored;
+  const std::size_t tenants = in.count();
+  for (std::size_t tenant = 0; tenant < tenants; ++tenant) {
+    const TenantId parent{in.u32()};
+    const std::uint32_t weight = in.u32();
+    if (!in.ok() || weight == 0 || parent.value() >= state_.pending.tenants()) return false;
+    state_.apply(Event::tenant_added(parent, weight), now_, ignored);
+  }
+  FairShare::State shares;
+  shares.charged_to = Instant{in.i64()};
+  shares.inflation = in.f64();
+  for (std::size_t tenant = 0; tenant <= tenants; ++tenant) shares.usage.push_back(in.f64());
+  for (const auto& pool : state_.pools) {
+    const std::size_t down = in.count();
+    for (std::size_t index = 0; index < down; ++index) {
+      const std::uint32_t node = in.u32();
+      if (!in.ok() || node >= pool->nodes() || pool->is_down(node)) return false;
+      pool->set_down(node);
+    }
+  }
+  const std::size_t jobs = in.count();
+  for (std::size_t index = 0; index < jobs; ++index) {
+    const JobId id{in.u32()};
+    const JobRequest request = decode_request(in);
+    const auto reason = static_cast<Reason>(in.u8());
+    const bool running = in.u64() != 0;
+    if (!in.ok() || id.value() >= next_job || state_.jobs.find(id) != nullptr ||
+        request.limit <= Nanoseconds{0} || request.tenant.value() > tenants)
+      return false;
+    state_.next_job = id.value();  // Ids come in order; those between have left the system.
+    state_.apply(Event::job_submitted(id, request), now_, ignored);
+    Job* job = state_.jobs.find(id);
+    if (job == nullptr) return false;
+    if (running) {
+      const Instant expected_end{in.i64()};
+      Placement placement = decode_placement(in);
+      if (!in.ok() || placement.pool >= state_.pools.size() ||
+          !state_.pools[placement.pool]->is_free(request.shape, placement))
+        return false;
+      state_.start_at(*job, std::move(placement), expected_end, ignored);
+    }
+    state_.jobs[id].reason = reason;
+  }
+  state_.next_job = next_job;
+  state_.releases = releases;
+  state_.changes = {(flags & 1) != 0, (flags & 2) != 0, last_seen};
+  const std::vector<std::int64_t> running_milli = state_.pending.fair_share().save().running_milli;
+  state_.pending.fair_share().restore({shares.charged_to, shares.inflation, shares.usage, running_milli});
+  return pass_->restore(state_, in) && in.done();
+}
+
+}  // namespace gw::sched

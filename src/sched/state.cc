@@ -1,0 +1,192 @@
+// Events applied to the state.
+#include "sched/state.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace gw::sched {
+
+State::State(const Fleet& fleet, const PolicyConfig& config)
+    : policy(config),
+      pending(config),
+      node_type_of_(fleet.node_type_of),
+      pool_of_type_(fleet.node_types.size(), ~0U) {
+  GW_CHECK(check_fleet(fleet).empty());
+  std::vector<bool> used(fleet.node_types.size());
+  for (const std::uint16_t type : fleet.node_type_of) used[type] = true;
+  for (std::size_t type = 0; type < used.size(); ++type) {
+    if (!used[type]) continue;
+    pool_of_type_[type] = static_cast<std::uint32_t>(pools.size());
+    pools.push_back(std::make_unique<Pool>(fleet, static_cast<std::uint16_t>(type)));
+  }
+  running.resize(pools.size());
+  const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
+  uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
+            first.memory_mib == 0;
+}
+
+std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
+  std::vector<std::uint32_t> fitting;
+  for (std::uint32_t pool = 0; pool < pools.size(); ++pool) {
+    if (pools[pool]->could_ever_fit(shape)) fitting.push_back(pool);
+  }
+  // Work without GPUs keeps off nodes with GPUs where it can.
+  if (shape.gpus == 0 && shape.gpu_milli == 0)
+    std::stable_partition(fitting.begin(), fitting.end(),
+                          [&](std::uint32_t pool) { return pools[pool]->gpus_per_node() == 0; });
+  return fitting;
+}
+
+void State::submit(const Event& event, Plan& plan) {
+  GW_CHECK(event.job.value() == next_job);
+  ++next_job;
+  GW_CHECK(event.request.tenant.value() < pending.tenants());
+  GW_CHECK(event.request.limit > Nanoseconds{0});
+  Job& job = jobs.add(event.job);
+  job.request = event.request;
+  job.request.limit = std::min(job.request.limit, kLongestSpan);
+  job.key = order_key(policy, job.request);
+  job.shape_class = classes.join(job.request.shape, [this](const Shape& shape) { return pools_for(shape); });
+  if (classes[job.shape_class].pools.empty()) {
+    plan.rejections.push_back({job.id, Reason::kNever});
+    classes.leave(job.shape_class);
+    jobs.remove(job.id);
+    return;
+  }
+  pending.insert(job);
+  classes.set_waiting(job.shape_class, true);
+}
+
+std::optional<Placement> State::place(const Job& job, View view) const {
+  for (const std::uint32_t pool : classes[job.shape_class].pools) {
+    std::optional<Placement> placement = pools[pool]->place(job.request.shape, view, policy.placement);
+    if (!placement) continue;
+    placement->pool = pool;
+    return placement;
+  }
+  return std::nullopt;
+}
+
+namespace {
+std::uint32_t amount_of(const Shape& shape) {
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(1, (shape.total_gpu_milli() + 999) / 1000));
+}
+}  // namespace
+
+void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
+  start_at(job, std::move(placement), now + job.request.limit, plan);
+}
+
+void State::start_at(Job& job, Placement placement, Instant expected_end, Plan& plan) {
+  GW_CHECK(!job.running);
+  pending.erase(job);
+  classes.set_waiting(job.shape_class, false);
+  const Shape& shape = job.request.shape;
+  pools[placement.pool]->take(shape, placement);
+  job.running = true;
+  job.reason = Reason::kNone;
+  job.expected_end = expected_end;
+  running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
+  allocated_milli_ += shape.total_gpu_milli();
+  ++running_jobs_;
+  if (pending.by_tenant()) pending.fair_share().started(job.request.tenant, shape.total_gpu_milli());
+  job.placement = std::move(placement);
+  plan.starts.push_back({job.id, job.placement});
+}
+
+/// Takes a running job off its nodes.
+void State::stop(Job& job, Instant now) {
+  GW_CHECK(job.running);
+  const Shape& shape = job.request.shape;
+  pools[job.placement.pool]->give(shape, job.placement);
+  running[job.placement.pool].erase(job.expected_end, job.id);
+  allocated_milli_ -= shape.total_gpu_milli();
+  --running_jobs_;
+  if (pending.by_tenant()) pending.fair_share().stopped(job.request.tenant, shape.total_gpu_milli());
+  job.running = false;
+  job.placement = Placement{};
+  changes.released = true;
+  if (job.expected_end != now) {
+    changes.irregular = true;
+    ++releases;
+  }
+}
+
+void State::node_down(NodeId node, Instant now, Plan& plan) {
+  const std::uint32_t pool_index = pool_of_type_[node_type_of_[node.value()]];
+  Pool& pool = *pools[pool_index];
+  const std::uint32_t local = pool.local_node(node);
+  if (pool.is_down(local)) return;
+  std::vector<JobId> hit;
+  running[pool_index].for_each([&](const EndProfile::Entry& entry) {
+    const std::vector<Piece>& pieces = jobs[entry.job].placement.pieces;
+    const auto piece = std::partition_point(pieces.begin(), pieces.end(),
+                                            [&](const Piece& p) { return p.node + p.count <= local; });
+    if (piece != pieces.end() && piece->node <= local) hit.push_back(entry.job);
+    return true;
+  });
+  std::sort(hit.begin(), hit.end());
+  for (const JobId id : hit) {
+    Job& job = jobs[id];
+    stop(job, now);
+    job.reason = Reason::kOrder;
+    pending.insert(job);
+    classes.set_waiting(job.shape_class, true);
+    plan.interrupted.push_back(id);
+  }
+  pool.set_down(local);
+  changes.released = changes.irregular = true;
+}
+
+void State::apply(const Event& event, Instant now, Plan& plan) {
+  switch (event.kind) {
+    case EventKind::kTenantAdded:
+      pending.add_tenant(event.parent, event.weight);
+      return;
+    case EventKind::kJobSubmitted:
+      submit(event, plan);
+      return;
+    case EventKind::kJobEnded:
+    case EventKind::kJobCancelled: {
+      Job& job = jobs[event.job];
+      GW_CHECK(job.running || event.kind == EventKind::kJobCancelled);
+      if (job.running) {
+        stop(job, now);
+      } else {
+        pending.erase(job);
+        classes.set_waiting(job.shape_class, false);
+        changes.released = changes.irregular = true;  // Its reservation, if any, is gone.
+      }
+      classes.leave(job.shape_class);
+      jobs.remove(event.job);
+      return;
+    }
+    case EventKind::kNodeDown:
+      node_down(event.node, now, plan);
+      return;
+    case EventKind::kNodeUp: {
+      Pool& pool = *pools[pool_of_type_[node_type_of_[event.node.value()]]];
+      const std::uint32_t local = pool.local_node(event.node);
+      if (!pool.is_down(local)) return;
+      pool.set_up(local);
+      changes.released = changes.irregular = true;
+      return;
+    }
+  }
+  GW_CHECK(false);
+}
+
+std::int64_t State::free_gpus() const {
+  std::int64_t free = 0;
+  for (const auto& pool : pools) free += pool->free_gpus();
+  return free;
+}
+
+std::int64_t State::down_gpus() const {
+  std::int64_t down = 0;
+  for (const auto& pool : pools) down += pool->down_gpus();
+  return down;
+}
+
+}  // namespace gw::sched

@@ -1,0 +1,74 @@
+// State: everything the core knows (nodes, jobs, order, running set) and the few ways in which it changes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "model/fleet.h"
+#include "model/policy.h"
+#include "sched/end_profile.h"
+#include "sched/events.h"
+#include "sched/job_table.h"
+#include "sched/pending.h"
+#include "sched/pool.h"
+#include "sched/shape_classes.h"
+
+namespace gw::sched {
+
+class State {
+ public:
+  State(const Fleet& fleet, const PolicyConfig& policy);
+
+  /// Applies one fact. Consequences (interruptions, rejections) go into `plan`.
+  void apply(const Event& event, Instant now, Plan& plan);
+  /// Starts a waiting job on a place that is free.
+  void start(Job& job, Placement placement, Instant now, Plan& plan);
+
+  /// The same for a job whose limit ends at `expected_end` (snapshots).
+  void start_at(Job& job, Placement placement, Instant expected_end, Plan& plan);
+
+  /// Where the job fits among open (held) nodes now.
+  [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
+
+  /// What changed since the last pass.
+  struct Changes {
+    bool released = false;   ///< Capacity came free, or the set of nodes changed.
+    bool irregular = false;  ///< ... in another way than running jobs ending exactly at their limits.
+    JobId last_seen;         ///< The last job that a pass has looked at; later ids are new.
+  };
+
+  PolicyConfig policy;
+  std::vector<std::unique_ptr<Pool>> pools;
+  std::vector<EndProfile> running;  ///< Per pool, amounts in GPUs (at least 1 a job).
+  JobTable jobs;
+  ShapeClasses classes;
+  Pending pending;
+  Changes changes;
+  std::uint32_t next_job = 0;
+  /// One pool of one-processor nodes without structure: the textbook setting, decided on counts alone.
+  bool uniform = false;
+  std::uint64_t releases = 0;  ///< Counts jobs that gave capacity back other than at their limit.
+
+  [[nodiscard]] std::int64_t free_gpus() const;
+  [[nodiscard]] std::int64_t down_gpus() const;
+  [[nodiscard]] std::int64_t allocated_milli() const { return allocated_milli_; }
+  [[nodiscard]] std::size_t running_jobs() const { return running_jobs_; }
+  [[nodiscard]] NodeId fleet_node(const Placement& placement, std::uint32_t node) const {
+    return pools[placement.pool]->fleet_node(node);
+  }
+
+ private:
+  void stop(Job& job, Instant now);
+  void submit(const Event& event, Plan& plan);
+  void node_down(NodeId node, Instant now, Plan& plan);
+  [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
+
+  std::vector<std::uint16_t> node_type_of_;
+  std::vector<std::uint32_t> pool_of_type_;
+  std::int64_t allocated_milli_ = 0;
+  std::size_t running_jobs_ = 0;
+};
+
+}  // namespace gw::sched
