@@ -7,7 +7,8 @@
 namespace gw {
 
 void check_failed(const char* expression, const char* file, int line) {
-  std::fprintf(stderr, "gw: internal error: %s does not hold (%s:%d)\nThis is a bug in gigawerk; please report it.\n",
+  std::fprintf(stderr,
+               "gw: internal error: %s does not hold (%s:%d)\nThis is a bug in gigawerk; please report it.\n",
                expression, file, line);
   std::abort();
 }

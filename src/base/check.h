@@ -7,8 +7,8 @@ namespace gw {
 
 }  // namespace gw
 
-#define GW_CHECK(condition)                                              \
-  do {                                                                   \
-    if (!(condition)) [[unlikely]]                                       \
-      ::gw::check_failed(#condition, __FILE__, __LINE__);                \
+#define GW_CHECK(condition)                               \
+  do {                                                    \
+    if (!(condition)) [[unlikely]]                        \
+      ::gw::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -1,16 +1,18 @@
 // The machine-independent functions agree with libm, and the generator's streams are fixed for ever.
 #include "base/math.h"
 
-#include <cmath>
-
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "base/rng.h"
 
 namespace gw {
 namespace {
 
-double relative_error(double got, double want) { return std::abs(got - want) / std::max(std::abs(want), 1e-300); }
+double relative_error(double got, double want) {
+  return std::abs(got - want) / std::max(std::abs(want), 1e-300);
+}
 
 TEST(Math, AgreesWithLibm) {
   Rng rng(1);

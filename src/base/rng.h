@@ -19,13 +19,13 @@ class Rng {
   [[nodiscard]] Rng split(std::string_view name) const;
   [[nodiscard]] Rng split(std::uint64_t index) const;
 
-  std::uint64_t next();                          ///< Uniform over all 64-bit values.
-  std::uint64_t below(std::uint64_t bound);      ///< Uniform in [0, bound); bound > 0.
+  std::uint64_t next();                                       ///< Uniform over all 64-bit values.
+  std::uint64_t below(std::uint64_t bound);                   ///< Uniform in [0, bound); bound > 0.
   std::int64_t between(std::int64_t low, std::int64_t high);  ///< Uniform in [low, high].
-  double uniform();                              ///< Uniform in [0, 1), 53 bits.
+  double uniform();                                           ///< Uniform in [0, 1), 53 bits.
   bool chance(double probability);
-  double normal();                               ///< Mean 0, standard deviation 1.
-  double lognormal(double mu, double sigma);     ///< exp(mu + sigma * normal()).
+  double normal();                            ///< Mean 0, standard deviation 1.
+  double lognormal(double mu, double sigma);  ///< exp(mu + sigma * normal()).
   double exponential(double mean);
   double weibull(double shape, double scale);
   /// Index drawn with the given non-negative weights; their sum must be positive.

@@ -37,11 +37,8 @@ class Profile {
   [[nodiscard]] Instant earliest(Nanoseconds span, std::int64_t need) const {
     std::size_t start = 0;
     for (std::size_t at = 0; at < steps_.size(); ++at) {
-      if (steps_[at].free < need) {
-        start = at + 1;
-      } else if (start < at && steps_[at].from >= steps_[start].from + span) {
-        return steps_[start].from;
-      }
+      if (start < at && steps_[at].from >= steps_[start].from + span) return steps_[start].from;
+      if (steps_[at].free < need) start = at + 1;
     }
     return start < steps_.size() ? steps_[start].from : Instant::max();
   }
@@ -129,9 +126,9 @@ class ConservativePass final : public Pass {
     profiles_.resize(state.pools.size());
     for (std::size_t pool = 0; pool < state.pools.size(); ++pool) {
       profiles_[pool].reset(now, state.pools[pool]->free_gpus());
-      // Jobs past their limits are taken to end any moment now.
+      // Jobs past their limits are taken to end within a second.
       state.running[pool].for_each([&](const EndProfile::Entry& entry) {
-        profiles_[pool].append(std::max(entry.end, now + Nanoseconds{1}), entry.amount);
+        profiles_[pool].append(std::max(entry.end, now + seconds(1)), entry.amount);
         return true;
       });
     }

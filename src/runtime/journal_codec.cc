@@ -1,0 +1,110 @@
+// Encoder and decoder of the journal header.
+#include "runtime/journal_codec.h"
+
+namespace gw::runtime {
+
+void encode(ByteWriter& out, const JournalHeader& header) {
+  out.text(header.run_name);
+  const Fleet& fleet = header.fleet;
+  out.text(fleet.name);
+  out.u64(fleet.gpu_types.size());
+  for (const GpuType& type : fleet.gpu_types) out.text(type.name);
+  out.u64(fleet.node_types.size());
+  for (const NodeType& type : fleet.node_types) {
+    out.text(type.name);
+    out.u64(type.gpu_type);
+    out.u64(type.gpus);
+    out.i64(type.cpu_milli);
+    out.i64(type.memory_mib);
+  }
+  out.u64(fleet.nodes());
+  for (std::size_t node = 0; node < fleet.node_type_of.size();) {  // Runs of equal nodes.
+    std::size_t end = node;
+    while (end < fleet.node_type_of.size() && fleet.node_type_of[end] == fleet.node_type_of[node]) ++end;
+    out.u64(end - node);
+    out.u64(fleet.node_type_of[node]);
+    node = end;
+  }
+  out.u64(fleet.fabric.size());
+  for (const Partition& partition : fleet.fabric) {
+    out.text(partition.level);
+    out.u64(partition.vertices());
+    for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex)
+      out.u64(partition.end(vertex) - partition.begin(vertex));
+  }
+  const PolicyConfig& policy = header.policy;
+  out.text(policy.name);
+  out.u64(static_cast<std::uint64_t>(policy.order));
+  out.u64(static_cast<std::uint64_t>(policy.backfill));
+  out.u64(static_cast<std::uint64_t>(policy.placement));
+  out.i64(policy.half_life.count());
+  out.i64(policy.commitment.count());
+  out.i64(policy.charge_interval.count());
+  out.i64(policy.age_per_priority.count());
+}
+
+JournalHeader decode_header(ByteReader& in) {
+  JournalHeader header;
+  header.run_name = in.text();
+  Fleet& fleet = header.fleet;
+  fleet.name = in.text();
+  fleet.gpu_types.resize(in.count());
+  for (GpuType& type : fleet.gpu_types) type.name = in.text();
+  fleet.node_types.resize(in.count());
+  for (NodeType& type : fleet.node_types) {
+    type.name = in.text();
+    type.gpu_type = in.u32();
+    type.gpus = in.u32();
+    type.cpu_milli = in.i64();
+    type.memory_mib = in.i64();
+    if (type.cpu_milli < 0 || type.memory_mib < 0) in.refuse();
+  }
+  constexpr std::uint64_t kMostNodes = 20'000'000;
+  const std::uint64_t nodes = in.u64();
+  if (nodes > kMostNodes) in.refuse();
+  while (in.ok() && fleet.node_type_of.size() < nodes) {
+    const std::uint64_t count = in.u64();
+    const std::uint64_t type = in.u64();
+    if (count == 0 || count > nodes - fleet.node_type_of.size() || type >= fleet.node_types.size()) {
+      in.refuse();
+      break;
+    }
+    fleet.node_type_of.insert(fleet.node_type_of.end(), count, static_cast<std::uint16_t>(type));
+  }
+  fleet.fabric.resize(in.count());
+  for (Partition& partition : fleet.fabric) {
+    partition.level = in.text();
+    const std::size_t vertices = in.count();
+    partition.first.push_back(0);
+    for (std::size_t vertex = 0; vertex < vertices; ++vertex) {
+      const std::uint64_t size = in.u64();
+      if (size == 0 || size > nodes - partition.first.back()) {
+        in.refuse();
+        break;
+      }
+      partition.first.push_back(partition.first.back() + static_cast<std::uint32_t>(size));
+    }
+  }
+  PolicyConfig& policy = header.policy;
+  policy.name = in.text();
+  const std::uint8_t order = in.u8();
+  const std::uint8_t backfill = in.u8();
+  const std::uint8_t placement = in.u8();
+  if (order > static_cast<std::uint8_t>(OrderKind::kFairShare) ||
+      backfill > static_cast<std::uint8_t>(BackfillKind::kConservative) ||
+      placement > static_cast<std::uint8_t>(PlacementKind::kSmallestSpan))
+    in.refuse();
+  policy.order = static_cast<OrderKind>(order);
+  policy.backfill = static_cast<BackfillKind>(backfill);
+  policy.placement = static_cast<PlacementKind>(placement);
+  policy.half_life = Nanoseconds{in.i64()};
+  policy.commitment = Nanoseconds{in.i64()};
+  policy.charge_interval = Nanoseconds{in.i64()};
+  policy.age_per_priority = Nanoseconds{in.i64()};
+  if (policy.half_life <= Nanoseconds{0} || policy.charge_interval <= Nanoseconds{0} ||
+      policy.commitment < Nanoseconds{0} || policy.age_per_priority < Nanoseconds{0})
+    in.refuse();
+  return header;
+}
+
+}  // namespace gw::runtime

@@ -1,0 +1,120 @@
+// Verification: the events of a journal through a fresh core must give its plans again, byte for byte.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "runtime/journal.h"
+#include "sched/codec.h"
+
+namespace gw::runtime {
+namespace {
+
+/// A core under replay.
+struct Replica {
+  sched::Core core;
+  explicit Replica(const JournalHeader& header) : core(header.fleet, header.policy) {}
+
+  std::string plan_bytes(Instant now) {
+    ByteWriter out;
+    out.i64(now.count());
+    sched::encode(out, core.plan(now));
+    return out.take();
+  }
+};
+
+}  // namespace
+
+std::string check_event(const sched::Core& core, const sched::Event& event, Instant now, Instant last,
+                        const Fleet& fleet) {
+  using sched::EventKind;
+  if (now < last) return "time goes back";
+  const sched::State& state = core.state();
+  switch (event.kind) {
+    case EventKind::kTenantAdded:
+      return event.parent.value() < state.pending.tenants() && event.weight > 0 ? ""
+                                                                                : "a tenant has no parent";
+    case EventKind::kJobSubmitted:
+      if (event.job.value() != state.next_job) return "a job's id is out of order";
+      if (event.request.tenant.value() >= state.pending.tenants()) return "a job's tenant is unknown";
+      if (event.request.limit <= Nanoseconds{0}) return "a job's limit is not positive";
+      if (event.request.shape.gpu_milli >= 1000 || event.request.shape.cpu_milli < 0 ||
+          event.request.shape.memory_mib < 0)
+        return "a job's shape makes no sense";
+      if (event.request.shape.gpu_milli != 0 &&
+          (event.request.shape.nodes != 1 || event.request.shape.gpus != 0))
+        return "a job's share of a GPU makes no sense";
+      return "";
+    case EventKind::kJobEnded: {
+      const sched::Job* job = core.job(event.job);
+      return job != nullptr && job->running ? "" : "a job ends that does not run";
+    }
+    case EventKind::kJobCancelled:
+      return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";
+    case EventKind::kNodeDown:
+    case EventKind::kNodeUp:
+      return event.node.value() < fleet.nodes() ? "" : "a node is unknown";
+  }
+  return "an event is of an unknown kind";
+}
+
+Result<VerifyReport> verify_journal(JournalReader& reader) {
+  VerifyReport report;
+  const JournalHeader& header = reader.header();
+  Replica whole(header);
+  std::unique_ptr<Replica> resumed;
+  Instant last;
+  bool awaiting_plan = false;
+  for (;;) {
+    const std::uint64_t offset = reader.offset();
+    const auto broken = [&](std::string_view what) { return fail(fmt::format("byte {}: {}", offset, what)); };
+    Result<JournalRecord> record = reader.next();
+    if (!record) return std::unexpected(record.error());
+    if (const auto* events = std::get_if<EventsRecord>(&*record)) {
+      if (awaiting_plan) return broken("events follow events without a plan");
+      for (const sched::Event& event : events->events) {
+        if (const std::string problem = check_event(whole.core, event, events->now, last, header.fleet);
+            !problem.empty())
+          return broken(problem);
+        last = events->now;
+        whole.core.apply(event, events->now);
+        if (resumed) resumed->core.apply(event, events->now);
+        ++report.events;
+      }
+      awaiting_plan = true;
+    } else if (const auto* plan = std::get_if<PlanRecord>(&*record)) {
+      if (!awaiting_plan || plan->now < last) return broken("a plan without its events");
+      last = plan->now;
+      if (whole.plan_bytes(plan->now) != plan->bytes)
+        return broken(fmt::format("at {:.3f} s the core decides otherwise than the journal says",
+                                  to_seconds(plan->now)));
+      if (resumed && resumed->plan_bytes(plan->now) != plan->bytes)
+        return broken(fmt::format("at {:.3f} s the core restored from a snapshot decides otherwise",
+                                  to_seconds(plan->now)));
+      awaiting_plan = false;
+      ++report.batches;
+      report.starts += plan->plan.starts.size();
+    } else if (const auto* snapshot = std::get_if<SnapshotRecord>(&*record)) {
+      if (awaiting_plan) return broken("a snapshot before its plan");
+      if (whole.core.snapshot() != snapshot->bytes) return broken("the snapshot is not that of the core");
+      resumed = std::make_unique<Replica>(header);
+      if (!resumed->core.restore(snapshot->bytes)) return broken("the snapshot cannot be restored");
+      ++report.snapshots;
+    } else {
+      if (awaiting_plan) return broken("the last plan is missing");
+      return report;
+    }
+  }
+}
+
+Result<VerifyReport> verify_journal(const std::string& path) {
+  Result<std::unique_ptr<JournalReader>> reader = JournalReader::open(path);
+  if (!reader) return std::unexpected(reader.error());
+  Result<VerifyReport> report = verify_journal(**reader);
+  if (!report)
+    return fail(report.error().message.starts_with(path)
+                    ? report.error().message
+                    : fmt::format("{}: {}", path, report.error().message));
+  return report;
+}
+
+}  // namespace gw::runtime
