@@ -10,11 +10,11 @@ namespace {
 
 constexpr Nanoseconds kSlowdownBound = seconds(10);  // Feitelson and Rudolph 1998; see docs/metrics.md.
 
-/// max(1, response / max(work, 10 s)) in millionths.
-std::int64_t bounded_slowdown_millionths(Nanoseconds response, Nanoseconds work) {
+/// max(1, response / max(work, 10 s)) - 1 in millionths: 0 for the many jobs that did not wait.
+std::int64_t slowdown_above_one(Nanoseconds response, Nanoseconds work) {
   const double ratio =
       static_cast<double>(response.count()) / static_cast<double>(std::max(work, kSlowdownBound).count());
-  return static_cast<std::int64_t>(std::max(ratio, 1.0) * 1e6 + 0.5);
+  return static_cast<std::int64_t>((std::max(ratio, 1.0) - 1.0) * 1e6 + 0.5);
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ MetricsCollector::Group& MetricsCollector::job_class(std::uint8_t index) {
 void MetricsCollector::submitted(Instant now, const JobFacts& job) {
   if (!measuring_) [[unlikely]] {
     measuring_ = true;
-    first_submit_ = integrated_until_ = idle_until_ = last_end_ = now;
+    first_submit_ = last_end_ = integrated_until_ = idle_until_ = in_bin_begin_ = in_bin_end_ = now;
     series_.start(now);
   }
   ++jobs_.submitted;
@@ -112,7 +112,7 @@ void MetricsCollector::finished(const JobRecord& job) {
   GW_CHECK(job.end >= job.start && job.start >= job.submit && job.end >= last_end_);
   const Nanoseconds held = job.time_held();
   const Int128 gpu_time = Int128{held.count()} * job.gpu_milli;
-  const std::int64_t slowdown = bounded_slowdown_millionths(job.end - job.submit, held - job.lost);
+  const std::int64_t slowdown = slowdown_above_one(job.end - job.submit, held - job.lost);
   last_end_ = job.end;
   ++jobs_.finished;
   ++outcomes_[static_cast<std::size_t>(job.outcome)];
@@ -171,17 +171,36 @@ void MetricsCollector::advance(Instant now, const ClusterSample& sample) {
 /// The levels held since integrated_until_; something runs or waits.
 void MetricsCollector::integrate(Instant until) {
   const std::int64_t span = (until - integrated_until_).count();
-  for (std::size_t level = 0; level < kLevels; ++level) totals_[level] += Int128{levels_[level]} * span;
   if (head_waits_) {
     head_wait_time_ += span;
     head_wait_existing_ += Int128{levels_[kTotal]} * span;
   }
-  series_.integrate(integrated_until_, until, levels_);
+  if (until <= in_bin_end_) [[likely]] {
+    for (std::size_t level = 0; level < kLevels; ++level) in_bin_[level] += Int128{levels_[level]} * span;
+  } else {
+    flush_bin();
+    for (std::size_t level = 0; level < kLevels; ++level) totals_[level] += Int128{levels_[level]} * span;
+    series_.integrate(integrated_until_, until, levels_);
+    in_bin_begin_ = until;
+    in_bin_end_ = series_.end_of_bin(until);
+  }
   integrated_until_ = idle_until_ = until;
+}
+
+/// Moves what was integrated inside one bin to the totals and the series.
+void MetricsCollector::flush_bin() {
+  auto& bin = series_.at(in_bin_begin_);
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    totals_[level] += in_bin_[level];
+    bin[level] += static_cast<double>(in_bin_[level]);
+    in_bin_[level] = 0;
+  }
+  in_bin_begin_ = in_bin_end_ = integrated_until_;
 }
 
 /// Work has come: the time held back counts, at its mean levels.
 void MetricsCollector::end_idle_time() {
+  flush_bin();
   const std::int64_t span = (idle_until_ - integrated_until_).count();
   totals_[kTotal] += idle_total_;
   totals_[kDown] += idle_down_;
@@ -190,7 +209,7 @@ void MetricsCollector::end_idle_time() {
   mean[kDown] = static_cast<std::int64_t>(idle_down_ / span);
   series_.integrate(integrated_until_, idle_until_, mean);
   idle_total_ = idle_down_ = 0;
-  integrated_until_ = idle_until_;
+  integrated_until_ = in_bin_begin_ = in_bin_end_ = idle_until_;
 }
 
 }  // namespace gw::twin

@@ -15,19 +15,22 @@ double gpu_hours(Int128 gpu_time) { return static_cast<double>(gpu_time) / kGpuM
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
-Distribution distribution(QuantileSketch& sketch, double unit) {
+/// `offset + value / per_unit` of each figure; all zero where there is no sample.
+Distribution distribution(QuantileSketch& sketch, double per_unit, double offset) {
   Distribution result;
   result.count = sketch.count();
-  result.mean = sketch.mean() / unit;
-  result.p50 = static_cast<double>(sketch.quantile(0.5)) / unit;
-  result.p90 = static_cast<double>(sketch.quantile(0.9)) / unit;
-  result.p99 = static_cast<double>(sketch.quantile(0.99)) / unit;
-  result.max = static_cast<double>(sketch.max()) / unit;
+  if (result.count == 0) return result;
+  const auto scaled = [&](std::int64_t value) { return offset + static_cast<double>(value) / per_unit; };
+  result.mean = offset + sketch.mean() / per_unit;
+  result.p50 = scaled(sketch.quantile(0.5));
+  result.p90 = scaled(sketch.quantile(0.9));
+  result.p99 = scaled(sketch.quantile(0.99));
+  result.max = scaled(sketch.max());
   return result;
 }
 
-Distribution in_seconds(QuantileSketch& nanoseconds) { return distribution(nanoseconds, 1e9); }
-Distribution from_millionths(QuantileSketch& millionths) { return distribution(millionths, 1e6); }
+Distribution in_seconds(QuantileSketch& nanoseconds) { return distribution(nanoseconds, 1e9, 0); }
+Distribution as_slowdown(QuantileSketch& above_one) { return distribution(above_one, 1e6, 1); }
 
 std::string name_or_number(const std::vector<std::string>& names, std::size_t index, const char* what) {
   return index < names.size() ? names[index] : fmt::format("{} {}", what, index);
@@ -40,6 +43,7 @@ RunSummary MetricsCollector::summarize(RunLabels labels) {
   summary.labels = std::move(labels);
   const Instant end = empty() ? last_end_ : integrated_until_;
   fair_share_.close(end);
+  if (measuring_) flush_bin();
 
   summary.jobs = jobs_;
   summary.jobs.completed = outcomes_[static_cast<std::size_t>(JobOutcome::kCompleted)];
@@ -53,7 +57,7 @@ RunSummary MetricsCollector::summarize(RunLabels labels) {
   }
 
   summary.wait_s = in_seconds(wait_);
-  summary.slowdown = from_millionths(slowdown_);
+  summary.slowdown = as_slowdown(slowdown_);
   summary.quantile_error = std::max(wait_.relative_error(), slowdown_.relative_error());
   summary.first_submit_s = to_seconds(first_submit_);
   summary.last_end_s = to_seconds(last_end_);
@@ -108,7 +112,7 @@ RunSummary MetricsCollector::summarize(RunLabels labels) {
 void MetricsCollector::summarize_groups(RunSummary& summary) {
   const auto add = [](std::vector<GroupSummary>& rows, Group& group, std::string name) {
     rows.push_back({std::move(name), group.started, group.finished, gpu_hours(group.gpu_time),
-                    in_seconds(group.wait), from_millionths(group.slowdown)});
+                    in_seconds(group.wait), as_slowdown(group.slowdown)});
   };
   for (std::size_t size = 0; size < by_size_.size(); ++size)
     add(summary.by_size, by_size_[size], std::string(kSizeClassNames[size]));
@@ -171,8 +175,9 @@ void MetricsCollector::summarize_tenants(RunSummary& summary) {
     row.gpu_hours = gpu_hours(tenant.gpu_time);
     row.wait_mean_s = ratio(static_cast<double>(tenant.wait_sum), static_cast<double>(tenant.started)) / 1e9;
     row.wait_max_s = static_cast<double>(tenant.wait_max) / 1e9;
-    row.slowdown_mean =
-        ratio(static_cast<double>(tenant.slowdown_sum), static_cast<double>(tenant.finished)) / 1e6;
+    if (tenant.finished != 0)
+      row.slowdown_mean =
+          1 + static_cast<double>(tenant.slowdown_sum) / static_cast<double>(tenant.finished) / 1e6;
     if (tops_[tenant.top].id == id) {
       row.wait_s = in_seconds(tops_[tenant.top].wait);
       row.entitled_gpu_hours = fair_share_.entitled(tenant.top) / kGpuMilliNanosecondsPerGpuHour;

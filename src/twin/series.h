@@ -59,6 +59,12 @@ class BinnedSeries {
     }
   }
 
+  /// Where the bin that holds `when` ends; until then only a widening can change which bin that is.
+  Instant end_of_bin(Instant when) {
+    at(when);
+    return cursor_end_;
+  }
+
   [[nodiscard]] bool started() const { return !bins_.empty(); }
   [[nodiscard]] Instant origin() const { return origin_; }
   [[nodiscard]] Nanoseconds width() const { return width_; }
