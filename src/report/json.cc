@@ -1,0 +1,221 @@
+// RunSummary to JSON, and the reading and checking of report.json.
+#include "report/json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "report/output_file.h"
+
+namespace gw::report {
+namespace {
+
+Json distribution(const twin::Distribution& from) {
+  return {{"count", from.count}, {"mean", from.mean}, {"p50", from.p50},
+          {"p90", from.p90},     {"p99", from.p99},   {"max", from.max}};
+}
+
+Json jobs(const twin::RunSummary::Jobs& from) {
+  Json rejected_by = Json::object();
+  for (const twin::NamedCount& reason : from.rejected_by) rejected_by[reason.name] = reason.count;
+  return {{"submitted", from.submitted},
+          {"started", from.started},
+          {"finished", from.finished},
+          {"rejected", from.rejected},
+          {"withdrawn", from.withdrawn},
+          {"completed", from.completed},
+          {"failed", from.failed},
+          {"cancelled", from.cancelled},
+          {"timed_out", from.timed_out},
+          {"restarts", from.restarts},
+          {"restarted_jobs", from.restarted_jobs},
+          {"rejected_by", std::move(rejected_by)}};
+}
+
+Json groups(const std::vector<twin::GroupSummary>& from, const char* key) {
+  Json rows = Json::array();
+  for (const twin::GroupSummary& group : from) {
+    rows.push_back({{key, group.name},
+                    {"started", group.started},
+                    {"finished", group.finished},
+                    {"gpu_hours", group.gpu_hours},
+                    {"wait_s", distribution(group.wait_s)},
+                    {"bounded_slowdown", distribution(group.slowdown)}});
+  }
+  return rows;
+}
+
+Json tenants(const std::vector<twin::TenantSummary>& from, Detail detail) {
+  Json rows = Json::array();
+  for (const twin::TenantSummary& tenant : from) {
+    if (detail == Detail::kSummary && tenant.depth > 1) continue;
+    Json row = {
+        {"path", tenant.path},         {"kind", tenant.kind},           {"depth", tenant.depth},
+        {"weight", tenant.weight},     {"submitted", tenant.submitted}, {"started", tenant.started},
+        {"finished", tenant.finished}, {"rejected", tenant.rejected},   {"gpu_hours", tenant.gpu_hours}};
+    if (tenant.depth == 1) {
+      row["entitled_gpu_hours"] = tenant.entitled_gpu_hours;
+      row["wait_s"] = distribution(tenant.wait_s);
+    } else {
+      row["wait_s"] = {{"mean", tenant.wait_mean_s}, {"max", tenant.wait_max_s}};
+    }
+    row["bounded_slowdown"] = {{"mean", tenant.slowdown_mean}};
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+/// To thousandths: series are for charts, and stay readable.
+Json rounded(const std::vector<double>& values) {
+  Json list = Json::array();
+  for (const double value : values) {
+    const double thousandths = std::round(value * 1000);
+    if (std::fmod(thousandths, 1000) == 0 && std::abs(thousandths) < 1e15) {
+      list.push_back(static_cast<std::int64_t>(thousandths / 1000));
+    } else {
+      list.push_back(thousandths / 1000);
+    }
+  }
+  return list;
+}
+
+Json series(const twin::RunSeries& from) {
+  return {{"begin_s", from.begin_s},
+          {"width_s", from.width_s},
+          {"total_gpus", rounded(from.total_gpus)},
+          {"down_gpus", rounded(from.down_gpus)},
+          {"allocated_gpus", rounded(from.allocated_gpus)},
+          {"useful_gpus", rounded(from.useful_gpus)},
+          {"running_jobs", rounded(from.running_jobs)},
+          {"pending_jobs", rounded(from.pending_jobs)},
+          {"pending_gpus", rounded(from.pending_gpus)},
+          {"unusable_gpus", rounded(from.unusable_gpus)},
+          {"fragmented_gpus", rounded(from.fragmented_gpus)},
+          {"submitted", rounded(from.submitted)},
+          {"started", rounded(from.started)},
+          {"finished", rounded(from.finished)},
+          {"node_failures", rounded(from.node_failures)},
+          {"lost_gpu_hours", rounded(from.lost_gpu_hours)}};
+}
+
+constexpr std::size_t kShortLine = 100;
+
+void append(std::string& text, const Json& value, std::size_t indent) {
+  const bool numbers_only = value.is_array() && !value.empty() && value[0].is_number();
+  if (!value.is_structured() || value.empty() || numbers_only) {
+    text += value.dump(-1, ' ', true, Json::error_handler_t::replace);
+    return;
+  }
+  const std::string line = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  if (indent > 0 && line.size() <= kShortLine) {
+    text += line;
+    return;
+  }
+  text += value.is_array() ? '[' : '{';
+  bool first = true;
+  for (const auto& [key, item] : value.items()) {
+    if (!std::exchange(first, false)) text += ',';
+    text += '\n';
+    text.append(indent + 2, ' ');
+    if (value.is_object()) text += Json(key).dump(-1, ' ', true, Json::error_handler_t::replace) + ": ";
+    append(text, item, indent + 2);
+  }
+  text += '\n';
+  text.append(indent, ' ');
+  text += value.is_array() ? ']' : '}';
+}
+
+}  // namespace
+
+Json to_json(const twin::RunSummary& from, Detail detail) {
+  Json json = {{"format", "gigawerk-report"},
+               {"version", kReportVersion},
+               {"name", from.labels.name},
+               {"policy", from.labels.policy},
+               {"fleet", from.labels.fleet},
+               {"seed", from.labels.seed},
+               {"jobs", jobs(from.jobs)},
+               {"wait_s", distribution(from.wait_s)},
+               {"bounded_slowdown", distribution(from.slowdown)},
+               {"quantile_relative_error", from.quantile_error},
+               {"first_submit_s", from.first_submit_s},
+               {"last_end_s", from.last_end_s},
+               {"makespan_s", from.makespan_s},
+               {"utilization", from.utilization},
+               {"useful_utilization", from.useful_utilization},
+               {"gpus", from.gpus}};
+  json["gpu_hours"] = {{"existing", from.gpu_hours.existing}, {"allocated", from.gpu_hours.allocated},
+                       {"useful", from.gpu_hours.useful},     {"lost", from.gpu_hours.lost},
+                       {"idle", from.gpu_hours.idle},         {"down", from.gpu_hours.down}};
+  json["queue"] = {
+      {"running_jobs_mean", from.queue.running_jobs_mean}, {"running_jobs_max", from.queue.running_jobs_max},
+      {"pending_jobs_mean", from.queue.pending_jobs_mean}, {"pending_jobs_max", from.queue.pending_jobs_max},
+      {"pending_gpus_mean", from.queue.pending_gpus_mean}, {"pending_gpus_max", from.queue.pending_gpus_max}};
+  json["fragmentation"] = {{"head_wait_share", from.fragmentation.head_wait_share},
+                           {"unusable_gpus_mean", from.fragmentation.unusable_gpus_mean},
+                           {"unusable_share", from.fragmentation.unusable_share},
+                           {"fragmented_gpus_mean", from.fragmentation.fragmented_gpus_mean},
+                           {"fragmented_share", from.fragmentation.fragmented_share}};
+  json["fair_share"] = {{"window_s", from.fair_share.window_s},
+                        {"windows", from.fair_share.windows},
+                        {"misallocated_share", from.fair_share.misallocated_share},
+                        {"mean_absolute_error", from.fair_share.mean_absolute_error}};
+  json["failures"] = {{"node_failures", from.failures.node_failures},
+                      {"stopped_jobs", from.failures.stopped_jobs},
+                      {"lost_gpu_hours", from.failures.lost_gpu_hours}};
+  json["by_size"] = groups(from.by_size, "gpus");
+  json["by_class"] = groups(from.by_class, "class");
+  json["tenants"] = tenants(from.tenants, detail);
+  json["spans"] = Json::array();
+  for (const twin::SpanSummary& span : from.spans) {
+    json["spans"].push_back({{"level", span.level},
+                             {"jobs", span.jobs},
+                             {"gang_jobs", span.gang_jobs},
+                             {"gpu_hours", span.gpu_hours},
+                             {"gang_gpu_hours", span.gang_gpu_hours}});
+  }
+  json["reasons"] = Json::array();
+  for (const twin::ReasonSummary& reason : from.reasons)
+    json["reasons"].push_back(
+        {{"reason", reason.name}, {"jobs", reason.jobs}, {"wait_hours", reason.wait_hours}});
+  if (detail == Detail::kFull) json["series"] = series(from.series);
+  json["run"] = {{"wall_s", from.run.wall_s},
+                 {"jobs_per_s", from.run.jobs_per_s},
+                 {"peak_rss_bytes", from.run.peak_rss_bytes}};
+  return json;
+}
+
+std::string json_text(const Json& json) {
+  std::string text;
+  append(text, json, 0);
+  return text + '\n';
+}
+
+Result<Json> read_report(const std::filesystem::path& file_or_folder) {
+  std::filesystem::path file = file_or_folder;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) file /= "report.json";
+  const Result<std::string> text = read_file(file);
+  if (!text) {
+    return fail(fmt::format("{}; give the folder that a run wrote with --out, or its report.json",
+                            text.error().message));
+  }
+  Json json;
+  try {
+    json = Json::parse(*text);
+  } catch (const Json::parse_error& error) {
+    return fail(fmt::format("{}: not JSON: {}", file.string(), error.what()));
+  }
+  if (!json.is_object() || json.value("format", Json()) != "gigawerk-report")
+    return fail(fmt::format("{}: not a report of gw: its `format` is not `gigawerk-report`", file.string()));
+  const Json version = json.value("version", Json());
+  if (version != kReportVersion) {
+    return fail(fmt::format("{}: a report of version {}, this gw reads version {}: run it again with this gw",
+                            file.string(), version.dump(), kReportVersion));
+  }
+  return json;
+}
+
+}  // namespace gw::report

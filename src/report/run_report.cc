@@ -1,0 +1,43 @@
+// Writes the files of one run.
+#include "report/run_report.h"
+
+#include <sys/resource.h>
+
+#include <utility>
+
+#include "report/html.h"
+#include "report/json.h"
+#include "report/output_file.h"
+
+namespace gw::report {
+
+twin::RunSummary::Run RunStopwatch::stop(std::uint64_t jobs) const {
+  twin::RunSummary::Run run;
+  run.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  run.jobs_per_s = run.wall_s > 0 ? static_cast<double>(jobs) / run.wall_s : 0;
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0)  // Linux counts ru_maxrss in KiB.
+    run.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  return run;
+}
+
+Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
+                                                     const twin::RunSummary& summary,
+                                                     const WriteOptions& options) {
+  std::vector<std::filesystem::path> written;
+  const Json json = to_json(summary);
+  if (Result<void> done = write_file(folder / "report.json", json_text(json)); !done)
+    return std::unexpected(std::move(done.error()));
+  written.push_back(folder / "report.json");
+  if (options.html_template.empty()) return written;
+  const Result<std::string> page_template = read_file(options.html_template);
+  if (!page_template) return std::unexpected(page_template.error());
+  const Result<std::string> page = render_html(*page_template, Json::array({json}));
+  if (!page) return fail(options.html_template.string() + ": " + page.error().message);
+  if (Result<void> done = write_file(folder / "report.html", *page); !done)
+    return std::unexpected(std::move(done.error()));
+  written.push_back(folder / "report.html");
+  return written;
+}
+
+}  // namespace gw::report

@@ -1,0 +1,38 @@
+// What a command calls when its run is over: the machine's own figures, and all report files into one folder.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "twin/run_summary.h"
+
+namespace gw::report {
+
+/// Wall time, speed and peak memory of this process, for RunSummary::run. Starts when made.
+class RunStopwatch {
+ public:
+  [[nodiscard]] twin::RunSummary::Run stop(std::uint64_t jobs) const;
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+struct WriteOptions {
+  /// share/gigawerk/report/report.html.in; empty = no HTML.
+  std::filesystem::path html_template;
+};
+
+/// What share_folders() is asked for.
+inline constexpr const char* kHtmlTemplateShare = "report/report.html.in";
+
+/// Writes DIR/report.json and, given a template, DIR/report.html (jobs.csv is JobsCsv's). Makes the folder.
+/// Returns the files written. Each appears whole or not at all.
+Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
+                                                     const twin::RunSummary& summary,
+                                                     const WriteOptions& options);
+
+}  // namespace gw::report

@@ -1,0 +1,259 @@
+// Composes the terminal summary: headline, charts of one line, tables.
+#include "report/terminal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "report/table.h"
+
+namespace gw::report {
+namespace {
+
+using twin::GroupSummary;
+using twin::RunSummary;
+
+constexpr std::size_t kMostTenants = 10;
+constexpr std::size_t kLabel = 18;
+
+std::string heading(const Style& style, std::string_view text) {
+  return "\n" + paint(style, Colour::kBold, text) + "\n";
+}
+
+std::string line(const Style& style, std::string_view label, std::string_view text) {
+  return "  " + paint(style, Colour::kDim, pad_right(label, kLabel)) + std::string(text) + "\n";
+}
+
+/// Facts one after the other, on as many lines as it takes.
+std::string list(const Style& style, std::string_view label, const std::vector<std::string>& facts) {
+  const std::string_view separator = style.unicode ? " · " : " - ";
+  std::string text;
+  std::string row;
+  for (const std::string& fact : facts) {
+    if (!row.empty() && columns(row) + separator.size() + columns(fact) + kLabel + 2 > style.width) {
+      text += line(style, text.empty() ? label : "", row);
+      row.clear();
+    }
+    if (!row.empty()) row += separator;
+    row += fact;
+  }
+  return text + line(style, text.empty() ? label : "", row);
+}
+
+/// Words of ASCII `text` on lines of at most the style's width, dim.
+std::string note(const Style& style, std::string_view text) {
+  std::string lines;
+  while (!text.empty()) {
+    std::size_t end = text.size();
+    if (end + 2 > style.width) end = text.rfind(' ', style.width - 2);
+    lines += "  " + paint(style, Colour::kDim, text.substr(0, end)) + "\n";
+    text.remove_prefix(std::min(text.size(), end + 1));
+  }
+  return lines;
+}
+
+std::string title(const RunSummary& summary, const Style& style) {
+  std::vector<std::string> facts;
+  if (!summary.labels.policy.empty()) facts.push_back("policy " + summary.labels.policy);
+  if (!summary.labels.fleet.empty()) facts.push_back(summary.labels.fleet);
+  facts.push_back(format_number(summary.gpus) + " GPUs");
+  facts.push_back(format_duration(summary.makespan_s));
+  facts.push_back(fmt::format("seed {}", summary.labels.seed));
+  std::string row;
+  for (const std::string& fact : facts) row += (row.empty() ? "" : style.unicode ? " · " : " - ") + fact;
+  return "\n" + paint(style, Colour::kBold, shorten(style, summary.labels.name, style.width)) + "\n" +
+         shorten(style, row, style.width) + "\n";
+}
+
+std::string use(const RunSummary& summary, const Style& style) {
+  const std::size_t width = style.width - kLabel - 2 - 10;
+  const double existing = summary.gpu_hours.existing > 0 ? summary.gpu_hours.existing : 1;
+  const Colour colour = summary.utilization >= 0.8   ? Colour::kGreen
+                        : summary.utilization >= 0.5 ? Colour::kYellow
+                                                     : Colour::kRed;
+  std::string text = heading(style, "GPUs");
+  text += line(style, "allocated",
+               paint(style, colour, bar(style, summary.utilization, width)) +
+                   paint(style, Colour::kBold, pad_left(format_percent(summary.utilization), 10)));
+  const twin::RunSeries& series = summary.series;
+  if (series.bins() > 1) {
+    std::vector<double> share(series.bins());
+    for (std::size_t bin = 0; bin < share.size(); ++bin)
+      share[bin] = series.total_gpus[bin] > 0 ? series.allocated_gpus[bin] / series.total_gpus[bin] : 0;
+    text += line(style, "over time",
+                 paint(style, colour, sparkline(style, share, 1.0, width)) + pad_left("of 100 %", 10));
+    const double most = *std::max_element(series.pending_jobs.begin(), series.pending_jobs.end());
+    text += line(style, "jobs waiting",
+                 paint(style, Colour::kBlue, sparkline(style, series.pending_jobs, most, width)) +
+                     pad_left("of " + format_number(most), 10));
+  }
+  const auto hours = [&](double gpu_hours, const char* what) {
+    return fmt::format("{} {} ({})", format_number(gpu_hours), what, format_percent(gpu_hours / existing));
+  };
+  return text + list(style, "GPU-hours",
+                     {hours(summary.gpu_hours.useful, "useful"), hours(summary.gpu_hours.lost, "lost"),
+                      hours(summary.gpu_hours.idle, "idle"), hours(summary.gpu_hours.down, "down")});
+}
+
+std::string jobs(const RunSummary& summary, const Style& style) {
+  const RunSummary::Jobs& from = summary.jobs;
+  std::string text = heading(style, "Jobs");
+  std::vector<std::string> counts = {format_count(from.submitted) + " submitted",
+                                     format_count(from.started) + " started",
+                                     format_count(from.finished) + " finished"};
+  if (from.withdrawn != 0) counts.push_back(format_count(from.withdrawn) + " withdrawn");
+  if (from.rejected == 0) counts.emplace_back("none rejected");
+  text += list(style, "counted", counts);
+  if (from.rejected != 0) {
+    std::vector<std::string> rejected = {format_count(from.rejected)};
+    for (const twin::NamedCount& reason : from.rejected_by)
+      rejected.push_back(fmt::format("{}: {}", reason.name, format_count(reason.count)));
+    text += list(style, "rejected", rejected);
+  }
+  if (from.finished != 0) {
+    const auto share = [&](std::uint64_t count, const char* what) {
+      return format_percent(static_cast<double>(count) / static_cast<double>(from.finished)) + " " + what;
+    };
+    text += list(style, "outcome",
+                 {share(from.completed, "completed"), share(from.failed, "failed"),
+                  share(from.cancelled, "cancelled"), share(from.timed_out, "at their limit")});
+  }
+  if (summary.failures.node_failures != 0 || from.restarts != 0) {
+    text += list(style, "failures",
+                 {format_count(summary.failures.node_failures) + " node failures",
+                  fmt::format("{} restarts of {} jobs", format_count(from.restarts),
+                              format_count(from.restarted_jobs)),
+                  format_number(summary.failures.lost_gpu_hours) + " GPU-hours of work lost"});
+  }
+  return text;
+}
+
+std::vector<std::string> wait_row(const std::string& name, std::uint64_t jobs_started,
+                                  const twin::Distribution& wait, const twin::Distribution& slowdown) {
+  const bool finished = slowdown.count != 0;
+  return {name,
+          format_count(jobs_started),
+          format_duration(wait.mean),
+          format_duration(wait.p50),
+          format_duration(wait.p90),
+          format_duration(wait.p99),
+          format_duration(wait.max),
+          finished ? format_number(slowdown.p50) : "-",
+          finished ? format_number(slowdown.p90) : "-"};
+}
+
+std::string waits(const RunSummary& summary, const Style& style) {
+  Table table({"by GPUs", "jobs", "mean", "p50", "p90", "p99", "max", "slowdown p50", "p90"});
+  table.add(wait_row("all", summary.jobs.started, summary.wait_s, summary.slowdown));
+  for (const GroupSummary& size : summary.by_size) {
+    if (size.started != 0) table.add(wait_row(size.name, size.started, size.wait_s, size.slowdown));
+  }
+  std::string text = heading(style, "Waits and bounded slowdown") + table.text(style);
+  if (summary.by_class.size() > 1) {
+    Table classes({"by class", "jobs", "mean", "p50", "p90", "p99", "max", "slowdown p50", "p90"});
+    for (const GroupSummary& kind : summary.by_class)
+      classes.add(wait_row(shorten(style, kind.name, 24), kind.started, kind.wait_s, kind.slowdown));
+    text += "\n" + classes.text(style);
+  }
+  return text;
+}
+
+std::string tenants(const RunSummary& summary, const Style& style) {
+  std::vector<const twin::TenantSummary*> tops;
+  for (const twin::TenantSummary& tenant : summary.tenants) {
+    if (tenant.depth == 1) tops.push_back(&tenant);
+  }
+  if (tops.size() < 2) return "";
+  double all = 0;
+  for (const twin::TenantSummary* tenant : tops) all += tenant->gpu_hours;
+  const auto share = [&](double hours) { return all > 0 ? format_percent(hours / all) : "-"; };
+  Table table({"tenant", "jobs", "GPU-hours", "share", "entitled", "wait p50", "p90", "max"});
+  twin::TenantSummary rest;
+  for (std::size_t index = 0; index < tops.size(); ++index) {
+    const twin::TenantSummary& tenant = *tops[index];
+    if (index < kMostTenants || tops.size() == kMostTenants + 1) {
+      table.add({shorten(style, tenant.path, 30), format_count(tenant.submitted),
+                 format_number(tenant.gpu_hours), share(tenant.gpu_hours), share(tenant.entitled_gpu_hours),
+                 format_duration(tenant.wait_s.p50), format_duration(tenant.wait_s.p90),
+                 format_duration(tenant.wait_s.max)});
+      continue;
+    }
+    rest.submitted += tenant.submitted;
+    rest.gpu_hours += tenant.gpu_hours;
+    rest.entitled_gpu_hours += tenant.entitled_gpu_hours;
+    rest.wait_max_s = std::max(rest.wait_max_s, tenant.wait_max_s);
+  }
+  if (rest.submitted != 0) {
+    table.add({fmt::format("{} others", tops.size() - kMostTenants), format_count(rest.submitted),
+               format_number(rest.gpu_hours), share(rest.gpu_hours), share(rest.entitled_gpu_hours), "", "",
+               format_duration(rest.wait_max_s)});
+  }
+  return heading(style, "Tenants") + table.text(style) +
+         note(style, fmt::format("Fair-share error: {} of the GPU-time went beyond its owner's entitlement.",
+                                 format_percent(summary.fair_share.misallocated_share)));
+}
+
+std::string places(const RunSummary& summary, const Style& style) {
+  std::uint64_t all = 0;
+  std::uint64_t gangs = 0;
+  for (const twin::SpanSummary& span : summary.spans) {
+    all += span.jobs;
+    gangs += span.gang_jobs;
+  }
+  std::string text;
+  if (gangs != 0) {
+    Table table({"jobs within one", "jobs", "share", "of gangs", "GPU-hours"});
+    for (const twin::SpanSummary& span : summary.spans) {
+      if (span.jobs == 0) continue;
+      table.add({span.level, format_count(span.jobs),
+                 format_percent(static_cast<double>(span.jobs) / static_cast<double>(all)),
+                 format_percent(static_cast<double>(span.gang_jobs) / static_cast<double>(gangs)),
+                 format_number(span.gpu_hours)});
+    }
+    text += heading(style, "Spans of the fabric") + table.text(style);
+  }
+  if (summary.reasons.empty()) return text;
+  double hours = 0;
+  for (const twin::ReasonSummary& reason : summary.reasons) hours += reason.wait_hours;
+  Table table({"last reason", "jobs", "wait, hours", "share", ""});
+  table.align_left(4);
+  for (const twin::ReasonSummary& reason : summary.reasons) {
+    const double share = hours > 0 ? reason.wait_hours / hours : 0;
+    table.add({shorten(style, reason.name, 36), format_count(reason.jobs), format_number(reason.wait_hours),
+               format_percent(share), bar(style, share, 16)});
+  }
+  text += heading(style, "Why jobs waited") + table.text(style);
+  const RunSummary::Fragmentation& part = summary.fragmentation;
+  return text +
+         note(style,
+              fmt::format("While a head job waits ({} of the time), {} GPUs are free that it cannot use; "
+                          "{} of them at times when they would be enough by number (fragmentation).",
+                          format_percent(part.head_wait_share), format_number(part.unusable_gpus_mean),
+                          format_number(part.fragmented_gpus_mean)));
+}
+
+std::string machine(const RunSummary& summary, const Style& style) {
+  if (summary.run.wall_s <= 0) return "";
+  return "\n" +
+         paint(style, Colour::kDim,
+               fmt::format("Simulated in {} ({} jobs/s, {} at most).", format_duration(summary.run.wall_s),
+                           format_count(static_cast<std::uint64_t>(summary.run.jobs_per_s)),
+                           format_bytes(summary.run.peak_rss_bytes))) +
+         "\n";
+}
+
+}  // namespace
+
+std::string terminal_summary(const RunSummary& summary, const Style& style) {
+  std::string text = title(summary, style);
+  if (summary.jobs.submitted == 0) return text + "\nNo job was submitted.\n";
+  text += jobs(summary, style);
+  text += use(summary, style);
+  text += waits(summary, style);
+  text += tenants(summary, style);
+  text += places(summary, style);
+  return text + machine(summary, style);
+}
+
+}  // namespace gw::report
