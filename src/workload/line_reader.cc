@@ -5,11 +5,7 @@
 
 namespace gw::workload {
 
-namespace {
-constexpr std::size_t kBuffer = 256 * 1024;
-}
-
-LineReader::LineReader(ByteSource& source) : source_(source), buffer_(kBuffer) {}
+LineReader::LineReader(ByteSource& source) : source_(source), buffer_(kBuffer + kDigitSlack) {}
 
 const char* LineReader::find_end(const char* from, const char* to) {
   return static_cast<const char*>(std::memchr(from, '\n', static_cast<std::size_t>(to - from)));
@@ -25,7 +21,7 @@ Result<bool> LineReader::fill() {
     end_ -= begin_;
     begin_ = 0;
   }
-  const Result<std::size_t> got = source_.read(std::span(buffer_).subspan(end_));
+  const Result<std::size_t> got = source_.read(std::span(buffer_).subspan(end_, kBuffer - end_));
   if (!got) return fail(got.error().message);
   end_ += *got;
   return *got > 0;
@@ -52,7 +48,7 @@ Result<bool> LineReader::next_slowly(std::string_view& line) {
     if (++number_ == 1) strip_mark(line);
     return true;
   }
-  std::memcpy(kept_.data(), buffer_.data() + begin_, kept_.size());  // Too long: the rest is dropped.
+  std::memcpy(kept_.data(), buffer_.data() + begin_, kKept);  // Too long: the rest is dropped.
   for (;;) {
     const char* found = begin_ < end_ ? find_end(buffer_.data() + begin_, buffer_.data() + end_) : nullptr;
     if (found != nullptr) {
@@ -64,7 +60,7 @@ Result<bool> LineReader::next_slowly(std::string_view& line) {
     if (!more) return more;
     if (!*more) break;
   }
-  line = {kept_.data(), kept_.size()};
+  line = {kept_.data(), kKept};
   cut_ = true;
   if (++number_ == 1) strip_mark(line);
   return true;

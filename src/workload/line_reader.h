@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "workload/byte_source.h"
+#include "workload/number_text.h"
 
 namespace gw::workload {
 
@@ -40,6 +41,9 @@ class LineReader {
   [[nodiscard]] const std::string& name() const { return source_.name(); }
 
  private:
+  static constexpr std::size_t kBuffer = 256 * 1024;
+  static constexpr std::size_t kKept = 128;
+
   static const char* find_end(const char* from, const char* to);
   void give(std::string_view& line, const char* found) {
     const char* start = buffer_.data() + begin_;
@@ -56,7 +60,7 @@ class LineReader {
 
   ByteSource& source_;
   std::vector<char> buffer_;
-  std::array<char, 128> kept_{};  // The beginning of a line that was cut.
+  std::array<char, kKept + kDigitSlack> kept_{};  // The beginning of a line that was cut.
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::uint64_t number_ = 0;
