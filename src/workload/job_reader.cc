@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -24,6 +25,20 @@ Result<JobReader::Order> JobReader::find_order() {
     if (order.first && submit < last) order.sorted = false;
     if (!order.first || submit < *order.first) order.first = submit;
     last = submit;
+  }
+}
+
+void JobReader::take_limit(Nanoseconds requested, std::uint64_t line, TraceJob& job) {
+  if (requested <= Nanoseconds{}) {
+    job.request.limit = std::max(job.truth.run_time, seconds(1));
+    tally_.adjusted("no requested time: the run time taken as the limit", line);
+    return;
+  }
+  job.request.limit = std::min(requested, kLongestSpan);
+  if (job.truth.run_time > job.request.limit) {
+    job.truth.run_time = job.request.limit;
+    job.truth.outcome = JobOutcome::kTimeout;
+    tally_.adjusted("ran longer than requested: ended at the requested time", line);
   }
 }
 

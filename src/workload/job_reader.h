@@ -44,6 +44,10 @@ class JobReader {
   [[nodiscard]] const RowCounts& counts() const { return tally_.counts(); }
 
  protected:
+  /// Sets the limit of a job whose run time and outcome are set: the one requested (0 = none: the run time,
+  /// at least a second, and counted as an adjustment); a run beyond the limit ends there.
+  void take_limit(Nanoseconds requested, std::uint64_t line, TraceJob& job);
+
   TraceOptions options_;
   RowTally tally_;
   TraceInfo info_;

@@ -9,6 +9,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "workload/field_text.h"
 #include "workload/line_reader.h"
 #include "workload/number_text.h"
 
@@ -86,9 +87,6 @@ inline const char* read_number(const char* at, const char* end, Number& number) 
 bool is_positive(const Number& number) { return number.whole > 0 || number.milli > 0; }
 bool is_negative(const Number& number) { return number.whole < 0 || number.milli < 0; }
 
-/// Seconds beyond this make no sense and would not fit the core's clock together with a limit.
-constexpr std::int64_t kLongestSeconds = kLongestSpan.count() / kNanosecondsPerSecond - 1;
-
 Nanoseconds span_of(const Number& seconds_and_milli) {
   return Nanoseconds{seconds_and_milli.whole * kNanosecondsPerSecond +
                      seconds_and_milli.milli * std::int64_t{1'000'000}};
@@ -148,7 +146,7 @@ class SwfReader final : public JobReader {
       while (at != end && !is_blank(*at)) ++at;
       Number submit;
       if (read_number(skip_blanks(at, end), end, submit) == nullptr || is_negative(submit)) continue;
-      const std::int64_t milli = std::min(submit.whole, kLongestSeconds) * 1000 + submit.milli;
+      const std::int64_t milli = std::min(submit.whole, kMostSeconds) * 1000 + submit.milli;
       if (milli < last) order.sorted = false;
       last = milli;
     }
@@ -157,7 +155,7 @@ class SwfReader final : public JobReader {
   }
 
  private:
-  static constexpr const char* kLeftOut = "";
+  static constexpr char kLeftOut[] = "";  // Told apart by its address.
 
   static const char* skip_blanks(const char* at, const char* end) {
     while (at != end && is_blank(*at)) ++at;
@@ -172,7 +170,6 @@ class SwfReader final : public JobReader {
     const char* first = at;
     const char* first_end = at;
     std::size_t count = 0;
-#pragma GCC unroll 18  // Each column has branches of its own to predict.
     for (; count < kColumns && at != end; ++count) {
       const char* behind = read_number(at, end, columns[count]);
       if (behind == nullptr) {
@@ -194,9 +191,9 @@ class SwfReader final : public JobReader {
     }
     const Number& submit = columns[kSubmit];
     if (is_negative(submit)) return "submit time is missing or negative";
-    if (submit.whole > kLongestSeconds) return "submit time is beyond 146 years";
+    if (submit.whole > kMostSeconds) return "submit time is beyond 146 years";
     if (is_negative(run)) return "run time is missing or negative";
-    if (run.whole > kLongestSeconds) return "run time is beyond 146 years";
+    if (run.whole > kMostSeconds) return "run time is beyond 146 years";
 
     std::int64_t processors = columns[kProcessors].whole;
     if (processors <= 0) {
@@ -218,25 +215,15 @@ class SwfReader final : public JobReader {
     job.truth.outcome = status == 0   ? JobOutcome::kFailed
                         : status == 5 ? JobOutcome::kCancelled
                                       : JobOutcome::kCompleted;
-    take_limit(columns[kTime], job);
+    const Number& requested = columns[kTime];
+    take_limit(!is_positive(requested)          ? Nanoseconds{}
+               : requested.whole > kMostSeconds ? kLongestSpan
+                                                : span_of(requested),
+               lines_.number(), job);
     if (options_.use_memory) take_memory(columns, processors, job);
     job.request.tenant = tenant(columns[kGroup].whole, columns[kUser].whole);
     job.job_class = class_of(columns[class_column_].whole);
     return nullptr;
-  }
-
-  void take_limit(const Number& requested, TraceJob& job) {
-    if (!is_positive(requested)) {
-      job.request.limit = std::max(job.truth.run_time, seconds(1));
-      adjusted("no requested time: the run time taken as the limit");
-      return;
-    }
-    job.request.limit = requested.whole > kLongestSeconds ? kLongestSpan : span_of(requested);
-    if (job.truth.run_time > job.request.limit) {
-      job.truth.run_time = job.request.limit;
-      job.truth.outcome = JobOutcome::kTimeout;
-      adjusted("ran longer than requested: ended at the requested time");
-    }
   }
 
   void take_memory(const std::array<Number, kColumns>& columns, std::int64_t processors, TraceJob& job) {
@@ -299,12 +286,6 @@ class SwfReader final : public JobReader {
   std::int64_t last_user_ = std::numeric_limits<std::int64_t>::min();
   TenantId last_tenant_;
 };
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 /// The number that `text` begins with (`1024 (512 until 2003)` gives 1024); none without one.
 std::optional<std::int64_t> leading_number(std::string_view text) {

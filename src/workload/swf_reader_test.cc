@@ -116,7 +116,7 @@ TEST(Swf, CountsEachSenselessRowByReasonWithItsPlace) {
 
 TEST(Swf, ANulByteIsNamed) {
   using namespace std::string_view_literals;
-  const ReadTrace read = read_text("1 0 -1 10 1 -1 -1 1 60 \0 1 1 1 -1 -1 -1 -1 -1\n"sv);
+  const ReadTrace read = read_text("1 0 -1 10 1 -1 -1 1 60 \0 1 1 1 -1 -1 -1 -1 -1\n"sv, {.format = TraceFormat::kSwf});
   EXPECT_EQ(read.stream->counts().skipped.at("row holds a NUL byte").count, 1U);
 }
 
@@ -125,7 +125,7 @@ TEST(Swf, AnEndlessLineCostsOneRowAndNoMemory) {
   log += std::string(3'000'000, '7') + "\n";
   log += "3 5 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1\n";
   const ReadTrace read = read_text(log);
-  EXPECT_EQ(read.jobs.size(), 2U);
+  ASSERT_EQ(read.jobs.size(), 2U);
   EXPECT_EQ(read.jobs[1].id, "3");
   EXPECT_EQ(read.stream->counts().skipped.at("line is longer than 64 KiB").first, "log:2");
 }
@@ -212,7 +212,7 @@ TEST(SwfProperty, GarbageNeverCrashesAndNothingIsLost) {
                                                    "1 0 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1\n"};
     std::string log;
     for (const std::uint8_t choice : choices) log += kPieces[choice % std::size(kPieces)];
-    const ReadTrace read = read_text(log);
+    const ReadTrace read = read_text(log, {.format = TraceFormat::kSwf});
     RC_ASSERT(read.error.empty());
     const RowCounts& counts = read.stream->counts();
     RC_ASSERT(counts.accepted == read.jobs.size());

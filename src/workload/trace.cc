@@ -1,9 +1,14 @@
 // Which reader a trace gets: named formats, and finding out from the first lines.
 #include "workload/trace.h"
 
-#include <fmt/format.h>
+#include <span>
 
+#include "workload/alibaba_reader.h"
+#include "workload/detect.h"
+#include "workload/helios_reader.h"
 #include "workload/job_reader.h"
+#include "workload/philly_reader.h"
+#include "workload/sacct_reader.h"
 #include "workload/swf_reader.h"
 
 namespace gw::workload {
@@ -32,14 +37,48 @@ std::string_view trace_format_name(TraceFormat format) {
   return trace_format_names()[static_cast<std::size_t>(format)].name;
 }
 
+namespace {
+
+/// The first bytes of `source`, which is then back at its beginning.
+Result<std::string> beginning_of(ByteSource& source) {
+  std::string bytes(kDetectBytes, '\0');
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const Result<std::size_t> got = source.read(std::span(bytes).subspan(size));
+    if (!got) return fail(got.error().message);
+    if (*got == 0) break;
+    size += *got;
+  }
+  bytes.resize(size);
+  if (const Result<void> back = source.rewind(); !back) return fail(back.error().message);
+  return bytes;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<TraceStream>> open_trace(std::unique_ptr<ByteSource> source,
                                                 const TraceOptions& options) {
-  const TraceFormat format = options.format.value_or(TraceFormat::kSwf);
-  if (format != TraceFormat::kSwf) {
-    return fail(
-        fmt::format("{}: reading `{}` is not built in yet", source->name(), trace_format_name(format)));
+  const Result<std::string> beginning = beginning_of(*source);
+  if (!beginning) return fail(beginning.error().message);
+  Result<TraceFormat> format = options.format ? *options.format : detect_format(*beginning, source->name());
+  if (!format) return fail(format.error().message);
+  switch (*format) {
+    case TraceFormat::kSwf:
+      return in_order(swf_reader(std::move(source), options));
+    case TraceFormat::kSacct:
+      return in_order(sacct_reader(std::move(source), options));
+    case TraceFormat::kAlibabaGpu2023:
+      return in_order(alibaba_gpu_2023_reader(std::move(source), options));
+    case TraceFormat::kAlibabaPai2020:
+      return in_order(alibaba_pai_2020_reader(std::move(source), options));
+    case TraceFormat::kPhilly:
+      return in_order(begins_like_json(*beginning) ? philly_log_reader(std::move(source), options)
+                                                   : philly_table_reader(std::move(source), options));
+    case TraceFormat::kHelios:
+    case TraceFormat::kAcme:
+      return in_order(helios_reader(std::move(source), options, *format));
   }
-  return in_order(swf_reader(std::move(source), options));
+  return fail("unknown trace format");
 }
 
 Result<std::unique_ptr<TraceStream>> open_trace(const std::string& path, const TraceOptions& options) {
