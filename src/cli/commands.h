@@ -30,6 +30,9 @@ inline constexpr const char* kGroupRun = "Run workloads";
 inline constexpr const char* kGroupInspect = "Look at fleets, files and results";
 inline constexpr const char* kGroupTool = "About gw";
 
+void add_replay_command(CLI::App& app, AppContext& context);
+void add_simulate_command(CLI::App& app, AppContext& context);
+void add_journal_command(CLI::App& app, AppContext& context);
 void add_completion_command(CLI::App& app, AppContext& context);
 void add_help_command(CLI::App& app, AppContext& context);
 void add_man_command(CLI::App& app, AppContext& context);

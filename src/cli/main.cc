@@ -6,6 +6,9 @@ int main(int argc, char** argv) {
   gw::AppContext context = gw::make_context();
   CLI::App app("Gigawerk: an open operating system for AI factories");
   gw::set_up_app(app, context);
+  gw::add_replay_command(app, context);
+  gw::add_simulate_command(app, context);
+  gw::add_journal_command(app, context);
   gw::add_completion_command(app, context);
   gw::add_man_command(app, context);
   gw::add_version_command(app, context);

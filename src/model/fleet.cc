@@ -77,7 +77,7 @@ std::string check_fleet(const Fleet& fleet) {
     if (type.gpu_type != NodeType::kNoGpu && type.gpu_type >= fleet.gpu_types.size())
       return fmt::format("node type `{}` has an unknown GPU type", type.name);
   }
-  if (fleet.gpu_types.size() > 64) return "more than 64 GPU types";
+  if (fleet.gpu_types.size() > 63) return "more than 63 GPU types";
   if (fleet.fabric.empty() || fleet.fabric.back().vertices() != 1) return "the fabric has no single root";
   for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
     std::string problem = check_partition(fleet.fabric[level], fleet.nodes());

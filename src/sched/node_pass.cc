@@ -106,7 +106,6 @@ class NodePass final : public Pass {
       }
       shape.failed_open = version;
       --open_alive_;
-      job.reason = Reason::kCapacity;
     }
     if (!reserved_.valid() || job.request.limit > window() || shape.failed_held == version) return false;
     if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
@@ -254,7 +253,6 @@ class NodePass final : public Pass {
       for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) nodes.push_back(node);
     }
     hold(state, job, nodes);
-    job.reason = Reason::kCapacity;
   }
 
   bool backfill_;

@@ -109,11 +109,11 @@ class Pool {
     return bit(held_, node) ? held_partials_ : open_partials_;
   }
 
+  std::vector<std::uint32_t> fleet_node_;  ///< Filled while fabric_ is made.
   PoolFabric fabric_;
   std::uint32_t gpu_type_;
   std::int64_t cpu_milli_;
   std::int64_t memory_mib_;
-  std::vector<std::uint32_t> fleet_node_;
   CapacityIndex open_;
   CapacityIndex held_index_;
   std::vector<std::uint64_t> free_bits_;  ///< One bit a node where gpus == 1.

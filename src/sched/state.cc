@@ -85,7 +85,6 @@ void State::start_at(Job& job, Placement placement, Instant expected_end, Plan& 
   const Shape& shape = job.request.shape;
   pools[placement.pool]->take(shape, placement);
   job.running = true;
-  job.reason = Reason::kNone;
   job.expected_end = expected_end;
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
@@ -130,7 +129,6 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   for (const JobId id : hit) {
     Job& job = jobs[id];
     stop(job, now);
-    job.reason = Reason::kOrder;
     pending.insert(job);
     classes.set_waiting(job.shape_class, true);
     plan.interrupted.push_back(id);

@@ -1,0 +1,141 @@
+// gw journal: look into a journal, and prove that the core repeats every plan in it.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/app.h"
+#include "cli/commands.h"
+#include "runtime/journal.h"
+
+namespace gw {
+namespace {
+
+struct Options {
+  std::string file;
+  bool json = false;
+  std::uint64_t limit = 0;
+};
+
+std::string event_text(const sched::Event& event, const Fleet& fleet) {
+  using sched::EventKind;
+  switch (event.kind) {
+    case EventKind::kTenantAdded:
+      return fmt::format("tenant added under {}, weight {}", event.parent.value(), event.weight);
+    case EventKind::kJobSubmitted: {
+      const Shape& shape = event.request.shape;
+      const std::string size = shape.gpu_milli != 0 ? fmt::format("{} thousandths of a GPU", shape.gpu_milli)
+                               : shape.nodes == 0   ? fmt::format("{} GPUs anywhere", shape.gpus)
+                                                    : fmt::format("{} x {} GPUs", shape.nodes, shape.gpus);
+      return fmt::format("job {} submitted: {}, limit {:.0f} s, tenant {}", event.job.value(), size,
+                         to_seconds(event.request.limit), event.request.tenant.value());
+    }
+    case EventKind::kJobEnded:
+      return fmt::format("job {} ended", event.job.value());
+    case EventKind::kJobCancelled:
+      return fmt::format("job {} cancelled", event.job.value());
+    case EventKind::kNodeDown:
+      return fmt::format("node {} down", fleet.node_name(event.node));
+    case EventKind::kNodeUp:
+      return fmt::format("node {} up", fleet.node_name(event.node));
+  }
+  return "unknown event";
+}
+
+std::string start_text(const sched::Plan::Start& start) {
+  std::uint64_t nodes = 0;
+  for (const sched::Piece& piece : start.placement.pieces) nodes += piece.count;
+  return fmt::format("start job {} on {} node{} of pool {} from node {}", start.job.value(), nodes,
+                     nodes == 1 ? "" : "s", start.placement.pool,
+                     start.placement.pieces.empty() ? 0 : start.placement.pieces.front().node);
+}
+
+Result<ExitCode> show(const Options& options) {
+  Result<std::unique_ptr<runtime::JournalReader>> reader = runtime::JournalReader::open(options.file);
+  if (!reader) return std::unexpected(reader.error());
+  const runtime::JournalHeader& header = (*reader)->header();
+  const auto print = [&](Instant now, std::string_view kind, const std::string& text) {
+    if (options.json) {
+      nlohmann::ordered_json line;
+      line["time_s"] = to_seconds(now);
+      line["kind"] = kind;
+      line["text"] = text;
+      fmt::print("{}\n", line.dump());
+    } else {
+      fmt::print("{:>16.3f}  {:<6} {}\n", to_seconds(now), kind, text);
+    }
+  };
+  if (!options.json)
+    fmt::print("journal of {}: policy {}, fleet {} with {} nodes and {} GPUs\n", header.run_name,
+               header.policy.name, header.fleet.name, header.fleet.nodes(), header.fleet.gpus());
+  std::uint64_t lines = 0;
+  for (;;) {
+    if (options.limit != 0 && lines >= options.limit) return ExitCode::ok;
+    Result<runtime::JournalRecord> record = (*reader)->next();
+    if (!record) return std::unexpected(record.error());
+    if (const auto* events = std::get_if<runtime::EventsRecord>(&*record)) {
+      for (const sched::Event& event : events->events)
+        print(events->now, "event", event_text(event, header.fleet)), ++lines;
+    } else if (const auto* plan = std::get_if<runtime::PlanRecord>(&*record)) {
+      for (const JobId job : plan->plan.interrupted)
+        print(plan->now, "plan", fmt::format("job {} lost its nodes and waits again", job.value())), ++lines;
+      for (const sched::Plan::Rejection& rejection : plan->plan.rejections)
+        print(
+            plan->now, "plan",
+            fmt::format("job {} rejected: {}", rejection.job.value(), sched::reason_text(rejection.reason))),
+            ++lines;
+      for (const sched::Plan::Start& start : plan->plan.starts)
+        print(plan->now, "plan", start_text(start)), ++lines;
+    } else if (const auto* snapshot = std::get_if<runtime::SnapshotRecord>(&*record)) {
+      print(snapshot->now, "state", fmt::format("snapshot of {} bytes", snapshot->bytes.size())), ++lines;
+    } else {
+      return ExitCode::ok;
+    }
+  }
+}
+
+Result<ExitCode> verify(const Options& options) {
+  const Result<runtime::VerifyReport> report = runtime::verify_journal(options.file);
+  if (!report) return std::unexpected(report.error());
+  if (options.json) {
+    nlohmann::ordered_json json;
+    json["verified"] = true;
+    json["batches"] = report->batches;
+    json["events"] = report->events;
+    json["starts"] = report->starts;
+    json["snapshots"] = report->snapshots;
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print(
+        "{}: verified: {} events, {} plans with {} starts repeated byte for byte, {} snapshots resumed "
+        "from\n",
+        options.file, report->events, report->batches, report->starts, report->snapshots);
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_journal_command(CLI::App& app, AppContext& context) {
+  CLI::App* command =
+      app.add_subcommand("journal", "Show a journal, or prove that its every plan can be repeated");
+  command->group(kGroupInspect);
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* text, Result<ExitCode> (*action)(const Options&)) {
+    auto options = std::make_shared<Options>();
+    CLI::App* child = command->add_subcommand(name, text);
+    child->add_option("FILE", options->file, "The journal")
+        ->required()
+        ->check(CLI::ExistingFile)
+        ->type_name("FILE");
+    child->add_flag("--json", options->json, "Print JSON");
+    if (action == &show)
+      child->add_option("--limit", options->limit, "Stop after about N lines")->type_name("N");
+    set_action(*child, context, [options, action] { return action(*options); });
+  };
+  add("show", "Print every event and plan", &show);
+  add("verify", "Replay the events through the core and compare every plan byte for byte", &verify);
+}
+
+}  // namespace gw

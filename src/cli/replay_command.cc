@@ -1,0 +1,128 @@
+// gw replay: a recorded workload through the scheduler core in the twin.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/run_files.h"
+#include "spec/scenario.h"
+#include "workload/trace.h"
+
+namespace gw {
+namespace {
+
+struct Options {
+  std::string trace;
+  std::string fleet;
+  std::uint32_t processors = 0;
+  std::string policy;
+  std::string format;
+  bool strict = false;
+  std::uint64_t seed = 1;
+  std::uint64_t check_every = 0;
+  RunFiles files;
+};
+
+constexpr std::uint32_t kMostProcessors = 20'000'000;
+
+/// The machine to replay on: the file, the count, or what the trace's header says.
+Result<Fleet> fleet_for(const Options& options, const workload::TraceInfo& info) {
+  if (options.processors != 0) return flat_fleet(options.processors);
+  if (info.max_processors > 0 && info.max_processors <= kMostProcessors)
+    return flat_fleet(static_cast<std::uint32_t>(info.max_processors));
+  return fail(fmt::format(
+      "{}: the log does not say how many processors the machine has; give --procs N or --fleet FILE",
+      options.trace));
+}
+
+Result<ExitCode> replay(const AppContext& context, const Options& options) {
+  workload::TraceOptions reading;
+  reading.strict = options.strict;
+  if (!options.format.empty()) reading.format = workload::trace_format_by_name(options.format);
+  Result<std::unique_ptr<workload::TraceStream>> stream = workload::open_trace(options.trace, reading);
+  if (!stream) return std::unexpected(stream.error());
+  twin::TwinOptions run;
+  run.name = std::filesystem::path(options.trace).filename().string();
+  run.seed = options.seed;
+  run.check_every = options.check_every;
+  Fleet fleet;
+  if (!options.fleet.empty()) {
+    spec::Checked<spec::Scenario> scenario = spec::read_scenario(options.fleet);
+    if (!scenario) {
+      for (const spec::Diagnostic& diagnostic : scenario.error()) print_error(context, diagnostic.text());
+      return ExitCode::failed;
+    }
+    fleet = std::move(scenario->fleet);
+    run.policy = scenario->policy;
+    run.faults = scenario->faults;
+  } else {
+    Result<Fleet> flat = fleet_for(options, (*stream)->info());
+    if (!flat) return std::unexpected(flat.error());
+    fleet = std::move(*flat);
+  }
+  if (!options.policy.empty()) {
+    const std::optional<PolicyConfig> policy = policy_by_name(options.policy);
+    GW_CHECK(policy.has_value());
+    run.policy = *policy;
+  }
+  return run_with_files(context, fleet, **stream, run, options.files, Nanoseconds{0});
+}
+
+}  // namespace
+
+void add_replay_command(CLI::App& app, AppContext& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("replay", "Run a recorded workload through the scheduler and show what happened");
+  command->group(kGroupRun);
+  command->add_option("TRACE", options->trace, "The recorded workload; - reads standard input")
+      ->required()
+      ->type_name("FILE");
+  CLI::Option* fleet = command
+                           ->add_option("--fleet", options->fleet,
+                                        "Run on the fleet (and the policy and faults) of this YAML file")
+                           ->check(CLI::ExistingFile)
+                           ->type_name("FILE");
+  command
+      ->add_option("--procs", options->processors,
+                   "Run on N identical one-processor nodes (default: what the log's header says)")
+      ->check(CLI::Range(1U, kMostProcessors))
+      ->type_name("N")
+      ->excludes(fleet);
+  std::vector<std::string> policies;
+  for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
+  command
+      ->add_option("--policy", options->policy,
+                   "How to decide (default: gigawerk, or what the fleet file says)")
+      ->check(CLI::IsMember(policies));
+  std::vector<std::string> formats;
+  for (const workload::TraceFormatName& format : workload::trace_format_names())
+    formats.emplace_back(format.name);
+  command
+      ->add_option("--format", options->format, "The log's format (default: found out from its first lines)")
+      ->check(CLI::IsMember(formats));
+  command->add_flag("--strict", options->strict,
+                    "Refuse a log with rows that make no sense instead of counting them");
+  command
+      ->add_option("--out", options->files.out,
+                   "Write report.json, report.html and jobs.csv into this folder")
+      ->type_name("DIR");
+  command
+      ->add_option("--journal", options->files.journal,
+                   "Write every event and plan to this file, for `gw journal verify`")
+      ->type_name("FILE");
+  command->add_flag("--json", options->files.json, "Print the summary as JSON");
+  command->add_option("--seed", options->seed, "Seed of simulated failures");
+  command
+      ->add_option("--check", options->check_every, "Check every invariant of the core after each N-th pass")
+      ->type_name("N");
+  command->footer(
+      "Examples:\n"
+      "  gw replay NASA-iPSC-1993-3.1-cln.swf --policy easy\n"
+      "  gw replay philly.csv --procs 2496 --policy easy --out out/philly\n"
+      "  sacct -aP -o JobID,Submit,Start,End,Timelimit,AllocTRES,User,Account | gw replay - --fleet "
+      "fleet.yaml");
+  set_action(*command, context, [options, &context] { return replay(context, *options); });
+}
+
+}  // namespace gw

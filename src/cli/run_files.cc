@@ -1,0 +1,115 @@
+// Runs the twin with its output files.
+#include "cli/run_files.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "cli/share.h"
+#include "report/jobs_csv.h"
+#include "report/json.h"
+#include "report/progress.h"
+#include "report/run_report.h"
+#include "report/terminal.h"
+#include "report/text.h"
+#include "runtime/journal.h"
+
+namespace gw {
+
+std::string row_counts_text(const workload::RowCounts& counts) {
+  std::string text;
+  std::uint64_t skipped = 0;
+  for (const auto& [reason, rows] : counts.skipped) skipped += rows.count;
+  if (skipped > 0) text += fmt::format("{} of {} rows left out:\n", skipped, counts.rows);
+  for (const auto& [reason, rows] : counts.skipped)
+    text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, reason, rows.first);
+  if (!counts.adjusted.empty()) text += "rows repaired:\n";
+  for (const auto& [reason, rows] : counts.adjusted)
+    text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, reason, rows.first);
+  return text;
+}
+
+namespace {
+
+void add_row_counts(report::Json& json, const workload::RowCounts& counts) {
+  report::Json rows;
+  rows["read"] = counts.rows;
+  rows["accepted"] = counts.accepted;
+  for (const bool is_skipped : {true, false}) {
+    report::Json& group = rows[is_skipped ? "skipped" : "adjusted"] = report::Json::object();
+    for (const auto& [reason, entry] : is_skipped ? counts.skipped : counts.adjusted)
+      group[reason] = {{"count", entry.count}, {"first", entry.first}};
+  }
+  json["rows"] = std::move(rows);
+}
+
+}  // namespace
+
+Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& stream,
+                                twin::TwinOptions options, const RunFiles& files, Nanoseconds total) {
+  const report::RunStopwatch stopwatch;
+  report::ProgressLine progress(context.progress && !files.quiet);
+  const twin::RunLabels labels = twin::run_labels(fleet, stream, options);
+  std::optional<report::JobsCsv> jobs_csv;
+  if (!files.out.empty()) {
+    Result<report::JobsCsv> opened =
+        report::JobsCsv::open(std::filesystem::path(files.out) / "jobs.csv", stream.tenants(), labels);
+    if (!opened) return std::unexpected(opened.error());
+    jobs_csv.emplace(std::move(*opened));
+    options.on_job = [&jobs_csv](const twin::JobRecord& job, const TenantTree& /*tenants*/) -> Result<void> {
+      jobs_csv->add(job);
+      return {};
+    };
+  }
+  std::unique_ptr<runtime::JournalWriter> journal;
+  if (!files.journal.empty()) {
+    Result<std::unique_ptr<runtime::JournalWriter>> created =
+        runtime::JournalWriter::create(files.journal, {options.name, fleet, options.policy});
+    if (!created) return std::unexpected(created.error());
+    journal = std::move(*created);
+    options.store = journal.get();
+  }
+  options.on_progress = [&](std::uint64_t jobs, Instant now) {
+    progress.update(total > Nanoseconds{0} ? to_seconds(now) / to_seconds(total) : -1.0, jobs, now);
+  };
+  Result<twin::RunSummary> summary = twin::run_twin(fleet, stream, options);
+  progress.clear();
+  if (!summary) return std::unexpected(summary.error());
+  if (jobs_csv) {
+    if (Result<void> closed = jobs_csv->close(); !closed) return std::unexpected(closed.error());
+  }
+  if (journal) {
+    if (Result<void> closed = journal->close(); !closed) return std::unexpected(closed.error());
+  }
+  summary->run = stopwatch.stop(summary->jobs.submitted);
+  std::vector<std::filesystem::path> written;
+  if (!files.out.empty()) {
+    report::WriteOptions write;
+    if (const Result<std::filesystem::path> page = find_share(report::kHtmlTemplateShare))
+      write.html_template = *page;
+    Result<std::vector<std::filesystem::path>> result = report::write_run(files.out, *summary, write);
+    if (!result) return std::unexpected(result.error());
+    written = std::move(*result);
+    written.emplace_back(std::filesystem::path(files.out) / "jobs.csv");
+  }
+  if (files.json) {
+    report::Json json = report::to_json(*summary, report::Detail::kSummary);
+    add_row_counts(json, stream.counts());
+    const std::string text = report::json_text(json);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  } else {
+    report::Style style;
+    style.colour = context.colour_out;
+    const std::string text = report::terminal_summary(*summary, style);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    for (const std::filesystem::path& path : written) fmt::print("wrote {}\n", path.string());
+    if (!files.journal.empty()) fmt::print("wrote {}\n", files.journal);
+  }
+  if (const std::string counts = row_counts_text(stream.counts()); !counts.empty() && !files.json)
+    fmt::print(stderr, "{}", counts);
+  if (std::fflush(stdout) != 0) return fail("cannot write to standard output");
+  return ExitCode::ok;
+}
+
+}  // namespace gw

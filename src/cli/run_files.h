@@ -1,0 +1,29 @@
+// What `gw replay` and `gw simulate` share: running the twin with its output files, progress and journal.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "cli/app.h"
+#include "model/fleet.h"
+#include "twin/twin.h"
+#include "workload/job_stream.h"
+
+namespace gw {
+
+struct RunFiles {
+  std::string out;      ///< Folder for report.json, report.html and jobs.csv; empty = none.
+  std::string journal;  ///< Journal file; empty = none.
+  bool json = false;    ///< Summary as JSON on standard output instead of text.
+  bool quiet = false;   ///< No progress line.
+};
+
+/// Runs the twin, writes the files, prints the summary, and reports what reading left out on standard error.
+/// `total` is the expected length of the run for the progress line; 0 = not known.
+Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& stream,
+                                twin::TwinOptions options, const RunFiles& files, Nanoseconds total);
+
+/// Counts of rows left out or repaired, by reason, as text for people; empty if there were none.
+std::string row_counts_text(const workload::RowCounts& counts);
+
+}  // namespace gw

@@ -1,0 +1,92 @@
+// gw simulate: a scenario's factory under its generated workload.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/run_files.h"
+#include "spec/scenario.h"
+#include "workload/generator.h"
+
+namespace gw {
+namespace {
+
+struct Options {
+  std::string scenario;
+  std::string policy;
+  double days = 0;
+  std::uint64_t seed = 0;
+  bool seed_given = false;
+  bool no_faults = false;
+  std::uint64_t check_every = 0;
+  RunFiles files;
+};
+
+Result<ExitCode> simulate(const AppContext& context, const Options& options) {
+  spec::Checked<spec::Scenario> scenario = spec::read_scenario(options.scenario);
+  if (!scenario) {
+    for (const spec::Diagnostic& diagnostic : scenario.error()) print_error(context, diagnostic.text());
+    return ExitCode::failed;
+  }
+  if (scenario->mix.tenants.empty())
+    return fail(fmt::format(
+        "{}: no tenant has a `load`, so there is no work to simulate; add `tenants` and `workload`, "
+        "or replay a recorded workload with gw replay --fleet",
+        options.scenario));
+  if (options.days > 0)
+    scenario->mix.duration =
+        Nanoseconds{static_cast<std::int64_t>(options.days * 86400.0) * kNanosecondsPerSecond};
+  twin::TwinOptions run;
+  run.name = scenario->title;
+  run.seed = options.seed_given ? options.seed : scenario->seed;
+  run.policy = scenario->policy;
+  if (!options.policy.empty()) run.policy = *policy_by_name(options.policy);
+  if (!options.no_faults) run.faults = scenario->faults;
+  run.check_every = options.check_every;
+  const std::unique_ptr<workload::JobStream> stream =
+      workload::make_generator(scenario->mix, scenario->fleet, scenario->tenants, run.seed);
+  return run_with_files(context, scenario->fleet, *stream, run, options.files, scenario->mix.duration);
+}
+
+}  // namespace
+
+void add_simulate_command(CLI::App& app, AppContext& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("simulate", "Run a scenario's factory under its generated workload");
+  command->group(kGroupRun);
+  command->add_option("SCENARIO", options->scenario, "The scenario's YAML file")
+      ->required()
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
+  std::vector<std::string> policies;
+  for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
+  command->add_option("--policy", options->policy, "How to decide (default: what the scenario says)")
+      ->check(CLI::IsMember(policies));
+  command->add_option("--days", options->days, "Days of workload (default: what the scenario says)")
+      ->check(CLI::Range(0.01, 36500.0));
+  CLI::Option* seed = command->add_option("--seed", options->seed,
+                                          "Seed of workload and failures (default: what the scenario says)");
+  command->add_flag("--no-faults", options->no_faults, "Let no node fail");
+  command
+      ->add_option("--out", options->files.out,
+                   "Write report.json, report.html and jobs.csv into this folder")
+      ->type_name("DIR");
+  command
+      ->add_option("--journal", options->files.journal,
+                   "Write every event and plan to this file, for `gw journal verify`")
+      ->type_name("FILE");
+  command->add_flag("--json", options->files.json, "Print the summary as JSON");
+  command
+      ->add_option("--check", options->check_every, "Check every invariant of the core after each N-th pass")
+      ->type_name("N");
+  command->footer(
+      "Examples:\n"
+      "  gw simulate scenarios/german-industrial-ai-cloud.yaml --out out/german\n"
+      "  gw simulate scenarios/small-cluster.yaml --policy easy --days 7 --json");
+  set_action(*command, context, [options, seed, &context] {
+    options->seed_given = seed->count() > 0;
+    return simulate(context, *options);
+  });
+}
+
+}  // namespace gw

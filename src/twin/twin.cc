@@ -1,0 +1,301 @@
+// The simulated event queue and engine, and the run around them.
+#include "twin/twin.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "base/id_table.h"
+#include "runtime/loop.h"
+#include "twin/faults.h"
+
+namespace gw::twin {
+namespace {
+
+constexpr std::uint32_t kMostRestarts = 1000;  // A job that fails this often is given up.
+
+/// What the simulation knows about a job in the system.
+struct SimJob {
+  JobId id;
+  std::string name;
+  JobRequest request;
+  JobTruth truth;
+  std::uint8_t job_class = 0;
+  std::uint8_t span = 0;
+  std::uint8_t reason = 0;
+  std::uint32_t nodes = 0;
+  std::uint32_t restarts = 0;
+  std::uint32_t attempt = 0;
+  bool running = false;
+  bool gave_up = false;
+  Instant first_start;
+  Instant start;      ///< Of this attempt.
+  Nanoseconds saved;  ///< Work that a checkpoint keeps.
+  Nanoseconds held;
+  Nanoseconds lost;
+
+  [[nodiscard]] JobFacts facts() const {
+    return {request.tenant, request.shape.total_gpu_milli(), job_class};
+  }
+};
+
+/// Simulated time comes at once.
+class SimulatedClock final : public runtime::Clock {
+ public:
+  bool wait_until(Instant /*due*/) override { return true; }
+};
+
+class Simulation final : public runtime::EventQueue, public runtime::Engine {
+ public:
+  Simulation(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options)
+      : fleet_(fleet),
+        stream_(stream),
+        options_(options),
+        metrics_(stream.tenants()),
+        faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")) {}
+
+  Result<std::optional<Instant>> next_due() override {
+    if (failure_) return std::unexpected(*failure_);
+    if (!next_job_ready_ && !stream_done_) {
+      if (Result<void> read = read_next(); !read) return std::unexpected(read.error());
+    }
+    Instant due = Instant::max();
+    if (!ends_.empty()) due = ends_.front().when;
+    if (next_job_ready_) due = std::min(due, next_job_.request.submit);
+    // Without jobs that run or come, only a repair can let a waiting job start.
+    if (due == Instant::max() && jobs_.size() > 0) due = faults_.next_repair();
+    if (due == Instant::max()) return std::optional<Instant>{};
+    return std::optional<Instant>{std::min(due, faults_.next_due())};
+  }
+
+  void take(Instant due, std::vector<sched::Event>& events) override {
+    while (!ends_.empty() && ends_.front().when == due) {
+      const End end = ends_.front();
+      std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
+      ends_.pop_back();
+      const SimJob* job = jobs_.find(end.job);
+      if (job == nullptr || job->attempt != end.attempt) continue;  // It was interrupted before.
+      events.push_back(sched::Event::job_ended(end.job));
+      finish(end.job, due);
+    }
+    while (faults_.next_due() == due) {
+      const FaultProcess::Change change = faults_.take();
+      if (!change.node.valid()) continue;
+      if (!change.up) metrics_.node_failed(due);
+      events.push_back(change.up ? sched::Event::node_up(change.node) : sched::Event::node_down(change.node));
+    }
+    while (next_job_ready_ && next_job_.request.submit == due) {
+      submit(events, due);
+      if (Result<void> read = read_next(); !read) failure_ = read.error();
+    }
+  }
+
+  void execute(const sched::Plan& plan, const sched::Core& core, Instant now) override {
+    for (const JobId id : plan.interrupted) interrupt(jobs_[id], now);
+    for (const sched::Plan::Rejection& rejection : plan.rejections) {
+      metrics_.rejected(now, jobs_[rejection.job].facts(), static_cast<std::uint8_t>(rejection.reason));
+      jobs_.remove(rejection.job);
+    }
+    for (const sched::Plan::Start& start : plan.starts) {
+      begin(jobs_[start.job], start.placement, static_cast<std::uint8_t>(core.job(start.job)->reason), now);
+    }
+    measure(core, now);
+  }
+
+  [[nodiscard]] RunSummary summary() { return metrics_.summarize(run_labels(fleet_, stream_, options_)); }
+
+ private:
+  struct End {
+    Instant when;
+    JobId job;
+    std::uint32_t attempt;
+    bool operator>(const End& other) const {
+      return when != other.when ? when > other.when : job > other.job;
+    }
+  };
+
+  Result<void> read_next() {
+    next_job_ready_ = false;
+    if (stream_done_) return {};
+    Result<bool> more = stream_.next(next_job_);
+    if (!more) return std::unexpected(more.error());
+    if (!*more || next_job_.request.submit >= options_.until) {
+      stream_done_ = true;
+      return {};
+    }
+    next_job_ready_ = true;
+    return {};
+  }
+
+  /// The fleet's GPU types that the stream's mask names; a bit without a type where it has none of them.
+  std::uint64_t fleet_types(std::uint64_t mask) {
+    if (mask == 0 || fleet_.gpu_types.empty()) return 0;
+    const std::vector<std::string>& names = stream_.gpu_types();
+    while (type_map_.size() < names.size()) {
+      const std::string& name = names[type_map_.size()];
+      std::uint64_t bits = 0;
+      for (std::size_t type = 0; type < fleet_.gpu_types.size(); ++type) {
+        if (fleet_.gpu_types[type].name == name) bits |= std::uint64_t{1} << type;
+      }
+      type_map_.push_back(bits);
+    }
+    std::uint64_t bits = 0;
+    for (std::size_t name = 0; name < type_map_.size() && name < 64; ++name) {
+      if ((mask >> name) & 1U) bits |= type_map_[name];
+    }
+    return bits != 0 ? bits : std::uint64_t{1} << 63;
+  }
+
+  void submit(std::vector<sched::Event>& events, Instant now) {
+    const TenantTree& tenants = stream_.tenants();
+    for (; known_tenants_ < tenants.size(); ++known_tenants_) {
+      const Tenant& tenant = tenants[TenantId{known_tenants_}];
+      events.push_back(sched::Event::tenant_added(tenant.parent, tenant.weight));
+    }
+    const JobId id{submitted_++};
+    SimJob& job = jobs_.add(id);
+    job.name = next_job_.id;
+    job.request = next_job_.request;
+    job.request.shape.gpu_types = fleet_types(next_job_.request.shape.gpu_types);
+    job.truth = next_job_.truth;
+    job.job_class = next_job_.job_class;
+    metrics_.submitted(now, job.facts());
+    events.push_back(sched::Event::job_submitted(id, job.request));
+  }
+
+  void begin(SimJob& job, const sched::Placement& placement, std::uint8_t reason, Instant now) {
+    job.running = true;
+    job.start = now;
+    job.span = placement.span;
+    job.nodes = 0;
+    for (const sched::Piece& piece : placement.pieces) job.nodes += piece.count;
+    Nanoseconds span = job.truth.run_time - job.saved;
+    if (job.attempt == 0) {
+      job.first_start = now;
+      job.reason = now > job.request.submit ? reason : std::uint8_t{0};
+      metrics_.started(now, job.facts(), job.request.submit, job.reason);
+    } else {
+      span += options_.faults.restart_time;
+      metrics_.resumed(now, job.facts());
+    }
+    ++job.attempt;
+    ends_.push_back({now + span, job.id, job.attempt});
+    std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
+  }
+
+  /// Its nodes are gone: what is saved is the last whole checkpoint interval of work.
+  void interrupt(SimJob& job, Instant now) {
+    const Nanoseconds spent = now - job.start;
+    const Nanoseconds overhead =
+        job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
+    const Nanoseconds worked = job.saved + (spent - overhead);
+    const Nanoseconds interval = job.request.checkpoint_interval;
+    const Nanoseconds kept = interval > Nanoseconds{0} ? interval * (worked / interval) : Nanoseconds{0};
+    const Nanoseconds lost = spent - (kept - job.saved);  // Reloading counts as lost too.
+    job.saved = kept;
+    job.held += spent;
+    job.lost += lost;
+    job.running = false;
+    ++job.restarts;
+    metrics_.stopped(now, job.facts(), lost);
+    if (job.restarts < kMostRestarts) return;
+    job.truth.run_time = job.saved;  // Given up: it ends as soon as it starts again.
+    job.truth.outcome = JobOutcome::kFailed;
+  }
+
+  void finish(JobId id, Instant now) {
+    SimJob& job = jobs_[id];
+    job.held += now - job.start;
+    JobRecord record;
+    record.id = job.name;
+    record.tenant = job.request.tenant;
+    record.job_class = job.job_class;
+    record.outcome = job.truth.outcome;
+    record.span = job.span;
+    record.reason = job.reason;
+    record.restarts = job.restarts;
+    record.nodes_used = job.nodes;
+    record.shape = job.request.shape;
+    record.gpu_milli = job.request.shape.total_gpu_milli();
+    record.submit = job.request.submit;
+    record.start = job.first_start;
+    record.end = now;
+    record.limit = job.request.limit;
+    record.held = job.held;
+    record.lost = job.lost;
+    metrics_.finished(record);
+    if (options_.on_job) {
+      if (Result<void> kept = options_.on_job(record, stream_.tenants()); !kept) failure_ = kept.error();
+    }
+    jobs_.remove(id);
+  }
+
+  void measure(const sched::Core& core, Instant now) {
+    const sched::State& state = core.state();
+    ClusterSample sample;
+    if (total_milli_ == 0) total_milli_ = static_cast<std::int64_t>(fleet_.gpus()) * 1000;
+    sample.total_gpu_milli = total_milli_;
+    sample.down_gpu_milli = state.down_gpus() * 1000;
+    sample.allocated_gpu_milli = state.allocated_milli();
+    sample.running_jobs = static_cast<std::int64_t>(state.running_jobs());
+    sample.pending_jobs = static_cast<std::int64_t>(state.pending.size());
+    sample.pending_gpu_milli = state.pending.waiting_gpu_milli();
+    if (sample.pending_jobs > 0) {
+      sample.unusable_gpu_milli = core.unusable_for_head() * 1000;
+      if (const sched::Job* head = core.job(core.promise().job))
+        sample.head_gpu_milli = head->request.shape.total_gpu_milli();
+    }
+    metrics_.advance(now, sample);
+    if (options_.on_progress && ++passes_ % 4096 == 0) options_.on_progress(submitted_, now);
+  }
+
+  const Fleet& fleet_;
+  workload::JobStream& stream_;
+  const TwinOptions& options_;
+  MetricsCollector metrics_;
+  FaultProcess faults_;
+  IdTable<SimJob> jobs_;
+  std::vector<End> ends_;  ///< A heap, earliest first.
+  TraceJob next_job_;
+  bool next_job_ready_ = false;
+  bool stream_done_ = false;
+  std::optional<Error> failure_;
+  std::uint32_t submitted_ = 0;
+  std::uint32_t known_tenants_ = 1;
+  std::uint64_t passes_ = 0;
+  std::int64_t total_milli_ = 0;
+  std::vector<std::uint64_t> type_map_;
+};
+
+}  // namespace
+
+RunLabels run_labels(const Fleet& fleet, const workload::JobStream& stream, const TwinOptions& options) {
+  RunLabels labels;
+  labels.name = options.name;
+  labels.policy = options.policy.name;
+  labels.fleet = fleet.name;
+  labels.seed = options.seed;
+  labels.job_classes = stream.classes();
+  for (const Partition& level : fleet.fabric) labels.fabric_levels.push_back(level.level);
+  for (std::uint8_t reason = 0; reason < sched::kReasons; ++reason)
+    labels.wait_reasons.emplace_back(sched::reason_name(static_cast<sched::Reason>(reason)));
+  labels.reject_reasons = labels.wait_reasons;
+  return labels;
+}
+
+Result<RunSummary> run_twin(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options) {
+  sched::Core core(fleet, options.policy);
+  Simulation simulation(fleet, stream, options);
+  SimulatedClock clock;
+  std::uint64_t passes = 0;
+  std::function<void(Instant)> after_pass;
+  if (options.check_every != 0) {
+    after_pass = [&](Instant /*now*/) {
+      if (++passes % options.check_every == 0) GW_CHECK(core.check().empty());
+    };
+  }
+  const Result<void> done = runtime::run(core, {clock, simulation, simulation, options.store}, after_pass);
+  if (!done) return std::unexpected(done.error());
+  return simulation.summary();
+}
+
+}  // namespace gw::twin

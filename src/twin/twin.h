@@ -1,0 +1,44 @@
+// Twin: the simulated clock and engine. It feeds the core a stream of jobs and answers its plans with future
+// events.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/rng.h"
+#include "model/faults.h"
+#include "model/fleet.h"
+#include "model/policy.h"
+#include "runtime/seams.h"
+#include "twin/metrics.h"
+#include "workload/job_stream.h"
+
+namespace gw::twin {
+
+struct TwinOptions {
+  PolicyConfig policy;
+  FaultSpec faults;
+  std::uint64_t seed = 1;
+  /// Stop taking jobs submitted at or after this instant.
+  Instant until = Instant::max();
+  /// Check every invariant of the core after every n-th pass; 0 = never.
+  std::uint64_t check_every = 0;
+  std::string name;
+  runtime::Store* store = nullptr;
+  /// Called for every job that ends, in order of end (equal ends: in order of arrival).
+  std::function<Result<void>(const JobRecord&, const TenantTree&)> on_job;
+  /// Called now and then with the jobs submitted so far and the simulated time (progress).
+  std::function<void(std::uint64_t, Instant)> on_progress;
+};
+
+/// The names that a run's figures carry: of its policy, fleet, fabric levels, reasons and job classes.
+RunLabels run_labels(const Fleet& fleet, const workload::JobStream& stream, const TwinOptions& options);
+
+/// Runs all jobs of `stream` on `fleet` to the end. GPU type names of the stream are matched with the fleet's
+/// by name; a job that names only types the fleet does not have is rejected.
+Result<RunSummary> run_twin(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options);
+
+}  // namespace gw::twin
