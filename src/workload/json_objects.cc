@@ -5,11 +5,12 @@
 
 namespace gw::workload {
 
-JsonObjects::JsonObjects(ByteSource& source) : source_(source), buffer_(256 * 1024) {}
+JsonObjects::JsonObjects(ByteSource& source)
+    : source_(source), buffer_(std::make_unique_for_overwrite<char[]>(kBuffer)) {}
 
 Result<int> JsonObjects::get() {
   if (at_ == end_) {
-    const Result<std::size_t> got = source_.read(buffer_);
+    const Result<std::size_t> got = source_.read({buffer_.get(), kBuffer});
     if (!got) return fail(got.error().message);
     at_ = 0;
     end_ = *got;

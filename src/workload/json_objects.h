@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "workload/byte_source.h"
 
@@ -28,10 +28,11 @@ class JsonObjects {
   [[nodiscard]] bool cut() const { return cut_; }
 
  private:
+  static constexpr std::size_t kBuffer = 256 * 1024;
   Result<int> get();  // -1 at the end.
 
   ByteSource& source_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
   std::size_t at_ = 0;
   std::size_t end_ = 0;
   std::string object_;

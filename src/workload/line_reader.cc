@@ -5,7 +5,8 @@
 
 namespace gw::workload {
 
-LineReader::LineReader(ByteSource& source) : source_(source), buffer_(kBuffer + kDigitSlack) {}
+LineReader::LineReader(ByteSource& source)
+    : source_(source), buffer_(std::make_unique_for_overwrite<char[]>(kBuffer + kDigitSlack)) {}
 
 const char* LineReader::find_end(const char* from, const char* to) {
   return static_cast<const char*>(std::memchr(from, '\n', static_cast<std::size_t>(to - from)));
@@ -17,11 +18,11 @@ void LineReader::strip_mark(std::string_view& line) {
 
 Result<bool> LineReader::fill() {
   if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  const Result<std::size_t> got = source_.read(std::span(buffer_).subspan(end_, kBuffer - end_));
+  const Result<std::size_t> got = source_.read({buffer_.get() + end_, kBuffer - end_});
   if (!got) return fail(got.error().message);
   end_ += *got;
   return *got > 0;
@@ -29,8 +30,8 @@ Result<bool> LineReader::fill() {
 
 Result<bool> LineReader::next_slowly(std::string_view& line) {
   for (;;) {
-    const char* start = buffer_.data() + begin_;
-    const char* found = begin_ < end_ ? find_end(start, buffer_.data() + end_) : nullptr;
+    const char* start = buffer_.get() + begin_;
+    const char* found = begin_ < end_ ? find_end(start, buffer_.get() + end_) : nullptr;
     const std::size_t size = found != nullptr ? static_cast<std::size_t>(found - start) : end_ - begin_;
     if (size > kLongestLine) break;
     if (found != nullptr) {
@@ -41,18 +42,18 @@ Result<bool> LineReader::next_slowly(std::string_view& line) {
     if (!more) return more;
     if (*more) continue;
     if (begin_ == end_) return false;
-    line = {buffer_.data() + begin_, end_ - begin_};  // The last line has no end.
+    line = {buffer_.get() + begin_, end_ - begin_};  // The last line has no end.
     begin_ = end_;
     cut_ = false;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (++number_ == 1) strip_mark(line);
     return true;
   }
-  std::memcpy(kept_.data(), buffer_.data() + begin_, kKept);  // Too long: the rest is dropped.
+  std::memcpy(kept_.data(), buffer_.get() + begin_, kKept);  // Too long: the rest is dropped.
   for (;;) {
-    const char* found = begin_ < end_ ? find_end(buffer_.data() + begin_, buffer_.data() + end_) : nullptr;
+    const char* found = begin_ < end_ ? find_end(buffer_.get() + begin_, buffer_.get() + end_) : nullptr;
     if (found != nullptr) {
-      begin_ = static_cast<std::size_t>(found - buffer_.data()) + 1;
+      begin_ = static_cast<std::size_t>(found - buffer_.get()) + 1;
       break;
     }
     begin_ = end_ = 0;

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 #include "workload/byte_source.h"
 #include "workload/number_text.h"
@@ -25,9 +25,8 @@ class LineReader {
   /// the beginning comes, and `cut()` is true.
   Result<bool> next(std::string_view& line) {
     if (begin_ < end_) [[likely]] {
-      const char* found = find_end(buffer_.data() + begin_, buffer_.data() + end_);
-      if (found != nullptr &&
-          found - (buffer_.data() + begin_) <= static_cast<std::ptrdiff_t>(kLongestLine)) {
+      const char* found = find_end(buffer_.get() + begin_, buffer_.get() + end_);
+      if (found != nullptr && found - (buffer_.get() + begin_) <= static_cast<std::ptrdiff_t>(kLongestLine)) {
         give(line, found);
         return true;
       }
@@ -46,7 +45,7 @@ class LineReader {
 
   static const char* find_end(const char* from, const char* to);
   void give(std::string_view& line, const char* found) {
-    const char* start = buffer_.data() + begin_;
+    const char* start = buffer_.get() + begin_;
     std::size_t size = static_cast<std::size_t>(found - start);
     begin_ += size + 1;
     if (size > 0 && start[size - 1] == '\r') --size;
@@ -59,7 +58,7 @@ class LineReader {
   Result<bool> fill();  // False at the end of the source.
 
   ByteSource& source_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;  // kBuffer + kDigitSlack bytes; pages are touched as they are needed.
   std::array<char, kKept + kDigitSlack> kept_{};  // The beginning of a line that was cut.
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

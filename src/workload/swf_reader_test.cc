@@ -116,7 +116,8 @@ TEST(Swf, CountsEachSenselessRowByReasonWithItsPlace) {
 
 TEST(Swf, ANulByteIsNamed) {
   using namespace std::string_view_literals;
-  const ReadTrace read = read_text("1 0 -1 10 1 -1 -1 1 60 \0 1 1 1 -1 -1 -1 -1 -1\n"sv, {.format = TraceFormat::kSwf});
+  const ReadTrace read =
+      read_text("1 0 -1 10 1 -1 -1 1 60 \0 1 1 1 -1 -1 -1 -1 -1\n"sv, {.format = TraceFormat::kSwf});
   EXPECT_EQ(read.stream->counts().skipped.at("row holds a NUL byte").count, 1U);
 }
 
