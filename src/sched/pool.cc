@@ -175,6 +175,19 @@ void Pool::move_partials(std::uint32_t node, std::set<Partial>& from, std::set<P
   }
 }
 
+/// One-GPU nodes: marks a run as free or taken, a word of 64 nodes at a time.
+void Pool::change_free_bits(const Piece& piece, bool free) {
+  for (std::uint32_t at = piece.node; at < piece.node + piece.count;) {
+    const std::uint32_t end = std::min(piece.node + piece.count, (at / 64 + 1) * 64);
+    const std::uint64_t mask = (~std::uint64_t{0} >> (64 - (end - at))) << (at % 64);
+    std::uint64_t& word = free_bits_[at / 64];
+    GW_CHECK((word & mask) == (free ? 0 : mask));
+    GW_CHECK((down_[at / 64] & mask) == 0);
+    word ^= mask;
+    at = end;
+  }
+}
+
 void Pool::take(const Shape& shape, const Placement& placement) {
   const bool side = !cpu_free_.empty() || !memory_free_.empty();
   for (const Piece& piece : placement.pieces) {
@@ -188,14 +201,7 @@ void Pool::take(const Shape& shape, const Placement& placement) {
       change_partial(piece.node, static_cast<std::uint32_t>(std::countr_zero(piece.gpu_mask)),
                      -std::int64_t{shape.gpu_milli});
     } else if (fabric_.gpus == 1 && piece.gpu_mask != 0) {
-      for (std::uint32_t at = piece.node; at < piece.node + piece.count;) {  // Word by word.
-        const std::uint32_t end = std::min(piece.node + piece.count, (at / 64 + 1) * 64);
-        const std::uint64_t mask = (~std::uint64_t{0} >> (64 - (end - at))) << (at % 64);
-        GW_CHECK((free_bits_[at / 64] & mask) == mask);
-        GW_CHECK((down_[at / 64] & mask) == 0);
-        free_bits_[at / 64] &= ~mask;
-        at = end;
-      }
+      change_free_bits(piece, false);
       index_of(piece.node).change(piece.node, piece.node + piece.count, 1, 0);
     } else if (piece.gpu_mask != 0) {
       const auto used = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
@@ -261,6 +267,9 @@ void Pool::give(const Shape& shape, const Placement& placement) {
     if (shape.gpu_milli != 0) {
       change_partial(piece.node, static_cast<std::uint32_t>(std::countr_zero(piece.gpu_mask)),
                      shape.gpu_milli);
+    } else if (fabric_.gpus == 1 && piece.gpu_mask != 0 && held_nodes_ == 0) {
+      change_free_bits(piece, true);
+      open_.change(piece.node, piece.node + piece.count, 0, 1);
     } else if (piece.gpu_mask != 0) {
       const auto used = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
       // Nodes of a run may have become held since; equal neighbours change together.
@@ -297,6 +306,7 @@ void Pool::hold(std::uint32_t node) {
   }
   move_partials(node, open_partials_, held_partials_);
   set_bit(held_, node, true);
+  ++held_nodes_;
 }
 
 void Pool::release_hold(std::uint32_t node) {
@@ -309,6 +319,7 @@ void Pool::release_hold(std::uint32_t node) {
   }
   move_partials(node, held_partials_, open_partials_);
   set_bit(held_, node, false);
+  --held_nodes_;
 }
 
 void Pool::set_down(std::uint32_t node) {

@@ -97,6 +97,7 @@ class Pool {
     return static_cast<std::uint32_t>(std::popcount(free_mask(node)));
   }
   void set_free_mask(std::uint32_t node, std::uint64_t mask);
+  void change_free_bits(const Piece& piece, bool free);
   void change_side(const Shape& shape, const Piece& piece, int sign);
   void change_partial(std::uint32_t node, std::uint32_t gpu, std::int64_t delta_milli);
   void move_partials(std::uint32_t node, std::set<Partial>& from, std::set<Partial>& to);
@@ -122,6 +123,7 @@ class Pool {
   std::vector<std::uint64_t> down_;
   std::vector<std::int64_t> cpu_free_;     ///< Empty where not tracked.
   std::vector<std::int64_t> memory_free_;  ///< Empty where not tracked.
+  std::uint32_t held_nodes_ = 0;
   std::uint32_t tight_nodes_ = 0;  ///< Nodes with less CPU or memory left than their free GPUs' share.
   /// (node, GPU) -> thousandths left, for partly used GPUs; the sets below order them by what is left.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> partial_remaining_;
