@@ -2,6 +2,11 @@
 // files.
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
 
 #include "workload/trace_test.h"
 
@@ -225,6 +230,17 @@ TEST(Helios, ReadsClusterLogs) {
   EXPECT_EQ(read.stream->counts().skipped.at("state is not a known one").first, "log:6");
 }
 
+TEST(Helios, CanBeReadForAMachineThatIsOnlyANumberOfProcessors) {
+  const ReadTrace read = read_text(
+      "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n"
+      "11,ua,vcA,16,64,2,COMPLETED,2020-06-09 18:41:01,2020-06-09 18:42:01,2020-06-09 18:52:01,600,60\n"
+      "12,ub,vcB,0,32,2,COMPLETED,2020-06-09 18:41:27,2020-06-09 18:41:27,2020-06-09 18:45:36,249,0\n",
+      {.flat = true});
+  ASSERT_EQ(read.jobs.size(), 2U);
+  EXPECT_EQ(read.jobs[0].request.shape, (Shape{.nodes = 0, .gpus = 16}));
+  EXPECT_EQ(read.jobs[1].request.shape, (Shape{.nodes = 1, .gpus = 0}));
+}
+
 TEST(Acme, ReadsBothClusters) {
   const ReadTrace seren = read_text(
       "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_"
@@ -262,6 +278,23 @@ TEST(Formats, AreFoundOutOrNamed) {
   TraceOptions named;
   named.format = TraceFormat::kHelios;
   EXPECT_THAT(read_text("when,what\n1,2\n", named).error, HasSubstr("job_id, gpu_num"));
+}
+
+TEST(Pipes, AreReadToTheirEndAndTwice) {
+  const std::string path = testing::TempDir() + "gigawerk-fifo-" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::thread writer([&path] {
+    std::ofstream out(path);
+    out << "timestamp,duration,num_gpus,gpu_time,cluster\n";
+    for (int i = 0; i < 50'000; ++i) out << 100'000 - i << ",5,1,5,vc" << i % 3 << '\n';
+  });
+  const ReadTrace read = read_all(open_trace(path));
+  writer.join();
+  ::unlink(path.c_str());
+  ASSERT_EQ(read.error, "");
+  ASSERT_EQ(read.jobs.size(), 50'000U);
+  EXPECT_FALSE(read.stream->info().sorted);
+  EXPECT_EQ(read.jobs.front().id, "50000");
 }
 
 TEST(GpuTraces, GarbageNeverCrashesAndNothingIsLost) {

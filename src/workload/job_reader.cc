@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "base/check.h"
@@ -64,6 +65,22 @@ void from_bytes(std::string_view bytes, TraceJob& job) {
   job.id.assign(bytes.substr(kFixed));
 }
 
+/// Processors anywhere; a job that had none keeps asking for a node, which then costs nothing.
+void flatten(Shape& shape) {
+  const std::int64_t gpus = shape.total_gpu_milli() / 1000;
+  shape.cpu_milli = 0;
+  shape.memory_mib = 0;
+  shape.gpu_types = 0;
+  if (shape.gpu_milli != 0) return;
+  if (gpus == 0) {
+    shape.nodes = 1;
+    return;
+  }
+  shape.nodes = 0;
+  shape.gpus =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(gpus, std::numeric_limits<std::int32_t>::max()));
+}
+
 class InOrder final : public TraceStream {
  public:
   explicit InOrder(std::unique_ptr<JobReader> reader) : reader_(std::move(reader)) {}
@@ -110,6 +127,7 @@ class InOrder final : public TraceStream {
           job.id));
     }
     last_ = job.request.submit;
+    if (reader_->options().flat) flatten(job.request.shape);
     return true;
   }
 

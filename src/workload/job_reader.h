@@ -36,6 +36,7 @@ class JobReader {
   /// True where submit times are dates, so that the run's zero is the earliest of them.
   [[nodiscard]] virtual bool zero_is_first() const { return false; }
 
+  [[nodiscard]] const TraceOptions& options() const { return options_; }
   [[nodiscard]] const TraceInfo& info() const { return info_; }
   [[nodiscard]] TraceInfo& info() { return info_; }
   [[nodiscard]] const TenantTree& tenants() const { return tenants_; }

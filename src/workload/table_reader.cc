@@ -11,6 +11,11 @@ namespace gw::workload {
 namespace {
 constexpr std::int64_t kMostNodes = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kMostPerNode = std::int64_t{1} << 50;
+std::string listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
 constexpr std::int64_t divided_up(std::int64_t amount, std::int64_t by) { return (amount + by - 1) / by; }
 }  // namespace
 
@@ -110,8 +115,7 @@ std::string_view TableReader::field(int index) const {
 
 Error TableReader::missing(const std::vector<std::string>& columns, std::string_view advice) const {
   return Error{fmt::format("{}:{}: not enough columns: {} missing (there are: {}); {}", tally_.file(),
-                           row_.line, fmt::join(columns, ", "),
-                           excerpt(fmt::format("{}", fmt::join(names_, ", "))), advice)};
+                           row_.line, listed(columns), excerpt(listed(names_)), advice)};
 }
 
 std::optional<Instant> TableReader::time(std::string_view text) {

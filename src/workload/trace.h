@@ -38,9 +38,13 @@ std::string_view trace_format_name(TraceFormat format);
 struct TraceOptions {
   std::optional<TraceFormat> format{};  ///< None: found out from the first lines.
   bool strict = false;                  ///< The first row that makes no sense is an Error.
-  std::uint64_t max_processors =
-      0;                    ///< Rows asking for more (processors or GPUs) make no sense; 0 = any number.
+  /// Rows asking for more (processors or GPUs) make no sense; 0 = any number.
+  std::uint64_t max_processors = 0;
   bool use_memory = false;  ///< SWF only: turn requested memory (KB per processor) into a wish.
+
+  /// GPUs anywhere, whatever the log says of nodes, types, CPUs and memory: for machines that are only a
+  /// number of processors (flat_fleet), which have neither.
+  bool flat = false;
 };
 
 /// What a trace says about itself beside its jobs.
