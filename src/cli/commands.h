@@ -33,9 +33,13 @@ inline constexpr const char* kGroupTool = "About gw";
 void add_replay_command(CLI::App& app, AppContext& context);
 void add_simulate_command(CLI::App& app, AppContext& context);
 void add_journal_command(CLI::App& app, AppContext& context);
+void add_catalog_command(CLI::App& app, AppContext& context);
 void add_completion_command(CLI::App& app, AppContext& context);
+void add_fleet_command(CLI::App& app, AppContext& context);
 void add_help_command(CLI::App& app, AppContext& context);
 void add_man_command(CLI::App& app, AppContext& context);
+void add_schema_command(CLI::App& app, AppContext& context);
+void add_validate_command(CLI::App& app, AppContext& context);
 void add_version_command(CLI::App& app, AppContext& context);
 
 }  // namespace gw

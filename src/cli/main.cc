@@ -9,6 +9,10 @@ int main(int argc, char** argv) {
   gw::add_replay_command(app, context);
   gw::add_simulate_command(app, context);
   gw::add_journal_command(app, context);
+  gw::add_validate_command(app, context);
+  gw::add_fleet_command(app, context);
+  gw::add_catalog_command(app, context);
+  gw::add_schema_command(app, context);
   gw::add_completion_command(app, context);
   gw::add_man_command(app, context);
   gw::add_version_command(app, context);

@@ -91,6 +91,18 @@ Checked<std::string> read_text_file(const std::string& path) {
   return text;
 }
 
+bool looks_like_catalog(std::string_view text) {
+  Findings findings("");
+  const std::optional<YamlTree> tree = YamlTree::parse(text, findings);
+  if (!tree) return false;
+  const YamlNode& root = tree->root();
+  if (root.find("gigawerk") != nullptr || root.find("fleet") != nullptr) return false;
+  for (const std::string_view key : {"gpus", "nodes", "models", "rhythms", "classes"}) {
+    if (root.find(key) != nullptr) return true;
+  }
+  return false;
+}
+
 Checked<CatalogFile> parse_catalog_file(std::string_view text, const std::string& file) {
   Findings findings(file);
   CatalogFile contents;

@@ -192,6 +192,9 @@ Checked<Catalog> read_catalog(const std::filesystem::path& folder = {});
 /// One file of a catalog, for checking it by itself.
 Checked<CatalogFile> parse_catalog_file(std::string_view text, const std::string& file);
 
+/// Whether a text is meant as a catalog file: it has a catalog's keys and no fleet.
+bool looks_like_catalog(std::string_view text);
+
 /// The text of a file, or an error that says why not.
 Checked<std::string> read_text_file(const std::string& path);
 

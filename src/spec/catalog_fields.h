@@ -19,7 +19,9 @@ void describe(Visitor& visit, GpuEntry& gpu) {
   visit.field("title", type.title, {.help = "As the vendor writes it.", .required = true});
   visit.field("vendor", type.vendor, {.help = "Who makes it.", .required = true});
   visit.field("form", gpu.form, {.help = "SXM, PCIe, OAM, superchip, ..."});
-  visit.field("launched", gpu.launched, {.help = "Year of the first shipments.", .min = 2000, .max = 2100});
+  visit.field(
+      "launched", gpu.launched,
+      {.help = "Year of the first shipments.", .min = 2000, .max = 2100, .default_text = "not given"});
   visit.field("dense_bf16", type.dense_bf16_tflops,
               {.help = "Peak matrix rate in bf16, dense.", .unit = Unit::kTflops, .min = 0, .max = 1e7});
   visit.field("dense_fp8", type.dense_fp8_tflops,
@@ -148,11 +150,20 @@ template <class Visitor>
 void describe(Visitor& visit, RhythmSpec& rhythm) {
   visit.field("name", rhythm.name,
               {.help = "Key that classes refer to.", .required = true, .text = Text::kName});
-  visit.field(
-      "hour", rhythm.hour,
-      {.help = "24 weights by local hour of day.", .min = 0, .max = 1e6, .items_min = 24, .items_max = 24});
+  visit.field("hour", rhythm.hour,
+              {.help = "24 weights by local hour of day.",
+               .min = 0,
+               .max = 1e6,
+               .items_min = 24,
+               .items_max = 24,
+               .default_text = "all 1"});
   visit.field("weekday", rhythm.weekday,
-              {.help = "7 weights, Monday first.", .min = 0, .max = 1e6, .items_min = 7, .items_max = 7});
+              {.help = "7 weights, Monday first.",
+               .min = 0,
+               .max = 1e6,
+               .items_min = 7,
+               .items_max = 7,
+               .default_text = "all 1"});
   visit.field("source", rhythm.source, {.help = "Where the figures are from."});
 }
 

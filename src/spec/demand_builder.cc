@@ -272,7 +272,7 @@ class TenantBuilder {
     Heritage heritage = pending.heritage;
     if (!spec.kind.empty()) heritage.kind = spec.kind;
     if (!spec.home.empty()) heritage.home = spec.home;
-    if (!spec.classes.entries.empty()) heritage.classes = &spec.classes;
+    if (spec.classes.written) heritage.classes = &spec.classes;
     const TenantId parent = heritage.parent;
     std::optional<double> each = pending.load;
     if (each) *each /= spec.count;

@@ -125,16 +125,22 @@ void describe(Visitor& visit, FaultsSpec& faults) {
               {.help = "From a job's replacement until it works again.", .min = 0, .max = kLongestTimeNs});
 }
 
+/// What a file with a fleet alone may hold.
 template <class Visitor>
-void describe(Visitor& visit, ScenarioFile& file) {
+void describe_heading(Visitor& visit, ScenarioFile& file) {
   visit.field("gigawerk", file.gigawerk,
               {.help = "Version of this format: 1.", .required = true, .min = 1, .max = 1});
   visit.field(
       "name", file.name,
       {.help = "Short name, for files and reports.", .text = Text::kName, .default_text = "the file's"});
   visit.field("title", file.title, {.help = "One line for people.", .default_text = "the name"});
-  visit.field("seed", file.seed, {.help = "Of all chance; equal seeds give equal runs."});
   visit.field("fleet", file.fleet, {.help = "The machines.", .required = true});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, ScenarioFile& file) {
+  describe_heading(visit, file);
+  visit.field("seed", file.seed, {.help = "Of all chance; equal seeds give equal runs."});
   visit.field("tenants", file.tenants, {.help = "Who shares them, and what they submit.", .items_min = 1});
   visit.field("workload", file.workload, {.help = "How long and how much."});
   visit.field("rhythms", file.rhythms, {.help = "Rhythms that the catalog lacks, or changes to one it has."});

@@ -5,7 +5,7 @@
 //
 //   template <class Visitor> void describe(Visitor& visit, SiteSpec& site) {
 //     visit.field("name", site.name, {.help = "...", .required = true, .text = Text::kName});
-//     visit.at_most_one({"halls", "rows"});
+//     visit.exactly_one({"halls", "rows"});
 //   }
 //
 // Field types: std::string, bool, unsigned and signed integers, double, Nanoseconds, Milliwatts, Bytes,
@@ -70,6 +70,7 @@ struct Shares {
     Mark at;
   };
   std::vector<Entry> entries;
+  bool written = false;  ///< The key stands in the file, perhaps with mistakes.
 };
 
 /// A record that may change a known one: read later, over a copy. Only `name` must be there.

@@ -148,6 +148,7 @@ bool RecordReader::read_quantity(std::string_view key, const YamlNode& node, std
 
 void RecordReader::read(std::string_view key, const YamlNode& node, Shares& out, const Rule& rule) {
   out.entries.clear();
+  out.written = true;
   if (node.kind != YamlNode::Kind::kMap) {
     findings_.error(node.at,
                     fmt::format("\"{}\" must map names to shares, not {}; write {{first: 0.6, second: 0.4}}",
@@ -224,6 +225,10 @@ void RecordReader::Fields::finish() {
   for (std::size_t index = 0; index + 1 < node_.items.size(); index += 2) {
     const YamlNode& key = *node_.items[index];
     if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
+    if (reader_.findings_.errors() >= Findings::kMax) {  // Only counted: no need to look for near misses.
+      reader_.findings_.error(key.at, {});
+      continue;
+    }
     reader_.findings_.error(key.at,
                             fmt::format("unknown key {}{}", what_is(key),
                                         suggestion(key.text, std::span<const std::string_view>(known_),

@@ -86,12 +86,13 @@ class RecordReader {
 
   template <class T>
   void read(std::string_view key, const YamlNode& node, std::vector<T>& out, const Rule& rule) {
-    out.clear();
     if (Record<T> && node.kind == YamlNode::Kind::kMap) {  // One of them may stand without its list.
+      out.clear();
       read(key, node, out.emplace_back(), rule);
       return;
     }
     if (!read_list(key, node, rule, Record<T>)) return;
+    out.clear();
     out.reserve(node.items.size());
     for (const YamlNode* item : node.items) read(key, *item, out.emplace_back(), rule);
   }
@@ -124,7 +125,6 @@ class RecordReader::Fields {
   /// A single text in place of the mapping sets this field. Call before the fields.
   void shorthand(std::string_view name) { shorthand_ = name; }
   void exactly_one(std::initializer_list<std::string_view> names) { check_group(names, !partial_); }
-  void at_most_one(std::initializer_list<std::string_view> names) { check_group(names, false); }
   void finish();
 
  private:

@@ -174,13 +174,16 @@ std::string amount_text(double value, Unit unit) {
   if (unit == Unit::kNone) return fmt::format("{}", value);
   const std::vector<UnitSuffix>& all = suffixes(unit);
   const char* const gap = is_time(unit) ? "" : " ";
+  const UnitSuffix& smallest = is_time(unit) ? all[1] : all[0];
+  if (value == 0) return fmt::format("0{}{}", gap, smallest.text);
   std::string best;
   for (const UnitSuffix& suffix : all) {
     const double count = value / suffix.factor;
     std::string text = fmt::format("{}{}{}", count, gap, suffix.text);
     if (text.find('e') != text.npos || count * suffix.factor != value) continue;
-    if (best.empty() || text.size() <= best.size())
-      best = std::move(text);  // The larger unit where equally long.
+    // The larger unit where it is about as short: 10min rather than 600s, but 90s rather than 0.025h.
+    if (best.empty() || (count >= 1 ? text.size() <= best.size() + 2 : text.size() < best.size()))
+      best = std::move(text);
   }
   if (best.empty()) best = fmt::format("{}{}{}", value / all.back().factor, gap, all.back().text);
   return best;

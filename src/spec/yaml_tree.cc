@@ -64,7 +64,11 @@ class YamlTreeBuilder : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    finish(make(YamlNode::Kind::kNull, mark, anchor));
+    YamlNode* node = make(YamlNode::Kind::kNull, mark, anchor);
+    // The parser stands at the next token by now; the key is what people look for.
+    if (!open_.empty() && open_.back()->kind == YamlNode::Kind::kMap && open_.back()->items.size() % 2 == 1)
+      node->at = open_.back()->items.back()->at;
+    finish(node);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {

@@ -1,0 +1,161 @@
+// `gw validate`: every mistake in scenario, fleet and catalog files, with its place and what would be right.
+#include <fmt/core.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/app.h"
+#include "cli/commands.h"
+#include "cli/spec_files.h"
+#include "cli/text_table.h"
+#include "spec/catalog.h"
+#include "spec/scenario.h"
+
+namespace gw {
+
+namespace {
+
+using spec::Diagnostic;
+
+struct FileReport {
+  std::string file;
+  std::string kind = "scenario";
+  std::string contents;  ///< What is in it, where it is good.
+  std::vector<Diagnostic> findings;
+  [[nodiscard]] std::size_t errors() const {
+    return static_cast<std::size_t>(
+        std::count_if(findings.begin(), findings.end(),
+                      [](const Diagnostic& finding) { return finding.severity == spec::Severity::kError; }));
+  }
+};
+
+std::string counted(std::uint64_t count, std::string_view what, std::string_view plural = {}) {
+  if (count == 1) return fmt::format("1 {}", what);
+  return plural.empty() ? fmt::format("{} {}s", with_thousands(count), what)
+                        : fmt::format("{} {}", with_thousands(count), plural);
+}
+
+std::string contents_of(const spec::Scenario& scenario) {
+  std::string text =
+      fmt::format("{} in {}", counted(scenario.fleet.gpus(), "GPU"), counted(scenario.fleet.nodes(), "node"));
+  if (scenario.tenants.size() > 1) {
+    double load = 0;
+    for (const TenantDemand& demand : scenario.mix.tenants) load += demand.load;
+    text += fmt::format(", {} tenants, load {:.3g}", with_thousands(scenario.tenants.size() - 1),
+                        scenario.fleet.gpus() > 0 ? load / static_cast<double>(scenario.fleet.gpus()) : 0);
+  }
+  return text;
+}
+
+std::string contents_of(const spec::CatalogFile& file) {
+  std::string text;
+  const auto add = [&text](std::size_t count, std::string_view what, std::string_view plural = {}) {
+    if (count > 0) text += (text.empty() ? "" : ", ") + counted(count, what, plural);
+  };
+  add(file.gpus.size(), "GPU type");
+  add(file.nodes.size(), "node type");
+  add(file.models.size(), "model");
+  add(file.rhythms.size(), "rhythm");
+  add(file.classes.size(), "job class", "job classes");
+  return text;
+}
+
+FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
+  FileReport report;
+  report.file = path;
+  const spec::Checked<std::string> text = spec::read_text_file(path);
+  if (!text) {
+    report.findings = text.error();
+    return report;
+  }
+  if (spec::looks_like_catalog(*text)) {
+    report.kind = "catalog";
+    const spec::Checked<spec::CatalogFile> file = spec::parse_catalog_file(*text, path);
+    if (file) report.contents = contents_of(*file);
+    if (!file) report.findings = file.error();
+    return report;
+  }
+  const spec::Checked<spec::Scenario> scenario = spec::parse_scenario(*text, path, catalog);
+  if (scenario) {
+    report.contents = contents_of(*scenario);
+    report.findings = scenario->warnings;
+    if (scenario->tenants.size() <= 1) report.kind = "fleet";
+  } else {
+    report.findings = scenario.error();
+  }
+  return report;
+}
+
+void print_json(const std::vector<FileReport>& reports) {
+  nlohmann::ordered_json files = nlohmann::ordered_json::array();
+  for (const FileReport& report : reports) {
+    nlohmann::ordered_json findings = nlohmann::ordered_json::array();
+    for (const Diagnostic& finding : report.findings) {
+      findings.push_back({{"severity", finding.severity == spec::Severity::kError ? "error" : "warning"},
+                          {"file", finding.file},
+                          {"line", finding.at.line},
+                          {"column", finding.at.column},
+                          {"message", finding.message}});
+    }
+    files.push_back({{"file", report.file},
+                     {"kind", report.kind},
+                     {"valid", report.errors() == 0},
+                     {"errors", report.errors()},
+                     {"warnings", report.findings.size() - report.errors()},
+                     {"findings", findings}});
+  }
+  // File names may hold any bytes.
+  fmt::print("{}\n", nlohmann::ordered_json{{"files", files}}.dump(2, ' ', false,
+                                                                   nlohmann::json::error_handler_t::replace));
+}
+
+void print_text(const std::vector<FileReport>& reports) {
+  std::size_t errors = 0;
+  std::size_t warnings = 0;
+  std::size_t bad = 0;
+  for (const FileReport& report : reports) {
+    for (const Diagnostic& finding : report.findings) fmt::print("{}\n", finding.text());
+    if (report.errors() == 0) fmt::print("{}: valid {}: {}\n", report.file, report.kind, report.contents);
+    errors += report.errors();
+    warnings += report.findings.size() - report.errors();
+    if (report.errors() > 0) ++bad;
+  }
+  if (bad == 0 && reports.size() == 1 && warnings == 0) return;  // Its one line says it all.
+  fmt::print("{}, {} valid: {}, {}\n", counted(reports.size(), "file"), reports.size() - bad,
+             counted(errors, "error"), counted(warnings, "warning"));
+}
+
+}  // namespace
+
+void add_validate_command(CLI::App& app, AppContext& context) {
+  struct Options {
+    std::vector<std::string> files;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("validate", "Check scenario, fleet and catalog files, and name every mistake");
+  command->group(kGroupInspect);
+  command->add_option("FILE", options->files, "Files to check")->required()->check(CLI::ExistingFile);
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "Each finding is FILE:LINE:COLUMN: what is wrong; what would be right. Exits with 1 if a file has an "
+      "error;\n"
+      "warnings do not count.");
+  set_action(*command, context, [options]() -> Result<ExitCode> {
+    const Result<spec::Catalog> catalog = load_catalog();
+    if (!catalog) return std::unexpected(catalog.error());
+    std::vector<FileReport> reports;
+    bool good = true;
+    for (const std::string& file : options->files) {
+      reports.push_back(check_file(file, *catalog));
+      good = good && reports.back().errors() == 0;
+    }
+    options->json ? print_json(reports) : print_text(reports);
+    return good ? ExitCode::ok : ExitCode::failed;
+  });
+}
+
+}  // namespace gw

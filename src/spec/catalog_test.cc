@@ -1,0 +1,71 @@
+// The project's own catalog: complete, consistent, and its models add up to their published parameters.
+#include "spec/catalog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "spec/test_catalog.h"
+
+namespace gw::spec {
+namespace {
+
+TEST(Catalog, ModelsAddUpToTheirPublishedParameters) {
+  ASSERT_GE(test_catalog().models.size(), 10U);
+  for (const ModelEntry& model : test_catalog().models) {
+    EXPECT_NEAR(model.computed_parameters() / model.parameters, 1, 0.003) << model.name;
+    if (model.active_parameters > 0) {
+      EXPECT_NEAR(model.computed_parameters(true) / model.active_parameters, 1, 0.02) << model.name;
+    } else {
+      EXPECT_EQ(model.computed_parameters(true), model.computed_parameters()) << model.name;
+    }
+  }
+  // Exact totals of the published weights.
+  EXPECT_EQ(find_entry(test_catalog().models, "llama-3-8b")->computed_parameters(), 8030261248.0);
+  EXPECT_EQ(find_entry(test_catalog().models, "llama-3-70b")->computed_parameters(), 70553706496.0);
+  EXPECT_EQ(find_entry(test_catalog().models, "mistral-7b")->computed_parameters(), 7241732096.0);
+  EXPECT_EQ(find_entry(test_catalog().models, "mixtral-8x7b")->computed_parameters(), 46702792704.0);
+  EXPECT_EQ(find_entry(test_catalog().models, "qwen2.5-72b")->computed_parameters(), 72706203648.0);
+}
+
+TEST(Catalog, NodesCanFeedTheirGpus) {
+  for (const NodeEntry& node : test_catalog().nodes) {
+    EXPECT_LE(node.power_idle, node.power_max) << node.name;
+    EXPECT_FALSE(node.source.empty()) << node.name;
+    const GpuEntry* gpu = find_entry(test_catalog().gpus, node.gpu.value);
+    if (gpu == nullptr) continue;
+    EXPECT_GT(node.power_max, gpu->type.power_max * node.gpus) << node.name;
+    EXPECT_GT(node.power_idle, gpu->type.power_idle * node.gpus) << node.name;
+    EXPECT_GT(node.cores, 0) << node.name;
+  }
+}
+
+TEST(Catalog, RatesHalveWithEachDoublingOfPrecision) {
+  for (const GpuEntry& gpu : test_catalog().gpus) {
+    const GpuType& type = gpu.type;
+    EXPECT_FALSE(type.source.empty()) << type.name;
+    EXPECT_GT(type.memory.count(), 0) << type.name;
+    EXPECT_LE(gpu.measured_bf16_tflops, type.dense_bf16_tflops) << type.name;
+    EXPECT_LE(gpu.measured_fp8_tflops, type.dense_fp8_tflops) << type.name;
+    EXPECT_LE(gpu.measured_memory_tb_s, type.memory_tb_s) << type.name;
+    if (type.dense_fp8_tflops > 0 && type.dense_bf16_tflops > 0 && gpu.quality != "C") {
+      EXPECT_NEAR(type.dense_fp8_tflops / type.dense_bf16_tflops, 2, 0.03) << type.name;
+    }
+  }
+}
+
+TEST(Catalog, BrokenFilesAreNamed) {
+  const Checked<CatalogFile> file = parse_catalog_file(
+      "gpus:\n  - {name: x, title: X, vendor: V, memory: 1 GB, source: s}\n  - {name: x, title: X, vendor: "
+      "V, memory: 80, "
+      "source: s}\n",
+      "c.yaml");
+  ASSERT_FALSE(file.has_value());
+  EXPECT_THAT(diagnostics_text(file.error()),
+              testing::AllOf(testing::HasSubstr("c.yaml:3:5: \"x\" is defined twice, first in line 2"),
+                             testing::HasSubstr("c.yaml:3:44: \"memory\" must be an amount with its unit")));
+}
+
+}  // namespace
+}  // namespace gw::spec
