@@ -229,6 +229,9 @@ void describe(Visitor& visit, JobClassSpec& spec) {
               {.help = "Rhythm of arrivals, by name.", .text = Text::kName, .default_text = "even"});
   visit.field("limit", spec.limit, {.help = "How wrong users' time limits are."});
   visit.field("failed_share", job.failed_share, {.help = "Share that fails by itself.", .min = 0, .max = 1});
+  visit.field(
+      "failed_early", job.failed_early,
+      {.help = "A failing job ends at its duration times u^this, u uniform in (0, 1].", .min = 0, .max = 20});
   visit.field("cancelled_share", job.cancelled_share,
               {.help = "Share that the user cancels.", .min = 0, .max = 1});
   visit.field("burst_mean", job.burst_mean,
