@@ -1,0 +1,158 @@
+// The studies' figures. Distributions are read off the vector figures that the studies' authors publish with
+// their data, at the points where those figures have their vertices; they are facts about public logs, not
+// the logs.
+#include "workload/studies.h"
+
+#include <algorithm>
+
+namespace gw::workload {
+
+const std::vector<Study>& studies() {
+  static const std::vector<Study> all = {
+      {.name = "philly",
+       .title = "Philly, Microsoft, 2017",
+       .gpus = 2490,
+       .jobs = 112956,
+       .run_time = {{2, 0.0008},      {4, 0.0017},      {8, 0.0082},      {16, 0.0362},     {32, 0.0842},
+                    {64, 0.1888},     {128, 0.2699},    {256, 0.315},     {512, 0.3628},    {1024, 0.5491},
+                    {2048, 0.6747},   {4096, 0.7928},   {8192, 0.846},    {16384, 0.9029},  {32768, 0.9271},
+                    {65536, 0.9486},  {131072, 0.9695}, {262144, 0.9839}, {524288, 0.9932}, {1048576, 0.998},
+                    {2097152, 0.9995}},
+       .sizes = {{1, 0.8242, 0.1643},
+                 {2, 0.8448, 0.194},
+                 {4, 0.9205, 0.3817},
+                 {8, 0.9891, 0.8803},
+                 {16, 0.9981, 0.972},
+                 {32, 0.9998, 1},
+                 {64, 0.9998, 1},
+                 {128, 0.9999, 1},
+                 {256, 1, 1}},
+       .outcome_jobs = {0.693, 0.135, 0.172},
+       .outcome_gpu_time = {0.4453, 0.3769, 0.1776},
+       .mean_run_s = 18006,
+       .median_run_s = 874,
+       .longest_run_s = 4240676,
+       .mean_gpus = 1.928,
+       .mean_gpus_up_to_one = 1,
+       .source = "Jeon et al., USENIX ATC 2019 (table 6: outcomes by jobs and GPU time); run times and sizes "
+                 "of its public log as compiled in InternLM/AcmeTrace (cluster_summary.csv; figures "
+                 "cdf_job_jobtime, cdf_job_gpunum)"},
+      {.name = "pai",
+       .title = "PAI, Alibaba, 2020",
+       .gpus = 6742,
+       .jobs = 1037085,
+       .run_time = {{2, 0.0008},     {4, 0.0011},      {8, 0.0043},      {16, 0.0299},    {32, 0.1187},
+                    {64, 0.2106},    {128, 0.2895},    {256, 0.3962},    {512, 0.509},    {1024, 0.6079},
+                    {2048, 0.6984},  {4096, 0.7851},   {8192, 0.8712},   {16384, 0.9319}, {32768, 0.9705},
+                    {65536, 0.9903}, {131072, 0.9969}, {262144, 0.9995}, {524288, 1},     {1048576, 1},
+                    {2097152, 1}},
+       .sizes = {{1, 0.9707, 0.6812}, {2, 0.9865, 0.7289}, {4, 0.9911, 0.7865}, {8, 1, 1}},
+       .outcome_jobs = {},
+       .outcome_gpu_time = {},
+       .mean_run_s = 4787.1,
+       .median_run_s = 480.7,
+       .longest_run_s = 626371,
+       .mean_gpus = 0.683,
+       .mean_gpus_up_to_one = 0.579,
+       .source = "Weng et al., NSDI 2022; run times and sizes of its public log as compiled in "
+                 "InternLM/AcmeTrace (cluster_summary.csv; figures cdf_job_jobtime, cdf_job_gpunum); mean of "
+                 "jobs on at most one GPU follows from the mean size"},
+      {.name = "helios",
+       .title = "Helios, SenseTime, 2020",
+       .gpus = 6416,
+       .jobs = 1580464,
+       .run_time = {{2, 0.0493},     {4, 0.0635},     {8, 0.077},       {16, 0.1072},     {32, 0.1615},
+                    {64, 0.2488},    {128, 0.3781},   {256, 0.5657},    {512, 0.6758},    {1024, 0.7525},
+                    {2048, 0.841},   {4096, 0.8753},  {8192, 0.9075},   {16384, 0.9436},  {32768, 0.9626},
+                    {65536, 0.9777}, {131072, 0.989}, {262144, 0.9955}, {524288, 0.9986}, {1048576, 0.9996},
+                    {2097152, 1}},
+       .sizes = {{1, 0.7219, 0.0544},
+                 {2, 0.7475, 0.0716},
+                 {4, 0.8047, 0.1214},
+                 {8, 0.9469, 0.4134},
+                 {16, 0.9772, 0.615},
+                 {32, 0.9935, 0.8663},
+                 {64, 0.9973, 0.9438},
+                 {128, 0.9989, 0.9748},
+                 {256, 0.9996, 0.9993},
+                 {512, 0.9998, 1},
+                 {1024, 1, 1}},
+       .outcome_jobs = {0.624, 0.221, 0.155},
+       .outcome_gpu_time = {0.513, 0.394, 0.093},
+       .mean_run_s = 6651.7,
+       .median_run_s = 206,
+       .longest_run_s = 4320009,
+       .mean_gpus = 3.716,
+       .mean_gpus_up_to_one = 1,
+       .source = "Hu et al., SC 2021; HeliosArtifact helios_cluster_summary.csv; InternLM/AcmeTrace "
+                 "(cluster_summary.csv; figures cdf_job_jobtime, cdf_job_gpunum)"},
+      {.name = "seren",
+       .title = "Acme Seren, Shanghai AI Laboratory, 2023",
+       .gpus = 2288,
+       .jobs = 663813,
+       .run_time = {{2, 0.0278},     {4, 0.0562},      {8, 0.1176},      {16, 0.2338},     {32, 0.3171},
+                    {64, 0.3712},    {128, 0.4891},    {256, 0.6563},    {512, 0.7921},    {1024, 0.8803},
+                    {2048, 0.9294},  {4096, 0.9599},   {8192, 0.9753},   {16384, 0.9844},  {32768, 0.9919},
+                    {65536, 0.9964}, {131072, 0.9983}, {262144, 0.9993}, {524288, 0.9998}, {1048576, 1},
+                    {2097152, 1}},
+       .sizes = {{1, 0.5404, 0.0135},
+                 {2, 0.6543, 0.0179},
+                 {4, 0.6795, 0.0237},
+                 {8, 0.9675, 0.1192},
+                 {16, 0.9786, 0.1315},
+                 {32, 0.9882, 0.1912},
+                 {64, 0.9932, 0.2759},
+                 {128, 0.9955, 0.4169},
+                 {256, 0.9973, 0.563},
+                 {512, 0.9982, 0.6692},
+                 {1024, 1, 1}},
+       .outcome_jobs = {0.497, 0.075, 0.429},
+       .outcome_gpu_time = {0.212, 0.664, 0.124},
+       .mean_run_s = 1414.3,
+       .median_run_s = 122,
+       .longest_run_s = 1209604,
+       .mean_gpus = 5.68,
+       .mean_gpus_up_to_one = 1,
+       .source = "Hu et al., NSDI 2024; InternLM/AcmeTrace (cluster_summary.csv; figures cdf_job_jobtime, "
+                 "cdf_job_gpunum)"},
+      {.name = "kalos",
+       .title = "Acme Kalos, Shanghai AI Laboratory, 2023",
+       .gpus = 2416,
+       .jobs = 19907,
+       .run_time = {{2, 0},          {4, 0},           {8, 0.0001},      {16, 0.0148},     {32, 0.1872},
+                    {64, 0.3819},    {128, 0.5047},    {256, 0.691},     {512, 0.7945},    {1024, 0.8594},
+                    {2048, 0.9277},  {4096, 0.9706},   {8192, 0.9868},   {16384, 0.9911},  {32768, 0.9945},
+                    {65536, 0.9966}, {131072, 0.9983}, {262144, 0.9995}, {524288, 0.9998}, {1048576, 1},
+                    {2097152, 1}},
+       .sizes = {{1, 0.8628, 0.0016},
+                 {2, 0.8836, 0.0016},
+                 {4, 0.8836, 0.0016},
+                 {8, 0.9392, 0.0062},
+                 {16, 0.9426, 0.0063},
+                 {32, 0.9465, 0.0196},
+                 {64, 0.953, 0.0326},
+                 {128, 0.9568, 0.0375},
+                 {256, 0.969, 0.2488},
+                 {512, 0.9807, 0.5045},
+                 {1024, 1, 1}},
+       .outcome_jobs = {0.541, 0.062, 0.397},
+       .outcome_gpu_time = {0.313, 0.607, 0.080},
+       .mean_run_s = 1259.7,
+       .median_run_s = 124,
+       .longest_run_s = 625740,
+       .mean_gpus = 26.77,
+       .mean_gpus_up_to_one = 1,
+       .source = "Hu et al., NSDI 2024; InternLM/AcmeTrace (cluster_summary.csv; figures cdf_job_jobtime, "
+                 "cdf_job_gpunum)"},
+  };
+  return all;
+}
+
+const Study* find_study(std::string_view name) {
+  for (const Study& study : studies()) {
+    if (study.name == name) return &study;
+  }
+  return nullptr;
+}
+
+}  // namespace gw::workload
