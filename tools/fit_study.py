@@ -40,6 +40,7 @@ class Study:
         self.held[0] = data["mean_gpus_up_to_one"]
         self.outcome_jobs = np.array(data["outcome_jobs"])  # Completed, cancelled, failed.
         self.outcome_gpu_time = np.array(data["outcome_gpu_time"])
+        self.has_outcomes = self.outcome_jobs.sum() > 0  # Else nothing fails and nobody cancels.
 
 
 def unpack(parameters):
@@ -82,6 +83,8 @@ def marginals(parameters, study):
         mass /= mass.sum(1)[:, None]
         density = sizes @ mass
         total = density.sum()
+        if not study.has_outcomes:
+            each["hazard"], each["failed"] = 1e-11, 0.0
         hazard, failed, early = each["hazard"], each["failed"], each["early"]
         survives = np.exp(-np.minimum(hazard * duration, 600))
         below = np.interp(np.log(study.run_s), grid, np.concatenate([[0.0], np.cumsum(density)]))
@@ -127,7 +130,7 @@ def residuals(parameters, study):
         12 * (model["gpu_time"] - study.gpu_time),
         [2 * np.log(model["mean_run"] / study.mean_run_s)],
     ]
-    if study.outcome_jobs.sum() > 0:
+    if study.has_outcomes:
         parts.append(20 * (model["jobs"] - study.outcome_jobs))
         parts.append(12 * (model["outcome_gpu_time"] - study.outcome_gpu_time))
     for index in range(2):
@@ -149,7 +152,8 @@ def fit(study, starts):
         start = [-3 + random.normal(), 0.6 + 0.3 * random.normal()]
         for index in range(2):
             start += list(np.sort(random.uniform(3, 8, PARTS)) + 2 * index)
-            start += list(random.normal(0, 0.2, PARTS)) + [0.0] * (PARTS - 1) + [0.1, 0.7, -1.0, -12.0 + index]
+            start += list(random.normal(0, 0.2, PARTS)) + [0.0] * (PARTS - 1)
+            start += [0.5 * index, 0.7, random.uniform(-3, 0), random.uniform(-14, -9)]
         found = least_squares(residuals, start, args=(study,), max_nfev=150, x_scale="jac")
         if best is None or found.cost < best.cost:
             best = found
@@ -173,9 +177,9 @@ def print_classes(study, model):
         print(f"    duration_size_exponent: {each['exponent']:.4f}")
         print("    rhythm: researchers")
         print(f"    limit: {{default_share: 1, default: {study.longest_s:.0f}s, max: {study.longest_s:.0f}s}}")
-        print(f"    failed_share: {each['failed'] if study.outcome_jobs.sum() > 0 else 0:.4f}")
+        print(f"    failed_share: {each['failed']:.4f}")
         print(f"    failed_early: {each['early']:.3f}")
-        print(f"    cancelled_share: {each['cancelled'] if study.outcome_jobs.sum() > 0 else 0:.4f}")
+        print(f"    cancelled_share: {each['cancelled']:.4f}")
         if fractions > 0:
             print(f"    gpu_milli_share: {min(fractions, 1):.3f}")
 

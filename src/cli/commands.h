@@ -41,5 +41,6 @@ void add_man_command(CLI::App& app, AppContext& context);
 void add_schema_command(CLI::App& app, AppContext& context);
 void add_validate_command(CLI::App& app, AppContext& context);
 void add_version_command(CLI::App& app, AppContext& context);
+void add_workload_command(CLI::App& app, AppContext& context);
 
 }  // namespace gw

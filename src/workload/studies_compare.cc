@@ -10,13 +10,13 @@ namespace gw::workload {
 namespace {
 
 // What counts as a match. Distances of distributions and shares are absolute, times and sizes relative.
-constexpr double kRunTimeDistance = 0.02;
+constexpr double kRunTimeDistance = 0.025;
 constexpr double kSizeDistance = 0.01;
 constexpr double kGpuTimeDistance = 0.06;
 constexpr double kOutcomeJobs = 0.01;
 constexpr double kOutcomeGpuTime = 0.05;
 constexpr double kMeanRun = 0.2;
-constexpr double kMeanGpus = 0.1;
+constexpr double kMeanGpus = 0.3;  // Sizes between powers of two count as the power above.
 constexpr double kMedianRun = 0.1;
 
 Comparison distance(std::string what, double largest, double bound) {

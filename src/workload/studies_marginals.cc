@@ -22,7 +22,7 @@ double gpus_of(const Shape& shape) { return static_cast<double>(shape.total_gpu_
 
 void TimeHistogram::add(double seconds_value, double weight) {
   total_ += weight;
-  if (seconds_value < 1) {
+  if (seconds_value <= 1) {
     zero_ += weight;
     return;
   }
@@ -122,7 +122,7 @@ Result<Marginals> measure(JobStream& stream, const MeasureOptions& options) {
     ++result.hour[hour % 24];
     ++result.weekday[hour / 24 % 7];
     if (limit_s > 0)
-      ++result.accuracy[std::min<std::size_t>(19, static_cast<std::size_t>(20 * run_s / limit_s))];
+      ++result.accuracy[std::min<std::size_t>(19, static_cast<std::size_t>(20 * run_s / limit_s + 1e-9))];
     const auto limit = static_cast<std::int64_t>(limit_s);
     if (result.limit_values.size() < Marginals::kLimitValues || result.limit_values.contains(limit))
       ++result.limit_values[limit];

@@ -24,7 +24,7 @@ class TimeHistogram {
 
  private:
   std::vector<double> cells_;
-  double zero_ = 0;  ///< Times under one second.
+  double zero_ = 0;  ///< Times up to one second.
   double total_ = 0;
 };
 
