@@ -5,6 +5,7 @@
 // end (by their limit) before the reservation. So nothing can push the reserved job back, whatever the
 // fragmentation: a large gang never starves. The reservation stays with its job until that starts or leaves.
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "sched/pass.h"
@@ -86,6 +87,19 @@ class NodePass final : public Pass {
   }
 
  private:
+  /// A set of shape classes, seen by the queue through their numbers modulo 64.
+  struct Alive {
+    std::uint64_t tags = 0;
+    std::array<std::uint32_t, 64> count{};
+    void add(std::uint32_t id) {
+      ++count[id % 64];
+      tags |= std::uint64_t{1} << (id % 64);
+    }
+    void remove(std::uint32_t id) {
+      if (count[id % 64] != 0 && --count[id % 64] == 0) tags &= ~(std::uint64_t{1} << (id % 64));
+    }
+  };
+
   [[nodiscard]] Nanoseconds window() const {
     return reserved_.valid() && when_ > now_ ? when_ - now_ : Nanoseconds{0};
   }
@@ -105,7 +119,7 @@ class NodePass final : public Pass {
         return true;
       }
       shape.failed_open = version;
-      --open_alive_;
+      open_.remove(job.shape_class);
     }
     if (!reserved_.valid() || job.request.limit > window() || shape.failed_held == version) return false;
     if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
@@ -113,22 +127,18 @@ class NodePass final : public Pass {
       return true;
     }
     shape.failed_held = version;
-    --held_alive_;
+    held_.remove(job.shape_class);
     return false;
   }
 
   void backfill(State& state, Plan& plan) {
-    // Shapes that are not known to fail; beyond some hundred shapes the count is not worth its cost.
-    open_alive_ = held_alive_ = 0;
-    const bool counted = state.classes.size() <= 512;
-    if (counted) {
-      for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
-        const ShapeClasses::Class& shape = state.classes[id];
-        if (shape.waiting == 0) continue;
-        const std::uint64_t version = version_of(state, shape);
-        open_alive_ += shape.failed_open != version;
-        held_alive_ += shape.failed_held != version;
-      }
+    open_ = held_ = Alive{};
+    for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
+      const ShapeClasses::Class& shape = state.classes[id];
+      if (shape.waiting == 0) continue;
+      const std::uint64_t version = version_of(state, shape);
+      if (shape.failed_open != version) open_.add(id);
+      if (shape.failed_held != version && reserved_.valid()) held_.add(id);
     }
     state.pending.scan(
         JobId{},
@@ -141,15 +151,15 @@ class NodePass final : public Pass {
             open = std::max(open, pool->free_gpus(View::kOpen) + part);
             held = std::max(held, pool->free_gpus(View::kHeld) + part);
           }
-          if (counted && open_alive_ <= 0) open = -1;
-          if (!reserved_.valid() || (counted && held_alive_ <= 0)) held = -1;
           bounds.free = cut(std::max(open, held));
           bounds.spare = cut(open);
-          bounds.window = held < 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
+          bounds.window = held_.tags == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
+          bounds.open_tags = open_.tags;
+          bounds.held_tags = held_.tags;
           return bounds;
         },
         [&](JobId id) { return id != reserved_ && try_start(state, state.jobs[id], plan); },
-        [&] { return counted && open_alive_ <= 0 && (held_alive_ <= 0 || !reserved_.valid()); });
+        [&] { return (open_.tags | held_.tags) == 0; });
   }
 
   /// Starts the reserved job if it fits now, drops its reservation if it has left, renews one that is out of
@@ -263,8 +273,8 @@ class NodePass final : public Pass {
   std::vector<std::uint32_t> nodes_;  ///< Held, pool-local.
   std::uint64_t releases_at_ = 0;     ///< State::releases when the reservation was made.
   bool needs_new_ = false;
-  std::int64_t open_alive_ = 0;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
-  std::int64_t held_alive_ = 0;
+  Alive open_;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
+  Alive held_;
   Instant now_;
 };
 

@@ -43,8 +43,9 @@ void Pending::insert(const Job& job) {
     ++keys_[job.key];
   }
   const std::int64_t milli = job.request.shape.total_gpu_milli();
-  queue.insert(
-      {job.key, job.id, cut((milli + 999) / 1000), cut(job.request.limit.count() / kNanosecondsPerSecond)});
+  queue.insert({job.key, job.id, cut((milli + 999) / 1000),
+                cut(job.request.limit.count() / kNanosecondsPerSecond),
+                static_cast<std::uint8_t>(job.shape_class % 64)});
   ++size_;
   waiting_gpu_milli_ += milli;
 }

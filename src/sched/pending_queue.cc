@@ -15,7 +15,17 @@ void PendingQueue::summarise(std::size_t index) {
     demand = std::min(demand, block.demand[at]);
     limit = std::min(limit, block.limit[at]);
   }
-  summaries_[index] = Summary{demand, limit};
+  std::uint64_t tags = 0;
+  for (std::uint32_t at = 0; at < block.count; ++at) tags |= std::uint64_t{1} << block.tag[at];
+  summaries_[index] = Summary{demand, limit, tags};
+}
+
+void PendingQueue::move_entry(const Block& from, std::uint32_t at, Block& to, std::uint32_t index) {
+  to.demand[index] = from.demand[at];
+  to.limit[index] = from.limit[at];
+  to.tag[index] = from.tag[at];
+  to.key[index] = from.key[at];
+  to.job[index] = from.job[at];
 }
 
 std::uint32_t PendingQueue::position(const Block& block, std::int64_t key, JobId job) const {
@@ -56,10 +66,7 @@ void PendingQueue::insert(const Entry& entry) {
     const std::uint32_t keep = at == kBlock && index + 1 == blocks_.size() ? kBlock : kBlock / 2;
     auto upper = std::make_unique<Block>();
     for (std::uint32_t from = keep; from < kBlock; ++from) {
-      upper->demand[from - keep] = lower.demand[from];
-      upper->limit[from - keep] = lower.limit[from];
-      upper->key[from - keep] = lower.key[from];
-      upper->job[from - keep] = lower.job[from];
+      move_entry(lower, from, *upper, from - keep);
       lower.demand[from] = lower.limit[from] = std::numeric_limits<std::int32_t>::max();
     }
     upper->count = kBlock - keep;
@@ -72,22 +79,24 @@ void PendingQueue::insert(const Entry& entry) {
   }
   Block& block = *blocks_[index];
   const std::uint32_t at = position(block, entry.key, entry.job);
-  std::move_backward(block.demand.begin() + at, block.demand.begin() + block.count,
-                     block.demand.begin() + block.count + 1);
-  std::move_backward(block.limit.begin() + at, block.limit.begin() + block.count,
-                     block.limit.begin() + block.count + 1);
-  std::move_backward(block.key.begin() + at, block.key.begin() + block.count,
-                     block.key.begin() + block.count + 1);
-  std::move_backward(block.job.begin() + at, block.job.begin() + block.count,
-                     block.job.begin() + block.count + 1);
+  const auto open_gap = [&](auto& column) {
+    std::move_backward(column.begin() + at, column.begin() + block.count, column.begin() + block.count + 1);
+  };
+  open_gap(block.demand);
+  open_gap(block.limit);
+  open_gap(block.tag);
+  open_gap(block.key);
+  open_gap(block.job);
   block.demand[at] = entry.demand;
   block.limit[at] = entry.limit;
+  block.tag[at] = entry.tag;
   block.key[at] = entry.key;
   block.job[at] = entry.job;
   ++block.count;
   Summary& summary = summaries_[index];
   summary.least_demand = std::min(summary.least_demand, entry.demand);
   summary.least_limit = std::min(summary.least_limit, entry.limit);
+  summary.tags |= std::uint64_t{1} << entry.tag;
   ++size_;
 }
 
@@ -103,12 +112,15 @@ PendingQueue::Cursor PendingQueue::erase(Cursor at) {
   Block& block = *blocks_[at.block];
   const std::int32_t demand = block.demand[at.index];
   const std::int32_t limit = block.limit[at.index];
-  std::move(block.demand.begin() + at.index + 1, block.demand.begin() + block.count,
-            block.demand.begin() + at.index);
-  std::move(block.limit.begin() + at.index + 1, block.limit.begin() + block.count,
-            block.limit.begin() + at.index);
-  std::move(block.key.begin() + at.index + 1, block.key.begin() + block.count, block.key.begin() + at.index);
-  std::move(block.job.begin() + at.index + 1, block.job.begin() + block.count, block.job.begin() + at.index);
+  const std::uint8_t tag = block.tag[at.index];
+  const auto close_gap = [&](auto& column) {
+    std::move(column.begin() + at.index + 1, column.begin() + block.count, column.begin() + at.index);
+  };
+  close_gap(block.demand);
+  close_gap(block.limit);
+  close_gap(block.tag);
+  close_gap(block.key);
+  close_gap(block.job);
   --block.count;
   block.demand[block.count] = block.limit[block.count] = std::numeric_limits<std::int32_t>::max();
   --size_;
@@ -118,16 +130,16 @@ PendingQueue::Cursor PendingQueue::erase(Cursor at) {
     return Cursor{at.block, 0};
   }
   const Summary& summary = summaries_[at.block];
-  if (demand == summary.least_demand || limit == summary.least_limit) summarise(at.block);
+  const std::uint8_t* const tags = block.tag.data();
+  if (demand == summary.least_demand || limit == summary.least_limit ||
+      std::find(tags, tags + block.count, tag) == tags + block.count)
+    summarise(at.block);
   // A thin block joins its neighbour so that scans stay dense.
   if (block.count <= kBlock / 4 && at.block > 0 &&
       blocks_[at.block - 1]->count + block.count <= kBlock * 3 / 4) {
     Block& left = *blocks_[at.block - 1];
     for (std::uint32_t from = 0; from < block.count; ++from) {
-      left.demand[left.count + from] = block.demand[from];
-      left.limit[left.count + from] = block.limit[from];
-      left.key[left.count + from] = block.key[from];
-      left.job[left.count + from] = block.job[from];
+      move_entry(block, from, left, left.count + from);
     }
     const std::uint32_t moved = left.count + at.index;
     left.count += block.count;
@@ -150,9 +162,9 @@ PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const
   const auto blocks = static_cast<std::uint32_t>(blocks_.size());
   for (std::uint32_t index = from.block; index < blocks; ++index) {
     const Summary summary = summaries_[index];
-    if (summary.least_demand > bounds.free ||
-        (summary.least_demand > bounds.spare && summary.least_limit > bounds.window))
-      continue;
+    const bool open = (summary.tags & bounds.open_tags) != 0 && summary.least_demand <= bounds.spare;
+    const bool held = (summary.tags & bounds.held_tags) != 0 && summary.least_limit <= bounds.window;
+    if (summary.least_demand > bounds.free || (!open && !held)) continue;
     const Block& block = *blocks_[index];
     const std::uint32_t start = index == from.block ? from.index : 0;
     for (std::uint32_t group = start / 16 * 16; group < block.count; group += 16) {
@@ -166,7 +178,12 @@ PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const
       if (group < start) hits &= ~std::uint32_t{0} << (start - group);
       const std::uint32_t valid = std::min<std::uint32_t>(16, block.count - group);
       hits &= (std::uint32_t{1} << valid) - 1;
-      if (hits != 0) return Cursor{index, group + static_cast<std::uint32_t>(std::countr_zero(hits))};
+      for (; hits != 0; hits &= hits - 1) {
+        const std::uint32_t at = group + static_cast<std::uint32_t>(std::countr_zero(hits));
+        if ((block.demand[at] <= bounds.spare && ((bounds.open_tags >> block.tag[at]) & 1U) != 0) ||
+            (block.limit[at] <= bounds.window && ((bounds.held_tags >> block.tag[at]) & 1U) != 0))
+          return Cursor{index, at};
+      }
     }
   }
   return Cursor{blocks, 0};

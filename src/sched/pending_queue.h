@@ -22,17 +22,21 @@ class PendingQueue {
     JobId job;
     std::int32_t demand = 0;  ///< Units the job needs, cut to the largest int32.
     std::int32_t limit = 0;   ///< Its time limit in whole seconds, rounded down, cut likewise.
+    std::uint8_t tag = 0;     ///< Its shape class modulo 64.
   };
   /// A place in the queue; any insert or erase makes it stale, except the erase that gives a new one.
   struct Cursor {
     std::uint32_t block = 0;
     std::uint32_t index = 0;
   };
-  /// What a job must meet to be worth a closer look: demand <= free, and demand <= spare or limit <= window.
+  /// What a job must meet to be worth a closer look: demand <= free, and either demand <= spare and its tag
+  /// is in `open_tags`, or limit <= window and its tag is in `held_tags`.
   struct Bounds {
     std::int32_t free = std::numeric_limits<std::int32_t>::max();
     std::int32_t spare = std::numeric_limits<std::int32_t>::max();
     std::int32_t window = std::numeric_limits<std::int32_t>::max();
+    std::uint64_t open_tags = ~std::uint64_t{0};
+    std::uint64_t held_tags = ~std::uint64_t{0};
   };
 
   void insert(const Entry& entry);
@@ -62,6 +66,7 @@ class PendingQueue {
     std::uint32_t count = 0;
     std::array<std::int32_t, kBlock> demand;  ///< Entries past count are never-matching.
     std::array<std::int32_t, kBlock> limit;
+    std::array<std::uint8_t, kBlock> tag;
     std::array<std::int64_t, kBlock> key;
     std::array<JobId, kBlock> job;
     Block() {
@@ -72,7 +77,9 @@ class PendingQueue {
   struct Summary {
     std::int32_t least_demand;
     std::int32_t least_limit;
+    std::uint64_t tags;  ///< Of all its entries.
   };
+  static void move_entry(const Block& from, std::uint32_t at, Block& to, std::uint32_t index);
   void summarise(std::size_t index);
   [[nodiscard]] std::uint32_t position(const Block& block, std::int64_t key, JobId job) const;
   [[nodiscard]] std::size_t block_of(std::int64_t key, JobId job) const;

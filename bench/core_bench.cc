@@ -1,0 +1,180 @@
+// Benchmarks of the deciding core on sites of 10,000 to 1,000,000 GPUs: cost per placement and how it grows.
+#include <benchmark/benchmark.h>
+#include <malloc.h>
+
+#include <vector>
+
+#include "base/rng.h"
+#include "sched/core.h"
+
+namespace gw::sched {
+namespace {
+
+/// Nodes of 8 GPUs; racks of 4 nodes, leaves of 8 racks, spines of 16 leaves, the site: four fabric levels.
+Fleet site_of(std::uint32_t gpus) {
+  Fleet fleet = flat_fleet(gpus / 8, 8);
+  const std::uint32_t nodes = fleet.nodes();
+  const auto level = [&](const char* name, std::uint32_t size) {
+    Partition partition{name, {0}};
+    while (partition.first.back() < nodes)
+      partition.first.push_back(std::min(nodes, partition.first.back() + size));
+    return partition;
+  };
+  fleet.fabric = {level("rack", 4), level("leaf", 32), level("spine", 512), level("site", nodes)};
+  return fleet;
+}
+
+constexpr std::uint32_t kTenants = 300;
+
+JobRequest draw_request(Rng& rng, Instant now) {
+  // One in 2, 4, 8, ... jobs: small jobs are the rule, gangs the exception, as in the published studies.
+  static constexpr double kShares[] = {0.45, 0.12, 0.12, 0.18, 0.06, 0.04, 0.02, 0.01};
+  static constexpr std::uint32_t kGpus[] = {1, 2, 4, 8, 16, 32, 64, 256};
+  JobRequest request;
+  const std::uint32_t gpus = kGpus[rng.weighted(kShares)];
+  request.shape.nodes = gpus <= 8 ? 1 : gpus / 8;
+  request.shape.gpus = gpus <= 8 ? gpus : 8;
+  request.tenant = TenantId{1 + static_cast<std::uint32_t>(rng.below(kTenants))};
+  request.submit = now;
+  request.limit = minutes(rng.between(10, 2880));
+  return request;
+}
+
+/// A full site with `pending` waiting jobs under the default policy; each step ends one running job.
+class Factory {
+ public:
+  Factory(std::uint32_t gpus, std::size_t pending)
+      : core_(site_of(gpus), *policy_by_name("gigawerk")), pending_(pending) {
+    for (std::uint32_t tenant = 0; tenant < kTenants; ++tenant)
+      core_.apply(Event::tenant_added(TenantId{0}, 1 + tenant % 4), now_);
+    do {
+      for (int batch = 0; batch < 256; ++batch) submit();
+      decide();
+    } while (core_.state().pending.size() < pending_);
+  }
+
+  /// Ends jobs at random until `pending` is drawn down, submitting as many as start. Gives the starts.
+  std::size_t step() {
+    now_ = now_ + seconds(1);
+    const std::size_t victim = rng_.below(running_.size());
+    core_.apply(Event::job_ended(running_[victim]), now_);
+    running_[victim] = running_.back();
+    running_.pop_back();
+    while (core_.state().pending.size() < pending_) submit();
+    return decide();
+  }
+  std::size_t decide() {
+    const Plan& plan = core_.plan(now_);
+    for (const Plan::Start& start : plan.starts) running_.push_back(start.job);
+    return plan.starts.size();
+  }
+  Core& core() { return core_; }
+  Instant& now() { return now_; }
+
+ private:
+  void submit() { core_.apply(Event::job_submitted(JobId{next_++}, draw_request(rng_, now_)), now_); }
+
+  Core core_;
+  std::size_t pending_;
+  Rng rng_{1};
+  Instant now_;
+  std::uint32_t next_ = 0;
+  std::vector<JobId> running_;
+};
+
+/// Steady state: one job ends, the default policy refills. items/s are placements per second.
+void BM_SteadyState(benchmark::State& bench) {
+  Factory factory(static_cast<std::uint32_t>(bench.range(0)), static_cast<std::size_t>(bench.range(1)));
+  std::size_t starts = 0;
+  for (auto _ : bench) starts += factory.step();
+  bench.SetItemsProcessed(static_cast<std::int64_t>(starts));
+  bench.counters["per_placement"] = benchmark::Counter(
+      static_cast<double>(starts), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  const std::string problem = factory.core().check();
+  if (!problem.empty()) bench.SkipWithError(problem.c_str());
+}
+BENCHMARK(BM_SteadyState)
+    ->ArgsProduct({{10'000, 100'000, 1'000'000}, {10'000}})
+    ->ArgNames({"gpus", "pending"})
+    ->Iterations(200'000);
+BENCHMARK(BM_SteadyState)
+    ->ArgsProduct({{100'000}, {1'000, 100'000}})
+    ->ArgNames({"gpus", "pending"})
+    ->Iterations(50'000);
+
+/// A gang of whole nodes onto an idle site and off again.
+void BM_GangPlacement(benchmark::State& bench) {
+  Core core(site_of(static_cast<std::uint32_t>(bench.range(0))), *policy_by_name("gigawerk"));
+  core.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
+  JobRequest request;
+  request.shape.nodes = static_cast<std::uint32_t>(bench.range(1));
+  request.shape.gpus = 8;
+  request.tenant = TenantId{1};
+  request.limit = hours(1);
+  std::uint32_t next = 0;
+  for (auto _ : bench) {
+    core.apply(Event::job_submitted(JobId{next}, request), Instant{});
+    if (core.plan(Instant{}).starts.size() != 1) bench.SkipWithError("the gang did not start");
+    core.apply(Event::job_ended(JobId{next++}), Instant{});
+    core.plan(Instant{});
+  }
+}
+BENCHMARK(BM_GangPlacement)
+    ->ArgsProduct({{100'000, 1'000'000}, {1, 8, 64, 1'000, 10'000}})
+    ->ArgNames({"gpus", "nodes"});
+
+/// Placements on a site of random occupation, without a queue: the search and the index update alone.
+void BM_PlaceAndRelease(benchmark::State& bench) {
+  const auto gpus = static_cast<std::uint32_t>(bench.range(0));
+  Core core(site_of(gpus), *policy_by_name("gigawerk"));
+  core.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
+  Rng rng(3);
+  std::vector<JobId> running;
+  std::uint32_t next = 0;
+  const auto add = [&] {
+    JobRequest request = draw_request(rng, Instant{});
+    request.tenant = TenantId{1};
+    core.apply(Event::job_submitted(JobId{next}, request), Instant{});
+    if (core.plan(Instant{}).starts.empty()) {
+      core.apply(Event::job_cancelled(JobId{next}), Instant{});
+    } else {
+      running.push_back(JobId{next});
+    }
+    ++next;
+  };
+  while (core.state().free_gpus() > gpus / 5) add();
+  for (auto _ : bench) {
+    const std::size_t victim = rng.below(running.size());
+    core.apply(Event::job_ended(running[victim]), Instant{});
+    running[victim] = running.back();
+    running.pop_back();
+    add();
+  }
+  bench.SetItemsProcessed(bench.iterations());
+}
+BENCHMARK(BM_PlaceAndRelease)->Arg(10'000)->Arg(100'000)->Arg(1'000'000)->ArgName("gpus");
+
+/// Bytes that the core keeps per GPU of an idle site and per job in the system.
+void BM_Memory(benchmark::State& bench) {
+  for (auto _ : bench) {
+    const auto used = [] { return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd); };
+    const auto gpus = static_cast<std::uint32_t>(bench.range(0));
+    const double before = used();
+    {
+      const Fleet fleet = site_of(gpus);
+      Core core(fleet, *policy_by_name("gigawerk"));
+      bench.counters["bytes_per_gpu"] = (used() - before) / gpus;
+    }
+    const double idle = used();
+    Factory factory(gpus, 100'000);
+    const double jobs = static_cast<double>(factory.core().state().jobs.size());
+    bench.counters["bytes_per_job"] = (used() - idle - bench.counters["bytes_per_gpu"] * gpus) / jobs;
+    bench.counters["jobs"] = jobs;
+  }
+}
+BENCHMARK(BM_Memory)->Arg(100'000)->ArgName("gpus")->Iterations(1);
+
+}  // namespace
+}  // namespace gw::sched
+
+BENCHMARK_MAIN();
