@@ -15,6 +15,7 @@
 #include "workload/generator_class.h"
 #include "workload/generator_quantile_table.h"
 #include "workload/generator_rhythm.h"
+#include "workload/studies_marginals.h"
 
 namespace gw::workload {
 namespace {
@@ -297,6 +298,30 @@ TEST(Generator, KeepsOutcomeShares) {
   const double timeouts = outcomes[static_cast<std::size_t>(JobOutcome::kTimeout)] / jobs;
   EXPECT_GT(timeouts, 0.002);
   EXPECT_LT(timeouts, 0.03);
+}
+
+TEST(Generator, UsersChooseFewAndLooseLimits) {
+  Setting setting;
+  setting.mix.duration = days(200);
+  setting.mix.classes[0].limit.exact_share = 0.05;
+  setting.mix.tenants.resize(1);
+  setting.mix.tenants[0].classes = {{0, 1}};
+  const std::unique_ptr<JobStream> stream = setting.stream(9);
+  const Marginals marginals = measure(*stream).value();
+  ASSERT_GT(marginals.all.jobs, 5'000);
+  // Tsafrir, Etsion and Feitelson (2005): some twenty values make up about 90 % of estimates; Theta
+  // 2022: 94.0 %.
+  EXPECT_GT(marginals.most_used_limits(20), 0.88);
+  EXPECT_LT(marginals.most_used_limits(20), 0.98);
+  // Mu'alem and Feitelson (2001): no part of the range of run time over limit is empty, and most jobs use
+  // little.
+  double under_half = 0;
+  for (std::size_t twentieth = 0; twentieth < 20; ++twentieth) {
+    EXPECT_GT(marginals.accuracy[twentieth], 0) << twentieth;
+    if (twentieth < 10) under_half += marginals.accuracy[twentieth] / marginals.all.jobs;
+  }
+  EXPECT_GT(under_half, 0.6);
+  EXPECT_LT(under_half, 0.95);
 }
 
 TEST(Generator, FollowsTheRhythm) {
