@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "sched/pass.h"
+#include "sched/reservation_search.h"
 
 namespace gw::sched {
 namespace {
@@ -138,7 +139,8 @@ class NodePass final : public Pass {
       if (shape.waiting == 0) continue;
       const std::uint64_t version = version_of(state, shape);
       if (shape.failed_open != version) open_.add(id);
-      if (shape.failed_held != version && reserved_.valid()) held_.add(id);
+      if (shape.failed_held != version && reserved_.valid() && shape.shortest_limit() <= window())
+        held_.add(id);
     }
     state.pending.scan(
         JobId{},
@@ -152,7 +154,7 @@ class NodePass final : public Pass {
             held = std::max(held, pool->free_gpus(View::kHeld) + part);
           }
           bounds.free = cut(std::max(open, held));
-          bounds.spare = cut(open);
+          bounds.spare = open_.tags == 0 ? -1 : cut(open);
           bounds.window = held_.tags == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
           bounds.open_tags = open_.tags;
           bounds.held_tags = held_.tags;
@@ -187,7 +189,7 @@ class NodePass final : public Pass {
     const Shape& shape = job->request.shape;
     const std::uint32_t g = shape.nodes == 0 ? 0 : shape.gpus;
     const std::int64_t need = shape.nodes == 0 ? shape.gpus : shape.nodes;
-    const bool enough = shape.gpu_milli == 0 && g <= pool.gpus_per_node() &&
+    const bool enough = shape.gpu_milli == 0 && need > 1 && g <= pool.gpus_per_node() &&
                         pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need;
     const std::uint64_t early = state.releases - releases_at_;
     const bool stale = now_ >= when_ || needs_new_ || early > 16 + state.running_jobs() / 4;
@@ -221,48 +223,20 @@ class NodePass final : public Pass {
   /// Holds the nodes that `job` will get at the earliest time by the running jobs' limits.
   void reserve(State& state, Job& job) {
     GW_CHECK(nodes_.empty());
-    const Shape& shape = job.request.shape;
-    std::optional<Placement> best;
-    Instant best_when = Instant::max();
-    for (const std::uint32_t pool_index : state.classes[job.shape_class].pools) {
-      Pool& pool = *state.pools[pool_index];
-      const std::uint64_t version = pool.version();
-      std::vector<const Job*> given;
-      Instant end = now_;
-      const auto fits = [&] {
-        if (given.empty() || !pool.may_fit(shape, View::kOpen)) return false;
-        std::optional<Placement> placement = pool.place(shape, View::kOpen, state.policy.placement);
-        if (!placement) return false;
-        best = std::move(placement);
-        best->pool = pool_index;
-        best_when = end;
-        return true;
-      };
-      bool found = false;
-      state.running[pool_index].for_each([&](const EndProfile::Entry& entry) {
-        const Instant when = std::max(entry.end, now_);
-        if (when != end && (found = fits())) return false;
-        if (when >= best_when) return false;  // Another pool is sooner.
-        end = when;
-        given.push_back(&state.jobs[entry.job]);
-        pool.give(given.back()->request.shape, given.back()->placement);
-        return true;
-      });
-      if (!found && end < best_when) fits();
-      for (auto at = given.rbegin(); at != given.rend(); ++at)
-        pool.take((*at)->request.shape, (*at)->placement);
-      pool.set_version(version);
+    std::optional<ReservationSearch::Answer> best;
+    for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
+      std::optional<ReservationSearch::Answer> answer =
+          search_.find(*state.pools[pool], state.running[pool], state.jobs, job.request.shape,
+                       state.policy.placement, now_, best ? best->when : Instant::max());
+      if (!answer || (best && answer->when >= best->when)) continue;
+      best = std::move(answer);
+      pool_ = pool;
     }
     releases_at_ = state.releases;
     needs_new_ = false;
     if (!best) return;  // Too many nodes are down: nothing can be promised.
-    when_ = best_when;
-    pool_ = best->pool;
-    std::vector<std::uint32_t> nodes;
-    for (const Piece& piece : best->pieces) {
-      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) nodes.push_back(node);
-    }
-    hold(state, job, nodes);
+    when_ = best->when;
+    hold(state, job, best->nodes);
   }
 
   bool backfill_;
@@ -276,6 +250,7 @@ class NodePass final : public Pass {
   Alive open_;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
   Alive held_;
   Instant now_;
+  ReservationSearch search_;
 };
 
 }  // namespace

@@ -42,6 +42,14 @@ class Pool {
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const;
   /// Where `shape` fits now among the nodes of `view`; nothing is changed.
   [[nodiscard]] std::optional<Placement> place(const Shape& shape, View view, PlacementKind kind) const;
+  /// Could CPU or memory keep the shape from nodes that have the GPUs?
+  [[nodiscard]] bool side_may_bind(const Shape& shape) const {
+    return (shape.cpu_milli > 0 && !cpu_free_.empty()) || (shape.memory_mib > 0 && !memory_free_.empty());
+  }
+  /// GPUs of the node that no job holds, also where it is held or down.
+  [[nodiscard]] std::uint32_t free_count(std::uint32_t node) const {
+    return static_cast<std::uint32_t>(std::popcount(free_mask(node)));
+  }
   /// A cheap necessary condition for `place` to succeed.
   [[nodiscard]] bool may_fit(const Shape& shape, View view) const;
 
@@ -92,9 +100,6 @@ class Pool {
   [[nodiscard]] CapacityIndex& index_of(std::uint32_t node) { return bit(held_, node) ? held_index_ : open_; }
   [[nodiscard]] std::uint64_t free_mask(std::uint32_t node) const {
     return fabric_.gpus == 1 ? static_cast<std::uint64_t>(bit(free_bits_, node)) : free_mask_[node];
-  }
-  [[nodiscard]] std::uint32_t free_count(std::uint32_t node) const {
-    return static_cast<std::uint32_t>(std::popcount(free_mask(node)));
   }
   void set_free_mask(std::uint32_t node, std::uint64_t mask);
   void change_free_bits(const Piece& piece, bool free);

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
 
+#include "base/units.h"
 #include "model/job.h"
 
 namespace gw::sched {
@@ -20,6 +22,10 @@ class ShapeClasses {
     std::vector<std::uint32_t> pools;  ///< That could hold it, in order of preference.
     std::uint64_t failed_open = 0;     ///< Sum of the pools' versions when it last did not fit; 0 = unknown.
     std::uint64_t failed_held = 0;
+    std::multiset<Nanoseconds> limits;  ///< Of the waiting jobs.
+    [[nodiscard]] Nanoseconds shortest_limit() const {
+      return limits.empty() ? Nanoseconds::max() : *limits.begin();
+    }
   };
 
   /// The class of `shape`; `make_pools` fills the pools of a new one.
@@ -47,11 +53,13 @@ class ShapeClasses {
     by_shape_.erase(classes_[id].shape);
     free_.push_back(id);
   }
-  void set_waiting(std::uint32_t id, bool waiting) {
+  void set_waiting(std::uint32_t id, bool waiting, Nanoseconds limit) {
     Class& entry = classes_[id];
     if (waiting) {
+      entry.limits.insert(limit);
       waiting_classes_ += entry.waiting++ == 0;
     } else {
+      entry.limits.erase(entry.limits.find(limit));
       waiting_classes_ -= --entry.waiting == 0;
     }
   }

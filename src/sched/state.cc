@@ -55,7 +55,7 @@ void State::submit(const Event& event, Plan& plan) {
     return;
   }
   pending.insert(job);
-  classes.set_waiting(job.shape_class, true);
+  classes.set_waiting(job.shape_class, true, job.request.limit);
 }
 
 std::optional<Placement> State::place(const Job& job, View view) const {
@@ -81,7 +81,7 @@ void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
 void State::start_at(Job& job, Placement placement, Instant expected_end, Plan& plan) {
   GW_CHECK(!job.running);
   pending.erase(job);
-  classes.set_waiting(job.shape_class, false);
+  classes.set_waiting(job.shape_class, false, job.request.limit);
   const Shape& shape = job.request.shape;
   pools[placement.pool]->take(shape, placement);
   job.running = true;
@@ -130,7 +130,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
     Job& job = jobs[id];
     stop(job, now);
     pending.insert(job);
-    classes.set_waiting(job.shape_class, true);
+    classes.set_waiting(job.shape_class, true, job.request.limit);
     plan.interrupted.push_back(id);
   }
   pool.set_down(local);
@@ -153,7 +153,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
         stop(job, now);
       } else {
         pending.erase(job);
-        classes.set_waiting(job.shape_class, false);
+        classes.set_waiting(job.shape_class, false, job.request.limit);
         changes.released = changes.irregular = true;  // Its reservation, if any, is gone.
       }
       classes.leave(job.shape_class);
