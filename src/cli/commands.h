@@ -34,6 +34,7 @@ void add_replay_command(CLI::App& app, AppContext& context);
 void add_simulate_command(CLI::App& app, AppContext& context);
 void add_journal_command(CLI::App& app, AppContext& context);
 void add_catalog_command(CLI::App& app, AppContext& context);
+void add_compare_command(CLI::App& app, AppContext& context);
 void add_completion_command(CLI::App& app, AppContext& context);
 void add_fleet_command(CLI::App& app, AppContext& context);
 void add_help_command(CLI::App& app, AppContext& context);

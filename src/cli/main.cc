@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   gw::add_catalog_command(app, context);
   gw::add_schema_command(app, context);
   gw::add_workload_command(app, context);
+  gw::add_compare_command(app, context);
   gw::add_completion_command(app, context);
   gw::add_man_command(app, context);
   gw::add_version_command(app, context);

@@ -21,6 +21,15 @@ twin::RunSummary::Run RunStopwatch::stop(std::uint64_t jobs) const {
   return run;
 }
 
+Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,
+                        const Json& reports) {
+  const Result<std::string> page_template = read_file(html_template);
+  if (!page_template) return std::unexpected(page_template.error());
+  const Result<std::string> page = render_html(*page_template, reports);
+  if (!page) return fail(html_template.string() + ": " + page.error().message);
+  return write_file(file, *page);
+}
+
 Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
                                                      const twin::RunSummary& summary,
                                                      const WriteOptions& options) {
@@ -30,13 +39,10 @@ Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path
     return std::unexpected(std::move(done.error()));
   written.push_back(folder / "report.json");
   if (options.html_template.empty()) return written;
-  const Result<std::string> page_template = read_file(options.html_template);
-  if (!page_template) return std::unexpected(page_template.error());
-  const Result<std::string> page = render_html(*page_template, Json::array({json}));
-  if (!page) return fail(options.html_template.string() + ": " + page.error().message);
-  if (Result<void> done = write_file(folder / "report.html", *page); !done)
+  const std::filesystem::path page = folder / "report.html";
+  if (Result<void> done = write_page(page, options.html_template, Json::array({json})); !done)
     return std::unexpected(std::move(done.error()));
-  written.push_back(folder / "report.html");
+  written.push_back(page);
   return written;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "report/json.h"
 #include "twin/run_summary.h"
 
 namespace gw::report {
@@ -34,5 +35,9 @@ inline constexpr const char* kHtmlTemplateShare = "report/report.html.in";
 Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
                                                      const twin::RunSummary& summary,
                                                      const WriteOptions& options);
+
+/// One page for `reports`, an array of one report or of two to compare.
+Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,
+                        const Json& reports);
 
 }  // namespace gw::report
