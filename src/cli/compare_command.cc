@@ -40,7 +40,7 @@ Result<ExitCode> compare(const Options& options, bool colour) {
   if (options.json) {
     fmt::print("{}", report::json_text(report::comparison_json(*comparison)));
   } else {
-    fmt::print("{}", report::comparison_text(*comparison, report::Style{.colour = colour}));
+    fmt::print("{}", report::comparison_text(*comparison, report::terminal_style(colour)));
   }
   return ExitCode::ok;
 }

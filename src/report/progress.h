@@ -21,8 +21,7 @@ class ProgressLine {
 
   /// `share` of the work that is done, 0 to 1; negative = not known.
   void update(double share, std::uint64_t jobs_done, Instant now) {
-    if (!wanted_ || (++calls_ & 0x3ffU) != 0) return;
-    draw_if_due(share, jobs_done, now);
+    if (wanted_) draw_if_due(share, jobs_done, now);
   }
   /// Removes the line, so that other text can follow.
   void clear();
@@ -32,7 +31,6 @@ class ProgressLine {
 
   bool wanted_;
   bool drawn_ = false;
-  std::uint32_t calls_ = 0;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_ = begin_;
 };

@@ -253,6 +253,18 @@ TEST(Text, NumbersAsPeopleReadThem) {
   EXPECT_EQ(format_bytes(12 * 1024 * 1024), "12 MiB");
 }
 
+TEST(Text, TheLocaleDecidesOnUnicode) {
+  setenv("LC_ALL", "de_DE.UTF-8", 1);
+  EXPECT_TRUE(terminal_style(false).unicode);
+  setenv("LC_ALL", "POSIX", 1);
+  EXPECT_FALSE(terminal_style(false).unicode);
+  unsetenv("LC_ALL");
+  unsetenv("LC_CTYPE");
+  unsetenv("LANG");
+  EXPECT_TRUE(terminal_style(true).unicode);
+  EXPECT_TRUE(terminal_style(true).colour);
+}
+
 TEST(Text, BarsAreAsWideAsAsked) {
   const Style plain{.unicode = false};
   EXPECT_EQ(bar(plain, 0.5, 10), "#####.....");

@@ -2,10 +2,13 @@
 #include "report/text.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 
 namespace gw::report {
 namespace {
@@ -55,6 +58,23 @@ std::string format_bytes(std::uint64_t bytes) {
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
   return fmt::format("{} {}", format_number(value), kUnits[unit]);
+}
+
+Style terminal_style(bool colour) {
+  Style style;
+  style.colour = colour;
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* locale = std::getenv(name);
+    if (locale == nullptr || *locale == '\0') continue;
+    const std::string_view text = locale;
+    style.unicode =
+        text.find("UTF-8") != text.npos || text.find("utf8") != text.npos || text.find("UTF8") != text.npos;
+    break;
+  }
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
+    style.width = std::clamp<std::size_t>(size.ws_col, 80, 100);
+  return style;
 }
 
 std::string paint(const Style& style, Colour colour, std::string_view text) {

@@ -22,6 +22,10 @@ struct Style {
   std::size_t width = 92;  ///< Columns at most.
 };
 
+/// The style for standard output: as wide as the terminal (80 to 100 columns), plain ASCII where the locale
+/// says that it shows no UTF-8 (LC_ALL, LC_CTYPE, LANG; a locale that is not set shows it).
+Style terminal_style(bool colour);
+
 enum class Colour { kPlain, kBold, kDim, kGreen, kYellow, kRed, kBlue, kCyan };
 std::string paint(const Style& style, Colour colour, std::string_view text);
 
