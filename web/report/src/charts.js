@@ -4,7 +4,7 @@ import {AriaComponent, DataZoomInsideComponent, GridComponent, LegendComponent, 
 import * as echarts from 'echarts/core';
 import {SVGRenderer} from 'echarts/renderers';
 
-import {count, duration, hours, moment, number, percent, short, stretch, stretchedAxis, timeAxis} from './format.js';
+import {count, duration, hours, moment, number, percent, short, stretch, stretchedAxis, timeAxis, timeStep} from './format.js';
 
 echarts.use([BarChart, CustomChart, LineChart, ScatterChart, AriaComponent, DataZoomInsideComponent, GridComponent,
   LegendComponent, TooltipComponent, SVGRenderer]);
@@ -232,10 +232,12 @@ export const splits = (names, parts) => (look, narrow) => {
 /** Bars of two runs side by side. */
 export const pairs = (names, runs, {told}) => (look, narrow) => {
   const common = base(look, narrow);
+  const most = Math.max(...runs.flatMap((run) => run.values), 1);
+  const step = told === duration ? timeStep(most, 6) : undefined;
   return {
     ...common,
     xAxis: {...axis(look), type: 'category', data: names},
-    yAxis: valueAxis(look, '', {axisLabel: {formatter: told}}),
+    yAxis: valueAxis(look, '', {axisLabel: {formatter: told}, ...(step ? {interval: step, max: Math.ceil(most / step) * step} : {})}),
     tooltip: {...common.tooltip, trigger: 'axis', axisPointer: {type: 'shadow'},
       formatter: (points) => `<b>${escape(points[0].name)}</b>` + points.map((point) => tooltipRow(point.color, point.seriesName, told(point.value))).join('')},
     series: runs.map((run) => ({name: run.name, type: 'bar', barMaxWidth: 26, color: look.colour(run.colour), itemStyle: {borderRadius: [3, 3, 0, 0]}, data: run.values})),

@@ -40,10 +40,13 @@ export const hours = (value) => `${short(value)}\u00a0GPU-h`;
 const kSteps = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600,
   2419200, 7862400, 15724800, 31449600, 62899200, 157248000, 314496000, 628992000];
 
+/** The length between marks so that `span` seconds have at most `most` of them. */
+export const timeStep = (span, most) => kSteps.find((step) => span / step <= most) ?? span / most;
+
 /** Where a time axis from `begin` to `end` seconds is labelled, and how. */
 export const timeAxis = (begin, end, most = 8) => {
   const span = Math.max(end - begin, 1);
-  const step = kSteps.find((candidate) => span / candidate <= most) ?? span / most;
+  const step = timeStep(span, most);
   const ticks = [];
   for (let at = Math.ceil(begin / step) * step; at <= end; at += step) ticks.push(at);
   const [length, unit] = step >= 86400 ? [86400, 'day'] : step >= 3600 ? [3600, 'h'] : step >= 60 ? [60, 'min'] : [1, 's'];
