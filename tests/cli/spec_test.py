@@ -1,0 +1,83 @@
+"""gw validate, gw catalog, gw fleet show and gw schema: what they print, and what they tell the shell."""
+
+import json
+import pathlib
+import tempfile
+import unittest
+
+from gw_command import GwTest, gw
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
+FLEET = str(SOURCE / "scenarios/fleets/one-hundred-thousand-gpus.yaml")
+
+
+class Validate(GwTest):
+    def test_good_files(self):
+        result = gw("validate", FLEET)
+        self.assert_exit(result, 0)
+        self.assertIn("valid fleet: 100,000 GPUs in 12,500 nodes", result.stdout)
+        self.assert_exit(gw("validate", str(SOURCE / "catalog/gpus.yaml"), FLEET), 0)
+
+    def test_every_mistake_is_named_with_its_place(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "bad.yaml"
+            file.write_text(
+                "gigawerk: 1\nfleet:\n  sites:\n    - name: lab\n      gird: {capacity: 1 MW}\n"
+                "      nodes: {type: dgx-b20, count: none}\n"
+            )
+            result = gw("validate", str(file), FLEET)
+            self.assert_exit(result, 1)
+            self.assertIn(f'{file}:5:7: unknown key "gird"; did you mean "grid"?\n', result.stdout)
+            self.assertIn(f'{file}:6:21: unknown node type "dgx-b20"; did you mean "dgx-b200"?\n', result.stdout)
+            self.assertIn(f'{file}:6:37: "count" must be a whole number', result.stdout)
+            self.assertIn("2 files, 1 valid: 3 errors, 0 warnings\n", result.stdout)
+
+            report = json.loads(gw("validate", "--json", str(file), FLEET).stdout)
+            self.assertEqual([file["valid"] for file in report["files"]], [False, True])
+            self.assertEqual([finding["line"] for finding in report["files"][0]["findings"]], [5, 6, 6])
+
+    def test_a_missing_file_is_a_wrong_command_line(self):
+        self.assert_exit(gw("validate", "/nonexistent.yaml"), 2)
+
+
+class FleetShow(GwTest):
+    def test_totals(self):
+        fleet = json.loads(gw("fleet", "show", "--json", FLEET).stdout)
+        totals = fleet["totals"]
+        self.assertEqual(totals["gpus"], 100_000)
+        self.assertEqual(totals["racks"], 3125)
+        self.assertAlmostEqual(totals["dense_bf16_pflops"], 225_000)
+        self.assertAlmostEqual(totals["it_power_max_w"], 12_500 * 14_300)
+        self.assertAlmostEqual(totals["facility_power_max_w"], 12_500 * 14_300 * 1.1)
+        self.assertEqual([level["level"] for level in fleet["fabric"]], ["rack", "leaf", "spine", "site"])
+        hall = fleet["tree"][0]["parts"][0]
+        self.assertEqual((hall["level"], hall["count"], hall["each"]["gpus"]), ("hall", 25, 4000))
+
+    def test_depth_limits_the_tree(self):
+        deep = gw("fleet", "show", FLEET).stdout
+        flat = gw("fleet", "show", "--depth", "1", FLEET).stdout
+        self.assertIn("25 x rack", deep)
+        self.assertIn("site north", flat)
+        self.assertNotIn("rack ", flat.split("EACH")[1])
+        self.assert_exit(gw("fleet", "show", "--depth", "9", FLEET), 2)
+
+
+class CatalogAndSchema(GwTest):
+    def test_lists(self):
+        for kind, name in (("gpus", "b200"), ("nodes", "dgx-b200"), ("models", "llama-3-405b")):
+            self.assertIn(name, gw("catalog", kind).stdout)
+            entries = json.loads(gw("catalog", kind, "--json").stdout)
+            self.assertIn(name, [entry["name"] for entry in entries])
+            for entry in entries:
+                self.assertTrue(entry["source"], entry["name"])
+
+    def test_schemas_are_json(self):
+        for kind in ("scenario", "fleet", "catalog"):
+            schema = json.loads(gw("schema", kind).stdout)
+            self.assertEqual(schema["$schema"], "https://json-schema.org/draft/2020-12/schema")
+        self.assertIn("| `gigawerk` |", gw("schema", "--markdown").stdout)
+        self.assert_exit(gw("schema", "novel"), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
