@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include <queue>
 #include <vector>
 
 #include "base/rng.h"
@@ -40,7 +41,7 @@ JobRequest draw_request(Rng& rng, Instant now) {
   return request;
 }
 
-/// A full site with `pending` waiting jobs under the default policy; each step ends one running job.
+/// A full site with `pending` waiting jobs under the default policy; each step ends the job that is due.
 class Factory {
  public:
   Factory(std::uint32_t gpus, std::size_t pending)
@@ -53,19 +54,21 @@ class Factory {
     } while (core_.state().pending.size() < pending_);
   }
 
-  /// Ends jobs at random until `pending` is drawn down, submitting as many as start. Gives the starts.
+  /// Ends the job that is due next and submits as many as have started. Gives the starts.
   std::size_t step() {
-    now_ = now_ + seconds(1);
-    const std::size_t victim = rng_.below(running_.size());
-    core_.apply(Event::job_ended(running_[victim]), now_);
-    running_[victim] = running_.back();
-    running_.pop_back();
+    now_ = ends_.top().first;
+    for (; !ends_.empty() && ends_.top().first == now_; ends_.pop())
+      core_.apply(Event::job_ended(ends_.top().second), now_);
     while (core_.state().pending.size() < pending_) submit();
     return decide();
   }
   std::size_t decide() {
     const Plan& plan = core_.plan(now_);
-    for (const Plan::Start& start : plan.starts) running_.push_back(start.job);
+    for (const Plan::Start& start : plan.starts) {
+      // Users ask for up to ten times what they use.
+      const Nanoseconds limit = core_.job(start.job)->request.limit;
+      ends_.emplace(now_ + Nanoseconds{rng_.between(limit.count() / 10, limit.count())}, start.job);
+    }
     return plan.starts.size();
   }
   Core& core() { return core_; }
@@ -79,7 +82,8 @@ class Factory {
   Rng rng_{1};
   Instant now_;
   std::uint32_t next_ = 0;
-  std::vector<JobId> running_;
+  std::priority_queue<std::pair<Instant, JobId>, std::vector<std::pair<Instant, JobId>>, std::greater<>>
+      ends_;
 };
 
 /// Steady state: one job ends, the default policy refills. items/s are placements per second.

@@ -192,7 +192,10 @@ class NodePass final : public Pass {
     const bool enough = shape.gpu_milli == 0 && need > 1 && g <= pool.gpus_per_node() &&
                         pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need;
     const std::uint64_t early = state.releases - releases_at_;
-    const bool stale = now_ >= when_ || needs_new_ || early > 16 + state.running_jobs() / 4;
+    // Renewing costs a walk over running jobs, so it waits for a share of them to have ended: constant per
+    // release.
+    const bool late = now_ >= when_ && early > state.running_jobs() / 64;
+    const bool stale = late || needs_new_ || early > 16 + state.running_jobs() / 4;
     if (!enough && !stale) return;
     const std::vector<std::uint32_t> nodes = nodes_;
     const std::uint64_t version = pool.version();

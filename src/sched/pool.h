@@ -42,10 +42,9 @@ class Pool {
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const;
   /// Where `shape` fits now among the nodes of `view`; nothing is changed.
   [[nodiscard]] std::optional<Placement> place(const Shape& shape, View view, PlacementKind kind) const;
-  /// Could CPU or memory keep the shape from nodes that have the GPUs?
-  [[nodiscard]] bool side_may_bind(const Shape& shape) const {
-    return (shape.cpu_milli > 0 && !cpu_free_.empty()) || (shape.memory_mib > 0 && !memory_free_.empty());
-  }
+  /// Could CPU or memory keep the shape from nodes that have the GPUs, even where all jobs keep to their
+  /// share?
+  [[nodiscard]] bool side_may_bind(const Shape& shape) const;
   /// GPUs of the node that no job holds, also where it is held or down.
   [[nodiscard]] std::uint32_t free_count(std::uint32_t node) const {
     return static_cast<std::uint32_t>(std::popcount(free_mask(node)));
@@ -106,6 +105,8 @@ class Pool {
   void change_side(const Shape& shape, const Piece& piece, int sign);
   void change_partial(std::uint32_t node, std::uint32_t gpu, std::int64_t delta_milli);
   void move_partials(std::uint32_t node, std::set<Partial>& from, std::set<Partial>& to);
+  [[nodiscard]] bool wishes_side(const Shape& shape) const;
+  [[nodiscard]] bool within_share(const Shape& shape) const;
   [[nodiscard]] bool side_tight(std::uint32_t node) const;
   [[nodiscard]] bool side_fits(const Shape& shape, std::uint32_t gpus, std::uint32_t node) const;
   /// CPU and memory that a shape takes from one node where it uses `gpus` GPUs.

@@ -25,9 +25,7 @@ class Pool::Finder {
  public:
   Finder(const Pool& pool, const Shape& shape, View view, PlacementKind kind)
       : pool_(pool), index_(pool.index(view)), shape_(shape), view_(view), kind_(kind) {
-    const bool wishes = (shape.cpu_milli > 0 && !pool.cpu_free_.empty()) ||
-                        (shape.memory_mib > 0 && !pool.memory_free_.empty());
-    filter_ = wishes && (pool.tight_nodes_ > 0 || !within_share());
+    filter_ = pool.wishes_side(shape) && (pool.tight_nodes_ > 0 || !pool.within_share(shape));
     last_level_ = static_cast<std::uint32_t>(pool.fabric_.levels.size()) - 1;
     if (shape.level_required && shape.level != Shape::kAnyLevel) {
       while (last_level_ > 0 && pool.fabric_.levels[last_level_].fabric_level > shape.level) --last_level_;
@@ -55,15 +53,6 @@ class Pool::Finder {
 
  private:
   [[nodiscard]] std::uint32_t gpus() const { return pool_.fabric_.gpus; }
-
-  /// Does the shape ask for no more CPU and memory than its GPUs' share of a node?
-  [[nodiscard]] bool within_share() const {
-    const std::int64_t used = shape_.nodes == 0 ? 1 : shape_.gpus;
-    const std::int64_t cpu = shape_.nodes == 0 ? cpu_on_node(shape_, 1) : shape_.cpu_milli;
-    const std::int64_t memory = shape_.nodes == 0 ? memory_on_node(shape_, 1) : shape_.memory_mib;
-    return shape_.gpu_milli == 0 && used > 0 && cpu * gpus() <= pool_.cpu_milli_ * used &&
-           memory * gpus() <= pool_.memory_mib_ * used;
-  }
 
   [[nodiscard]] bool accepts(std::uint32_t node, std::uint32_t used) const {
     return !filter_ || pool_.side_fits(shape_, used, node);
@@ -341,6 +330,22 @@ class Pool::Finder {
   std::uint32_t last_level_ = 0;
   Placement placement_;
 };
+
+bool Pool::wishes_side(const Shape& shape) const {
+  return (shape.cpu_milli > 0 && !cpu_free_.empty()) || (shape.memory_mib > 0 && !memory_free_.empty());
+}
+
+/// Does the shape ask for no more CPU and memory than its GPUs' share of a node?
+bool Pool::within_share(const Shape& shape) const {
+  const std::int64_t used = shape.nodes == 0 ? 1 : shape.gpus;
+  const std::int64_t cpu = shape.nodes == 0 ? cpu_on_node(shape, 1) : shape.cpu_milli;
+  const std::int64_t memory = shape.nodes == 0 ? memory_on_node(shape, 1) : shape.memory_mib;
+  return shape.gpu_milli == 0 && used > 0 &&
+         (cpu_free_.empty() || cpu * gpus_per_node() <= cpu_milli_ * used) &&
+         (memory_free_.empty() || memory * gpus_per_node() <= memory_mib_ * used);
+}
+
+bool Pool::side_may_bind(const Shape& shape) const { return wishes_side(shape) && !within_share(shape); }
 
 std::optional<Placement> Pool::place(const Shape& shape, View view, PlacementKind kind) const {
   if (!may_fit(shape, view)) return std::nullopt;

@@ -52,7 +52,7 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find_by_counts(const
   bool done = false;
   running.for_each([&](const EndProfile::Entry& entry) {
     const Instant when = std::max(entry.end, now);
-    if (count >= need && when != end) {
+    if (count >= need && (when != end || when == now)) {  // Jobs past their limits need not all end for it.
       done = true;
       return false;
     }
