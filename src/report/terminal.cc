@@ -227,10 +227,11 @@ std::string places(const RunSummary& summary, const Style& style) {
   const RunSummary::Fragmentation& part = summary.fragmentation;
   return text +
          note(style,
-              fmt::format("While a head job waits ({} of the time), {} GPUs are free that it cannot use; "
-                          "{} of them at times when they would be enough by number (fragmentation).",
-                          format_percent(part.head_wait_share), format_number(part.unusable_gpus_mean),
-                          format_number(part.fragmented_gpus_mean)));
+              fmt::format(
+                  "While a head job waits ({} of the time), {} GPUs are free and of no use to it (type or "
+                  "place); {} if only the times count at which they would be enough by number.",
+                  format_percent(part.head_wait_share), format_number(part.unusable_gpus_mean),
+                  format_number(part.fragmented_gpus_mean)));
 }
 
 std::string machine(const RunSummary& summary, const Style& style) {

@@ -26,7 +26,8 @@ struct ClusterSample {
   std::int64_t running_jobs = 0;
   std::int64_t pending_jobs = 0;
   std::int64_t pending_gpu_milli = 0;
-  /// Free GPUs that the first job of the queue cannot use; 0 where no job waits.
+  /// Free GPUs that can be no part of the head's placement: of another type, or left over on nodes with fewer
+  /// than it asks for on each; 0 where no job waits.
   std::int64_t unusable_gpu_milli = 0;
   /// What the first job of the queue asks for; 0 where no job waits. If unusable >= head, place and not
   /// number keeps the head from starting.

@@ -79,7 +79,7 @@ const gpus = (main, report, time) => {
   const part_ = report.fragmentation;
   card(grid, {
     id: 'fragmentation', wide: report.failures.node_failures === 0, title: 'Free, but no use to the head of the queue',
-    text: `The first job in the queue could not start on these free GPUs: there are too few, or (fragmentation) enough in number but in the wrong places. A head job waits ${percent(part_.head_wait_share)} of the time; then ${number(part_.unusable_gpus_mean)} GPUs are free that it cannot use, ${number(part_.fragmented_gpus_mean)} of them through fragmentation.`,
+    text: `Free GPUs that can be no part of where the first waiting job will run: of another type, or left over on nodes that have fewer than it needs on each. A head job waits ${percent(part_.head_wait_share)} of the time; then ${number(part_.unusable_gpus_mean)} GPUs are free and of no use to it; ${number(part_.fragmented_gpus_mean)} if only the times count at which they would be enough by number.`,
     data: table(['', 'GPUs, mean while a head waits', 'share of GPUs'], [['unusable for the head', number(part_.unusable_gpus_mean), percent(part_.unusable_share)],
       ['of these, fragmented', number(part_.fragmented_gpus_mean), percent(part_.fragmented_share)]], 'Unusable GPUs'),
   }, (chart) => mount(chart, overTime(time, [
