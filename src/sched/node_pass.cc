@@ -5,7 +5,7 @@
 // end (by their limit) before the reservation. So nothing can push the reserved job back, whatever the
 // fragmentation: a large gang never starves. The reservation stays with its job until that starts or leaves.
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "base/check.h"
 #include "sched/pass.h"
@@ -88,16 +88,17 @@ class NodePass final : public Pass {
   }
 
  private:
-  /// A set of shape classes, seen by the queue through their numbers modulo 64.
+  /// Waiting shape classes that fit now in one view; the queue sees them through their numbers modulo 64.
   struct Alive {
     std::uint64_t tags = 0;
-    std::array<std::uint32_t, 64> count{};
-    void add(std::uint32_t id) {
-      ++count[id % 64];
-      tags |= std::uint64_t{1} << (id % 64);
+    std::vector<std::uint32_t> ids;
+    void clear() {
+      tags = 0;
+      ids.clear();
     }
-    void remove(std::uint32_t id) {
-      if (count[id % 64] != 0 && --count[id % 64] == 0) tags &= ~(std::uint64_t{1} << (id % 64));
+    void add(std::uint32_t id) {
+      ids.push_back(id);
+      tags |= std::uint64_t{1} << (id % 64);
     }
   };
 
@@ -120,7 +121,6 @@ class NodePass final : public Pass {
         return true;
       }
       shape.failed_open = version;
-      open_.remove(job.shape_class);
     }
     if (!reserved_.valid() || job.request.limit > window() || shape.failed_held == version) return false;
     if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
@@ -128,20 +128,46 @@ class NodePass final : public Pass {
       return true;
     }
     shape.failed_held = version;
-    held_.remove(job.shape_class);
     return false;
   }
 
-  void backfill(State& state, Plan& plan) {
-    open_ = held_ = Alive{};
-    for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
-      const ShapeClasses::Class& shape = state.classes[id];
-      if (shape.waiting == 0) continue;
-      const std::uint64_t version = version_of(state, shape);
-      if (shape.failed_open != version) open_.add(id);
-      if (shape.failed_held != version && reserved_.valid() && shape.shortest_limit() <= window())
-        held_.add(id);
+  /// Does the class fit into `view` now, as far as is known or can be found out?
+  static bool fits(State& state, std::uint32_t id, View view) {
+    ShapeClasses::Class& shape = state.classes[id];
+    std::uint64_t& failed = view == View::kOpen ? shape.failed_open : shape.failed_held;
+    const std::uint64_t version = version_of(state, shape);
+    if (shape.waiting == 0 || failed == version) return false;
+    for (const std::uint32_t pool : shape.pools) {
+      if (state.pools[pool]->place(shape.shape, view, state.policy.placement)) return true;
     }
+    failed = version;
+    return false;
+  }
+
+  /// Keeps only classes that still fit: each start takes capacity.
+  void refresh(State& state, Alive& alive, View view) {
+    std::vector<std::uint32_t> ids = std::move(alive.ids);
+    alive.clear();
+    for (const std::uint32_t id : ids) {
+      if (fits(state, id, view) && (view == View::kOpen || state.classes[id].shortest_limit() <= window()))
+        alive.add(id);
+    }
+  }
+
+  /// Every shape is tried once; then only jobs of shapes that do fit are looked at.
+  void backfill(State& state, Plan& plan) {
+    open_.clear();
+    held_.clear();
+    for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
+      if (state.classes[id].waiting == 0) continue;
+      open_.ids.push_back(id);
+      if (reserved_.valid()) held_.ids.push_back(id);
+    }
+    const auto refresh_all = [&] {
+      refresh(state, open_, View::kOpen);
+      refresh(state, held_, View::kHeld);
+    };
+    refresh_all();
     state.pending.scan(
         JobId{},
         [&] {
@@ -160,7 +186,11 @@ class NodePass final : public Pass {
           bounds.held_tags = held_.tags;
           return bounds;
         },
-        [&](JobId id) { return id != reserved_ && try_start(state, state.jobs[id], plan); },
+        [&](JobId id) {
+          if (id == reserved_ || !try_start(state, state.jobs[id], plan)) return false;
+          refresh_all();
+          return true;
+        },
         [&] { return (open_.tags | held_.tags) == 0; });
   }
 

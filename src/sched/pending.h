@@ -74,6 +74,7 @@ void Pending::scan_queue(PendingQueue& queue, PendingQueue::Cursor from, std::in
 
 template <class Bounds, class TryStart, class Stop>
 void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
+  if (size_ == 0 || stop()) return;
   if (!by_tenant()) {
     PendingQueue& queue = queues_[0];
     PendingQueue::Cursor from = queue.begin();

@@ -2,6 +2,7 @@
 #include "sched/pending_queue.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -168,13 +169,18 @@ PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const
     const Block& block = *blocks_[index];
     const std::uint32_t start = index == from.block ? from.index : 0;
     for (std::uint32_t group = start / 16 * 16; group < block.count; group += 16) {
-      std::uint32_t hits = 0;
+      std::uint8_t lanes[16];
       for (std::uint32_t lane = 0; lane < 16; ++lane) {  // Branch-free: the compiler vectorises it.
         const std::int32_t demand = block.demand[group + lane];
         const std::int32_t limit = block.limit[group + lane];
-        const bool hit = (demand <= bounds.free) & ((demand <= bounds.spare) | (limit <= bounds.window));
-        hits |= static_cast<std::uint32_t>(hit) << lane;
+        lanes[lane] = static_cast<std::uint8_t>((demand <= bounds.free) &
+                                                ((demand <= bounds.spare) | (limit <= bounds.window)));
       }
+      std::uint64_t halves[2];
+      std::memcpy(halves, lanes, sizeof halves);
+      if ((halves[0] | halves[1]) == 0) continue;
+      std::uint32_t hits = 0;
+      for (std::uint32_t lane = 0; lane < 16; ++lane) hits |= static_cast<std::uint32_t>(lanes[lane]) << lane;
       if (group < start) hits &= ~std::uint32_t{0} << (start - group);
       const std::uint32_t valid = std::min<std::uint32_t>(16, block.count - group);
       hits &= (std::uint32_t{1} << valid) - 1;
