@@ -2,6 +2,7 @@
 #include "sched/fair_share.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -40,14 +41,15 @@ bool FairShare::advance(Instant now) {
   const double elapsed_s = to_seconds(now - charged_to_);
   // Usage of this stretch, each second inflated by its own time: the integral of 2^(t / h).
   double steps = elapsed_s / half_life_s_;
-  while (steps > 32) {  // Long idle stretches: move the epoch so that nothing overflows.
-    for (Node& node : nodes_) node.usage *= 0x1p-32;
-    steps -= 32;
+  double start = 1.0;  // Of this stretch, in units of its inflation.
+  if (steps > 32) {    // Long idle stretches: move the epoch so that nothing overflows.
+    const double moved = std::floor(steps / 32) * 32;
+    steps -= moved;
+    start = moved > 900 ? 0.0 : stable_exp2(-moved);
+    for (Node& node : nodes_) node.usage *= start;
   }
   const double growth = stable_exp2(steps);
-  const double charge_s = elapsed_s / half_life_s_ > 32
-                              ? elapsed_s * inflation_
-                              : inflation_ * (growth - 1.0) * half_life_s_ * 1.4426950408889634;  // 1 / ln 2
+  const double charge_s = inflation_ * (growth - start) * half_life_s_ * 1.4426950408889634;  // 1 / ln 2
   for (Node& node : nodes_) {
     if (node.running_milli != 0) node.usage += static_cast<double>(node.running_milli) * 1e-3 * charge_s;
   }
