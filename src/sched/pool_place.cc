@@ -107,22 +107,50 @@ class Pool::Finder {
     return find_single(1);
   }
 
-  /// CPU and memory only: the nodes with the fewest free GPUs, so that whole nodes stay whole. Linear in the
-  /// pool.
+  /// CPU and memory only: in the smallest span, the nodes with the fewest free GPUs, so that whole nodes stay
+  /// whole. Linear in the pool.
   bool find_without_gpus() {
     const std::uint32_t need = std::max(shape_.nodes, 1U);
+    const bool any_will_do = need == 1 ? gpus() == 0 : last_level_ + 1 == pool_.fabric_.levels.size();
     std::vector<std::uint64_t> candidates;  // Free GPUs in the high half, node in the low: sorts as wanted.
     for (std::uint32_t node = 0; node < pool_.fabric_.nodes; ++node) {
       if (bit(pool_.down_, node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
       if (!pool_.side_fits(shape_, 0, node)) continue;
       candidates.push_back(std::uint64_t{pool_.free_count(node)} << 32 | node);
-      if (candidates.size() == need && (gpus() == 0 || kind_ == PlacementKind::kFirstFit)) break;
+      if (candidates.size() == need && any_will_do && (need == 1 || kind_ == PlacementKind::kFirstFit)) break;
     }
     if (candidates.size() < need) return false;
-    std::nth_element(candidates.begin(), candidates.begin() + (need - 1), candidates.end());
-    for (std::uint32_t index = 0; index < need; ++index)
-      add(static_cast<std::uint32_t>(candidates[index]), 0);
+    auto begin = candidates.begin();
+    auto end = candidates.end();
+    if (need > 1 && !tightest_run(candidates, need, begin, end)) return false;
+    std::nth_element(begin, begin + (need - 1), end);
+    for (auto at = begin; at != begin + need; ++at) add(static_cast<std::uint32_t>(*at), 0);
     return true;
+  }
+
+  /// Of candidates in the order of nodes: those inside the tightest vertex with `need` of them, on the
+  /// smallest level that has one.
+  bool tightest_run(std::vector<std::uint64_t>& candidates, std::uint32_t need,
+                    std::vector<std::uint64_t>::iterator& begin, std::vector<std::uint64_t>::iterator& end) {
+    const std::uint32_t first_level = kind_ == PlacementKind::kFirstFit ? last_level_ : 0;
+    for (std::uint32_t level = first_level; level <= last_level_; ++level) {
+      const std::vector<std::uint32_t>& bounds = pool_.fabric_.levels[level].first;
+      std::ptrdiff_t best = 0;
+      std::uint32_t vertex = 0;
+      for (auto at = candidates.begin(); at != candidates.end();) {
+        while (bounds[vertex + 1] <= static_cast<std::uint32_t>(*at)) ++vertex;
+        auto stop = at;
+        while (stop != candidates.end() && static_cast<std::uint32_t>(*stop) < bounds[vertex + 1]) ++stop;
+        if (stop - at >= std::ptrdiff_t{need} && (best == 0 || stop - at < best)) {
+          best = stop - at;
+          begin = at;
+          end = stop;
+        }
+        at = stop;
+      }
+      if (best != 0) return true;
+    }
+    return false;
   }
 
   bool find_gang(std::uint32_t need, std::uint32_t used) {
@@ -258,11 +286,44 @@ class Pool::Finder {
            v = index_.tightest(level, 0, need, v)) {
         placement_.pieces.clear();
         const PoolFabric::Level& shape = pool_.fabric_.levels[level];
-        if (fill_anywhere(shape.first[v], shape.first[v + 1], need)) return true;
+        const bool filled = filter_ ? fill_usable(shape.first[v], shape.first[v + 1], need)
+                                    : fill_anywhere(shape.first[v], shape.first[v + 1], need);
+        if (filled) return true;
       }
     }
     placement_.pieces.clear();
     return false;
+  }
+
+  /// The same where CPU or memory may leave a node only some of its free GPUs. Linear in the vertex.
+  bool fill_usable(std::uint32_t begin, std::uint32_t end, std::uint32_t need) {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> usable;  // (GPUs, node)
+    std::uint64_t sum = 0;
+    for (std::uint32_t node = begin; node < end; ++node) {
+      if (bit(pool_.down_, node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
+      std::uint32_t most = std::min(pool_.free_count(node), need);
+      while (most > 0 && !pool_.side_fits(shape_, most, node)) --most;
+      if (most > 0) usable.emplace_back(most, node);
+      sum += most;
+    }
+    if (sum < need) return false;
+    std::stable_sort(usable.begin(), usable.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (auto at = usable.begin(); need > 0; ++at) {
+      if (at->first < need) {
+        add(at->second, at->first);
+        need -= at->first;
+        continue;
+      }
+      // The last node: the tightest that holds the rest.
+      const auto smaller =
+          std::find_if(at, usable.end(), [&](const auto& node) { return node.first < need; });
+      const std::uint32_t tight = std::prev(smaller)->first;
+      at = std::find_if(at, usable.end(), [&](const auto& node) { return node.first == tight; });
+      add(at->second, need);
+      return true;
+    }
+    return true;
   }
 
   bool fill_anywhere(std::uint32_t begin, std::uint32_t end, std::uint32_t need) {
