@@ -73,7 +73,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
       ends_.pop_back();
       const SimJob* job = jobs_.find(end.job);
-      if (job == nullptr || job->attempt != end.attempt) continue;  // It was interrupted before.
+      if (job == nullptr || !job->running || job->attempt != end.attempt)
+        continue;  // It was interrupted before.
       events.push_back(sched::Event::job_ended(end.job));
       finish(end.job, due);
     }
