@@ -16,7 +16,7 @@ if ! cmake --preset "$preset" >"$log" 2>&1; then
   cat "$log" >&2
   exit 1
 fi
-if [[ " $* " == *" bench "* || " $* " == *" coverage "* || -t 1 ]]; then
+if [[ " $* " == *" coverage "* || -t 1 ]]; then
   # To be watched: the output of the target, or ninja's own progress line.
   cmake --build --preset "$preset" --parallel "${JOBS:-$(nproc)}" "${targets[@]}"
 elif ! cmake --build --preset "$preset" --parallel "${JOBS:-$(nproc)}" "${targets[@]}" >>"$log" 2>&1; then
