@@ -40,7 +40,25 @@ compare() {
 }
 
 failed=0 count=0
+
+# The same data for both, whatever each was built with; the page of the report is in the build that has it.
+mkdir "$work/share"
+ln -s "$here/../catalog" "$here/../scenarios" "$work/share/"
+for build in "$(dirname "$a")" "$(dirname "$b")"; do
+  if [[ -d $build/share/gigawerk/report && ! -e $work/share/report ]]; then
+    ln -s "$build/share/gigawerk/report" "$work/share/report"
+  fi
+done
+export GIGAWERK_SHARE=$work/share
+
 compare man man
 compare completion completion zsh
+for policy in fifo easy conservative sjf gigawerk; do
+  compare "replay-$policy" replay "$work/bursts.swf" --procs 64 --policy "$policy" --out . --journal journal --json
+done
+compare replay-wide replay "$work/wide.swf" --procs 512 --out . --journal journal --json
+compare simulate simulate "$here/data/small-factory.yaml" --out . --journal journal --json
+compare journal-show journal show "$work/a/simulate/journal"
+compare journal-verify journal verify "$work/a/simulate/journal"
 ((failed == 0)) || exit 1
 echo "determinism: $count files are the same, byte for byte"

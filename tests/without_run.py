@@ -3,25 +3,24 @@
 
     without_run.py FOLDER
 
-In every JSON document (a *.json file, or a stdout that is JSON) the member "run" of the outermost object is removed;
-nothing else is touched.
+In every JSON document, HTML page and standard output the flat object `"run": {...}` is emptied; nothing else is
+touched.
 """
 
-import json
 import pathlib
+import re
 import sys
+
+RUN = re.compile(r'("run"\s*:\s*)\{[^{}]*\}')
 
 
 def main():
     for path in sorted(pathlib.Path(sys.argv[1]).rglob("*")):
-        if path.suffix != ".json" and path.name != "stdout":
-            continue
-        try:
-            document = json.loads(path.read_text())
-        except (UnicodeDecodeError, json.JSONDecodeError):
-            continue
-        if isinstance(document, dict) and document.pop("run", None) is not None:
-            path.write_text(json.dumps(document, indent=1))
+        if path.suffix in (".json", ".html") or path.name == "stdout":
+            text = path.read_text()
+            emptied = RUN.sub(r"\1{}", text)
+            if emptied != text:
+                path.write_text(emptied)
 
 
 if __name__ == "__main__":

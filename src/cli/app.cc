@@ -22,6 +22,40 @@
 namespace gw {
 namespace {
 
+/// The length of the UTF-8 sequence that starts `text`, 0 if it is none (RFC 3629, overlong forms excepted).
+std::size_t utf8_length(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  const std::size_t length = first < 0x80   ? 1
+                             : first < 0xc2 ? 0
+                             : first < 0xe0 ? 2
+                             : first < 0xf0 ? 3
+                             : first < 0xf5 ? 4
+                                            : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (const char c : text.substr(1, length - 1)) {
+    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
+  }
+  return length;
+}
+
+/// `text` for a terminal: bytes that a file brought along and that are no text are shown as \xNN, not obeyed.
+std::string printable(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    const bool control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7f;
+    if (length == 0 || control) {
+      shown += fmt::format("\\x{:02x}", first);
+      text.remove_prefix(1);
+    } else {
+      shown += text.substr(0, length);
+      text.remove_prefix(length);
+    }
+  }
+  return shown;
+}
+
 bool shows_colour(int descriptor) {
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one.
   if (no_color != nullptr && *no_color != '\0') return false;
@@ -116,10 +150,24 @@ std::string unexpected_word(const CLI::App& command, const std::string& word) {
   return message;
 }
 
+/// CLI11's "--policy: esay not in {fifo,easy}" with the word that was most likely meant.
+std::string with_nearest_value(const std::string& message) {
+  constexpr std::string_view kBetween = " not in {";
+  const std::size_t colon = message.find(": "), between = message.find(kBetween), close = message.rfind('}');
+  if (colon == std::string::npos || between == std::string::npos || close == std::string::npos ||
+      between < colon + 2 || close < between + kBetween.size())
+    return message;
+  const std::string typed = message.substr(colon + 2, between - colon - 2);
+  const std::size_t first = between + kBetween.size();
+  const std::vector<std::string> words = CLI::detail::split(message.substr(first, close - first), ',');
+  const std::optional<std::string> nearest = nearest_word(typed, words);
+  return nearest ? fmt::format("{}; did you mean '{}'?", message, *nearest) : message;
+}
+
 int report_usage_error(CLI::App& app, const AppContext& context, const CLI::ParseError& error) {
   const CLI::App* command = deepest_command(app);
   const std::vector<std::string> unread = app.remaining(true);
-  std::string message = error.what();
+  std::string message = with_nearest_value(error.what());
   // A mistyped option often leaves a required argument without its value: say the typo, not its consequence.
   const bool typo = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
                     dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
@@ -189,8 +237,8 @@ void set_up_app(CLI::App& app, const AppContext& context) {
 }
 
 void print_error(const AppContext& context, std::string_view message) {
-  fmt::print(stderr, "{}gw:{} {}\n", context.colour_error ? "\033[1;31m" : "",
-             context.colour_error ? "\033[0m" : "", message);
+  const bool colour = context.colour_error;
+  fmt::print(stderr, "{}gw:{} {}\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", printable(message));
 }
 
 int run_app(CLI::App& app, AppContext& context, int argc, const char* const* argv) {

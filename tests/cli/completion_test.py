@@ -38,11 +38,13 @@ def complete_in_fish(line, folder="."):
 ZSH = r"""
 zmodload zsh/zpty
 zpty shell zsh -f -i
-zpty -w shell "PROMPT= RPROMPT= LISTMAX=1000"
+zpty -w shell "RPROMPT= LISTMAX=1000"
 zpty -w shell "autoload -Uz compinit && compinit -u -D"
 zpty -w shell "zstyle ':completion:*' list-separator '--' ; setopt no_always_last_prompt no_list_beep"
-zpty -w shell "source =(${1} completion zsh); bindkey '^I' list-choices; echo RE''ADY"
-zpty -r shell out '*READY*'
+zpty -w shell "source =(${1} completion zsh); bindkey '^I' list-choices"
+# Its prompt means that the line editor listens: what is typed earlier is lost. Quoted, so that its echo is not it.
+zpty -w shell "PROMPT='RE''ADY>'"
+zpty -r shell out '*READY>*'
 zpty -n -w shell "$2"$'\t'
 zpty -w shell $'\x15'"echo DO''NE"
 zpty -r shell out '*DONE*'

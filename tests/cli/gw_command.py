@@ -1,6 +1,7 @@
 """Runs gw for the tests of this folder. GW names the program; the build's tests set it."""
 
 import os
+import re
 import subprocess
 import unittest
 
@@ -14,18 +15,9 @@ def gw(*words, env=None, stdin=None):
     return subprocess.run([GW, *words], capture_output=True, text=True, env=surroundings, input=stdin, timeout=120)
 
 
-def commands(*path):
-    """Every command below `path`, as lists of words, as gw's own help lists them."""
-    found, inside = [], False
-    for line in gw(*path, "--help").stdout.splitlines():
-        if line and not line.startswith(" "):
-            inside = not line.startswith(("Options", "Positionals", "Usage", "Try"))
-        elif inside and line.strip():
-            name = line.split()[0]
-            if line.startswith("  ") and not line.startswith("   ") and not name.startswith("-"):
-                found.append([*path, name])
-                found.extend(commands(*path, name))
-    return found
+def commands():
+    """Every command of gw, as lists of words, as its own description of itself (the completion script) has them."""
+    return [path.split() for path in re.findall(r"command='([^']+)' position=0", gw("completion", "bash").stdout)]
 
 
 class GwTest(unittest.TestCase):
