@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/run_files.h"
 #include "spec/scenario.h"
+#include "workload/node_list.h"
 #include "workload/trace.h"
 
 namespace gw {
@@ -38,6 +39,7 @@ Result<Fleet> fleet_for(const Options& options, const workload::TraceInfo& info)
 Result<ExitCode> replay(const AppContext& context, const Options& options) {
   workload::TraceOptions reading;
   reading.strict = options.strict;
+  reading.flat = options.fleet.empty();
   if (!options.format.empty()) reading.format = workload::trace_format_by_name(options.format);
   Result<std::unique_ptr<workload::TraceStream>> stream = workload::open_trace(options.trace, reading);
   if (!stream) return std::unexpected(stream.error());
@@ -46,7 +48,11 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
   run.seed = options.seed;
   run.check_every = options.check_every;
   Fleet fleet;
-  if (!options.fleet.empty()) {
+  if (std::filesystem::path(options.fleet).extension() == ".csv") {
+    Result<Fleet> listed = workload::read_node_list(options.fleet);
+    if (!listed) return std::unexpected(listed.error());
+    fleet = std::move(*listed);
+  } else if (!options.fleet.empty()) {
     spec::Checked<spec::Scenario> scenario = spec::read_scenario(options.fleet);
     if (!scenario) {
       for (const spec::Diagnostic& diagnostic : scenario.error()) print_error(context, diagnostic.text());
@@ -78,11 +84,13 @@ void add_replay_command(CLI::App& app, AppContext& context) {
   command->add_option("TRACE", options->trace, "The recorded workload; - reads standard input")
       ->required()
       ->type_name("FILE");
-  CLI::Option* fleet = command
-                           ->add_option("--fleet", options->fleet,
-                                        "Run on the fleet (and the policy and faults) of this YAML file")
-                           ->check(CLI::ExistingFile)
-                           ->type_name("FILE");
+  CLI::Option* fleet =
+      command
+          ->add_option(
+              "--fleet", options->fleet,
+              "Run on the fleet (with the policy and faults) of this YAML file, or on a node list (.csv)")
+          ->check(CLI::ExistingFile)
+          ->type_name("FILE");
   command
       ->add_option("--procs", options->processors,
                    "Run on N identical one-processor nodes (default: what the log's header says)")
@@ -120,6 +128,7 @@ void add_replay_command(CLI::App& app, AppContext& context) {
       "Examples:\n"
       "  gw replay NASA-iPSC-1993-3.1-cln.swf --policy easy\n"
       "  gw replay philly.csv --procs 2496 --policy easy --out out/philly\n"
+      "  gw replay openb_pod_list_default.csv --fleet openb_node_list_all_node.csv\n"
       "  sacct -aP -o JobID,Submit,Start,End,Timelimit,AllocTRES,User,Account | gw replay - --fleet "
       "fleet.yaml");
   set_action(*command, context, [options, &context] { return replay(context, *options); });

@@ -86,8 +86,11 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
   std::vector<std::filesystem::path> written;
   if (!files.out.empty()) {
     report::WriteOptions write;
-    if (const Result<std::filesystem::path> page = find_share(report::kHtmlTemplateShare))
+    if (const Result<std::filesystem::path> page = find_share(report::kHtmlTemplateShare)) {
       write.html_template = *page;
+    } else {
+      print_error(context, "no report.html: this build of gw has no page for it (built with GW_WEB=OFF?)");
+    }
     Result<std::vector<std::filesystem::path>> result = report::write_run(files.out, *summary, write);
     if (!result) return std::unexpected(result.error());
     written = std::move(*result);
@@ -99,9 +102,7 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
     const std::string text = report::json_text(json);
     std::fwrite(text.data(), 1, text.size(), stdout);
   } else {
-    report::Style style;
-    style.colour = context.colour_out;
-    const std::string text = report::terminal_summary(*summary, style);
+    const std::string text = report::terminal_summary(*summary, report::terminal_style(context.colour_out));
     std::fwrite(text.data(), 1, text.size(), stdout);
     for (const std::filesystem::path& path : written) fmt::print("wrote {}\n", path.string());
     if (!files.journal.empty()) fmt::print("wrote {}\n", files.journal);
