@@ -41,6 +41,7 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   out.i64(policy.commitment.count());
   out.i64(policy.charge_interval.count());
   out.i64(policy.age_per_priority.count());
+  out.i64(policy.patience.count());
 }
 
 JournalHeader decode_header(ByteReader& in) {
@@ -101,8 +102,10 @@ JournalHeader decode_header(ByteReader& in) {
   policy.commitment = Nanoseconds{in.i64()};
   policy.charge_interval = Nanoseconds{in.i64()};
   policy.age_per_priority = Nanoseconds{in.i64()};
+  policy.patience = Nanoseconds{in.i64()};
   if (policy.half_life <= Nanoseconds{0} || policy.charge_interval <= Nanoseconds{0} ||
-      policy.commitment < Nanoseconds{0} || policy.age_per_priority < Nanoseconds{0})
+      policy.commitment < Nanoseconds{0} || policy.patience < Nanoseconds{0} ||
+      policy.age_per_priority < Nanoseconds{0})
     in.refuse();
   return header;
 }

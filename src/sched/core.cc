@@ -19,6 +19,8 @@ Core::Core(const Fleet& fleet, const PolicyConfig& policy)
 void Core::apply(const Event& event, Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
+  // Before anything changes: what has run until now is charged to those who ran it.
+  if (state_.pending.by_tenant()) state_.pending.fair_share().advance(now);
   state_.apply(event, now, building_);
 }
 

@@ -88,8 +88,11 @@ class CountPass final : public Pass {
       if (!first.valid()) return false;
       Job& job = state.jobs[first];
       if (demand(job) > free_) {
-        head_ = first;
-        return true;
+        const JobId impatient = state.impatient_gang(now);
+        head_ = impatient.valid() ? impatient : first;
+        if (demand(state.jobs[head_]) > free_) return true;
+        start(state, state.jobs[head_], now, plan);
+        continue;
       }
       start(state, job, now, plan);
     }

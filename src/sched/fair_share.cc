@@ -83,21 +83,29 @@ void FairShare::insert_active(TenantId child) {
                 child);
 }
 
-void FairShare::change_running(TenantId tenant, std::int64_t delta_milli) {
+void FairShare::change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge) {
   if (delta_milli == 0) return;
+  // The next charge takes what runs then to have run all the while since the last: correct for it here.
+  const double correction = -static_cast<double>(delta_milli) * 1e-3 * to_seconds(since_charge) * inflation_;
   for (TenantId at = tenant; at != TenantId{0}; at = nodes_[at.value()].parent) {
     Node& node = nodes_[at.value()];
     const bool active = is_active(node);
     if (active) erase_active(at);
     node.running_milli += delta_milli;
+    node.usage += correction;
     GW_CHECK(node.running_milli >= 0);
     node.key = key_of(node);
     if (active) insert_active(at);
   }
 }
 
-void FairShare::started(TenantId tenant, std::int64_t gpu_milli) { change_running(tenant, gpu_milli); }
-void FairShare::stopped(TenantId tenant, std::int64_t gpu_milli) { change_running(tenant, -gpu_milli); }
+void FairShare::started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge) {
+  change_running(tenant, gpu_milli, since_charge);
+}
+
+void FairShare::stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge) {
+  change_running(tenant, -gpu_milli, since_charge);
+}
 
 void FairShare::set_waiting(TenantId tenant, bool waiting) {
   bool was_active = is_active(nodes_[tenant.value()]);

@@ -30,8 +30,11 @@ class FairShare {
   /// Charges running usage up to `now` if a charge interval has passed. True if the order may have changed.
   bool advance(Instant now);
 
-  void started(TenantId tenant, std::int64_t gpu_milli);
-  void stopped(TenantId tenant, std::int64_t gpu_milli);
+  /// `since_charge`: how long before now the last charge was, so that each job pays for exactly the time it
+  /// ran.
+  void started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge = Nanoseconds{0});
+  void stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge = Nanoseconds{0});
+  [[nodiscard]] Nanoseconds since_charge(Instant now) const { return now - charged_to_; }
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
   void set_waiting(TenantId tenant, bool waiting);
 
@@ -66,7 +69,7 @@ class FairShare {
   [[nodiscard]] bool is_active(const Node& node) const { return node.waiting || !node.active.empty(); }
   [[nodiscard]] double key_of(const Node& node) const;
   [[nodiscard]] bool before(TenantId a, TenantId b) const;
-  void change_running(TenantId tenant, std::int64_t delta_milli);
+  void change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge);
   void insert_active(TenantId child);
   void erase_active(TenantId child);
   void walk(TenantId at, std::vector<TenantId>& out) const;

@@ -37,7 +37,12 @@ class NodePass final : public Pass {
       if (try_start(state, job, plan)) continue;
       head_ = first;
       if (!backfill_) return;
-      if (!reserved_.valid()) reserve(state, job);
+      if (!reserved_.valid()) {
+        const JobId impatient = state.impatient_gang(now);
+        if (impatient.valid() && impatient != first && try_start(state, state.jobs[impatient], plan))
+          continue;
+        reserve(state, state.jobs[impatient.valid() ? impatient : first]);
+      }
       break;
     }
     if (backfill_) backfill(state, plan);

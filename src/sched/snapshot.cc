@@ -105,7 +105,7 @@ bool Core::restore(std::string_view snapshot) {
       if (!in.ok() || placement.pool >= state_.pools.size() ||
           !state_.pools[placement.pool]->is_free(request.shape, placement))
         return false;
-      state_.start_at(*job, std::move(placement), expected_end, ignored);
+      state_.start_at(*job, std::move(placement), expected_end, now_, ignored);
     }
     state_.jobs[id].reason = reason;
   }

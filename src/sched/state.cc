@@ -19,6 +19,7 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
     if (!used[type]) continue;
     pool_of_type_[type] = static_cast<std::uint32_t>(pools.size());
     pools.push_back(std::make_unique<Pool>(fleet, static_cast<std::uint16_t>(type)));
+    largest_node_milli_ = std::max(largest_node_milli_, std::int64_t{1000} * fleet.node_types[type].gpus);
   }
   running.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
@@ -54,8 +55,25 @@ void State::submit(const Event& event, Plan& plan) {
     jobs.remove(job.id);
     return;
   }
+  enqueue(job);
+}
+
+void State::enqueue(const Job& job) {
   pending.insert(job);
   classes.set_waiting(job.shape_class, true, job.request.limit);
+  if (job.request.shape.total_gpu_milli() > largest_node_milli_) waiting_gangs.insert(job.id);
+}
+
+void State::dequeue(const Job& job) {
+  pending.erase(job);
+  classes.set_waiting(job.shape_class, false, job.request.limit);
+  if (job.request.shape.total_gpu_milli() > largest_node_milli_) waiting_gangs.erase(job.id);
+}
+
+JobId State::impatient_gang(Instant now) const {
+  if (!pending.by_tenant() || waiting_gangs.empty()) return JobId{};
+  const Job& job = jobs[*waiting_gangs.begin()];
+  return now - job.request.submit > policy.patience ? job.id : JobId{};
 }
 
 std::optional<Placement> State::place(const Job& job, View view) const {
@@ -75,13 +93,12 @@ std::uint32_t amount_of(const Shape& shape) {
 }  // namespace
 
 void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
-  start_at(job, std::move(placement), now + job.request.limit, plan);
+  start_at(job, std::move(placement), now + job.request.limit, now, plan);
 }
 
-void State::start_at(Job& job, Placement placement, Instant expected_end, Plan& plan) {
+void State::start_at(Job& job, Placement placement, Instant expected_end, Instant now, Plan& plan) {
   GW_CHECK(!job.running);
-  pending.erase(job);
-  classes.set_waiting(job.shape_class, false, job.request.limit);
+  dequeue(job);
   const Shape& shape = job.request.shape;
   pools[placement.pool]->take(shape, placement);
   job.running = true;
@@ -89,7 +106,9 @@ void State::start_at(Job& job, Placement placement, Instant expected_end, Plan& 
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
   ++running_jobs_;
-  if (pending.by_tenant()) pending.fair_share().started(job.request.tenant, shape.total_gpu_milli());
+  if (pending.by_tenant())
+    pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
+                                 pending.fair_share().since_charge(now));
   job.placement = std::move(placement);
   plan.starts.push_back({job.id, job.placement});
 }
@@ -129,8 +148,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   for (const JobId id : hit) {
     Job& job = jobs[id];
     stop(job, now);
-    pending.insert(job);
-    classes.set_waiting(job.shape_class, true, job.request.limit);
+    enqueue(job);
     plan.interrupted.push_back(id);
   }
   pool.set_down(local);
@@ -152,8 +170,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       if (job.running) {
         stop(job, now);
       } else {
-        pending.erase(job);
-        classes.set_waiting(job.shape_class, false, job.request.limit);
+        dequeue(job);
         changes.released = changes.irregular = true;  // Its reservation, if any, is gone.
       }
       classes.leave(job.shape_class);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "model/fleet.h"
@@ -27,10 +28,13 @@ class State {
   void start(Job& job, Placement placement, Instant now, Plan& plan);
 
   /// The same for a job whose limit ends at `expected_end` (snapshots).
-  void start_at(Job& job, Placement placement, Instant expected_end, Plan& plan);
+  void start_at(Job& job, Placement placement, Instant expected_end, Instant now, Plan& plan);
 
   /// Where the job fits among open (held) nodes now.
   [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
+
+  /// Under fair share: the gang that has lost patience and must have the next reservation, if any.
+  [[nodiscard]] JobId impatient_gang(Instant now) const;
 
   /// What changed since the last pass.
   struct Changes {
@@ -46,6 +50,8 @@ class State {
   ShapeClasses classes;
   Pending pending;
   Changes changes;
+  /// Waiting jobs of more GPUs than a node has, in order of arrival.
+  std::set<JobId> waiting_gangs;
   std::uint32_t next_job = 0;
   /// One pool of one-processor nodes without structure: the textbook setting, decided on counts alone.
   bool uniform = false;
@@ -60,6 +66,8 @@ class State {
   }
 
  private:
+  void enqueue(const Job& job);
+  void dequeue(const Job& job);
   void stop(Job& job, Instant now);
   void submit(const Event& event, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
@@ -67,6 +75,7 @@ class State {
 
   std::vector<std::uint16_t> node_type_of_;
   std::vector<std::uint32_t> pool_of_type_;
+  std::int64_t largest_node_milli_ = 1000;
   std::int64_t allocated_milli_ = 0;
   std::size_t running_jobs_ = 0;
 };

@@ -374,6 +374,7 @@ PolicyConfig build_policy(const PolicySpec& spec, Findings& findings) {
   policy.commitment = spec.commitment.value_or(policy.commitment);
   policy.charge_interval = spec.charge_interval.value_or(policy.charge_interval);
   policy.age_per_priority = spec.age_per_priority.value_or(policy.age_per_priority);
+  policy.patience = spec.patience.value_or(policy.patience);
   return policy;
 }
 

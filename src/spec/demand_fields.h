@@ -99,6 +99,12 @@ void describe(Visitor& visit, PolicySpec& policy) {
                .min = 1e9,
                .max = kLongestTimeNs,
                .default_text = "the named policy's (1h)"});
+  visit.field(
+      "patience", policy.patience,
+      {.help = "Fair share: the longest-waiting gang that waits longer than this gets the next reservation.",
+       .min = 1e9,
+       .max = kLongestTimeNs,
+       .default_text = "the named policy's (12h)"});
 }
 
 template <class Visitor>

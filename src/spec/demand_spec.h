@@ -62,6 +62,7 @@ struct PolicySpec {
   std::optional<Nanoseconds> commitment;
   std::optional<Nanoseconds> charge_interval;
   std::optional<Nanoseconds> age_per_priority;
+  std::optional<Nanoseconds> patience;
   Mark at;
 };
 
