@@ -120,7 +120,7 @@ std::int64_t Pool::memory_on_node(const Shape& shape, std::uint32_t gpus) {
 
 bool Pool::side_tight(std::uint32_t node) const {
   const std::int64_t gpus = fabric_.gpus;
-  if (gpus == 0) return true;
+  if (gpus == 0) return false;  // Such nodes are looked at one by one anyway.
   const std::int64_t free = free_count(node);
   return (!cpu_free_.empty() && cpu_free_[node] * gpus < cpu_milli_ * free) ||
          (!memory_free_.empty() && memory_free_[node] * gpus < memory_mib_ * free);

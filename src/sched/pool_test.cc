@@ -251,7 +251,7 @@ void run(std::uint64_t seed, const random_case::FleetWish& wish, int steps) {
   Rng rng(seed);
   const Fleet fleet = random_fleet(rng, wish);
   ASSERT_EQ(check_fleet(fleet), "");
-  Pool pool(fleet, fleet.node_type_of[0]);
+  Pool pool(fleet, fleet.node_type_of[rng.below(fleet.nodes())]);
   Model model(fleet, pool);
   std::vector<std::pair<Shape, Placement>> placed;
   for (int step = 0; step < steps; ++step) {
@@ -323,7 +323,7 @@ TEST(Pool, CouldEverFitIsAnEmptyPoolsAnswer) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     Rng rng(seed);
     const Fleet fleet = random_fleet(rng);
-    const Pool pool(fleet, fleet.node_type_of[0]);
+    const Pool pool(fleet, fleet.node_type_of[rng.below(fleet.nodes())]);
     for (int probe = 0; probe < 40; ++probe) {
       const Shape shape = random_shape(rng, fleet);
       EXPECT_EQ(pool.could_ever_fit(shape),
