@@ -71,6 +71,10 @@ class Pool {
   [[nodiscard]] std::int64_t down_gpus() const { return down_gpus_; }
   /// Thousandths of GPUs in partly used GPUs that are still free.
   [[nodiscard]] std::int64_t partial_free_milli() const { return partial_free_milli_; }
+  /// Thousandths that are free of a GPU of which jobs hold shares.
+  [[nodiscard]] std::uint32_t partial_milli(std::uint32_t node, std::uint32_t gpu) const {
+    return partial_remaining_.at({node, gpu});
+  }
   [[nodiscard]] const CapacityIndex& index(View view) const {
     return view == View::kOpen ? open_ : held_index_;
   }

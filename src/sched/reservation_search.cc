@@ -19,6 +19,14 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find(Pool& pool, con
                : find_by_trial(pool, running, jobs, shape, kind, now, bound);
 }
 
+/// Notes that a job's share of a GPU is given back; true if it was the last user's.
+bool ReservationSearch::frees_gpu(const Pool& pool, const Job& job) {
+  const Piece& piece = job.placement.pieces.front();
+  const auto gpu = static_cast<std::uint32_t>(std::countr_zero(piece.gpu_mask));
+  const auto at = shares_.try_emplace({piece.node, gpu}, pool.partial_milli(piece.node, gpu)).first;
+  return (at->second += job.request.shape.gpu_milli) == 1000;
+}
+
 std::uint32_t& ReservationSearch::free_of(const Pool& pool, std::uint32_t node) {
   if (stamps_[node] != stamp_) {
     stamps_[node] = stamp_;
@@ -43,6 +51,7 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find_by_counts(const
     stamp_ = 1;
   }
   touched_.clear();
+  shares_.clear();
   // A gang counts nodes with enough free GPUs; GPUs anywhere count GPUs (on one node if they fit one).
   const bool anywhere = shape.nodes == 0 && shape.gpus > pool.gpus_per_node();
   const std::uint32_t on_node = anywhere ? 0 : shape.gpus;
@@ -59,7 +68,7 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find_by_counts(const
     if (when >= bound) return false;
     end = when;
     const Job& job = jobs[entry.job];
-    if (job.request.shape.gpu_milli != 0) return true;  // A share's GPU may have other users: not counted on.
+    if (job.request.shape.gpu_milli != 0 && !frees_gpu(pool, job)) return true;
     for (const Piece& piece : job.placement.pieces) {
       const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
       if (gpus == 0) continue;

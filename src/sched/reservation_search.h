@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "sched/end_profile.h"
@@ -32,6 +34,7 @@ class ReservationSearch {
   [[nodiscard]] std::optional<Answer> find_by_trial(Pool& pool, const EndProfile& running,
                                                     const JobTable& jobs, const Shape& shape,
                                                     PlacementKind kind, Instant now, Instant bound);
+  bool frees_gpu(const Pool& pool, const Job& job);
   std::uint32_t& free_of(const Pool& pool, std::uint32_t node);
   [[nodiscard]] std::vector<std::uint32_t> choose_gang(const Pool& pool, std::uint32_t gpus,
                                                        std::uint32_t need) const;
@@ -42,6 +45,8 @@ class ReservationSearch {
   std::vector<std::uint32_t> stamps_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> touched_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
+      shares_;  ///< (node, GPU) -> thousandths free.
 };
 
 }  // namespace gw::sched
