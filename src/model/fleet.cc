@@ -78,6 +78,7 @@ std::string check_fleet(const Fleet& fleet) {
       return fmt::format("node type `{}` has an unknown GPU type", type.name);
   }
   if (fleet.gpu_types.size() > 63) return "more than 63 GPU types";
+  if (fleet.fabric.size() > 64) return "more than 64 fabric levels";
   if (fleet.fabric.empty() || fleet.fabric.back().vertices() != 1) return "the fabric has no single root";
   for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
     std::string problem = check_partition(fleet.fabric[level], fleet.nodes());

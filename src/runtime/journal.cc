@@ -192,6 +192,8 @@ Result<JournalRecord> JournalReader::next() {
       if (in.ok() && end.records + 1 != records_)
         return fail(
             fmt::format("{}: byte {}: {} records are missing", name_, start, end.records + 1 - records_));
+      if (std::string more; read_bytes(1, more))
+        return fail(fmt::format("{}: byte {}: bytes follow the end of the journal", name_, offset_ - 1));
       result = end;
       break;
     }

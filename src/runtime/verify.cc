@@ -28,22 +28,17 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
                         const Fleet& fleet) {
   using sched::EventKind;
   if (now < last) return "time goes back";
+  if (now > sched::kLastInstant) return "a time is too far away";
   const sched::State& state = core.state();
   switch (event.kind) {
     case EventKind::kTenantAdded:
-      return event.parent.value() < state.pending.tenants() && event.weight > 0 ? ""
-                                                                                : "a tenant has no parent";
-    case EventKind::kJobSubmitted:
-      if (event.job.value() != state.next_job) return "a job's id is out of order";
-      if (event.request.tenant.value() >= state.pending.tenants()) return "a job's tenant is unknown";
-      if (event.request.limit <= Nanoseconds{0}) return "a job's limit is not positive";
-      if (event.request.shape.gpu_milli >= 1000 || event.request.shape.cpu_milli < 0 ||
-          event.request.shape.memory_mib < 0)
-        return "a job's shape makes no sense";
-      if (event.request.shape.gpu_milli != 0 &&
-          (event.request.shape.nodes != 1 || event.request.shape.gpus != 0))
-        return "a job's share of a GPU makes no sense";
+      if (event.parent.value() >= state.pending.tenants() || event.weight == 0)
+        return "a tenant has no parent";
       return "";
+    case EventKind::kJobSubmitted:
+      if (event.job.value() != state.next_job || !event.job.valid()) return "a job's id is out of order";
+      if (event.request.tenant.value() >= state.pending.tenants()) return "a job's tenant is unknown";
+      return std::string(sched::request_problem(event.request));
     case EventKind::kJobEnded: {
       const sched::Job* job = core.job(event.job);
       return job != nullptr && job->running ? "" : "a job ends that does not run";
@@ -63,6 +58,7 @@ Result<VerifyReport> verify_journal(JournalReader& reader) {
   Replica whole(header);
   std::unique_ptr<Replica> resumed;
   Instant last;
+  Instant batch;  // Of the events that await their plan.
   bool awaiting_plan = false;
   for (;;) {
     const std::uint64_t offset = reader.offset();
@@ -80,9 +76,11 @@ Result<VerifyReport> verify_journal(JournalReader& reader) {
         if (resumed) resumed->core.apply(event, events->now);
         ++report.events;
       }
+      if (events->now < last || events->now > sched::kLastInstant) return broken("a time makes no sense");
+      batch = events->now;
       awaiting_plan = true;
     } else if (const auto* plan = std::get_if<PlanRecord>(&*record)) {
-      if (!awaiting_plan || plan->now < last) return broken("a plan without its events");
+      if (!awaiting_plan || plan->now != batch) return broken("a plan without its events");
       last = plan->now;
       if (whole.plan_bytes(plan->now) != plan->bytes)
         return broken(fmt::format("at {:.3f} s the core decides otherwise than the journal says",

@@ -64,8 +64,9 @@ Placement decode_placement(ByteReader& in) {
   Placement placement;
   placement.pool = in.u32();
   placement.span = in.u8();
-  placement.pieces.resize(in.count());
-  for (Piece& piece : placement.pieces) {
+  // Grown as it is read: a damaged count must not take memory that the bytes cannot fill.
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Piece& piece = placement.pieces.emplace_back();
     piece.node = in.u32();
     piece.count = in.u32();
     piece.gpu_mask = in.u64();
@@ -138,17 +139,16 @@ void encode(ByteWriter& out, const Plan& plan) {
 
 Plan decode_plan(ByteReader& in) {
   Plan plan;
-  plan.interrupted.resize(in.count());
-  for (JobId& job : plan.interrupted) job = JobId{in.u32()};
-  plan.rejections.resize(in.count());
-  for (Plan::Rejection& rejection : plan.rejections) {
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) plan.interrupted.emplace_back(in.u32());
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Rejection& rejection = plan.rejections.emplace_back();
     rejection.job = JobId{in.u32()};
     const std::uint8_t reason = in.u8();
     if (reason >= kReasons) in.refuse();
     rejection.reason = static_cast<Reason>(reason < kReasons ? reason : 0);
   }
-  plan.starts.resize(in.count());
-  for (Plan::Start& start : plan.starts) {
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Start& start = plan.starts.emplace_back();
     start.job = JobId{in.u32()};
     start.placement = decode_placement(in);
   }

@@ -15,6 +15,11 @@
 namespace gw::sched {
 namespace {
 
+/// The end of a slot; what lies beyond all time never comes (a slot that begins there is none).
+Instant end_of(Instant from, Nanoseconds span) {
+  return from > Instant::max() - span ? Instant::max() : from + span;
+}
+
 /// Free GPUs over time: `free` from `from` until the next step; the last step lasts for ever.
 class Profile {
  public:
@@ -37,14 +42,14 @@ class Profile {
   [[nodiscard]] Instant earliest(Nanoseconds span, std::int64_t need) const {
     std::size_t start = 0;
     for (std::size_t at = 0; at < steps_.size(); ++at) {
-      if (start < at && steps_[at].from >= steps_[start].from + span) return steps_[start].from;
+      if (start < at && steps_[at].from >= end_of(steps_[start].from, span)) return steps_[start].from;
       if (steps_[at].free < need) start = at + 1;
     }
     return start < steps_.size() ? steps_[start].from : Instant::max();
   }
   void reserve(Instant from, Nanoseconds span, std::int64_t need) {
     const std::size_t first = split(from);
-    const std::size_t last = split(from + span);
+    const std::size_t last = split(end_of(from, span));
     for (std::size_t at = first; at < last; ++at) {
       steps_[at].free -= need;
       GW_CHECK(steps_[at].free >= 0);

@@ -1,6 +1,8 @@
 // Constructors of events and names of reasons.
 #include "sched/events.h"
 
+#include <algorithm>
+
 namespace gw::sched {
 
 Event Event::tenant_added(TenantId parent, std::uint32_t weight) {
@@ -45,6 +47,21 @@ Event Event::node_up(NodeId node) {
   event.kind = EventKind::kNodeUp;
   event.node = node;
   return event;
+}
+
+std::string_view request_problem(const JobRequest& request) {
+  const Shape& shape = request.shape;
+  if (request.limit <= Nanoseconds{0}) return "a job's limit is not positive";
+  if (request.submit < Instant{} || request.submit > kLastInstant)
+    return "a job's time of submission makes no sense";
+  if (shape.gpu_milli != 0 && (shape.gpu_milli >= 1000 || shape.nodes != 1 || shape.gpus != 0))
+    return "a job's share of a GPU makes no sense";
+  if (std::uint64_t{shape.gpus} * std::max(shape.nodes, 1U) > std::uint64_t{kMostGpus})
+    return "a job asks for too many GPUs to count";
+  if (shape.cpu_milli < 0 || shape.cpu_milli > kMostSideUnits || shape.memory_mib < 0 ||
+      shape.memory_mib > kMostSideUnits)
+    return "a job's wish for CPU or memory makes no sense";
+  return {};
 }
 
 std::string_view reason_name(Reason reason) {

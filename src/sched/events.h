@@ -38,6 +38,14 @@ struct Event {
   static Event node_up(NodeId node);
 };
 
+/// Bounds within which the core's arithmetic holds, far beyond any machine.
+inline constexpr std::int64_t kMostSideUnits = std::int64_t{1} << 40;  ///< CPU (thousandths) or memory (MiB).
+inline constexpr std::int64_t kMostGpus = std::int64_t{1} << 40;
+inline constexpr Instant kLastInstant = Instant{} + kLongestSpan;
+
+/// Empty if a job with that request may be submitted, else what is wrong with it (facts from outside).
+std::string_view request_problem(const JobRequest& request);
+
 /// Why a job does not run: exactly one holds for every waiting job at any time.
 enum class Reason : std::uint8_t {
   kNone,           ///< It runs, or is unknown.

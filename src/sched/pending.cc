@@ -13,6 +13,16 @@ std::int32_t cut(std::int64_t value) {
       std::min<std::int64_t>(value, std::numeric_limits<std::int32_t>::max() - 1));
 }
 
+/// from - count * worth, cut to the largest and smallest numbers.
+std::int64_t minus_times(std::int64_t from, std::int64_t count, std::int64_t worth) {
+  std::int64_t product;
+  std::int64_t difference;
+  if (!__builtin_mul_overflow(count, worth, &product) && !__builtin_sub_overflow(from, product, &difference))
+    return difference;
+  return (count < 0) == (worth < 0) ? std::numeric_limits<std::int64_t>::min()
+                                    : std::numeric_limits<std::int64_t>::max();
+}
+
 }  // namespace
 
 std::int64_t order_key(const PolicyConfig& policy, const JobRequest& request) {
@@ -24,7 +34,7 @@ std::int64_t order_key(const PolicyConfig& policy, const JobRequest& request) {
     // Waiting longer and a higher priority are worth the same currency, so the order never changes while
     // waiting.
     case OrderKind::kPriorityAge:
-      return request.submit.count() - request.priority * policy.age_per_priority.count();
+      return minus_times(request.submit.count(), request.priority, policy.age_per_priority.count());
     case OrderKind::kFairShare:
       return -std::int64_t{request.priority};
   }

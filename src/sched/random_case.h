@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/rng.h"
 #include "model/fleet.h"
 #include "model/job.h"
 #include "model/policy.h"
+#include "sched/events.h"
 
 namespace gw::sched::random_case {
 
@@ -114,5 +117,148 @@ inline Shape random_shape(Rng& rng, const Fleet& fleet, const ShapeWish& wish = 
   if (wish.gpu_types && rng.chance(0.2)) shape.gpu_types = rng.between(1, 7);
   return shape;
 }
+
+/// A job as the driver below plays it.
+struct Scripted {
+  JobRequest request;
+  Nanoseconds run_time;
+  Nanoseconds cancelled_after = Nanoseconds::max();  ///< From its submission, while it waits or runs.
+};
+
+struct Outage {
+  Instant from;
+  Instant to;
+  NodeId node;
+};
+
+struct Workload {
+  std::vector<TenantId> parents;       ///< Of tenants 1, 2, ...
+  std::vector<std::uint32_t> weights;  ///< Of the same.
+  std::vector<Scripted> jobs;          ///< In order of submission.
+  std::vector<Outage> outages;
+};
+
+struct WorkloadWish {
+  ShapeWish shapes;
+  std::uint32_t jobs = 80;
+  bool outages = true;
+  bool cancels = true;
+  bool overruns = true;  ///< Some jobs run past their limits.
+  bool exact = false;    ///< Every job runs exactly to its limit.
+  std::int64_t mean_gap_s = 40;
+};
+
+inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish& wish = {}) {
+  Workload workload;
+  const auto tenants = static_cast<std::uint32_t>(rng.between(1, 6));
+  for (std::uint32_t tenant = 1; tenant <= tenants; ++tenant) {
+    workload.parents.emplace_back(static_cast<std::uint32_t>(rng.below(tenant)));
+    workload.weights.push_back(static_cast<std::uint32_t>(rng.between(1, 5)));
+  }
+  Instant now;
+  for (std::uint32_t index = 0; index < wish.jobs; ++index) {
+    if (!rng.chance(0.3)) now = now + seconds(rng.between(0, 2 * wish.mean_gap_s));
+    Scripted job;
+    job.request.shape = random_shape(rng, fleet, wish.shapes);
+    job.request.tenant = TenantId{static_cast<std::uint32_t>(rng.between(1, tenants))};
+    job.request.submit = now;
+    job.run_time = seconds(rng.chance(0.1) ? 0 : rng.between(1, rng.chance(0.2) ? 4000 : 400));
+    job.request.limit = std::max(seconds(1), job.run_time);
+    if (!wish.exact && rng.chance(0.6)) job.request.limit += seconds(rng.between(0, 600));
+    if (wish.overruns && rng.chance(0.1)) job.run_time = job.request.limit + seconds(rng.between(1, 100));
+    if (wish.exact) job.run_time = job.request.limit;
+    if (wish.cancels && rng.chance(0.1)) job.cancelled_after = seconds(rng.between(0, 500));
+    if (rng.chance(0.3)) job.request.priority = static_cast<std::int32_t>(rng.between(-2, 2));
+    workload.jobs.push_back(job);
+  }
+  if (wish.outages) {
+    for (std::uint64_t count = rng.below(8); count > 0; --count) {
+      const Instant from{static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(now.count()) + 1))};
+      workload.outages.push_back({from, from + seconds(rng.between(1, 1000)),
+                                  NodeId{static_cast<std::uint32_t>(rng.below(fleet.nodes()))}});
+    }
+  }
+  return workload;
+}
+
+/// Plays a workload, one batch of events at a time, for any number of cores that are to decide alike.
+class Driver {
+ public:
+  explicit Driver(const Workload& workload) : workload_(workload), jobs_(workload.jobs.size()) {
+    for (std::uint32_t job = 0; job < workload.jobs.size(); ++job)
+      due_.insert({workload.jobs[job].request.submit, kSubmit, job, 0});
+    for (std::uint32_t index = 0; index < workload.outages.size(); ++index) {
+      due_.insert({workload.outages[index].from, kDown, workload.outages[index].node.value(), 0});
+      due_.insert({workload.outages[index].to, kUp, workload.outages[index].node.value(), 0});
+    }
+  }
+
+  /// The next batch, all of one instant; empty at the end. Its plan must be told through `planned`.
+  std::vector<Event> next() {
+    std::vector<Event> events;
+    if (due_.empty()) return events;
+    now_ = std::get<0>(*due_.begin());
+    if (!tenants_told_) {
+      for (std::size_t tenant = 0; tenant < workload_.parents.size(); ++tenant)
+        events.push_back(Event::tenant_added(workload_.parents[tenant], workload_.weights[tenant]));
+      tenants_told_ = true;
+    }
+    while (!due_.empty() && std::get<0>(*due_.begin()) == now_) {
+      const auto [when, what, index, attempt] = *due_.begin();
+      due_.erase(due_.begin());
+      if (what == kDown) events.push_back(Event::node_down(NodeId{index}));
+      if (what == kUp) events.push_back(Event::node_up(NodeId{index}));
+      if (what == kDown || what == kUp) continue;
+      Played& job = jobs_[index];
+      if (what == kEnd && job.running && job.attempt == attempt) {
+        events.push_back(Event::job_ended(JobId{index}));
+        leave(job);
+      } else if (what == kCancel && job.here) {
+        events.push_back(Event::job_cancelled(JobId{index}));
+        leave(job);
+      } else if (what == kSubmit) {
+        job.here = true;
+        events.push_back(Event::job_submitted(JobId{index}, workload_.jobs[index].request));
+        const Nanoseconds patience = workload_.jobs[index].cancelled_after;
+        if (patience != Nanoseconds::max()) due_.insert({now_ + patience, kCancel, index, 0});
+      }
+    }
+    return events;
+  }
+  [[nodiscard]] Instant now() const { return now_; }
+  /// An empty batch is the end only here: stale ends may leave an instant without events.
+  [[nodiscard]] bool done() const { return due_.empty(); }
+
+  void planned(const Plan& plan) {
+    for (const JobId job : plan.interrupted) jobs_[job.value()].running = false;
+    for (const Plan::Rejection& rejection : plan.rejections) leave(jobs_[rejection.job.value()]);
+    for (const Plan::Start& start : plan.starts) {
+      Played& job = jobs_[start.job.value()];
+      job.running = true;
+      if (job.first_start == Instant::max()) job.first_start = now_;
+      due_.insert(
+          {now_ + workload_.jobs[start.job.value()].run_time, kEnd, start.job.value(), ++job.attempt});
+    }
+  }
+  [[nodiscard]] bool waits(JobId job) const { return jobs_[job.value()].here && !jobs_[job.value()].running; }
+  /// Instant::max() while it never has.
+  [[nodiscard]] Instant first_start(JobId job) const { return jobs_[job.value()].first_start; }
+
+ private:
+  enum What : std::uint8_t { kEnd, kCancel, kDown, kUp, kSubmit };
+  struct Played {
+    bool here = false;
+    bool running = false;
+    std::uint32_t attempt = 0;
+    Instant first_start = Instant::max();
+  };
+  static void leave(Played& job) { job.here = job.running = false; }
+
+  const Workload& workload_;
+  std::vector<Played> jobs_;
+  std::set<std::tuple<Instant, What, std::uint32_t, std::uint32_t>> due_;
+  Instant now_;
+  bool tenants_told_ = false;
+};
 
 }  // namespace gw::sched::random_case

@@ -64,7 +64,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     // Without jobs that run or come, only a repair can let a waiting job start.
     if (due == Instant::max() && jobs_.size() > 0) due = faults_.next_repair();
     if (due == Instant::max()) return std::optional<Instant>{};
-    return std::optional<Instant>{std::min(due, faults_.next_due())};
+    due = std::min(due, faults_.next_due());
+    if (due > sched::kLastInstant)
+      return fail("the simulated time passes 146 years; check the jobs' run times");
+    return std::optional<Instant>{due};
   }
 
   void take(Instant due, std::vector<sched::Event>& events) override {
@@ -179,7 +182,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       metrics_.resumed(now, job.facts());
     }
     ++job.attempt;
-    ends_.push_back({now + span, job.id, job.attempt});
+    ends_.push_back({now + std::min(span, kLongestSpan), job.id, job.attempt});
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
 
