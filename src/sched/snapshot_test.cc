@@ -1,0 +1,105 @@
+// Snapshots: a core restored at any pass goes on with the same plans and the same bytes; damage is refused.
+#include <gtest/gtest.h>
+
+#include "sched/codec.h"
+#include "sched/core.h"
+#include "sched/random_case.h"
+
+namespace gw::sched {
+namespace {
+
+using random_case::Driver;
+
+std::string plan_bytes(const Plan& plan) {
+  ByteWriter out;
+  encode(out, plan);
+  return out.take();
+}
+
+/// Runs a random workload; `other` joins at a random pass from a snapshot and must decide alike to the end.
+void resume(const PolicyConfig& policy, std::uint64_t seed) {
+  Rng rng(seed);
+  Fleet fleet = random_case::random_fleet(rng);
+  if (rng.chance(0.2)) fleet = flat_fleet(static_cast<std::uint32_t>(rng.between(1, 30)));  // Counts alone.
+  random_case::WorkloadWish wish;
+  wish.jobs = 60;
+  wish.mean_gap_s = rng.between(1, 80);
+  const random_case::Workload workload = random_workload(rng, fleet, wish);
+  const std::uint64_t join = rng.below(100);
+  Core core(fleet, policy);
+  std::unique_ptr<Core> other;
+  Driver driver(workload);
+  for (std::uint64_t pass = 0; !driver.done(); ++pass) {
+    const std::vector<Event> events = driver.next();
+    for (const Event& event : events) core.apply(event, driver.now());
+    const Plan& plan = core.plan(driver.now());
+    driver.planned(plan);
+    ASSERT_EQ(core.check(), "") << "pass " << pass;
+    if (other) {
+      for (const Event& event : events) other->apply(event, driver.now());
+      ASSERT_EQ(plan_bytes(other->plan(driver.now())), plan_bytes(plan))
+          << "pass " << pass << ", joined at " << join;
+      ASSERT_EQ(other->snapshot(), core.snapshot()) << "pass " << pass << ", joined at " << join;
+    } else if (pass == join) {
+      const std::string snapshot = core.snapshot();
+      other = std::make_unique<Core>(fleet, policy);
+      ASSERT_TRUE(other->restore(snapshot)) << "pass " << pass;
+      ASSERT_EQ(other->snapshot(), snapshot);
+      for (std::uint32_t job = 0; job < core.state().next_job; ++job)
+        ASSERT_EQ(other->binding_reason(JobId{job}), core.binding_reason(JobId{job})) << job;
+    }
+  }
+}
+
+TEST(Snapshot, ARestoredCoreDecidesAlike) {
+  for (const PolicyName& policy : policy_names()) {
+    for (std::uint64_t seed = 1; seed <= 25; ++seed) {
+      ASSERT_NO_FATAL_FAILURE(resume(*policy_by_name(policy.name), seed)) << policy.name << ", seed " << seed;
+    }
+  }
+}
+
+struct Taken {
+  Fleet fleet;
+  PolicyConfig policy;
+  std::string bytes;
+};
+
+Taken take(std::uint64_t seed) {
+  Rng rng(seed);
+  Taken taken;
+  taken.fleet = random_case::random_fleet(rng);
+  const std::vector<PolicyName>& names = policy_names();
+  taken.policy = *policy_by_name(names[seed % names.size()].name);
+  random_case::WorkloadWish wish;
+  wish.mean_gap_s = 5;
+  const random_case::Workload workload = random_workload(rng, taken.fleet, wish);
+  Core core(taken.fleet, taken.policy);
+  Driver driver(workload);
+  for (int pass = 0; pass < 60 && !driver.done(); ++pass) {
+    for (const Event& event : driver.next()) core.apply(event, driver.now());
+    driver.planned(core.plan(driver.now()));
+  }
+  taken.bytes = core.snapshot();
+  return taken;
+}
+
+TEST(Snapshot, AnyTruncationIsRefused) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const Taken taken = take(seed);
+    ASSERT_TRUE(Core(taken.fleet, taken.policy).restore(taken.bytes));
+    for (std::size_t size = 0; size < taken.bytes.size(); size += 1 + seed % 7) {
+      EXPECT_FALSE(Core(taken.fleet, taken.policy).restore(std::string_view(taken.bytes).substr(0, size)))
+          << "seed " << seed << ", " << size << " of " << taken.bytes.size() << " bytes";
+    }
+    EXPECT_FALSE(Core(taken.fleet, taken.policy).restore(taken.bytes + '\0'));
+  }
+}
+
+TEST(Snapshot, AnotherFleetsSnapshotIsRefused) {
+  const Taken taken = take(7);
+  EXPECT_FALSE(Core(flat_fleet(1), taken.policy).restore(taken.bytes));
+}
+
+}  // namespace
+}  // namespace gw::sched
