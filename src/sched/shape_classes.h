@@ -28,6 +28,9 @@ class ShapeClasses {
     }
   };
 
+  /// Whether anyone asks for `shortest_limit`; to be set before the first job joins.
+  void track_limits(bool wanted) { track_limits_ = wanted; }
+
   /// The class of `shape`; `make_pools` fills the pools of a new one.
   template <class MakePools>
   std::uint32_t join(const Shape& shape, MakePools&& make_pools) {
@@ -56,10 +59,10 @@ class ShapeClasses {
   void set_waiting(std::uint32_t id, bool waiting, Nanoseconds limit) {
     Class& entry = classes_[id];
     if (waiting) {
-      entry.limits.insert(limit);
+      if (track_limits_) entry.limits.insert(limit);
       waiting_classes_ += entry.waiting++ == 0;
     } else {
-      entry.limits.erase(entry.limits.find(limit));
+      if (track_limits_) entry.limits.erase(entry.limits.find(limit));
       waiting_classes_ -= --entry.waiting == 0;
     }
   }
@@ -70,6 +73,7 @@ class ShapeClasses {
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(classes_.size()); }
 
  private:
+  bool track_limits_ = true;
   std::map<Shape, std::uint32_t> by_shape_;
   std::vector<Class> classes_;
   std::vector<std::uint32_t> free_;

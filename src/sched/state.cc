@@ -25,6 +25,7 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
             first.memory_mib == 0;
+  classes.track_limits(!uniform && policy.backfill == BackfillKind::kEasy);
 }
 
 std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
@@ -61,13 +62,15 @@ void State::submit(const Event& event, Plan& plan) {
 void State::enqueue(const Job& job) {
   pending.insert(job);
   classes.set_waiting(job.shape_class, true, job.request.limit);
-  if (job.request.shape.total_gpu_milli() > largest_node_milli_) waiting_gangs.insert(job.id);
+  if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
+    waiting_gangs.insert(job.id);
 }
 
 void State::dequeue(const Job& job) {
   pending.erase(job);
   classes.set_waiting(job.shape_class, false, job.request.limit);
-  if (job.request.shape.total_gpu_milli() > largest_node_milli_) waiting_gangs.erase(job.id);
+  if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
+    waiting_gangs.erase(job.id);
 }
 
 JobId State::impatient_gang(Instant now) const {

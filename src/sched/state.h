@@ -50,7 +50,7 @@ class State {
   ShapeClasses classes;
   Pending pending;
   Changes changes;
-  /// Waiting jobs of more GPUs than a node has, in order of arrival.
+  /// Waiting jobs of more GPUs than a node has, in order of arrival; kept under fair share only.
   std::set<JobId> waiting_gangs;
   std::uint32_t next_job = 0;
   /// One pool of one-processor nodes without structure: the textbook setting, decided on counts alone.
