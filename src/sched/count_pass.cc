@@ -65,7 +65,8 @@ class CountPass final : public Pass {
     head_ = JobId{in.u32()};
     shadow_ = Instant{in.i64()};
     spare_ = in.i64();
-    return in.ok() && (!head_.valid() || sticky_ || state.jobs.find(head_) != nullptr);
+    return in.ok() && shadow_ >= Instant{} &&
+           (!head_.valid() || sticky_ || state.jobs.find(head_) != nullptr);
   }
 
  private:
@@ -78,8 +79,7 @@ class CountPass final : public Pass {
       // Under fair share the order moves while jobs wait; the reservation stays with the job that has it.
       Job* held = state.jobs.find(head_);
       if (held != nullptr && !held->running) {
-        if (demand(*held) > free_) return true;
-        start(state, *held, now, plan);
+        if (!start(state, *held, now, plan)) return true;
       }
     }
     head_ = JobId{};
@@ -87,32 +87,31 @@ class CountPass final : public Pass {
       const JobId first = state.pending.first();
       if (!first.valid()) return false;
       Job& job = state.jobs[first];
-      if (demand(job) > free_) {
+      if (!start(state, job, now, plan)) {
         const JobId impatient = state.impatient_gang(now);
         head_ = impatient.valid() ? impatient : first;
-        if (demand(state.jobs[head_]) > free_) return true;
-        start(state, state.jobs[head_], now, plan);
-        continue;
+        if (head_ == first || !start(state, state.jobs[head_], now, plan)) return true;
       }
-      start(state, job, now, plan);
     }
   }
 
-  void start(State& state, Job& job, Instant now, Plan& plan) {
+  /// False if the job does not fit: too few are free, or too few nodes are up for one that needs no GPU.
+  bool start(State& state, Job& job, Instant now, Plan& plan) {
+    if (demand(job) > free_) return false;
     std::optional<Placement> placement = state.place(job, View::kOpen);
-    GW_CHECK(placement.has_value());
+    if (!placement) return false;
     free_ -= demand(job);
     state.start(job, std::move(*placement), now, plan);
+    return true;
   }
 
   bool try_backfill(State& state, Job& job, Instant now, Plan& plan) {
     if (demand(job) > free_) return false;
     const bool ends_in_time = job.request.limit <= shadow_ - now;
-    if (!ends_in_time) {
-      if (demand(job) > spare_) return false;
-      spare_ -= demand(job);
-    }
-    start(state, job, now, plan);
+    const std::int64_t needed = demand(job);
+    if (!ends_in_time && needed > spare_) return false;
+    if (!start(state, job, now, plan)) return false;
+    if (!ends_in_time) spare_ -= needed;
     return true;
   }
 
