@@ -49,17 +49,20 @@ JournalHeader decode_header(ByteReader& in) {
   header.run_name = in.text();
   Fleet& fleet = header.fleet;
   fleet.name = in.text();
-  fleet.gpu_types.resize(in.count());
-  for (GpuType& type : fleet.gpu_types) type.name = in.text();
-  fleet.node_types.resize(in.count());
-  for (NodeType& type : fleet.node_types) {
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left)
+    fleet.gpu_types.emplace_back().name = in.text();
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    NodeType& type = fleet.node_types.emplace_back();
     type.name = in.text();
     type.gpu_type = in.u32();
     type.gpus = in.u32();
     type.cpu_milli = in.i64();
     type.memory_mib = in.i64();
-    if (type.cpu_milli < 0 || type.memory_mib < 0) in.refuse();
+    if (type.cpu_milli < 0 || type.cpu_milli > sched::kMostSideUnits || type.memory_mib < 0 ||
+        type.memory_mib > sched::kMostSideUnits)
+      in.refuse();
   }
+  if (fleet.node_types.size() > 0xffff) in.refuse();
   constexpr std::uint64_t kMostNodes = 20'000'000;
   const std::uint64_t nodes = in.u64();
   if (nodes > kMostNodes) in.refuse();
@@ -72,12 +75,12 @@ JournalHeader decode_header(ByteReader& in) {
     }
     fleet.node_type_of.insert(fleet.node_type_of.end(), count, static_cast<std::uint16_t>(type));
   }
-  fleet.fabric.resize(in.count());
-  for (Partition& partition : fleet.fabric) {
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Partition& partition = fleet.fabric.emplace_back();
     partition.level = in.text();
     const std::size_t vertices = in.count();
     partition.first.push_back(0);
-    for (std::size_t vertex = 0; vertex < vertices; ++vertex) {
+    for (std::size_t vertex = 0; vertex < vertices && in.ok(); ++vertex) {
       const std::uint64_t size = in.u64();
       if (size == 0 || size > nodes - partition.first.back()) {
         in.refuse();

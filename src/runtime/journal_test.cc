@@ -242,6 +242,10 @@ TEST(Journal, EventsThatMakeNoSenseAreRefused) {
   EXPECT_THAT(problem_with({}, Instant{-1}), HasSubstr("time"));
   EXPECT_THAT(problem_with({}, Instant::max()), HasSubstr("time"));
   EXPECT_EQ(problem_with({Event::tenant_added(TenantId{0}, 1)}, Instant{}), "");
+  std::vector<sched::Event> chain;
+  for (std::uint32_t tenant = 0; tenant < 100; ++tenant)
+    chain.push_back(Event::tenant_added(TenantId{tenant}, 1));
+  EXPECT_THAT(problem_with(chain, Instant{}), HasSubstr("too deep"));
 }
 
 TEST(Journal, WriteErrorsAreReported) {

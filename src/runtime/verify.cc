@@ -34,6 +34,8 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
     case EventKind::kTenantAdded:
       if (event.parent.value() >= state.pending.tenants() || event.weight == 0)
         return "a tenant has no parent";
+      if (state.pending.fair_share().depth(event.parent) >= sched::FairShare::kMostDepth)
+        return "the tenant tree is too deep";
       return "";
     case EventKind::kJobSubmitted:
       if (event.job.value() != state.next_job || !event.job.valid()) return "a job's id is out of order";

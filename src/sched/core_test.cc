@@ -406,6 +406,20 @@ TEST(Core, AFailedNodesJobsWaitAgainInTheirOldPlace) {
   }
 }
 
+TEST(Core, AJobThatNeedsNoGpuWaitsForNodesOnAUniformFleet) {
+  for (const std::string_view policy : {"easy", "fifo", "gigawerk", "conservative"}) {
+    Case cluster(flat_fleet(2), policy);
+    EXPECT_TRUE(cluster.core().state().uniform);
+    cluster.apply(Event::node_down(NodeId{0}));
+    const std::uint32_t job = cluster.submit(2, 0, 100);
+    EXPECT_EQ(cluster.starts(), Jobs{}) << policy;
+    EXPECT_NE(cluster.reason(job), Reason::kNone) << policy;
+    cluster.at(1);
+    cluster.apply(Event::node_up(NodeId{0}));
+    EXPECT_EQ(cluster.starts(), Jobs{job}) << policy;
+  }
+}
+
 /// Limits that add up past the end of time neither wrap nor stop the queue.
 TEST(Core, EndlessLimitsAreSurvived) {
   for (const std::string_view policy : {"conservative", "easy", "gigawerk"}) {

@@ -25,6 +25,12 @@ void FairShare::add_tenant(TenantId parent, std::uint32_t weight) {
   nodes_.push_back(std::move(node));
 }
 
+std::uint32_t FairShare::depth(TenantId tenant) const {
+  std::uint32_t depth = 0;
+  for (; tenant != TenantId{0}; tenant = nodes_[tenant.value()].parent) ++depth;
+  return depth;
+}
+
 double FairShare::key_of(const Node& node) const {
   const double committed = static_cast<double>(node.running_milli) * 1e-3 * commitment_s_ * inflation_;
   return (node.usage + committed) / node.weight;

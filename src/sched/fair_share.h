@@ -27,6 +27,10 @@ class FairShare {
     return static_cast<std::uint32_t>(nodes_[tenant.value()].weight);
   }
 
+  /// Steps from the root; the tree may not be deeper than kMostDepth.
+  static constexpr std::uint32_t kMostDepth = 64;
+  [[nodiscard]] std::uint32_t depth(TenantId tenant) const;
+
   /// Charges running usage up to `now` if a charge interval has passed. True if the order may have changed.
   bool advance(Instant now);
 

@@ -81,11 +81,10 @@ class NodePass final : public Pass {
     needs_new_ = in.u64() != 0;
     const std::size_t count = in.count();
     nodes_.clear();
+    if (!in.ok() || pool_ >= state.pools.size() || (count > 0 && !reserved_.valid())) return false;
     for (std::size_t index = 0; index < count; ++index) {
       const std::uint32_t node = in.u32();
-      if (!in.ok() || pool_ >= state.pools.size() || node >= state.pools[pool_]->nodes() ||
-          state.pools[pool_]->is_held(node))
-        return false;
+      if (!in.ok() || node >= state.pools[pool_]->nodes() || state.pools[pool_]->is_held(node)) return false;
       state.pools[pool_]->hold(node);
       nodes_.push_back(node);
     }

@@ -66,18 +66,33 @@ bool Core::restore(std::string_view snapshot) {
   const std::uint64_t releases = in.u64();
   const auto last_seen = JobId{in.u32()};
   const std::uint64_t flags = in.u64();
+  // Every job between was seen by the pass before the snapshot, but for a batch that still awaits its plan.
+  constexpr std::uint32_t kMostUnseen = 1U << 20;
+  const std::uint32_t seen = last_seen.valid() ? last_seen.value() + 1 : 0;
+  if (!in.ok() || now_ < Instant{} || now_ > kLastInstant || !JobId{next_job}.valid() || seen > next_job ||
+      next_job - seen > kMostUnseen)
+    return false;
   Plan ignored;
   const std::size_t tenants = in.count();
   for (std::size_t tenant = 0; tenant < tenants; ++tenant) {
     const TenantId parent{in.u32()};
     const std::uint32_t weight = in.u32();
-    if (!in.ok() || weight == 0 || parent.value() >= state_.pending.tenants()) return false;
+    if (!in.ok() || weight == 0 || parent.value() >= state_.pending.tenants() ||
+        state_.pending.fair_share().depth(parent) >= FairShare::kMostDepth)
+      return false;
     state_.apply(Event::tenant_added(parent, weight), now_, ignored);
   }
   FairShare::State shares;
   shares.charged_to = Instant{in.i64()};
   shares.inflation = in.f64();
-  for (std::size_t tenant = 0; tenant <= tenants; ++tenant) shares.usage.push_back(in.f64());
+  const auto sensible = [](double value) { return value > -1e200 && value < 1e200; };  // Not so for a NaN.
+  if (shares.charged_to < Instant{} || shares.charged_to > now_ || !sensible(shares.inflation) ||
+      shares.inflation < 1)
+    return false;
+  for (std::size_t tenant = 0; tenant <= tenants; ++tenant) {
+    shares.usage.push_back(in.f64());
+    if (!sensible(shares.usage.back())) return false;
+  }
   for (const auto& pool : state_.pools) {
     const std::size_t down = in.count();
     for (std::size_t index = 0; index < down; ++index) {
@@ -90,10 +105,10 @@ bool Core::restore(std::string_view snapshot) {
   for (std::size_t index = 0; index < jobs; ++index) {
     const JobId id{in.u32()};
     const JobRequest request = decode_request(in);
-    const auto reason = static_cast<Reason>(in.u8());
+    const std::uint8_t reason = in.u8();
     const bool running = in.u64() != 0;
-    if (!in.ok() || id.value() >= next_job || state_.jobs.find(id) != nullptr ||
-        request.limit <= Nanoseconds{0} || request.tenant.value() > tenants)
+    if (!in.ok() || id.value() >= next_job || state_.jobs.find(id) != nullptr || reason >= kReasons ||
+        !request_problem(request).empty() || request.tenant.value() > tenants)
       return false;
     state_.next_job = id.value();  // Ids come in order; those between have left the system.
     state_.apply(Event::job_submitted(id, request), now_, ignored);
@@ -102,19 +117,19 @@ bool Core::restore(std::string_view snapshot) {
     if (running) {
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);
-      if (!in.ok() || placement.pool >= state_.pools.size() ||
+      if (!in.ok() || placement.pool >= state_.pools.size() || expected_end < Instant{} ||
           !state_.pools[placement.pool]->is_free(request.shape, placement))
         return false;
       state_.start_at(*job, std::move(placement), expected_end, now_, ignored);
     }
-    state_.jobs[id].reason = reason;
+    state_.jobs[id].reason = static_cast<Reason>(reason);
   }
   state_.next_job = next_job;
   state_.releases = releases;
   state_.changes = {(flags & 1) != 0, (flags & 2) != 0, last_seen};
   const std::vector<std::int64_t> running_milli = state_.pending.fair_share().save().running_milli;
   state_.pending.fair_share().restore({shares.charged_to, shares.inflation, shares.usage, running_milli});
-  return pass_->restore(state_, in) && in.done();
+  return pass_->restore(state_, in) && in.done() && check().empty();
 }
 
 }  // namespace gw::sched

@@ -96,6 +96,29 @@ TEST(Snapshot, AnyTruncationIsRefused) {
   }
 }
 
+/// Damage that no checksum has caught yet: refused, or a state that keeps its invariants.
+TEST(Snapshot, DamageNeverBreaksTheCore) {
+  std::uint64_t refused = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    const Taken taken = take(seed);
+    Rng rng(seed);
+    for (int trial = 0; trial < 60; ++trial) {
+      std::string damaged = taken.bytes;
+      for (std::int64_t flips = rng.between(1, 3); flips > 0; --flips)
+        damaged[rng.below(damaged.size())] = static_cast<char>(rng.below(256));
+      Core core(taken.fleet, taken.policy);
+      if (!core.restore(damaged)) {
+        ++refused;
+        continue;
+      }
+      ASSERT_EQ(core.check(), "") << "seed " << seed << ", trial " << trial;
+      core.plan(kLastInstant);
+      ASSERT_EQ(core.check(), "") << "seed " << seed << ", trial " << trial;
+    }
+  }
+  EXPECT_GT(refused, 600U);
+}
+
 TEST(Snapshot, AnotherFleetsSnapshotIsRefused) {
   const Taken taken = take(7);
   EXPECT_FALSE(Core(flat_fleet(1), taken.policy).restore(taken.bytes));
