@@ -250,7 +250,7 @@ TEST(Scenario, HundredThousandGpusInThirtyLinesReadFast) {
     EXPECT_EQ(fleet->fabric[2].vertices(), 25U);
   }
   RecordProperty("read_ms", fmt::format("{:.1f}", best_ms));
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && !defined(GW_INSTRUMENTED)
   EXPECT_LT(best_ms, 50);
 #endif
 }
