@@ -43,6 +43,7 @@ lint: ## Check format, clang-tidy (files changed since main; ALL=1 for all), spe
 
 coverage: ## Measure which lines the tests run
 	@tools/setup.sh test coverage
+	@tools/build.sh coverage
 	@tools/build.sh coverage coverage
 
 install: ## Install under PREFIX (/usr/local); DESTDIR is honoured
