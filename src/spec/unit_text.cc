@@ -185,7 +185,11 @@ std::string amount_text(double value, Unit unit) {
     if (best.empty() || (count >= 1 ? text.size() <= best.size() + 2 : text.size() < best.size()))
       best = std::move(text);
   }
-  if (best.empty()) best = fmt::format("{}{}{}", value / all.back().factor, gap, all.back().text);
+  if (best.empty()) {  // No exact short form: plain decimals, as exponents are not read back.
+    std::string digits = fmt::format("{:.24f}", value / all.back().factor);
+    digits.erase(digits.find_last_not_of('0') + 1);
+    best = fmt::format("{}{}{}", digits, gap, all.back().text);
+  }
   return best;
 }
 
