@@ -7,7 +7,7 @@
 // in order, which lets jobs move up. Counts do not see fragmentation: a job whose slot has come but that fits
 // no nodes waits and keeps its slot.
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "base/check.h"
 #include "sched/pass.h"
@@ -80,8 +80,10 @@ class ConservativePass final : public Pass {
 
   void run(State& state, Instant now, Plan& plan) override {
     if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
-    const bool rebuild = !valid_ || !fifo_ || state.changes.irregular || overdue(state, now);
-    std::vector<JobId> due;
+    // Where places matter, counts go astray of what really starts, so old reservations may not stand.
+    const bool rebuild =
+        !valid_ || !fifo_ || !state.uniform || state.changes.irregular || overdue(state, now);
+    std::vector<std::pair<JobId, std::uint32_t>> due;
     valid_ = true;
     if (rebuild) {
       rebuild_profiles(state, now);
@@ -89,10 +91,10 @@ class ConservativePass final : public Pass {
       promise_ = {};
     } else {
       for (Profile& profile : profiles_) profile.advance(now);
-      for (auto at = due_.begin(); at != due_.end() && at->first <= now; at = due_.erase(at))
-        due.push_back(at->second);
+      for (auto at = due_.begin(); at != due_.end() && at->first.first <= now; at = due_.erase(at))
+        due.emplace_back(at->first.second, at->second);
       std::sort(due.begin(), due.end());
-      for (const JobId id : due) start_due(state, state.jobs[id], now, plan);
+      for (const auto& [id, pool] : due) start_due(state, state.jobs[id], pool, now, plan);
     }
     state.pending.scan(
         rebuild ? JobId{} : state.changes.last_seen, [] { return PendingQueue::Bounds{}; },
@@ -139,8 +141,11 @@ class ConservativePass final : public Pass {
     }
   }
 
-  void start_due(State& state, Job& job, Instant now, Plan& plan) {
-    if (std::optional<Placement> placement = state.place(job, View::kOpen)) {
+  void start_due(State& state, Job& job, std::uint32_t pool, Instant now, Plan& plan) {
+    std::optional<Placement> placement =
+        state.pools[pool]->place(job.request.shape, View::kOpen, state.policy.placement);
+    if (placement) {
+      placement->pool = pool;
       state.start(job, std::move(*placement), now, plan);
     } else {
       valid_ = false;  // The counts were not enough: plan anew next time.
@@ -164,7 +169,7 @@ class ConservativePass final : public Pass {
     profiles_[best_pool].reserve(best, job.request.limit, demand(job));
     if (best > now) {
       if (!promise_.job.valid()) promise_ = {job.id, best};
-      if (fifo_) due_.insert({best, job.id});
+      if (fifo_) due_[{best, job.id}] = best_pool;
       return false;
     }
     std::optional<Placement> placement =
@@ -181,8 +186,9 @@ class ConservativePass final : public Pass {
   bool fifo_;
   bool valid_ = false;
   std::vector<Profile> profiles_;
-  std::set<std::pair<Instant, JobId>> due_;  ///< Reserved starts of waiting jobs.
-  Promise promise_;                          ///< Of the first job that waits.
+  std::map<std::pair<Instant, JobId>, std::uint32_t>
+      due_;          ///< Reserved starts of waiting jobs, and their pools.
+  Promise promise_;  ///< Of the first job that waits.
 };
 
 }  // namespace
