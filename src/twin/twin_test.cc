@@ -1,0 +1,226 @@
+// Seeded whole-system runs with failures, and the recorded logs through the whole pipeline.
+#include "twin/twin.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/rng.h"
+#include "runtime/journal.h"
+#include "sched/reference.h"
+#include "workload/trace.h"
+
+namespace gw::twin {
+namespace {
+
+/// A stream of jobs that are at hand.
+class VectorStream final : public workload::JobStream {
+ public:
+  VectorStream(std::vector<TraceJob> jobs, TenantTree tenants)
+      : jobs_(std::move(jobs)), tenants_(std::move(tenants)) {}
+  Result<bool> next(TraceJob& job) override {
+    if (at_ == jobs_.size()) return false;
+    job = jobs_[at_++];
+    return true;
+  }
+  [[nodiscard]] const TenantTree& tenants() const override { return tenants_; }
+  [[nodiscard]] const std::vector<std::string>& gpu_types() const override { return gpu_types_; }
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
+  [[nodiscard]] const workload::RowCounts& counts() const override { return counts_; }
+
+ private:
+  std::vector<TraceJob> jobs_;
+  TenantTree tenants_;
+  std::vector<std::string> gpu_types_;
+  std::vector<std::string> classes_{"job"};
+  workload::RowCounts counts_;
+  std::size_t at_ = 0;
+};
+
+struct RandomRun {
+  Fleet fleet;
+  std::vector<TraceJob> jobs;
+  TenantTree tenants;
+  TwinOptions options;
+};
+
+/// Every seed is a configuration: fleet, fabric, tenants, jobs, policy, failure rate.
+RandomRun random_run(std::uint64_t seed) {
+  Rng rng = Rng(seed).split("whole-system");
+  RandomRun run;
+  static constexpr std::uint32_t kGpus[] = {1, 2, 4, 8, 16};
+  const std::uint32_t gpus = kGpus[rng.below(5)];
+  const auto nodes = static_cast<std::uint32_t>(rng.between(1, 40));
+  run.fleet = flat_fleet(nodes, gpus);
+  if (rng.chance(0.5)) run.fleet.node_types[0].cpu_milli = 1000 * rng.between(8, 64);
+  if (rng.chance(0.3)) {  // A second pool.
+    NodeType other = run.fleet.node_types[0];
+    other.name = "other";
+    other.gpus = kGpus[rng.below(5)];
+    run.fleet.node_types.push_back(other);
+    for (std::uint32_t node = nodes / 2; node < nodes; ++node) run.fleet.node_type_of[node] = 1;
+  }
+  if (rng.chance(0.7)) {
+    Partition leaf{"leaf", {0}};
+    while (leaf.first.back() < nodes)
+      leaf.first.push_back(
+          std::min(nodes, leaf.first.back() + static_cast<std::uint32_t>(rng.between(1, 9))));
+    run.fleet.fabric.insert(run.fleet.fabric.begin(), leaf);
+  }
+  for (int org = 0; org < 3; ++org) {
+    const TenantId id = run.tenants.add(TenantTree::root(), "org-" + std::to_string(org),
+                                        static_cast<std::uint32_t>(rng.between(1, 5)));
+    run.tenants.add(id, "project");
+  }
+  const std::vector<PolicyName>& policies = policy_names();
+  run.options.policy = *policy_by_name(policies[rng.below(policies.size())].name);
+  run.options.policy.patience = hours(rng.between(0, 20));
+  run.options.seed = seed;
+  run.options.check_every = 1;
+  if (rng.chance(0.7)) {
+    run.options.faults.node_failures_per_1000_node_days = static_cast<double>(rng.between(10, 200));
+    run.options.faults.restart_time = minutes(rng.between(0, 20));
+  }
+  Instant now;
+  const std::int64_t count = rng.between(20, 150);
+  for (std::int64_t index = 0; index < count; ++index) {
+    now = now + seconds(rng.between(0, 1800));
+    TraceJob job;
+    job.id = std::to_string(index + 1);
+    job.request.tenant = TenantId{static_cast<std::uint32_t>(rng.between(1, run.tenants.size() - 1))};
+    job.request.submit = now;
+    job.truth.run_time = seconds(rng.between(0, 40'000));
+    job.request.limit = std::max(seconds(1), job.truth.run_time + seconds(rng.between(-100, 20'000)));
+    job.request.priority = static_cast<std::int32_t>(rng.between(0, 2));
+    if (rng.chance(0.5)) job.request.checkpoint_interval = minutes(rng.between(1, 120));
+    Shape& shape = job.request.shape;
+    if (rng.chance(0.15)) {
+      shape.gpu_milli = static_cast<std::uint32_t>(rng.between(1, 999));
+    } else if (rng.chance(0.25)) {
+      shape.nodes = 0;
+      shape.gpus = static_cast<std::uint32_t>(rng.between(1, 3 * gpus));
+    } else {
+      shape.nodes = static_cast<std::uint32_t>(rng.chance(0.6) ? 1 : rng.between(1, nodes));
+      shape.gpus = static_cast<std::uint32_t>(rng.between(0, gpus));
+      if (rng.chance(0.2)) {
+        shape.level = 0;
+        shape.level_required = rng.chance(0.5);
+      }
+    }
+    if (rng.chance(0.3)) shape.cpu_milli = 1000 * rng.between(1, 10);
+    run.jobs.push_back(job);
+  }
+  return run;
+}
+
+std::string journal_of(const RandomRun& run, const std::filesystem::path& path, RunSummary& summary) {
+  VectorStream stream(run.jobs, run.tenants);
+  auto journal = runtime::JournalWriter::create(path.string(), {"test", run.fleet, run.options.policy}, 7);
+  EXPECT_TRUE(journal.has_value());
+  TwinOptions options = run.options;
+  options.store = journal->get();
+  Result<RunSummary> result = run_twin(run.fleet, stream, options);
+  EXPECT_TRUE(result.has_value()) << result.error().message;
+  summary = std::move(*result);
+  EXPECT_TRUE((*journal)->close().has_value());
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+/// Capacity, index and ledger invariants after every pass (check_every = 1 aborts on a breach); every job
+/// ends up somewhere; equal seeds give equal bytes; the journal's every plan is repeated, also from each
+/// snapshot.
+TEST(WholeSystem, HundredSeededRunsKeepEveryInvariant) {
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("gw-whole-system-" + std::to_string(::getpid()));
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const RandomRun run = random_run(seed);
+    ASSERT_EQ(check_fleet(run.fleet), "");
+    RunSummary summary;
+    const std::string first = journal_of(run, path, summary);
+    EXPECT_EQ(summary.jobs.submitted, run.jobs.size());
+    EXPECT_EQ(summary.jobs.finished + summary.jobs.rejected, run.jobs.size());
+    const Result<runtime::VerifyReport> verified = runtime::verify_journal(path.string());
+    ASSERT_TRUE(verified.has_value()) << verified.error().message;
+    EXPECT_GT(verified->snapshots, 0U);
+    RunSummary again;
+    ASSERT_EQ(journal_of(run, path, again), first) << "equal seeds, other bytes";
+  }
+  std::filesystem::remove(path);
+}
+
+std::filesystem::path recorded(const char* name) {
+  const char* data = std::getenv("GIGAWERK_DATA");
+  const std::filesystem::path folder =
+      data != nullptr ? data : std::filesystem::path(GW_SOURCE_DIR) / "../shared/data";
+  return folder / "canonical" / name;
+}
+
+double mean_wait(const std::filesystem::path& log, std::uint32_t processors, const char* policy) {
+  auto stream = workload::open_trace(log.string());
+  EXPECT_TRUE(stream.has_value());
+  const Fleet fleet = flat_fleet(processors);
+  TwinOptions options;
+  options.policy = *policy_by_name(policy);
+  const Result<RunSummary> summary = run_twin(fleet, **stream, options);
+  EXPECT_TRUE(summary.has_value());
+  return summary->wait_s.mean;
+}
+
+/// Mean waits that independent simulators give on these logs (first come first served: to the printed digit).
+TEST(RecordedLogs, MeanWaitsAreThePublishedOnes) {
+  if (!std::filesystem::exists(recorded("nasa.swf")))
+    GTEST_SKIP() << "no recorded workloads; set GIGAWERK_DATA";
+  const auto tenths = [](double wait) { return std::round(wait * 10) / 10; };
+  EXPECT_EQ(tenths(mean_wait(recorded("lublin256.swf"), 256, "fifo")), 2388443.8);
+  EXPECT_EQ(tenths(mean_wait(recorded("theta22.swf"), 4360, "fifo")), 159516.2);
+  EXPECT_EQ(tenths(mean_wait(recorded("nasa.swf"), 128, "fifo")), 8.1);
+  EXPECT_EQ(std::round(mean_wait(recorded("lublin256.swf"), 256, "easy")), 97156);
+  EXPECT_EQ(std::round(mean_wait(recorded("theta22.swf"), 4360, "easy")), 43818);
+}
+
+/// Start times on recorded logs equal those of the slow reference (its cost is cubic, so the first jobs).
+TEST(RecordedLogs, StartTimesEqualTheReference) {
+  if (!std::filesystem::exists(recorded("nasa.swf")))
+    GTEST_SKIP() << "no recorded workloads; set GIGAWERK_DATA";
+  using sched::reference::Rule;
+  struct Case {
+    const char* log;
+    std::uint32_t processors;
+    std::size_t easy_jobs;
+    std::size_t conservative_jobs;
+  };
+  for (const Case& test : {Case{"nasa.swf", 128, 1000, 400}, Case{"lublin256.swf", 256, 400, 120},
+                           Case{"theta22.swf", 4360, 500, 150}, Case{"philly82k.swf", 432, 1000, 200}}) {
+    auto stream = workload::open_trace(recorded(test.log).string());
+    ASSERT_TRUE(stream.has_value());
+    std::vector<sched::reference::SimpleJob> jobs;
+    TraceJob job;
+    while (jobs.size() < test.easy_jobs && *(*stream)->next(job)) {
+      jobs.push_back({job.request.submit.count() / kNanosecondsPerSecond,
+                      job.truth.run_time.count() / kNanosecondsPerSecond,
+                      job.request.limit.count() / kNanosecondsPerSecond, job.request.shape.gpus});
+    }
+    const Fleet fleet = flat_fleet(test.processors);
+    EXPECT_EQ(sched::reference::simulate_core(jobs, fleet, *policy_by_name("easy")),
+              sched::reference::simulate(jobs, test.processors, Rule::kEasy))
+        << test.log;
+    EXPECT_EQ(sched::reference::simulate_core(jobs, fleet, *policy_by_name("fifo")),
+              sched::reference::simulate(jobs, test.processors, Rule::kFifo))
+        << test.log;
+    jobs.resize(std::min(jobs.size(), test.conservative_jobs));
+    EXPECT_EQ(sched::reference::simulate_core(jobs, fleet, *policy_by_name("conservative")),
+              sched::reference::simulate(jobs, test.processors, Rule::kConservative))
+        << test.log;
+  }
+}
+
+}  // namespace
+}  // namespace gw::twin
