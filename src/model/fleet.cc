@@ -88,7 +88,8 @@ std::string check_fleet(const Fleet& fleet) {
   for (std::size_t level = 0; level < fleet.feed.size(); ++level) {
     const FeedLevel& feed = fleet.feed[level];
     std::string problem = check_partition(feed.partition, fleet.nodes());
-    if (problem.empty() && level > 0) problem = check_nesting(fleet.feed[level - 1].partition, feed.partition);
+    if (problem.empty() && level > 0)
+      problem = check_nesting(fleet.feed[level - 1].partition, feed.partition);
     if (problem.empty() && feed.capacity.size() != feed.partition.vertices())
       problem = fmt::format("feed level `{}` has {} capacities for {} vertices", feed.partition.level,
                             feed.capacity.size(), feed.partition.vertices());
@@ -99,7 +100,8 @@ std::string check_fleet(const Fleet& fleet) {
 
 Fleet flat_fleet(std::uint32_t nodes, std::uint32_t processors_per_node) {
   Fleet fleet;
-  fleet.name = fmt::format("{} nodes of {} processor{}", nodes, processors_per_node, processors_per_node == 1 ? "" : "s");
+  fleet.name = fmt::format("{} nodes of {} processor{}", nodes, processors_per_node,
+                           processors_per_node == 1 ? "" : "s");
   NodeType type;
   type.name = "node";
   type.gpus = processors_per_node;

@@ -1,7 +1,8 @@
 // Fleet: the machines that a run decides over, as flat arrays that hold 1,000,000 GPUs in a few megabytes.
 //
-// Nodes are numbered in depth-first order of the site, so every hall, row, rack, NVLink domain, leaf and spine is
-// a contiguous range of node ids. Both trees over the nodes (fabric and feed) are lists of such partitions.
+// Nodes are numbered in depth-first order of the site, so every hall, row, rack, NVLink domain, leaf and
+// spine is a contiguous range of node ids. Both trees over the nodes (fabric and feed) are lists of such
+// partitions.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +16,17 @@ namespace gw {
 
 /// An accelerator type of the catalog. Rates are dense (no sparsity), in TFLOP/s per GPU; 0 = not published.
 struct GpuType {
-  std::string name;    ///< Stable key, e.g. `b200`.
-  std::string title;   ///< As the vendor writes it.
+  std::string name;   ///< Stable key, e.g. `b200`.
+  std::string title;  ///< As the vendor writes it.
   std::string vendor;
   double dense_bf16_tflops = 0;
   double dense_fp8_tflops = 0;
   double dense_fp4_tflops = 0;
   Bytes memory;
-  double memory_tb_s = 0;              ///< HBM or GDDR bandwidth, TB/s.
-  double scaleup_gbyte_s = 0;          ///< NVLink or like, GB/s per GPU in one direction.
+  double memory_tb_s = 0;      ///< HBM or GDDR bandwidth, TB/s.
+  double scaleup_gbyte_s = 0;  ///< NVLink or like, GB/s per GPU in one direction.
   std::uint32_t scaleup_domain_gpus = 1;
-  Milliwatts power_max;                ///< TDP of one GPU.
+  Milliwatts power_max;  ///< TDP of one GPU.
   Milliwatts power_idle;
   std::string source;
 };
@@ -45,8 +46,9 @@ struct NodeType {
 
 /// One level of a tree over the nodes: vertex v holds the nodes [first[v], first[v + 1]).
 struct Partition {
-  std::string level;                 ///< `rack`, `leaf`, `site`, ...
-  std::vector<std::uint32_t> first;  ///< Ascending; front() == 0, back() == number of nodes; size() == vertices + 1.
+  std::string level;  ///< `rack`, `leaf`, `site`, ...
+  std::vector<std::uint32_t>
+      first;  ///< Ascending; front() == 0, back() == number of nodes; size() == vertices + 1.
 
   [[nodiscard]] std::uint32_t vertices() const {
     return first.empty() ? 0 : static_cast<std::uint32_t>(first.size() - 1);
@@ -65,8 +67,8 @@ struct Site {
   std::vector<std::string> jurisdictions;  ///< Whose courts can compel the operator: `DE`, `EU`, ...
   double latitude_deg = 0;
   double longitude_deg = 0;
-  double pue = 1.0;                        ///< Facility power over IT power.
-  Milliwatts grid_capacity;                ///< Of the grid connection, facility side; 0 = not given.
+  double pue = 1.0;          ///< Facility power over IT power.
+  Milliwatts grid_capacity;  ///< Of the grid connection, facility side; 0 = not given.
   double tariff_eur_per_mwh = 0;
   double carbon_g_per_kwh = 0;
 };
@@ -85,8 +87,8 @@ struct Fleet {
   std::vector<NodeType> node_types;
   std::vector<Site> sites;
   std::vector<std::uint16_t> node_type_of;  ///< Per node, index into node_types.
-  /// Smallest span first (e.g. nvlink, leaf, spine, site, fleet); each level nests in the next; the last has one
-  /// vertex that holds every node. A single node is below the first level and is not listed.
+  /// Smallest span first (e.g. nvlink, leaf, spine, site, fleet); each level nests in the next; the last has
+  /// one vertex that holds every node. A single node is below the first level and is not listed.
   std::vector<Partition> fabric;
   /// Smallest first (rack, row, hall, site); may be empty.
   std::vector<FeedLevel> feed;
@@ -103,8 +105,8 @@ struct Fleet {
 /// Empty when every invariant of `fleet` holds, else what is wrong (for tests and for readers' last line).
 std::string check_fleet(const Fleet& fleet);
 
-/// N identical nodes with `processors_per_node` processors (as GPUs of no type) in one flat fabric: the setting of
-/// studies on Standard Workload Format logs.
+/// N identical nodes with `processors_per_node` processors (as GPUs of no type) in one flat fabric: the
+/// setting of studies on Standard Workload Format logs.
 Fleet flat_fleet(std::uint32_t nodes, std::uint32_t processors_per_node = 1);
 
 }  // namespace gw

@@ -11,20 +11,20 @@ namespace gw {
 
 /// The resources of one job. Jobs of equal shape are interchangeable for placement.
 ///
-/// Three forms: a gang of `nodes` > 0 nodes with `gpus` GPUs on each; `nodes` == 0: `gpus` GPUs anywhere in one
-/// pool; `gpu_milli` in 1..999: a share of a single GPU (then nodes == 1 and gpus == 0). `nodes` > 0 with
+/// Three forms: a gang of `nodes` > 0 nodes with `gpus` GPUs on each; `nodes` == 0: `gpus` GPUs anywhere in
+/// one pool; `gpu_milli` in 1..999: a share of a single GPU (then nodes == 1 and gpus == 0). `nodes` > 0 with
 /// gpus == 0 and gpu_milli == 0 asks for CPU and memory only.
 struct Shape {
   static constexpr std::uint8_t kAnyLevel = 0xff;
 
   std::uint32_t nodes = 1;
   std::uint32_t gpus = 0;
-  std::uint32_t gpu_milli = 0;      ///< Thousandths of one GPU; 0 = whole GPUs.
-  std::int64_t cpu_milli = 0;       ///< Per node (in total where nodes == 0); 0 = no wish.
-  std::int64_t memory_mib = 0;      ///< Per node (in total where nodes == 0); 0 = no wish.
-  std::uint64_t gpu_types = 0;      ///< Bit i: GPU type i will do; 0 = any.
-  std::uint8_t level = kAnyLevel;   ///< Fabric level that should hold the whole gang.
-  bool level_required = false;      ///< Wait rather than span more than `level`.
+  std::uint32_t gpu_milli = 0;     ///< Thousandths of one GPU; 0 = whole GPUs.
+  std::int64_t cpu_milli = 0;      ///< Per node (in total where nodes == 0); 0 = no wish.
+  std::int64_t memory_mib = 0;     ///< Per node (in total where nodes == 0); 0 = no wish.
+  std::uint64_t gpu_types = 0;     ///< Bit i: GPU type i will do; 0 = any.
+  std::uint8_t level = kAnyLevel;  ///< Fabric level that should hold the whole gang.
+  bool level_required = false;     ///< Wait rather than span more than `level`.
 
   friend auto operator<=>(const Shape&, const Shape&) = default;
 
@@ -56,7 +56,7 @@ struct JobTruth {
 
 /// A job of a recorded or generated workload.
 struct TraceJob {
-  std::string id;  ///< As the log names it.
+  std::string id;      ///< As the log names it.
   JobRequest request;  ///< `tenant` and `shape.gpu_types` index the stream's own tables.
   JobTruth truth;
   std::uint8_t job_class = 0;  ///< Index into the stream's class names; 0 where the log has none.

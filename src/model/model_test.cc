@@ -48,7 +48,8 @@ TEST(TenantTree, FindsAndMakesChildren) {
 }
 
 TEST(Policy, EveryNameResolves) {
-  for (const PolicyName& policy : policy_names()) EXPECT_TRUE(policy_by_name(policy.name).has_value()) << policy.name;
+  for (const PolicyName& policy : policy_names())
+    EXPECT_TRUE(policy_by_name(policy.name).has_value()) << policy.name;
   EXPECT_FALSE(policy_by_name("lottery").has_value());
 }
 

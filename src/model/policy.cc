@@ -5,10 +5,12 @@ namespace gw {
 
 const std::vector<PolicyName>& policy_names() {
   static const std::vector<PolicyName> names = {
-      {"gigawerk", "hierarchical fair share, node reservations with backfill, smallest fabric span (default)"},
+      {"gigawerk",
+       "hierarchical fair share, node reservations with backfill, smallest fabric span (default)"},
       {"fifo", "first come, first served; nothing overtakes"},
       {"easy", "first come, first served with EASY backfill: the first blocked job holds a reservation"},
-      {"conservative", "first come, first served with conservative backfill: every waiting job holds a reservation"},
+      {"conservative",
+       "first come, first served with conservative backfill: every waiting job holds a reservation"},
       {"sjf", "shortest time limit first; nothing overtakes the first that does not fit"},
       {"sjf-easy", "shortest time limit first with EASY backfill"},
       {"priority", "priority plus age; nothing overtakes"},

@@ -29,8 +29,8 @@ struct PolicyConfig {
   /// Priority + age: waiting this long is worth one step of priority.
   Nanoseconds age_per_priority = hours(1);
 
-  /// Fair share: the longest-waiting gang (more GPUs than one node has) that waits longer than this gets the next
-  /// reservation, whatever its tenant has used: its tenant's small jobs must not starve it.
+  /// Fair share: the longest-waiting gang (more GPUs than one node has) that waits longer than this gets the
+  /// next reservation, whatever its tenant has used: its tenant's small jobs must not starve it.
   Nanoseconds patience = hours(12);
 
   friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;

@@ -12,10 +12,11 @@ TenantTree::TenantTree() { tenants_.emplace_back(); }
 
 namespace {
 auto lower(const auto& sorted, std::uint32_t parent, std::string_view name) {
-  return std::lower_bound(sorted.begin(), sorted.end(), std::pair{parent, name}, [](const auto& entry, const auto& key) {
-    return std::tuple<std::uint32_t, std::string_view>(entry.first.parent, entry.first.name) <
-           std::tuple<std::uint32_t, std::string_view>(key.first, key.second);
-  });
+  return std::lower_bound(
+      sorted.begin(), sorted.end(), std::pair{parent, name}, [](const auto& entry, const auto& key) {
+        return std::tuple<std::uint32_t, std::string_view>(entry.first.parent, entry.first.name) <
+               std::tuple<std::uint32_t, std::string_view>(key.first, key.second);
+      });
 }
 }  // namespace
 
@@ -25,7 +26,8 @@ TenantId TenantTree::find_child(TenantId parent, std::string_view name) const {
   return at->second;
 }
 
-TenantId TenantTree::add(TenantId parent, std::string name, std::uint32_t weight, std::string kind, std::string home) {
+TenantId TenantTree::add(TenantId parent, std::string name, std::uint32_t weight, std::string kind,
+                         std::string home) {
   GW_CHECK(parent.valid() && parent.value() < size());
   GW_CHECK(weight >= 1);
   const TenantId id{size()};

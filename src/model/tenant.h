@@ -11,11 +11,11 @@
 namespace gw {
 
 struct Tenant {
-  std::string name;           ///< Unique among siblings.
-  TenantId parent;            ///< None for the root only.
-  std::uint32_t weight = 1;   ///< Share relative to siblings; >= 1.
-  std::string kind;           ///< `manufacturer`, `mittelstand`, `research`, ...; for reports.
-  std::string home;           ///< ISO 3166-1 alpha-2 home jurisdiction, or empty.
+  std::string name;          ///< Unique among siblings.
+  TenantId parent;           ///< None for the root only.
+  std::uint32_t weight = 1;  ///< Share relative to siblings; >= 1.
+  std::string kind;          ///< `manufacturer`, `mittelstand`, `research`, ...; for reports.
+  std::string home;          ///< ISO 3166-1 alpha-2 home jurisdiction, or empty.
 };
 
 /// Tenants by index; 0 is the root; a parent always comes before its children.

@@ -14,7 +14,7 @@ namespace gw::workload {
 
 /// What reading did with the rows: nothing is dropped without being counted here.
 struct RowCounts {
-  std::uint64_t rows = 0;      ///< Data rows seen.
+  std::uint64_t rows = 0;  ///< Data rows seen.
   std::uint64_t accepted = 0;
   /// Rows left out, by reason; each reason with the place of its first row (`file:line`).
   struct Skipped {
