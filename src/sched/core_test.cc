@@ -205,6 +205,15 @@ TEST(Reservation, IsKeptAmongSharesOfGpus) {
   }
 }
 
+/// Others' CPU and memory can keep a shape from nodes that have the GPUs for it.
+TEST(Reservation, IsKeptAmongJobsShortOfCpuAndMemory) {
+  const PromiseWish wish = plain_wish();
+  for (const std::string_view policy : {"gigawerk", "easy", "sjf-easy"}) {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed)
+      ASSERT_NO_FATAL_FAILURE(expect_promises_kept(policy, seed, wish)) << policy << ", seed " << seed;
+  }
+}
+
 /// With failures, overruns and cancellations promises may break; reasons and invariants may not, and all work
 /// gets done.
 TEST(Core, EveryWaitHasOneReasonAndAllWorkEnds) {

@@ -42,9 +42,30 @@ class Pool {
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const;
   /// Where `shape` fits now among the nodes of `view`; nothing is changed.
   [[nodiscard]] std::optional<Placement> place(const Shape& shape, View view, PlacementKind kind) const;
-  /// Could CPU or memory keep the shape from nodes that have the GPUs, even where all jobs keep to their
-  /// share?
-  [[nodiscard]] bool side_may_bind(const Shape& shape) const;
+  /// CPU (thousandths of cores) and memory (MiB) of one node.
+  struct Side {
+    std::int64_t cpu_milli;
+    std::int64_t memory_mib;
+    [[nodiscard]] bool covers(const Side& need) const {
+      return need.cpu_milli <= cpu_milli && need.memory_mib <= memory_mib;
+    }
+  };
+  /// What a shape takes from a node where it uses `gpus` GPUs.
+  static Side side_on_node(const Shape& shape, std::uint32_t gpus) {
+    return {cpu_on_node(shape, gpus), memory_on_node(shape, gpus)};
+  }
+  /// What is free on a node; more than anyone asks for where the fleet does not say.
+  [[nodiscard]] Side side_free(std::uint32_t node) const {
+    constexpr std::int64_t kPlenty = INT64_MAX / 2;
+    return {cpu_free_.empty() ? kPlenty : cpu_free_[node],
+            memory_free_.empty() ? kPlenty : memory_free_[node]};
+  }
+  /// Does the shape ask for CPU or memory that this pool counts?
+  [[nodiscard]] bool wishes_side(const Shape& shape) const;
+  /// Does the shape ask for no more CPU and memory than its GPUs' share of a node?
+  [[nodiscard]] bool within_share(const Shape& shape) const;
+  /// Nodes with less CPU or memory left than their free GPUs' share.
+  [[nodiscard]] std::uint32_t tight_nodes() const { return tight_nodes_; }
   /// GPUs of the node that no job holds, also where it is held or down.
   [[nodiscard]] std::uint32_t free_count(std::uint32_t node) const {
     return static_cast<std::uint32_t>(std::popcount(free_mask(node)));
@@ -109,8 +130,6 @@ class Pool {
   void change_side(const Shape& shape, const Piece& piece, int sign);
   void change_partial(std::uint32_t node, std::uint32_t gpu, std::int64_t delta_milli);
   void move_partials(std::uint32_t node, std::set<Partial>& from, std::set<Partial>& to);
-  [[nodiscard]] bool wishes_side(const Shape& shape) const;
-  [[nodiscard]] bool within_share(const Shape& shape) const;
   [[nodiscard]] bool side_tight(std::uint32_t node) const;
   [[nodiscard]] bool side_fits(const Shape& shape, std::uint32_t gpus, std::uint32_t node) const;
   /// CPU and memory that a shape takes from one node where it uses `gpus` GPUs.
@@ -134,7 +153,7 @@ class Pool {
   std::vector<std::int64_t> cpu_free_;     ///< Empty where not tracked.
   std::vector<std::int64_t> memory_free_;  ///< Empty where not tracked.
   std::uint32_t held_nodes_ = 0;
-  std::uint32_t tight_nodes_ = 0;  ///< Nodes with less CPU or memory left than their free GPUs' share.
+  std::uint32_t tight_nodes_ = 0;
   /// (node, GPU) -> thousandths left, for partly used GPUs; the sets below order them by what is left.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> partial_remaining_;
   std::set<Partial> open_partials_;  ///< Of open nodes.

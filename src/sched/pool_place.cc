@@ -396,7 +396,6 @@ bool Pool::wishes_side(const Shape& shape) const {
   return (shape.cpu_milli > 0 && !cpu_free_.empty()) || (shape.memory_mib > 0 && !memory_free_.empty());
 }
 
-/// Does the shape ask for no more CPU and memory than its GPUs' share of a node?
 bool Pool::within_share(const Shape& shape) const {
   const std::int64_t used = shape.nodes == 0 ? 1 : shape.gpus;
   const std::int64_t cpu = shape.nodes == 0 ? cpu_on_node(shape, 1) : shape.cpu_milli;
@@ -405,8 +404,6 @@ bool Pool::within_share(const Shape& shape) const {
          (cpu_free_.empty() || cpu * gpus_per_node() <= cpu_milli_ * used) &&
          (memory_free_.empty() || memory * gpus_per_node() <= memory_mib_ * used);
 }
-
-bool Pool::side_may_bind(const Shape& shape) const { return wishes_side(shape) && !within_share(shape); }
 
 std::optional<Placement> Pool::place(const Shape& shape, View view, PlacementKind kind) const {
   if (!may_fit(shape, view)) return std::nullopt;

@@ -7,16 +7,90 @@
 
 namespace gw::sched {
 
+ReservationSearch::Need ReservationSearch::need_of(const Pool& pool, const Shape& shape) {
+  Need need{};
+  need.side = pool.wishes_side(shape);
+  // GPUs anywhere go onto one node if they fit one, also with their CPU and memory.
+  const bool one_node =
+      shape.gpus <= pool.gpus_per_node() && (!need.side || shape.gpus <= 1 || pool.within_share(shape));
+  need.anywhere = shape.nodes == 0 && !one_node;
+  need.per_node = shape.gpus;
+  need.count = need.anywhere ? shape.gpus : std::max(shape.nodes, 1U);
+  return need;
+}
+
 std::optional<ReservationSearch::Answer> ReservationSearch::find(Pool& pool, const EndProfile& running,
                                                                  const JobTable& jobs, const Shape& shape,
                                                                  PlacementKind kind, Instant now,
                                                                  Instant bound) {
-  // CPU, memory, shares of a GPU and required fabric levels need the real search; plain GPUs need counts
-  // only.
-  const bool plain =
-      shape.gpu_milli == 0 && shape.gpus > 0 && !shape.level_required && !pool.side_may_bind(shape);
-  return plain ? find_by_counts(pool, running, jobs, shape, now, bound)
-               : find_by_trial(pool, running, jobs, shape, kind, now, bound);
+  // Shares of a GPU and required fabric levels need the real search; all else needs counts only.
+  return shape.gpu_milli == 0 && !shape.level_required
+             ? find_by_counts(pool, running, jobs, shape, now, bound)
+             : find_by_trial(pool, running, jobs, shape, kind, now, bound);
+}
+
+void ReservationSearch::begin(const Pool& pool) {
+  if (stamps_.size() < pool.nodes()) {
+    stamps_.assign(pool.nodes(), 0);
+    free_.assign(pool.nodes(), Free{});
+    stamp_ = 0;
+  }
+  if (++stamp_ == 0) {
+    std::fill(stamps_.begin(), stamps_.end(), 0U);
+    stamp_ = 1;
+  }
+  touched_.clear();
+  shares_.clear();
+}
+
+std::uint32_t ReservationSearch::provides(const Shape& shape, const Free& free) const {
+  if (!need_.anywhere) {
+    return free.gpus >= need_.per_node &&
+           (!need_.side || free.side.covers(Pool::side_on_node(shape, need_.per_node)));
+  }
+  std::uint32_t most = std::min(free.gpus, need_.count);
+  if (need_.side) {
+    while (most > 0 && !free.side.covers(Pool::side_on_node(shape, most))) --most;
+  }
+  return most;
+}
+
+ReservationSearch::Free ReservationSearch::free_now(const Pool& pool, std::uint32_t node) const {
+  return Free{pool.free_count(node), need_.side ? pool.side_free(node) : Pool::Side{}};
+}
+
+/// What the pool provides now, before anything is given back.
+std::int64_t ReservationSearch::count_now(const Pool& pool, const Shape& shape) const {
+  const CapacityIndex& index = pool.index(View::kOpen);
+  const bool any_node = shape.gpus == 0;  // Then the index, which counts GPUs, cannot tell.
+  if (!any_node && (!need_.side || (pool.tight_nodes() == 0 && pool.within_share(shape))))
+    return index.total(need_.anywhere ? 0 : need_.per_node);
+  std::int64_t count = 0;
+  for (const auto& [provided, node] : candidates(pool, shape)) count += provided;
+  return count;
+}
+
+std::vector<std::pair<std::uint32_t, std::uint32_t>> ReservationSearch::candidates(const Pool& pool,
+                                                                                   const Shape& shape) const {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
+  const auto add = [&](std::uint32_t node, const Free& free) {
+    if (const std::uint32_t provided = provides(shape, free)) found.emplace_back(provided, node);
+  };
+  if (shape.gpus == 0) {
+    for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
+      if (!pool.is_down(node)) add(node, stamps_[node] == stamp_ ? free_[node] : free_now(pool, node));
+    }
+    return found;
+  }
+  for (const std::uint32_t node : touched_) add(node, free_[node]);
+  const CapacityIndex& index = pool.index(View::kOpen);
+  for (std::uint32_t free = need_.anywhere ? 1 : need_.per_node; free <= pool.gpus_per_node(); ++free) {
+    for (std::uint32_t node = index.next_exact(free, 0); node != Bitmap::kNone;
+         node = index.next_exact(free, node + 1)) {
+      if (stamps_[node] != stamp_) add(node, free_now(pool, node));
+    }
+  }
+  return found;
 }
 
 /// Notes that a job's share of a GPU is given back; true if it was the last user's.
@@ -27,13 +101,35 @@ bool ReservationSearch::frees_gpu(const Pool& pool, const Job& job) {
   return (at->second += job.request.shape.gpu_milli) == 1000;
 }
 
-std::uint32_t& ReservationSearch::free_of(const Pool& pool, std::uint32_t node) {
+ReservationSearch::Free& ReservationSearch::free_of(const Pool& pool, std::uint32_t node) {
   if (stamps_[node] != stamp_) {
     stamps_[node] = stamp_;
-    free_[node] = pool.is_down(node) ? 0 : pool.free_count(node);
+    free_[node] = free_now(pool, node);
     touched_.push_back(node);
   }
   return free_[node];
+}
+
+/// Gives a running job's nodes back; how much more they provide then.
+std::int64_t ReservationSearch::give(const Pool& pool, const Shape& shape, const Job& job) {
+  const Shape& given = job.request.shape;
+  const bool gives_gpus = given.gpu_milli == 0 ? given.gpus > 0 : frees_gpu(pool, job);
+  if (!gives_gpus && !need_.side) return 0;
+  std::int64_t more = 0;
+  for (const Piece& piece : job.placement.pieces) {
+    const auto used = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
+    const std::uint32_t gpus = gives_gpus ? used : 0;
+    const Pool::Side side = need_.side ? Pool::side_on_node(given, used) : Pool::Side{};
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      Free& free = free_of(pool, node);
+      const std::uint32_t before = provides(shape, free);
+      free.gpus += gpus;
+      free.side.cpu_milli += side.cpu_milli;
+      free.side.memory_mib += side.memory_mib;
+      more += std::int64_t{provides(shape, free)} - before;
+    }
+  }
+  return more;
 }
 
 std::optional<ReservationSearch::Answer> ReservationSearch::find_by_counts(const Pool& pool,
@@ -41,79 +137,42 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find_by_counts(const
                                                                            const JobTable& jobs,
                                                                            const Shape& shape, Instant now,
                                                                            Instant bound) {
-  if (stamps_.size() < pool.nodes()) {
-    stamps_.assign(pool.nodes(), 0);
-    free_.assign(pool.nodes(), 0);
-    stamp_ = 0;
-  }
-  if (++stamp_ == 0) {
-    std::fill(stamps_.begin(), stamps_.end(), 0U);
-    stamp_ = 1;
-  }
-  touched_.clear();
-  shares_.clear();
-  // A gang counts nodes with enough free GPUs; GPUs anywhere count GPUs (on one node if they fit one).
-  const bool anywhere = shape.nodes == 0 && shape.gpus > pool.gpus_per_node();
-  const std::uint32_t on_node = anywhere ? 0 : shape.gpus;
-  const std::int64_t need = anywhere ? shape.gpus : std::max(shape.nodes, 1U);
-  std::int64_t count = pool.index(View::kOpen).total(on_node);
+  begin(pool);
+  need_ = need_of(pool, shape);
+  std::int64_t count = count_now(pool, shape);
   Instant end = now;
   bool done = false;
   running.for_each([&](const EndProfile::Entry& entry) {
     const Instant when = std::max(entry.end, now);
-    if (count >= need && (when != end || when == now)) {  // Jobs past their limits need not all end for it.
+    if (count >= need_.count &&
+        (when != end || when == now)) {  // Jobs past their limits need not all end for it.
       done = true;
       return false;
     }
     if (when >= bound) return false;
     end = when;
-    const Job& job = jobs[entry.job];
-    if (job.request.shape.gpu_milli != 0 && !frees_gpu(pool, job)) return true;
-    for (const Piece& piece : job.placement.pieces) {
-      const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
-      if (gpus == 0) continue;
-      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
-        std::uint32_t& free = free_of(pool, node);
-        if (anywhere) {
-          count += gpus;
-        } else {
-          count += free < on_node && free + gpus >= on_node;
-        }
-        free += gpus;
-      }
-    }
+    count += give(pool, shape, jobs[entry.job]);
     return true;
   });
-  if (!done && count < need) return std::nullopt;
-  const auto wanted = static_cast<std::uint32_t>(need);
-  return Answer{end, anywhere ? choose_anywhere(pool, wanted) : choose_gang(pool, on_node, wanted)};
+  if (!done && count < need_.count) return std::nullopt;
+  return Answer{end, need_.anywhere ? choose_anywhere(pool, shape) : choose_gang(pool, shape)};
 }
 
-/// Of the nodes with at least `gpus` free then: from the smallest part of the fabric that has `need` of them.
-std::vector<std::uint32_t> ReservationSearch::choose_gang(const Pool& pool, std::uint32_t gpus,
-                                                          std::uint32_t need) const {
-  std::vector<std::uint32_t> candidates;
-  for (const std::uint32_t node : touched_) {
-    if (free_[node] >= gpus) candidates.push_back(node);
-  }
-  const CapacityIndex& index = pool.index(View::kOpen);
-  for (std::uint32_t free = gpus; free <= pool.gpus_per_node(); ++free) {
-    for (std::uint32_t node = index.next_exact(free, 0); node != Bitmap::kNone;
-         node = index.next_exact(free, node + 1)) {
-      if (stamps_[node] != stamp_) candidates.push_back(node);
-    }
-  }
-  std::sort(candidates.begin(), candidates.end());
-  GW_CHECK(candidates.size() >= need);
-  // Candidates are in fabric order, so a vertex holds `need` of them if the (need - 1)-th next lies inside it
-  // too.
+/// From the smallest part of the fabric that has enough nodes by then.
+std::vector<std::uint32_t> ReservationSearch::choose_gang(const Pool& pool, const Shape& shape) const {
+  std::vector<std::uint32_t> nodes;
+  for (const auto& [provided, node] : candidates(pool, shape)) nodes.push_back(node);
+  std::sort(nodes.begin(), nodes.end());
+  const std::uint32_t need = need_.count;
+  GW_CHECK(nodes.size() >= need);
+  // They are in fabric order, so a vertex holds `need` of them if the (need - 1)-th next lies inside it too.
   std::size_t best = 0;
   for (const PoolFabric::Level& level : pool.fabric().levels) {
     std::uint32_t vertex = 0;
     bool found = false;
-    for (std::size_t at = 0; at + need <= candidates.size(); ++at) {
-      while (level.first[vertex + 1] <= candidates[at]) ++vertex;
-      if (candidates[at + need - 1] < level.first[vertex + 1]) {
+    for (std::size_t at = 0; at + need <= nodes.size(); ++at) {
+      while (level.first[vertex + 1] <= nodes[at]) ++vertex;
+      if (nodes[at + need - 1] < level.first[vertex + 1]) {
         best = at;
         found = true;
         break;
@@ -121,33 +180,23 @@ std::vector<std::uint32_t> ReservationSearch::choose_gang(const Pool& pool, std:
     }
     if (found) break;
   }
-  const auto first = candidates.begin() + static_cast<std::ptrdiff_t>(best);
+  const auto first = nodes.begin() + static_cast<std::ptrdiff_t>(best);
   return {first, first + need};
 }
 
-/// The nodes with the most free GPUs then, until `need` GPUs are together.
-std::vector<std::uint32_t> ReservationSearch::choose_anywhere(const Pool& pool, std::uint32_t need) const {
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> candidates;  // (free GPUs, node)
-  for (const std::uint32_t node : touched_) {
-    if (free_[node] > 0) candidates.emplace_back(free_[node], node);
-  }
-  const CapacityIndex& index = pool.index(View::kOpen);
-  for (std::uint32_t free = 1; free <= pool.gpus_per_node(); ++free) {
-    for (std::uint32_t node = index.next_exact(free, 0); node != Bitmap::kNone;
-         node = index.next_exact(free, node + 1)) {
-      if (stamps_[node] != stamp_) candidates.emplace_back(free, node);
-    }
-  }
-  std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+/// The nodes that provide most by then, until enough GPUs are together.
+std::vector<std::uint32_t> ReservationSearch::choose_anywhere(const Pool& pool, const Shape& shape) const {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> found = candidates(pool, shape);
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first > b.first : a.second < b.second;
   });
   std::vector<std::uint32_t> nodes;
   std::uint32_t gpus = 0;
-  for (std::size_t at = 0; at < candidates.size() && gpus < need; ++at) {
-    gpus += candidates[at].first;
-    nodes.push_back(candidates[at].second);
+  for (std::size_t at = 0; at < found.size() && gpus < need_.count; ++at) {
+    gpus += found[at].first;
+    nodes.push_back(found[at].second);
   }
-  GW_CHECK(gpus >= need);
+  GW_CHECK(gpus >= need_.count);
   std::sort(nodes.begin(), nodes.end());
   return nodes;
 }

@@ -13,9 +13,9 @@
 
 namespace gw::sched {
 
-/// Gives the running jobs' nodes back in the order of their limits, in a scratch count of free GPUs per node,
-/// until the shape fits. Costs a few nanoseconds per node given back; the pool and its index are left alone.
-/// All nodes of the pool that are up must be open.
+/// Gives the running jobs' nodes back in the order of their limits, in a scratch count of what is free per
+/// node, until the shape fits. Costs a few nanoseconds per node given back; the pool and its index are left
+/// alone. All nodes of the pool that are up must be open.
 class ReservationSearch {
  public:
   struct Answer {
@@ -28,22 +28,45 @@ class ReservationSearch {
                                            Instant bound);
 
  private:
+  /// What is free on a node by then; CPU and memory only where the shape asks for them.
+  struct Free {
+    std::uint32_t gpus;
+    Pool::Side side;
+  };
+  /// How a shape is counted: nodes that hold its share of a gang, or GPUs on whichever nodes.
+  struct Need {
+    std::uint32_t per_node;  ///< GPUs on each node; of no meaning where `anywhere`.
+    std::uint32_t count;     ///< Nodes, or GPUs where `anywhere`.
+    bool anywhere;
+    bool side;  ///< CPU or memory could bind.
+  };
+  static Need need_of(const Pool& pool, const Shape& shape);
+
   [[nodiscard]] std::optional<Answer> find_by_counts(const Pool& pool, const EndProfile& running,
                                                      const JobTable& jobs, const Shape& shape, Instant now,
                                                      Instant bound);
   [[nodiscard]] std::optional<Answer> find_by_trial(Pool& pool, const EndProfile& running,
                                                     const JobTable& jobs, const Shape& shape,
                                                     PlacementKind kind, Instant now, Instant bound);
+  void begin(const Pool& pool);
+  /// What of `need.count` a node with `free` provides: 0 or 1 node, or some GPUs.
+  std::uint32_t provides(const Shape& shape, const Free& free) const;
+  std::int64_t count_now(const Pool& pool, const Shape& shape) const;
+  std::int64_t give(const Pool& pool, const Shape& shape, const Job& job);
   bool frees_gpu(const Pool& pool, const Job& job);
-  std::uint32_t& free_of(const Pool& pool, std::uint32_t node);
-  [[nodiscard]] std::vector<std::uint32_t> choose_gang(const Pool& pool, std::uint32_t gpus,
-                                                       std::uint32_t need) const;
-  [[nodiscard]] std::vector<std::uint32_t> choose_anywhere(const Pool& pool, std::uint32_t need) const;
+  Free& free_of(const Pool& pool, std::uint32_t node);
+  [[nodiscard]] Free free_now(const Pool& pool, std::uint32_t node) const;
+  /// (what the node provides, node) for all that provide anything by then.
+  [[nodiscard]] std::vector<std::pair<std::uint32_t, std::uint32_t>> candidates(const Pool& pool,
+                                                                                const Shape& shape) const;
+  [[nodiscard]] std::vector<std::uint32_t> choose_gang(const Pool& pool, const Shape& shape) const;
+  [[nodiscard]] std::vector<std::uint32_t> choose_anywhere(const Pool& pool, const Shape& shape) const;
 
-  // Scratch: a node's count is valid where its stamp is the current one; else it is the pool's.
+  Need need_{};
+  // Scratch: what is free on a node is valid where its stamp is the current one; else it is the pool's.
   std::uint32_t stamp_ = 0;
   std::vector<std::uint32_t> stamps_;
-  std::vector<std::uint32_t> free_;
+  std::vector<Free> free_;
   std::vector<std::uint32_t> touched_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
       shares_;  ///< (node, GPU) -> thousandths free.
