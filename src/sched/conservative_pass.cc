@@ -6,6 +6,8 @@
 // end exactly at their limits the reservations stay right and only arrivals are added; else all are made anew
 // in order, which lets jobs move up. Counts do not see fragmentation: a job whose slot has come but that fits
 // no nodes waits and keeps its slot.
+//
+// What is made anew matters only up to the last job that could start now, so a pass stops there.
 #include <algorithm>
 #include <map>
 
@@ -46,6 +48,15 @@ class Profile {
       if (steps_[at].free < need) start = at + 1;
     }
     return start < steps_.size() ? steps_[start].from : Instant::max();
+  }
+  /// Is there a slot of `span` with `need` free that starts at once?
+  [[nodiscard]] bool fits_now(Nanoseconds span, std::int64_t need) const {
+    const Instant end = end_of(steps_[0].from, span);
+    for (const Step& step : steps_) {
+      if (step.from >= end) break;
+      if (step.free < need) return false;
+    }
+    return true;
   }
   void reserve(Instant from, Nanoseconds span, std::int64_t need) {
     const std::size_t first = split(from);
@@ -89,6 +100,7 @@ class ConservativePass final : public Pass {
       rebuild_profiles(state, now);
       due_.clear();
       promise_ = {};
+      find_hopeful(state);
     } else {
       for (Profile& profile : profiles_) profile.advance(now);
       for (auto at = due_.begin(); at != due_.end() && at->first.first <= now; at = due_.erase(at))
@@ -98,7 +110,11 @@ class ConservativePass final : public Pass {
     }
     state.pending.scan(
         rebuild ? JobId{} : state.changes.last_seen, [] { return PendingQueue::Bounds{}; },
-        [&](JobId id) { return anchor(state, state.jobs[id], now, plan); }, [] { return false; });
+        [&](JobId id) {
+          if (rebuild) visited(state, id);
+          return anchor(state, state.jobs[id], now, plan);
+        },
+        [&] { return rebuild && stop_here(state); });
   }
 
   [[nodiscard]] Promise promise() const override { return promise_; }
@@ -139,6 +155,45 @@ class ConservativePass final : public Pass {
         return true;
       });
     }
+  }
+
+  [[nodiscard]] bool could_start(const State& state, JobId id) const {
+    const Job& job = state.jobs[id];
+    const std::vector<std::uint32_t>& pools = state.classes[job.shape_class].pools;
+    return std::any_of(pools.begin(), pools.end(), [&](std::uint32_t pool) {
+      return profiles_[pool].fits_now(job.request.limit, demand(job));
+    });
+  }
+
+  /// Notes the waiting jobs that fit beside the running ones now. Reservations only take from that.
+  void find_hopeful(State& state) {
+    hopeful_.clear();
+    visits_ = 0;
+    std::int64_t free = 0;
+    for (const auto& pool : state.pools) free = std::max(free, pool->free_gpus());
+    PendingQueue::Bounds bounds;
+    bounds.free = static_cast<std::int32_t>(std::min<std::int64_t>(free, INT32_MAX - 1));
+    state.pending.scan(
+        JobId{}, [&] { return bounds; },
+        [&](JobId id) {
+          if (could_start(state, id)) hopeful_.push_back(id);
+          return false;
+        },
+        [] { return false; });
+    std::sort(hopeful_.begin(), hopeful_.end());
+  }
+
+  void visited(const State& state, JobId id) {
+    const auto at = std::lower_bound(hopeful_.begin(), hopeful_.end(), id);
+    if (at != hopeful_.end() && *at == id) hopeful_.erase(at);
+    if (++visits_ % 16 == 0) std::erase_if(hopeful_, [&](JobId other) { return !could_start(state, other); });
+  }
+
+  /// Once nobody else could start, the rest need no reservations; they are made anew in the next pass.
+  bool stop_here(const State& state) {
+    if (!hopeful_.empty() || !promise_.job.valid()) return false;
+    valid_ = false;
+    return state.pending.size() > 0;
   }
 
   void start_due(State& state, Job& job, std::uint32_t pool, Instant now, Plan& plan) {
@@ -185,6 +240,8 @@ class ConservativePass final : public Pass {
 
   bool fifo_;
   bool valid_ = false;
+  std::vector<JobId> hopeful_;  ///< Those not yet visited in this pass that could start now, by id.
+  std::uint64_t visits_ = 0;
   std::vector<Profile> profiles_;
   std::map<std::pair<Instant, JobId>, std::uint32_t>
       due_;          ///< Reserved starts of waiting jobs, and their pools.
