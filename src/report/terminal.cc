@@ -216,7 +216,7 @@ std::string places(const RunSummary& summary, const Style& style) {
   if (summary.reasons.empty()) return text;
   double hours = 0;
   for (const twin::ReasonSummary& reason : summary.reasons) hours += reason.wait_hours;
-  Table table({"last reason", "jobs", "wait, hours", "share", ""});
+  Table table({"first reason", "jobs", "wait, hours", "share", ""});
   table.align_left(4);
   for (const twin::ReasonSummary& reason : summary.reasons) {
     const double share = hours > 0 ? reason.wait_hours / hours : 0;

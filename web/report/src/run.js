@@ -154,9 +154,9 @@ const waits = (main, report) => {
     const rows = report.reasons.slice(0, 12).map((row) => ({name: row.reason, value: row.wait_hours, note: `${count(row.jobs)} jobs`}));
     card(grid, {
       id: 'reasons', wide: report.by_class.length <= 1, title: 'Why jobs waited',
-      text: 'At any time one reason keeps a waiting job from starting. Here each job\u2019s whole wait counts for the last of its reasons.',
+      text: 'At any time one reason keeps a waiting job from starting. Here each job\u2019s whole wait counts for the one recorded when it was first left waiting.',
       data: table(['', 'jobs', 'hours waited'], report.reasons.map((row) => [row.reason, count(row.jobs), number(row.wait_hours)]), 'Wait by reason'),
-    }, (chart) => mount(chart, bars(rows, {unit: 'job-hours of waiting', colour: 'two'}), {height: 72 + rows.length * 34, label: 'Hours waited by last binding reason'}));
+    }, (chart) => mount(chart, bars(rows, {unit: 'job-hours of waiting', colour: 'two'}), {height: 72 + rows.length * 34, label: 'Hours waited by first binding reason'}));
   }
 };
 
