@@ -18,7 +18,8 @@ using random_case::WorkloadWish;
 /// A core with a clock in seconds and jobs by number, for small cases.
 class Case {
  public:
-  Case(const Fleet& fleet, std::string_view policy) : core_(fleet, *policy_by_name(policy)) {
+  Case(const Fleet& fleet, std::string_view policy) : Case(fleet, *policy_by_name(policy)) {}
+  Case(const Fleet& fleet, const PolicyConfig& policy) : core_(fleet, policy) {
     core_.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
   }
   Core& core() { return core_; }
@@ -138,6 +139,47 @@ TEST(NoStarvation, AFullSiteGangStartsAmongSharesOfGpus) {
         hours_until_started(racks(8, 4), policy, {share(500), share(250), share(900), gang(1, 2)});
     EXPECT_GE(waited, 0) << policy;
     EXPECT_LE(waited, 60) << policy;
+  }
+}
+
+/// A tenant far above its share whose gang needs the whole site, behind another tenant who never stops asking
+/// for a quarter of it. Gives the hours until the gang starts, or -1 if it does not within 60.
+std::int64_t hours_a_poor_gang_waits(Nanoseconds patience) {
+  PolicyConfig policy = *policy_by_name("gigawerk");
+  policy.patience = patience;
+  Case cluster(racks(8, 8), policy);
+  cluster.apply(Event::tenant_added(TenantId{0}, 1));
+  std::multimap<std::int64_t, std::uint32_t> ends;
+  const std::uint32_t spender = cluster.submit(8, 8, 1000 * 3600, 0, TenantId{2});
+  EXPECT_EQ(cluster.starts(), Jobs{spender});
+  const std::int64_t begin = 1000 * 3600;
+  cluster.at(begin);
+  cluster.end(spender);
+  std::map<std::uint32_t, std::int64_t> run_times;
+  std::uint32_t poor = ~0U;
+  for (std::int64_t now = begin; now < begin + 60 * 3600; now += 600) {
+    cluster.at(now);
+    for (; !ends.empty() && ends.begin()->first <= now; ends.erase(ends.begin()))
+      cluster.end(ends.begin()->second);
+    while (cluster.core().state().pending.size() < 10) {
+      const std::uint32_t job = cluster.submit(2, 8, 3600);
+      run_times[job] = 2400 + 600 * (job % 3);  // Never all at once.
+    }
+    for (const std::uint32_t job : cluster.starts()) {
+      if (job == poor) return (now - begin) / 3600;
+      ends.emplace(now + run_times[job], job);
+    }
+    if (poor == ~0U) poor = cluster.submit(8, 8, 3600, 0, TenantId{2});
+  }
+  return -1;
+}
+
+TEST(Patience, AGangOfATenantAboveItsShareIsReservedForInTheEnd) {
+  EXPECT_EQ(hours_a_poor_gang_waits(Nanoseconds::max()), -1);
+  for (const std::int64_t patience : {3, 12, 24}) {
+    const std::int64_t waited = hours_a_poor_gang_waits(hours(patience));
+    EXPECT_GE(waited, patience);
+    EXPECT_LE(waited, patience + 3);  // What runs at that time, and what was promised before it.
   }
 }
 

@@ -62,7 +62,7 @@ struct TenantSummary {
   Distribution wait_s;  ///< Depth 1 only.
 };
 
-/// Jobs whose last binding reason was this one.
+/// Jobs whose first binding reason was this one.
 struct ReasonSummary {
   std::string name;
   std::uint64_t jobs = 0;  ///< Started jobs that had waited at all.
