@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-import time
 import unittest
 
 from gw_command import GW, GwTest, commands, gw
@@ -81,15 +80,6 @@ class Frame(GwTest):
         self.assertNotIn("\033", in_terminal(["--help"], NO_COLOR="1"))
         self.assertNotIn("\033", in_terminal(["--help"], TERM="dumb"))
         self.assertIn("\033", in_terminal(["xqzzy"]))
-
-    def test_starts_quickly(self):
-        spans = []
-        for _ in range(20):
-            start = time.perf_counter()
-            subprocess.run([GW, "--version"], stdout=subprocess.DEVNULL, check=True)
-            spans.append(time.perf_counter() - start)
-        # 5 ms is the aim; the bound leaves room for sanitizers and for a busy machine.
-        self.assertLess(min(spans), 0.25)
 
 
 if __name__ == "__main__":
