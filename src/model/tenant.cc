@@ -1,29 +1,15 @@
 // The tenant tree's look-ups.
 #include "model/tenant.h"
 
-#include <algorithm>
-#include <tuple>
-
 #include "base/check.h"
 
 namespace gw {
 
 TenantTree::TenantTree() { tenants_.emplace_back(); }
 
-namespace {
-auto lower(const auto& sorted, std::uint32_t parent, std::string_view name) {
-  return std::lower_bound(
-      sorted.begin(), sorted.end(), std::pair{parent, name}, [](const auto& entry, const auto& key) {
-        return std::tuple<std::uint32_t, std::string_view>(entry.first.parent, entry.first.name) <
-               std::tuple<std::uint32_t, std::string_view>(key.first, key.second);
-      });
-}
-}  // namespace
-
 TenantId TenantTree::find_child(TenantId parent, std::string_view name) const {
-  const auto at = lower(by_name_, parent.value(), name);
-  if (at == by_name_.end() || at->first.parent != parent.value() || at->first.name != name) return TenantId{};
-  return at->second;
+  const auto at = by_name_.find(std::pair{parent.value(), name});
+  return at == by_name_.end() ? TenantId{} : at->second;
 }
 
 TenantId TenantTree::add(TenantId parent, std::string name, std::uint32_t weight, std::string kind,
@@ -31,9 +17,7 @@ TenantId TenantTree::add(TenantId parent, std::string name, std::uint32_t weight
   GW_CHECK(parent.valid() && parent.value() < size());
   GW_CHECK(weight >= 1);
   const TenantId id{size()};
-  const auto at = lower(by_name_, parent.value(), name);
-  GW_CHECK(at == by_name_.end() || at->first.parent != parent.value() || at->first.name != name);
-  by_name_.insert(at, {Key{parent.value(), name}, id});
+  GW_CHECK(by_name_.try_emplace({parent.value(), name}, id).second);
   tenants_.push_back(Tenant{std::move(name), parent, weight, std::move(kind), std::move(home)});
   return id;
 }

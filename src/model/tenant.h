@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -34,12 +36,13 @@ class TenantTree {
 
  private:
   std::vector<Tenant> tenants_;
-  struct Key {
-    std::uint32_t parent;
-    std::string name;
-    auto operator<=>(const Key&) const = default;
+  struct ByParentAndName {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const {
+      return a.first != b.first ? a.first < b.first : std::string_view(a.second) < std::string_view(b.second);
+    }
   };
-  std::vector<std::pair<Key, TenantId>> by_name_;  ///< Sorted.
+  std::map<std::pair<std::uint32_t, std::string>, TenantId, ByParentAndName> by_name_;
 };
 
 }  // namespace gw

@@ -10,6 +10,7 @@
 // What is made anew matters only up to the last job that could start now, so a pass stops there.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/check.h"
 #include "sched/pass.h"
@@ -22,7 +23,7 @@ Instant end_of(Instant from, Nanoseconds span) {
   return from > Instant::max() - span ? Instant::max() : from + span;
 }
 
-/// Free GPUs over time: `free` from `from` until the next step; the last step lasts for ever.
+/// Free GPUs in thousandths over time: `free` from `from` until the next step; the last step lasts for ever.
 class Profile {
  public:
   void reset(Instant now, std::int64_t free) { steps_.assign(1, {now, free}); }
@@ -114,7 +115,7 @@ class ConservativePass final : public Pass {
           if (rebuild) visited(state, id);
           return anchor(state, state.jobs[id], now, plan);
         },
-        [&] { return rebuild && stop_here(state); });
+        [&] { return rebuild && stop_here(); });
   }
 
   [[nodiscard]] Promise promise() const override { return promise_; }
@@ -130,7 +131,7 @@ class ConservativePass final : public Pass {
   }
 
  private:
-  static std::int64_t demand(const Job& job) { return (job.request.shape.total_gpu_milli() + 999) / 1000; }
+  static std::int64_t demand(const Job& job) { return job.request.shape.total_gpu_milli(); }
 
   /// Does a job run past its limit? Then the profile is wrong about it.
   static bool overdue(const State& state, Instant now) {
@@ -148,12 +149,23 @@ class ConservativePass final : public Pass {
   void rebuild_profiles(const State& state, Instant now) {
     profiles_.resize(state.pools.size());
     for (std::size_t pool = 0; pool < state.pools.size(); ++pool) {
-      profiles_[pool].reset(now, state.pools[pool]->free_gpus());
+      const Pool& nodes = *state.pools[pool];
+      profiles_[pool].reset(now, nodes.free_gpus() * 1000 + nodes.partial_free_milli());
       // Jobs past their limits are taken to end within a second.
+      const Instant soon = now + seconds(1);
+      std::int64_t overdue = 0;
       state.running[pool].for_each([&](const EndProfile::Entry& entry) {
-        profiles_[pool].append(std::max(entry.end, now + seconds(1)), entry.amount);
+        const std::int64_t milli =
+            state.uniform ? std::int64_t{entry.amount} * 1000 : demand(state.jobs[entry.job]);
+        if (entry.end <= now) {
+          overdue += milli;
+          return true;
+        }
+        if (overdue > 0 && entry.end >= soon) profiles_[pool].append(soon, std::exchange(overdue, 0));
+        profiles_[pool].append(entry.end, milli);
         return true;
       });
+      if (overdue > 0) profiles_[pool].append(soon, overdue);
     }
   }
 
@@ -169,8 +181,10 @@ class ConservativePass final : public Pass {
   void find_hopeful(State& state) {
     hopeful_.clear();
     visits_ = 0;
+    waiting_ = state.pending.size();
     std::int64_t free = 0;
-    for (const auto& pool : state.pools) free = std::max(free, pool->free_gpus());
+    for (const auto& pool : state.pools)
+      free = std::max(free, pool->free_gpus() + (pool->partial_free_milli() + 999) / 1000);
     PendingQueue::Bounds bounds;
     bounds.free = static_cast<std::int32_t>(std::min<std::int64_t>(free, INT32_MAX - 1));
     state.pending.scan(
@@ -190,10 +204,10 @@ class ConservativePass final : public Pass {
   }
 
   /// Once nobody else could start, the rest need no reservations; they are made anew in the next pass.
-  bool stop_here(const State& state) {
+  bool stop_here() {
     if (!hopeful_.empty() || !promise_.job.valid()) return false;
-    valid_ = false;
-    return state.pending.size() > 0;
+    if (visits_ < waiting_) valid_ = false;
+    return true;
   }
 
   void start_due(State& state, Job& job, std::uint32_t pool, Instant now, Plan& plan) {
@@ -241,7 +255,8 @@ class ConservativePass final : public Pass {
   bool fifo_;
   bool valid_ = false;
   std::vector<JobId> hopeful_;  ///< Those not yet visited in this pass that could start now, by id.
-  std::uint64_t visits_ = 0;
+  std::size_t visits_ = 0;      ///< Jobs looked at in this pass,
+  std::size_t waiting_ = 0;     ///< of so many.
   std::vector<Profile> profiles_;
   std::map<std::pair<Instant, JobId>, std::uint32_t>
       due_;          ///< Reserved starts of waiting jobs, and their pools.

@@ -4,14 +4,10 @@
 #include "base/check.h"
 
 namespace gw::sched {
-namespace {
-
 std::unique_ptr<Pass> make_pass(const State& state) {
   if (state.policy.backfill == BackfillKind::kConservative) return make_conservative_pass(state.policy);
   return state.uniform ? make_count_pass(state.policy) : make_node_pass(state.policy);
 }
-
-}  // namespace
 
 Core::Core(const Fleet& fleet, const PolicyConfig& policy)
     : state_(fleet, policy), pass_(make_pass(state_)) {}
@@ -21,7 +17,9 @@ void Core::apply(const Event& event, Instant now) {
   now_ = now;
   // Before anything changes: what has run until now is charged to those who ran it.
   if (state_.pending.by_tenant()) state_.pending.fair_share().advance(now);
+  const bool counted = state_.uniform;
   state_.apply(event, now, building_);
+  if (state_.uniform != counted) pass_ = make_pass(state_);  // Its memory is of counts, which no longer hold.
 }
 
 const Plan& Core::plan(Instant now) {
@@ -39,7 +37,7 @@ const Plan& Core::plan(Instant now) {
     }
     state_.changes.last_seen = JobId{state_.next_job - 1};
   }
-  state_.changes.released = state_.changes.irregular = false;
+  state_.changes.released = state_.changes.irregular = state_.changes.nodes = false;
   std::swap(plan_, building_);
   building_.clear();
   return plan_;
@@ -52,10 +50,9 @@ Reason Core::binding_reason(JobId id) const {
 }
 
 std::int64_t Core::unusable_for_head() const {
-  const Pass::Promise promise = pass_->promise();
-  const Job* job = promise.job.valid() ? state_.jobs.find(promise.job) : nullptr;
-  if (job == nullptr || job->running) return 0;
-  const Shape& shape = job->request.shape;
+  const JobId first = state_.pending.first();
+  if (!first.valid()) return 0;
+  const Shape& shape = state_.jobs[first].request.shape;
   std::int64_t unusable = 0;
   for (const auto& pool : state_.pools) {
     const std::int64_t free = pool->free_gpus();
@@ -64,9 +61,13 @@ std::int64_t Core::unusable_for_head() const {
     if (!matches || (shape.nodes > 0 && shape.gpus > pool->gpus_per_node())) {
       unusable += free;
     } else if (shape.nodes > 0 && shape.gpus > 0) {
-      const std::int64_t nodes =
-          pool->index(View::kOpen).total(shape.gpus) + pool->index(View::kHeld).total(shape.gpus);
-      unusable += free - nodes * shape.gpus;
+      unusable += free;  // But for those on nodes that have enough of them.
+      for (const View view : {View::kOpen, View::kHeld}) {
+        const CapacityIndex& index = pool->index(view);
+        unusable -= index.total(shape.gpus) * shape.gpus;
+        for (std::uint32_t more = shape.gpus + 1; more <= pool->gpus_per_node(); ++more)
+          unusable -= index.total(more);
+      }
     }
   }
   return unusable;

@@ -27,7 +27,9 @@ class Core {
   /// The one reason that keeps a waiting job from running, as of the last plan.
   [[nodiscard]] Reason binding_reason(JobId id) const;
   [[nodiscard]] Pass::Promise promise() const { return pass_->promise(); }
-  /// GPUs that are free but of no use to the job that waits with a reservation (or first in the order).
+  /// The waiting job that is first in the order; none if nothing waits.
+  [[nodiscard]] JobId head() const { return state_.pending.first(); }
+  /// GPUs that are free but can be no part of the head's placement, by type or by number on their node.
   [[nodiscard]] std::int64_t unusable_for_head() const;
 
   /// Recounts the whole state; empty if every invariant holds (tests and the twin's checks).

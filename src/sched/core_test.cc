@@ -256,6 +256,155 @@ TEST(Reservation, IsKeptAmongJobsShortOfCpuAndMemory) {
   }
 }
 
+/// Jobs that end exactly at their limits, as in logs without any: nothing but the failure tells that a
+/// reservation has broken.
+TEST(Reservation, IsMadeAnewWhenItsNodesFail) {
+  for (const std::string_view policy : {"gigawerk", "easy"}) {
+    Case cluster(racks(16, 8), policy);
+    std::multimap<std::int64_t, std::uint32_t> ends;
+    std::uint32_t large = ~0U;
+    std::int64_t started = -1;
+    for (std::int64_t now = 0; now < 100 * 3600 && started < 0; now += 600) {
+      cluster.at(now);
+      for (; !ends.empty() && ends.begin()->first <= now; ends.erase(ends.begin()))
+        cluster.end(ends.begin()->second);
+      while (cluster.core().state().pending.size() < 8) cluster.submit(1, 8, 3600);
+      if (now == 3600) large = cluster.submit(8, 8, 3600);
+      if (now == 3600 + 1800) {  // Two of those held for it.
+        const Pool& pool = *cluster.core().state().pools[0];
+        int down = 0;
+        for (std::uint32_t node = 0; node < 16 && down < 2; ++node) {
+          if (!pool.is_held(node) || pool.free_count(node) < 8) continue;
+          cluster.apply(Event::node_down(NodeId{node}));
+          ++down;
+        }
+        if (down == 0) {  // None is free yet: those that run there start anew.
+          for (std::uint32_t node = 0; node < 16 && down < 2; ++node) {
+            if (!pool.is_held(node)) continue;
+            std::erase_if(ends, [&](const auto& end) {
+              const Job* job = cluster.core().job(JobId{end.second});
+              return job->placement.pieces.front().node == node;
+            });
+            cluster.apply(Event::node_down(NodeId{node}));
+            ++down;
+          }
+        }
+        ASSERT_EQ(down, 2);
+      }
+      for (const std::uint32_t job : cluster.starts()) {
+        if (job == large) started = now;
+        ends.emplace(now + 3600, job);
+      }
+    }
+    EXPECT_GE(started, 0) << policy;
+    EXPECT_LE(started, 6 * 3600) << policy;
+  }
+}
+
+/// A job that no end of others can help, for nodes are down, leaves the reservation to the next.
+TEST(Reservation, IsNotWithheldByOneThatCannotBePromised) {
+  for (const std::string_view policy : {"gigawerk", "easy"}) {
+    for (const std::uint32_t gpus : {8U, 1U}) {  // On nodes, and on counts alone.
+      Case cluster(gpus == 1 ? flat_fleet(16) : racks(16, gpus), policy);
+      cluster.apply(Event::node_down(NodeId{3}));
+      std::multimap<std::int64_t, std::uint32_t> ends;
+      std::uint32_t half = ~0U;
+      std::int64_t started = -1;
+      for (std::int64_t now = 0; now < 200 * 3600 && started < 0; now += 600) {
+        cluster.at(now);
+        for (; !ends.empty() && ends.begin()->first <= now; ends.erase(ends.begin()))
+          cluster.end(ends.begin()->second);
+        if (now == 3600) cluster.submit(16, gpus, 3600, 1);
+        if (now == 3600) half = cluster.submit(8, gpus, 3600);
+        while (cluster.core().state().pending.size() < 8)
+          cluster.submit(1, gpus, 3600 + 600 * (now / 600 % 3));
+        for (const std::uint32_t job : cluster.starts()) {
+          if (job == half) started = now;
+          ends.emplace(now + cluster.core().job(JobId{job})->request.limit.count() / kNanosecondsPerSecond,
+                       job);
+        }
+      }
+      EXPECT_GE(started, 0) << policy << " on " << gpus;
+      EXPECT_LE(started, 12 * 3600) << policy << " on " << gpus;
+    }
+  }
+}
+
+JobRequest part_of_a_gpu(std::uint32_t milli) {
+  JobRequest request;
+  request.shape = share(milli);
+  return request;
+}
+
+/// Four quarters of one processor are one processor that comes free, not four.
+TEST(Shares, AreNotCountedAsWholeGpus) {
+  Case cluster(flat_fleet(10), "easy");
+  for (int job = 0; job < 4; ++job) cluster.submit(part_of_a_gpu(250), 100);
+  const std::uint32_t eight = cluster.submit(8, 1, 200);
+  EXPECT_EQ(cluster.starts().size(), 5U);
+  const std::uint32_t head = cluster.submit(10, 1, 100);
+  const std::uint32_t late = cluster.submit(1, 1, 5000);  // Would make the head wait for it.
+  EXPECT_EQ(cluster.starts(), Jobs{});
+  cluster.at(100);
+  for (std::uint32_t job = 0; job < 4; ++job) cluster.end(job);
+  EXPECT_EQ(cluster.starts(), Jobs{});
+  cluster.at(200);
+  cluster.end(eight);
+  EXPECT_EQ(cluster.starts(), Jobs{head});
+  EXPECT_EQ(cluster.reason(late), Reason::kCapacity);
+}
+
+TEST(Shares, JoinAPartlyUsedGpuWhenNoneIsFree) {
+  for (const std::string_view policy : {"easy", "conservative", "gigawerk"}) {
+    for (const Fleet& fleet : {flat_fleet(1), flat_fleet(1, 8), racks(8, 1)}) {
+      Case cluster(fleet, policy);
+      const auto gpus = static_cast<std::uint32_t>(fleet.gpus());
+      if (gpus > 1) cluster.submit(0, gpus - 1, 1000);
+      cluster.submit(part_of_a_gpu(100), 1000);
+      EXPECT_EQ(cluster.starts().size(), gpus > 1 ? 2U : 1U) << policy;
+      for (int job = 0; job < 10; ++job) cluster.submit(part_of_a_gpu(100), 1000);
+      EXPECT_EQ(cluster.starts().size(), 9U) << policy << ", " << gpus << " GPUs";
+    }
+  }
+}
+
+/// A limit that ends within the next second is no overrun.
+TEST(Conservative, SlotsBeginAtFractionsOfASecond) {
+  PolicyConfig policy = *policy_by_name("conservative");
+  Core core(flat_fleet(2), policy);
+  const auto ms = [](std::int64_t value) { return Instant{} + Nanoseconds{value * 1'000'000}; };
+  const auto submit = [&](std::uint32_t id, std::uint32_t gpus, std::int64_t limit_ms, Instant now) {
+    JobRequest request;
+    request.shape.nodes = 0;
+    request.shape.gpus = gpus;
+    request.submit = now;
+    request.limit = Nanoseconds{limit_ms * 1'000'000};
+    request.tenant = TenantId{0};
+    core.apply(Event::job_submitted(JobId{id}, request), now);
+  };
+  submit(0, 1, 10'500, ms(0));
+  submit(1, 1, 20'000, ms(0));
+  EXPECT_EQ(core.plan(ms(0)).starts.size(), 2U);
+  core.apply(Event::job_ended(JobId{1}), ms(10'000));
+  EXPECT_TRUE(core.plan(ms(10'000)).starts.empty());
+  submit(2, 2, 10'000, ms(10'200));
+  EXPECT_TRUE(core.plan(ms(10'200)).starts.empty());
+  core.apply(Event::job_ended(JobId{0}), ms(10'500));
+  EXPECT_EQ(core.plan(ms(10'500)).starts.size(), 1U);
+}
+
+/// A gang that a failure sends back has waited from then on, not from its first day.
+TEST(Patience, BeginsAnewAfterAFailure) {
+  Case cluster(racks(8, 8), "gigawerk");
+  cluster.apply(Event::tenant_added(TenantId{0}, 1));
+  const std::uint32_t gang_job = cluster.submit(8, 8, 1000 * 3600, 0, TenantId{2});
+  EXPECT_EQ(cluster.starts(), Jobs{gang_job});
+  cluster.at(48 * 3600);
+  cluster.apply(Event::node_down(NodeId{0}));
+  EXPECT_FALSE(cluster.core().state().impatient_gang(Instant{} + hours(49)).valid());
+  EXPECT_TRUE(cluster.core().state().impatient_gang(Instant{} + hours(61)).valid());
+}
+
 /// With failures, overruns and cancellations promises may break; reasons and invariants may not, and all work
 /// gets done.
 TEST(Core, EveryWaitHasOneReasonAndAllWorkEnds) {
@@ -379,6 +528,55 @@ TEST(Orders, PriorityClassesComeBeforeShares) {
   cluster.at(3660);
   cluster.end(urgent);
   EXPECT_EQ(cluster.starts(), Jobs{other});
+}
+
+/// What a tenant is charged is what its jobs held, however short they are and wherever between two charges.
+TEST(Orders, UsageIsTheTimeHeld) {
+  Case cluster(racks(16, 1), "gigawerk");
+  Rng rng(11);
+  std::multimap<std::int64_t, std::uint32_t> ends;
+  std::map<std::uint32_t, std::int64_t> run_times;
+  double held = 0;
+  for (std::int64_t now = 0; now <= 12 * 3600; now += 60) {
+    cluster.at(now);
+    for (; !ends.empty() && ends.begin()->first <= now; ends.erase(ends.begin()))
+      cluster.end(ends.begin()->second);
+    if (now < 4 * 3600) {
+      const std::uint32_t job = cluster.submit(static_cast<std::uint32_t>(rng.between(1, 4)), 1, 7200);
+      run_times[job] = 60 * rng.between(1, 20);
+    }
+    for (const std::uint32_t job : cluster.starts()) {
+      ends.emplace(now + run_times[job], job);
+      held += static_cast<double>(run_times[job] *
+                                  cluster.core().job(JobId{job})->request.shape.total_gpu_milli()) /
+              1000;
+    }
+  }
+  ASSERT_TRUE(ends.empty());
+  // What decays within twelve hours of a half-life of a week is little.
+  const double usage = cluster.core().state().pending.fair_share().usage_gpu_seconds(TenantId{1});
+  EXPECT_GT(usage, 0.95 * held);
+  EXPECT_LT(usage, 1.001 * held);
+}
+
+/// Backfill behind a blocked job shares out what is free, too: each start moves its tenant back.
+TEST(Orders, BackfillGoesByTheSharesAsTheyChange) {
+  Case cluster(racks(64, 1), "gigawerk");
+  cluster.apply(Event::tenant_added(TenantId{0}, 1));
+  cluster.apply(Event::tenant_added(TenantId{0}, 1));
+  const std::uint32_t running = cluster.submit(32, 1, 100'000, 0, TenantId{3});
+  EXPECT_EQ(cluster.starts(), Jobs{running});
+  const std::uint32_t blocked = cluster.submit(48, 1, 1000, 1, TenantId{3});
+  std::map<std::uint32_t, int> tenant_of;
+  for (int job = 0; job < 32; ++job) {
+    for (std::uint32_t tenant = 1; tenant <= 2; ++tenant)
+      tenant_of[cluster.submit(1, 1, 1000, 0, TenantId{tenant})] = static_cast<int>(tenant);
+  }
+  std::map<int, int> started;
+  for (const std::uint32_t job : cluster.starts()) ++started[tenant_of[job]];
+  EXPECT_EQ(started[1], 16);
+  EXPECT_EQ(started[2], 16);
+  EXPECT_NE(cluster.reason(blocked), Reason::kNone);
 }
 
 TEST(Orders, TheTenantWithLessUseComesFirst) {

@@ -87,12 +87,35 @@ class CountPass final : public Pass {
       const JobId first = state.pending.first();
       if (!first.valid()) return false;
       Job& job = state.jobs[first];
-      if (!start(state, job, now, plan)) {
-        const JobId impatient = state.impatient_gang(now);
-        head_ = impatient.valid() ? impatient : first;
-        if (head_ == first || !start(state, state.jobs[head_], now, plan)) return true;
-      }
+      if (start(state, job, now, plan)) continue;
+      const JobId impatient = state.impatient_gang(now);
+      head_ = impatient.valid() ? impatient : first;
+      if (head_ != first && start(state, state.jobs[head_], now, plan)) continue;
+      if (backfill_ && exceeds_fleet(state, state.jobs[head_])) find_other_head(state, now, plan);
+      return true;
     }
+  }
+
+  /// Are too many nodes down for the job, however many others end?
+  static bool exceeds_fleet(const State& state, const Job& job) {
+    return demand(job) > std::int64_t{state.pools[0]->nodes()} - state.pools[0]->down_gpus();
+  }
+
+  /// The head can be promised nothing: the first in order that can be takes its place, so that the others go
+  /// on as if that one were not there. Those in between start as they fit.
+  void find_other_head(State& state, Instant now, Plan& plan) {
+    bool found = false;
+    state.pending.scan(
+        JobId{}, [] { return PendingQueue::Bounds{}; },
+        [&](JobId id) {
+          Job& job = state.jobs[id];
+          if (exceeds_fleet(state, job)) return false;
+          if (start(state, job, now, plan)) return true;
+          head_ = id;
+          found = true;
+          return false;
+        },
+        [&] { return found; });
   }
 
   /// False if the job does not fit: too few are free, or too few nodes are up for one that needs no GPU.

@@ -36,8 +36,8 @@ class FairShare {
 
   /// `since_charge`: how long before now the last charge was, so that each job pays for exactly the time it
   /// ran.
-  void started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge = Nanoseconds{0});
-  void stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge = Nanoseconds{0});
+  void started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge);
+  void stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge);
   [[nodiscard]] Nanoseconds since_charge(Instant now) const { return now - charged_to_; }
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
   void set_waiting(TenantId tenant, bool waiting);

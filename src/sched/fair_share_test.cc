@@ -24,9 +24,9 @@ PolicyConfig policy_with(Nanoseconds half_life, Nanoseconds commitment = Nanosec
 TEST(FairShare, UsageHalvesInAHalfLife) {
   FairShare fair(policy_with(days(7)));
   fair.add_tenant(kRoot, 1);
-  fair.started(TenantId{1}, 8000);
+  fair.started(TenantId{1}, 8000, Nanoseconds{0});
   fair.advance(Instant{} + hours(1));
-  fair.stopped(TenantId{1}, 8000);
+  fair.stopped(TenantId{1}, 8000, Nanoseconds{0});
   const double used = fair.usage_gpu_seconds(TenantId{1});
   // 8 GPUs for an hour, of which the hour itself decays a little: 8 h/ln2 (1 - 2^(-1h/7d)).
   const double half_life_s = 7 * 86400.0;
@@ -58,8 +58,8 @@ TEST(FairShare, ChargingAtAnyIntervalGivesTheSameUsage) {
         EXPECT_NEAR(fair.usage_gpu_seconds(TenantId{1}), want, 1e-9 * (want + 1e-9))
             << "half-life " << to_seconds(half_life) << " s, seed " << seed << ", step " << step;
         const std::int64_t change = rng.between(-running, 5000);
-        if (change > 0) fair.started(TenantId{1}, change);
-        if (change < 0) fair.stopped(TenantId{1}, -change);
+        if (change > 0) fair.started(TenantId{1}, change, Nanoseconds{0});
+        if (change < 0) fair.stopped(TenantId{1}, -change, Nanoseconds{0});
         running += change;
       }
     }
@@ -69,7 +69,7 @@ TEST(FairShare, ChargingAtAnyIntervalGivesTheSameUsage) {
 TEST(FairShare, ChargesOnlyOnceAnInterval) {
   FairShare fair(policy_with(days(7)));
   fair.add_tenant(kRoot, 1);
-  fair.started(TenantId{1}, 1000);
+  fair.started(TenantId{1}, 1000, Nanoseconds{0});
   EXPECT_FALSE(fair.advance(Instant{} + minutes(5) - Nanoseconds{1}));
   EXPECT_EQ(fair.usage_gpu_seconds(TenantId{1}), 0);
   EXPECT_TRUE(fair.advance(Instant{} + minutes(5)));
@@ -98,7 +98,7 @@ TEST(FairShare, SharesConvergeToWeightsOnEveryLevel) {
       const TenantId next = fair.first();
       ASSERT_TRUE(want.contains(next.value())) << next.value();
       const Nanoseconds span = minutes(rng.between(20, 300));
-      fair.started(next, 1000);
+      fair.started(next, 1000, Nanoseconds{0});
       ends.emplace(now + span, next.value());
       if (now > Instant{} + days(10)) {
         served[next.value()] += to_seconds(span);
@@ -107,7 +107,7 @@ TEST(FairShare, SharesConvergeToWeightsOnEveryLevel) {
     }
     now = ends.begin()->first;
     for (; !ends.empty() && ends.begin()->first == now; ends.erase(ends.begin()), ++free)
-      fair.stopped(TenantId{ends.begin()->second}, 1000);
+      fair.stopped(TenantId{ends.begin()->second}, 1000, Nanoseconds{0});
   }
   for (const auto& [tenant, share] : want) EXPECT_NEAR(served[tenant] / total, share, 0.02) << tenant;
 }
@@ -158,8 +158,8 @@ void expect_order_kept(std::uint64_t seed, bool epochs) {
       case 2: {
         const std::int64_t change = rng.between(-own[tenant], 9973);
         own[tenant] += change;
-        if (change > 0) fair.started(TenantId{tenant}, change);
-        if (change < 0) fair.stopped(TenantId{tenant}, -change);
+        if (change > 0) fair.started(TenantId{tenant}, change, Nanoseconds{0});
+        if (change < 0) fair.stopped(TenantId{tenant}, -change, Nanoseconds{0});
         for (TenantId at{tenant}; at != kRoot; at = fair.parent(at)) running[at.value()] += change;
         break;
       }
@@ -181,7 +181,7 @@ void expect_order_kept(std::uint64_t seed, bool epochs) {
     copy.add_tenant(fair.parent(TenantId{tenant}), fair.weight(TenantId{tenant}));
   for (std::uint32_t tenant = tenants; tenant-- > 0;) {
     if (waiting[tenant]) copy.set_waiting(TenantId{tenant}, true);
-    if (own[tenant] > 0) copy.started(TenantId{tenant}, own[tenant]);
+    if (own[tenant] > 0) copy.started(TenantId{tenant}, own[tenant], Nanoseconds{0});
   }
   copy.restore(fair.save());
   for (int step = 0; step < 50; ++step) {
@@ -209,7 +209,7 @@ TEST(FairShare, KeepsTheOrderWhenTheEpochMoves) {
 TEST(FairShare, LongPausesCostNothing) {
   FairShare fair(policy_with(Nanoseconds{1}));
   fair.add_tenant(kRoot, 1);
-  fair.started(TenantId{1}, 64'000);
+  fair.started(TenantId{1}, 64'000, Nanoseconds{0});
   fair.advance(Instant{} + days(36'500));
   EXPECT_GE(fair.usage_gpu_seconds(TenantId{1}), 0);
   EXPECT_LT(fair.usage_gpu_seconds(TenantId{1}), 1);

@@ -5,6 +5,7 @@
 // end (by their limit) before the reservation. So nothing can push the reserved job back, whatever the
 // fragmentation: a large gang never starves. The reservation stays with its job until that starts or leaves.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/check.h"
@@ -37,13 +38,7 @@ class NodePass final : public Pass {
       if (try_start(state, job, plan)) continue;
       head_ = first;
       if (!backfill_) return;
-      if (!reserved_.valid()) {
-        const JobId impatient = state.impatient_gang(now);
-        if (impatient.valid() && impatient != first && try_start(state, state.jobs[impatient], plan))
-          continue;
-        reserve(state, state.jobs[impatient.valid() ? impatient : first]);
-      }
-      break;
+      if (reserved_.valid() || !make_reservation(state, plan)) break;
     }
     if (backfill_) backfill(state, plan);
   }
@@ -67,7 +62,6 @@ class NodePass final : public Pass {
     out.i64(when_.count());
     out.u64(pool_);
     out.u64(releases_at_);
-    out.u64(needs_new_ ? 1 : 0);
     out.u64(nodes_.size());
     for (const std::uint32_t node : nodes_) out.u64(node);
   }
@@ -78,7 +72,6 @@ class NodePass final : public Pass {
     when_ = Instant{in.i64()};
     pool_ = in.u32();
     releases_at_ = in.u64();
-    needs_new_ = in.u64() != 0;
     const std::size_t count = in.count();
     nodes_.clear();
     if (!in.ok() || pool_ >= state.pools.size() || (count > 0 && !reserved_.valid())) return false;
@@ -92,18 +85,30 @@ class NodePass final : public Pass {
   }
 
  private:
-  /// Waiting shape classes that fit now in one view; the queue sees them through their numbers modulo 64.
-  struct Alive {
-    std::uint64_t tags = 0;
-    std::vector<std::uint32_t> ids;
-    void clear() {
-      tags = 0;
-      ids.clear();
+  /// Waiting shape classes that may fit now in one view; the queue sees them through their numbers modulo 64.
+  class Alive {
+   public:
+    [[nodiscard]] std::uint64_t tags() const { return tags_; }
+    void reset(std::uint32_t classes) {
+      tags_ = 0;
+      counts_.fill(0);
+      alive_.assign(classes, false);
     }
     void add(std::uint32_t id) {
-      ids.push_back(id);
-      tags |= std::uint64_t{1} << (id % 64);
+      alive_[id] = true;
+      ++counts_[id % 64];
+      tags_ |= std::uint64_t{1} << (id % 64);
     }
+    void remove(std::uint32_t id) {
+      if (!alive_[id]) return;
+      alive_[id] = false;
+      if (--counts_[id % 64] == 0) tags_ &= ~(std::uint64_t{1} << (id % 64));
+    }
+
+   private:
+    std::uint64_t tags_ = 0;
+    std::array<std::uint32_t, 64> counts_{};
+    std::vector<bool> alive_;
   };
 
   [[nodiscard]] Nanoseconds window() const {
@@ -135,43 +140,33 @@ class NodePass final : public Pass {
     return false;
   }
 
-  /// Does the class fit into `view` now, as far as is known or can be found out?
-  static bool fits(State& state, std::uint32_t id, View view) {
-    ShapeClasses::Class& shape = state.classes[id];
-    std::uint64_t& failed = view == View::kOpen ? shape.failed_open : shape.failed_held;
+  /// Could the class fit into `view` now, as far as is known without a search?
+  static bool may_fit(const State& state, const ShapeClasses::Class& shape, View view) {
+    const std::uint64_t failed = view == View::kOpen ? shape.failed_open : shape.failed_held;
+    if (failed == version_of(state, shape)) return false;
+    return std::any_of(shape.pools.begin(), shape.pools.end(),
+                       [&](std::uint32_t pool) { return state.pools[pool]->may_fit(shape.shape, view); });
+  }
+
+  /// A class that has failed to fit stays out of the rest of the pass: each start only takes capacity.
+  void note_failure(const State& state, std::uint32_t id) {
+    const ShapeClasses::Class& shape = state.classes[id];
     const std::uint64_t version = version_of(state, shape);
-    if (shape.waiting == 0 || failed == version) return false;
-    for (const std::uint32_t pool : shape.pools) {
-      if (state.pools[pool]->place(shape.shape, view, state.policy.placement)) return true;
-    }
-    failed = version;
-    return false;
+    if (shape.failed_open == version) open_.remove(id);
+    if (shape.failed_held == version) held_.remove(id);
   }
 
-  /// Keeps only classes that still fit: each start takes capacity.
-  void refresh(State& state, Alive& alive, View view) {
-    std::vector<std::uint32_t> ids = std::move(alive.ids);
-    alive.clear();
-    for (const std::uint32_t id : ids) {
-      if (fits(state, id, view) && (view == View::kOpen || state.classes[id].shortest_limit() <= window()))
-        alive.add(id);
-    }
-  }
-
-  /// Every shape is tried once; then only jobs of shapes that do fit are looked at.
+  /// Only jobs of shapes that may fit are looked at, and every shape fails only once.
   void backfill(State& state, Plan& plan) {
-    open_.clear();
-    held_.clear();
+    open_.reset(state.classes.size());
+    held_.reset(state.classes.size());
     for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
-      if (state.classes[id].waiting == 0) continue;
-      open_.ids.push_back(id);
-      if (reserved_.valid()) held_.ids.push_back(id);
+      const ShapeClasses::Class& shape = state.classes[id];
+      if (shape.waiting == 0) continue;
+      if (may_fit(state, shape, View::kOpen)) open_.add(id);
+      if (reserved_.valid() && shape.shortest_limit() <= window() && may_fit(state, shape, View::kHeld))
+        held_.add(id);
     }
-    const auto refresh_all = [&] {
-      refresh(state, open_, View::kOpen);
-      refresh(state, held_, View::kHeld);
-    };
-    refresh_all();
     state.pending.scan(
         JobId{},
         [&] {
@@ -184,18 +179,46 @@ class NodePass final : public Pass {
             held = std::max(held, pool->free_gpus(View::kHeld) + part);
           }
           bounds.free = cut(std::max(open, held));
-          bounds.spare = open_.tags == 0 ? -1 : cut(open);
-          bounds.window = held_.tags == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
-          bounds.open_tags = open_.tags;
-          bounds.held_tags = held_.tags;
+          bounds.spare = open_.tags() == 0 ? -1 : cut(open);
+          bounds.window = held_.tags() == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
+          bounds.open_tags = open_.tags();
+          bounds.held_tags = held_.tags();
           return bounds;
         },
         [&](JobId id) {
-          if (id == reserved_ || !try_start(state, state.jobs[id], plan)) return false;
-          refresh_all();
-          return true;
+          if (id == reserved_) return false;
+          Job& job = state.jobs[id];
+          if (try_start(state, job, plan)) return true;
+          note_failure(state, job.shape_class);
+          return false;
         },
-        [&] { return (open_.tags | held_.tags) == 0; });
+        [&] { return (open_.tags() | held_.tags()) == 0; });
+  }
+
+  /// Reserves for the first job to which anything can be promised; one that could not start even if all
+  /// others ended, for the nodes that are down, must not keep the rest from it. True if a job has started
+  /// instead.
+  bool make_reservation(State& state, Plan& plan) {
+    for (;;) {
+      const JobId impatient = state.impatient_gang(now_);
+      if (!impatient.valid()) break;
+      Job& job = state.jobs[impatient];
+      if (try_start(state, job, plan)) return true;
+      if (reserve(state, job)) return false;
+      state.set_hopeless(job);
+    }
+    bool started = false;
+    state.pending.scan(
+        JobId{}, [] { return PendingQueue::Bounds{}; },
+        [&](JobId id) {
+          Job& job = state.jobs[id];
+          if (state.is_hopeless(job)) return false;
+          if (try_start(state, job, plan)) return started = true;
+          if (!reserve(state, job)) state.set_hopeless(job);
+          return false;
+        },
+        [&] { return started || reserved_.valid(); });
+    return started;
   }
 
   /// Starts the reserved job if it fits now, drops its reservation if it has left, renews one that is out of
@@ -223,13 +246,18 @@ class NodePass final : public Pass {
     const Shape& shape = job->request.shape;
     const std::uint32_t g = shape.nodes == 0 ? 0 : shape.gpus;
     const std::int64_t need = shape.nodes == 0 ? shape.gpus : shape.nodes;
-    const bool enough = shape.gpu_milli == 0 && need > 1 && g <= pool.gpus_per_node() &&
-                        pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need;
+    const bool enough = shape.gpu_milli == 0 && need > 1 &&
+                        (shape.gpus == 0 ||  // Then the index cannot tell.
+                         (g <= pool.gpus_per_node() &&
+                          pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need));
     const std::uint64_t early = state.releases - releases_at_;
     // Renewing costs a walk over running jobs, so it waits for a share of them to have ended: constant per
     // release.
     const bool late = now_ >= when_ && early > state.running_jobs() / 64;
-    const bool stale = late || needs_new_ || early > 16 + state.running_jobs() / 4;
+    const bool broken =
+        state.changes.nodes &&
+        std::any_of(nodes_.begin(), nodes_.end(), [&](std::uint32_t node) { return pool.is_down(node); });
+    const bool stale = late || broken || early > 16 + state.running_jobs() / 4;
     if (!enough && !stale) return;
     const std::vector<std::uint32_t> nodes = nodes_;
     const std::uint64_t version = pool.version();
@@ -257,8 +285,9 @@ class NodePass final : public Pass {
     reserved_ = JobId{};
   }
 
-  /// Holds the nodes that `job` will get at the earliest time by the running jobs' limits.
-  void reserve(State& state, Job& job) {
+  /// Holds the nodes that `job` will get at the earliest time by the running jobs' limits. False if it could
+  /// not start even if all of them ended.
+  bool reserve(State& state, Job& job) {
     GW_CHECK(nodes_.empty());
     std::optional<ReservationSearch::Answer> best;
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
@@ -269,11 +298,11 @@ class NodePass final : public Pass {
       best = std::move(answer);
       pool_ = pool;
     }
+    if (!best) return false;
     releases_at_ = state.releases;
-    needs_new_ = false;
-    if (!best) return;  // Too many nodes are down: nothing can be promised.
     when_ = best->when;
     hold(state, job, best->nodes);
+    return true;
   }
 
   bool backfill_;
@@ -283,7 +312,6 @@ class NodePass final : public Pass {
   std::uint32_t pool_ = 0;
   std::vector<std::uint32_t> nodes_;  ///< Held, pool-local.
   std::uint64_t releases_at_ = 0;     ///< State::releases when the reservation was made.
-  bool needs_new_ = false;
   Alive open_;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
   Alive held_;
   Instant now_;

@@ -26,6 +26,8 @@ class Pass {
   [[nodiscard]] virtual bool restore(State& state, ByteReader& in) = 0;
 };
 
+/// The pass for the state's policy and fleet.
+std::unique_ptr<Pass> make_pass(const State& state);
 /// No backfill and EASY on processor counts: the textbook rule (see docs/policies.md).
 std::unique_ptr<Pass> make_count_pass(const PolicyConfig& policy);
 /// The same rules on real nodes: the blocked job's reservation names nodes.

@@ -71,17 +71,17 @@ void Pending::erase(const Job& job) {
   if (--at->second == 0) keys_.erase(at);
 }
 
-JobId Pending::first() {
+JobId Pending::first() const {
   if (size_ == 0) return JobId{};
   if (!by_tenant()) return queues_[0].job(queues_[0].begin());
   if (keys_.size() == 1) {
-    PendingQueue& queue = queues_[fair_.first().value()];
+    const PendingQueue& queue = queues_[fair_.first().value()];
     return queue.job(queue.begin());
   }
   fair_.ordered(ordered_);
   const std::int64_t best = keys_.begin()->first;
   for (const TenantId tenant : ordered_) {
-    PendingQueue& queue = queues_[tenant.value()];
+    const PendingQueue& queue = queues_[tenant.value()];
     if (queue.key(queue.begin()) == best) return queue.job(queue.begin());
   }
   GW_CHECK(false);

@@ -33,7 +33,7 @@ class Pending {
   [[nodiscard]] const FairShare& fair_share() const { return fair_; }
 
   /// The first job in the order, as of the last charge; none if nothing waits.
-  [[nodiscard]] JobId first();
+  [[nodiscard]] JobId first() const;
 
   /// Calls try_start(job id) -> bool for jobs in order that meet bounds() until stop() holds. A started job
   /// must have been erased through `erase_started` by the caller. `bounds` is asked again after every call.
@@ -52,7 +52,14 @@ class Pending {
   std::map<std::int64_t, std::uint32_t> keys_;  ///< Fair share: waiting jobs by key (minus priority).
   std::size_t size_ = 0;
   std::int64_t waiting_gpu_milli_ = 0;
-  std::vector<TenantId> ordered_;  ///< Reused by scans.
+  mutable std::vector<TenantId> ordered_;  ///< Reused by scans.
+  struct Visit {
+    std::uint64_t scan = 0;  ///< The scan for which the rest is valid.
+    bool done = false;       ///< Nothing more in this queue could start.
+    JobId last;              ///< The last job looked at.
+  };
+  std::vector<Visit> visits_;  ///< By tenant.
+  std::uint64_t scans_ = 0;
 };
 
 template <class Bounds, class TryStart, class Stop>
@@ -82,15 +89,39 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
     scan_queue(queue, from, INT64_MAX, bounds, try_start, stop);
     return;
   }
-  fair_.ordered(ordered_);
+  visits_.resize(queues_.size());
   for (auto priority = keys_.begin(); priority != keys_.end() && !stop();) {
     const std::int64_t key = priority->first;
-    for (const TenantId tenant : ordered_) {
-      if (stop()) return;
+    ++scans_;
+    fair_.ordered(ordered_);
+    for (std::size_t at = 0; at < ordered_.size() && !stop();) {
+      const TenantId tenant = ordered_[at];
       PendingQueue& queue = queues_[tenant.value()];
-      if (queue.empty()) continue;
-      const PendingQueue::Cursor from = keys_.size() == 1 ? queue.begin() : queue.lower_bound(key, JobId{0});
-      scan_queue(queue, from, key, bounds, try_start, stop);
+      Visit& visit = visits_[tenant.value()];
+      if (visit.scan != scans_) visit = {scans_, false, JobId{}};
+      if (visit.done || queue.empty()) {
+        ++at;
+        continue;
+      }
+      PendingQueue::Cursor from =
+          keys_.size() == 1 && !visit.last.valid()
+              ? queue.begin()
+              : queue.lower_bound(key, visit.last.valid() ? JobId{visit.last.value() + 1} : JobId{0});
+      bool started = false;
+      scan_queue(
+          queue, from, key, bounds,
+          [&](JobId job) {
+            visit.last = job;
+            return started = try_start(job);
+          },
+          [&] { return started || stop(); });
+      if (!started) {
+        visit.done = true;
+        ++at;
+      } else if (!stop()) {  // A start moves its tenant back.
+        fair_.ordered(ordered_);
+        at = 0;
+      }
     }
     priority = keys_.upper_bound(key);
   }

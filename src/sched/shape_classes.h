@@ -22,14 +22,17 @@ class ShapeClasses {
     std::vector<std::uint32_t> pools;  ///< That could hold it, in order of preference.
     std::uint64_t failed_open = 0;     ///< Sum of the pools' versions when it last did not fit; 0 = unknown.
     std::uint64_t failed_held = 0;
+    /// State::node_changes when it was last found that it fits in no future; 0 = never.
+    std::uint64_t hopeless_at = 0;
     std::multiset<Nanoseconds> limits;  ///< Of the waiting jobs.
     [[nodiscard]] Nanoseconds shortest_limit() const {
       return limits.empty() ? Nanoseconds::max() : *limits.begin();
     }
   };
 
-  /// Whether anyone asks for `shortest_limit`; to be set before the first job joins.
+  /// Whether anyone asks for `shortest_limit`; jobs that wait already must then be added with `add_limit`.
   void track_limits(bool wanted) { track_limits_ = wanted; }
+  void add_limit(std::uint32_t id, Nanoseconds limit) { classes_[id].limits.insert(limit); }
 
   /// The class of `shape`; `make_pools` fills the pools of a new one.
   template <class MakePools>

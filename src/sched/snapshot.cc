@@ -8,20 +8,23 @@
 namespace gw::sched {
 namespace {
 
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;
 
 }  // namespace
 
 // Indices, queues and sums are not written: they follow from the nodes and jobs, and ties go by id, so a
 // rebuilt index decides like the one it replaces.
 std::string Core::snapshot() const {
+  GW_CHECK(building_.interrupted.empty() && building_.rejections.empty());  // A plan is due first.
   ByteWriter out;
   out.u64(kFormat);
   out.i64(now_.count());
   out.u64(state_.next_job);
   out.u64(state_.releases);
   out.u64(state_.changes.last_seen.value());
-  out.u64((state_.changes.released ? 1 : 0) | (state_.changes.irregular ? 2 : 0));
+  const State::Changes& changes = state_.changes;
+  out.u64((changes.released ? 1 : 0) | (changes.irregular ? 2 : 0) | (changes.nodes ? 4 : 0) |
+          (state_.uniform ? 8 : 0));
   const FairShare& fair = state_.pending.fair_share();
   const FairShare::State shares = fair.save();
   out.u64(fair.tenants() - 1);
@@ -47,6 +50,7 @@ std::string Core::snapshot() const {
   for (const Job* job : jobs) {
     out.u64(job->id.value());
     encode(out, job->request);
+    out.i64(job->waits_since.count());
     out.u64(static_cast<std::uint64_t>(job->reason));
     out.u64(job->running ? 1 : 0);
     if (!job->running) continue;
@@ -105,15 +109,18 @@ bool Core::restore(std::string_view snapshot) {
   for (std::size_t index = 0; index < jobs; ++index) {
     const JobId id{in.u32()};
     const JobRequest request = decode_request(in);
+    const Instant waits_since{in.i64()};
     const std::uint8_t reason = in.u8();
     const bool running = in.u64() != 0;
     if (!in.ok() || id.value() >= next_job || state_.jobs.find(id) != nullptr || reason >= kReasons ||
-        !request_problem(request).empty() || request.tenant.value() > tenants)
+        !request_problem(request).empty() || request.tenant.value() > tenants || waits_since < Instant{} ||
+        waits_since > now_)
       return false;
     state_.next_job = id.value();  // Ids come in order; those between have left the system.
     state_.apply(Event::job_submitted(id, request), now_, ignored);
     Job* job = state_.jobs.find(id);
     if (job == nullptr) return false;
+    state_.set_waits_since(*job, waits_since);
     if (running) {
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);
@@ -126,7 +133,10 @@ bool Core::restore(std::string_view snapshot) {
   }
   state_.next_job = next_job;
   state_.releases = releases;
-  state_.changes = {(flags & 1) != 0, (flags & 2) != 0, last_seen};
+  if ((flags & 8) == 0) state_.set_structured();
+  if (state_.uniform != ((flags & 8) != 0)) return false;
+  state_.changes = {(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, last_seen};
+  pass_ = make_pass(state_);
   const std::vector<std::int64_t> running_milli = state_.pending.fair_share().save().running_milli;
   state_.pending.fair_share().restore({shares.charged_to, shares.inflation, shares.usage, running_milli});
   return pass_->restore(state_, in) && in.done() && check().empty();

@@ -48,6 +48,7 @@ void State::submit(const Event& event, Plan& plan) {
   Job& job = jobs.add(event.job);
   job.request = event.request;
   job.request.limit = std::min(job.request.limit, kLongestSpan);
+  job.waits_since = job.request.submit;
   job.key = order_key(policy, job.request);
   job.shape_class = classes.join(job.request.shape, [this](const Shape& shape) { return pools_for(shape); });
   if (classes[job.shape_class].pools.empty()) {
@@ -56,27 +57,49 @@ void State::submit(const Event& event, Plan& plan) {
     jobs.remove(job.id);
     return;
   }
+  if (uniform && (job.request.shape.gpus == 0 || job.request.shape.gpu_milli != 0)) set_structured();
   enqueue(job);
 }
 
-void State::enqueue(const Job& job) {
+void State::set_structured() {
+  if (!uniform) return;
+  uniform = false;
+  changes.irregular = true;
+  if (policy.backfill != BackfillKind::kEasy) return;
+  classes.track_limits(true);
+  jobs.for_each([&](const Job& job) {
+    if (job.waits) classes.add_limit(job.shape_class, job.request.limit);
+  });
+}
+
+void State::enqueue(Job& job) {
+  job.waits = true;
   pending.insert(job);
   classes.set_waiting(job.shape_class, true, job.request.limit);
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
-    waiting_gangs.insert(job.id);
+    waiting_gangs.emplace(job.waits_since, job.id);
 }
 
-void State::dequeue(const Job& job) {
+void State::dequeue(Job& job) {
+  job.waits = false;
   pending.erase(job);
   classes.set_waiting(job.shape_class, false, job.request.limit);
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
-    waiting_gangs.erase(job.id);
+    waiting_gangs.erase({job.waits_since, job.id});
+}
+
+void State::set_waits_since(Job& job, Instant since) {
+  dequeue(job);
+  job.waits_since = since;
+  enqueue(job);
 }
 
 JobId State::impatient_gang(Instant now) const {
-  if (!pending.by_tenant() || waiting_gangs.empty()) return JobId{};
-  const Job& job = jobs[*waiting_gangs.begin()];
-  return now - job.request.submit > policy.patience ? job.id : JobId{};
+  for (const auto& [since, id] : waiting_gangs) {
+    if (now - since <= policy.patience) break;
+    if (!is_hopeless(jobs[id])) return id;
+  }
+  return JobId{};
 }
 
 std::optional<Placement> State::place(const Job& job, View view) const {
@@ -124,7 +147,9 @@ void State::stop(Job& job, Instant now) {
   running[job.placement.pool].erase(job.expected_end, job.id);
   allocated_milli_ -= shape.total_gpu_milli();
   --running_jobs_;
-  if (pending.by_tenant()) pending.fair_share().stopped(job.request.tenant, shape.total_gpu_milli());
+  if (pending.by_tenant())
+    pending.fair_share().stopped(job.request.tenant, shape.total_gpu_milli(),
+                                 pending.fair_share().since_charge(now));
   job.running = false;
   job.placement = Placement{};
   changes.released = true;
@@ -151,11 +176,13 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   for (const JobId id : hit) {
     Job& job = jobs[id];
     stop(job, now);
+    job.waits_since = now;
     enqueue(job);
     plan.interrupted.push_back(id);
   }
   pool.set_down(local);
-  changes.released = changes.irregular = true;
+  ++node_changes;
+  changes.released = changes.irregular = changes.nodes = true;
 }
 
 void State::apply(const Event& event, Instant now, Plan& plan) {
@@ -188,7 +215,8 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       const std::uint32_t local = pool.local_node(event.node);
       if (!pool.is_down(local)) return;
       pool.set_up(local);
-      changes.released = changes.irregular = true;
+      ++node_changes;
+      changes.released = changes.irregular = changes.nodes = true;
       return;
     }
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "model/fleet.h"
@@ -35,11 +36,21 @@ class State {
 
   /// Under fair share: the gang that has lost patience and must have the next reservation, if any.
   [[nodiscard]] JobId impatient_gang(Instant now) const;
+  /// Is it known that the job would not fit even if all others ended, as too many nodes are down?
+  [[nodiscard]] bool is_hopeless(const Job& job) const {
+    return classes[job.shape_class].hopeless_at == node_changes;
+  }
+  void set_hopeless(const Job& job) { classes[job.shape_class].hopeless_at = node_changes; }
+  /// Sets since when a waiting job waits (snapshots).
+  void set_waits_since(Job& job, Instant since);
+  /// From now on places matter, counts no longer do: `uniform` ends.
+  void set_structured();
 
   /// What changed since the last pass.
   struct Changes {
     bool released = false;   ///< Capacity came free, or the set of nodes changed.
     bool irregular = false;  ///< ... in another way than running jobs ending exactly at their limits.
+    bool nodes = false;      ///< A node went down or came up.
     JobId last_seen;         ///< The last job that a pass has looked at; later ids are new.
   };
 
@@ -50,12 +61,14 @@ class State {
   ShapeClasses classes;
   Pending pending;
   Changes changes;
-  /// Waiting jobs of more GPUs than a node has, in order of arrival; kept under fair share only.
-  std::set<JobId> waiting_gangs;
+  /// Waiting jobs of more GPUs than a node has, longest waiting first; kept under fair share only.
+  std::set<std::pair<Instant, JobId>> waiting_gangs;
   std::uint32_t next_job = 0;
-  /// One pool of one-processor nodes without structure: the textbook setting, decided on counts alone.
+  /// One pool of one-processor nodes without structure, and no job yet that asks for less than a processor:
+  /// the textbook setting, decided on counts alone.
   bool uniform = false;
-  std::uint64_t releases = 0;  ///< Counts jobs that gave capacity back other than at their limit.
+  std::uint64_t node_changes = 1;  ///< Counts failures and repairs.
+  std::uint64_t releases = 0;      ///< Counts jobs that gave capacity back other than at their limit.
 
   [[nodiscard]] std::int64_t free_gpus() const;
   [[nodiscard]] std::int64_t down_gpus() const;
@@ -66,8 +79,8 @@ class State {
   }
 
  private:
-  void enqueue(const Job& job);
-  void dequeue(const Job& job);
+  void enqueue(Job& job);
+  void dequeue(Job& job);
   void stop(Job& job, Instant now);
   void submit(const Event& event, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);

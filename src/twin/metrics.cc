@@ -104,6 +104,11 @@ void MetricsCollector::stopped(Instant now, const JobFacts& job, Nanoseconds los
   fair_share_.change(now, tenant(job.tenant).top, job.gpu_milli, -job.gpu_milli);
 }
 
+void MetricsCollector::reloaded(Instant begin, Instant end, const JobFacts& job) {
+  lost_ += Int128{(end - begin).count()} * job.gpu_milli;
+  series_.integrate_channel(begin, end, kLost, job.gpu_milli);
+}
+
 void MetricsCollector::resumed(Instant now, const JobFacts& job) {
   fair_share_.change(now, tenant(job.tenant).top, -job.gpu_milli, job.gpu_milli);
 }
@@ -163,14 +168,14 @@ void MetricsCollector::advance(Instant now, const ClusterSample& sample) {
              sample.pending_jobs,        sample.pending_gpu_milli,
              sample.unusable_gpu_milli,  fragmented ? sample.unusable_gpu_milli : 0};
   head_waits_ = sample.head_gpu_milli > 0;
-  for (const Channel level : {kRunning, kPending, kPendingGpus})
-    maxima_[level] = std::max(maxima_[level], levels_[level]);
   if (!empty() && measuring_ && integrated_until_ < idle_until_) end_idle_time();
 }
 
 /// The levels held since integrated_until_; something runs or waits.
 void MetricsCollector::integrate(Instant until) {
   const std::int64_t span = (until - integrated_until_).count();
+  for (const Channel level : {kRunning, kPending, kPendingGpus})  // A state that lasts no time is none.
+    maxima_[level] = std::max(maxima_[level], levels_[level]);
   if (head_waits_) {
     head_wait_time_ += span;
     head_wait_existing_ += Int128{levels_[kTotal]} * span;

@@ -93,6 +93,8 @@ class MetricsCollector {
   /// A failure or a preemption took its GPUs; it waits again. `lost`: work since its last checkpoint.
   void stopped(Instant now, const JobFacts& job, Nanoseconds lost);
   void resumed(Instant now, const JobFacts& job);
+  /// An attempt spent [begin, end) on loading what the one before had saved.
+  void reloaded(Instant begin, Instant end, const JobFacts& job);
   void finished(const JobRecord& job);
   void node_failed(Instant now);
 

@@ -208,7 +208,13 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
 
   void finish(JobId id, Instant now) {
     SimJob& job = jobs_[id];
-    job.held += now - job.start;
+    const Nanoseconds spent = now - job.start;
+    job.held += spent;
+    if (job.attempt > 1) {
+      const Nanoseconds reload = std::min(spent, options_.faults.restart_time);
+      job.lost += reload;
+      metrics_.reloaded(job.start, job.start + reload, job.facts());
+    }
     JobRecord record;
     record.id = job.name;
     record.tenant = job.request.tenant;
@@ -245,8 +251,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     sample.pending_gpu_milli = state.pending.waiting_gpu_milli();
     if (sample.pending_jobs > 0) {
       sample.unusable_gpu_milli = core.unusable_for_head() * 1000;
-      if (const sched::Job* head = core.job(core.promise().job))
-        sample.head_gpu_milli = head->request.shape.total_gpu_milli();
+      sample.head_gpu_milli = core.job(core.head())->request.shape.total_gpu_milli();
     }
     metrics_.advance(now, sample);
     if (options_.on_progress && ++passes_ % 4096 == 0) options_.on_progress(submitted_, now);
