@@ -26,7 +26,10 @@ Instant end_of(Instant from, Nanoseconds span) {
 /// Free GPUs in thousandths over time: `free` from `from` until the next step; the last step lasts for ever.
 class Profile {
  public:
-  void reset(Instant now, std::int64_t free) { steps_.assign(1, {now, free}); }
+  void reset(Instant now, std::int64_t free) {
+    steps_.assign(1, {now, free});
+    windows_.clear();
+  }
   void append(Instant from, std::int64_t more) {
     if (steps_.back().from == from) {
       steps_.back().free += more;
@@ -50,16 +53,22 @@ class Profile {
     }
     return start < steps_.size() ? steps_[start].from : Instant::max();
   }
-  /// Is there a slot of `span` with `need` free that starts at once?
-  [[nodiscard]] bool fits_now(Nanoseconds span, std::int64_t need) const {
-    const Instant end = end_of(steps_[0].from, span);
-    for (const Step& step : steps_) {
-      if (step.from >= end) break;
-      if (step.free < need) return false;
+  /// How long `need` stays free from now on.
+  [[nodiscard]] Nanoseconds window(std::int64_t need) const {
+    for (const auto& [asked, answer] : windows_) {
+      if (asked == need) return answer;
     }
-    return true;
+    Nanoseconds window = Nanoseconds::max();
+    for (const Step& step : steps_) {
+      if (step.free >= need) continue;
+      window = step.from - steps_[0].from;
+      break;
+    }
+    windows_.emplace_back(need, window);
+    return window;
   }
   void reserve(Instant from, Nanoseconds span, std::int64_t need) {
+    windows_.clear();
     const std::size_t first = split(from);
     const std::size_t last = split(end_of(from, span));
     for (std::size_t at = first; at < last; ++at) {
@@ -84,6 +93,7 @@ class Profile {
     return index;
   }
   std::vector<Step> steps_;
+  mutable std::vector<std::pair<std::int64_t, Nanoseconds>> windows_;  ///< Answers until the next change.
 };
 
 class ConservativePass final : public Pass {
@@ -95,13 +105,22 @@ class ConservativePass final : public Pass {
     // Where places matter, counts go astray of what really starts, so old reservations may not stand.
     const bool rebuild =
         !valid_ || !fifo_ || !state.uniform || state.changes.irregular || overdue(state, now);
+    const bool may_stop = rebuild && !state.pending.by_tenant();
     std::vector<std::pair<JobId, std::uint32_t>> due;
     valid_ = true;
     if (rebuild) {
       rebuild_profiles(state, now);
       due_.clear();
       promise_ = {};
-      find_hopeful(state);
+      fits_.assign(state.classes.size(), -1);
+      least_ = INT64_MAX;
+      for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
+        if (state.classes[id].waiting > 0)
+          least_ = std::min(least_, state.classes[id].shape.total_gpu_milli());
+      }
+      visits_ = 0;
+      waiting_ = state.pending.size();
+      if (!state.pending.by_tenant()) find_hope(state, nullptr);
     } else {
       for (Profile& profile : profiles_) profile.advance(now);
       for (auto at = due_.begin(); at != due_.end() && at->first.first <= now; at = due_.erase(at))
@@ -112,10 +131,10 @@ class ConservativePass final : public Pass {
     state.pending.scan(
         rebuild ? JobId{} : state.changes.last_seen, [] { return PendingQueue::Bounds{}; },
         [&](JobId id) {
-          if (rebuild) visited(state, id);
+          if (may_stop) visit(state, state.jobs[id]);
           return anchor(state, state.jobs[id], now, plan);
         },
-        [&] { return rebuild && stop_here(); });
+        [&] { return may_stop && stop_here(); });
   }
 
   [[nodiscard]] Promise promise() const override { return promise_; }
@@ -169,43 +188,54 @@ class ConservativePass final : public Pass {
     }
   }
 
-  [[nodiscard]] bool could_start(const State& state, JobId id) const {
+  [[nodiscard]] bool could_start(State& state, JobId id) {
     const Job& job = state.jobs[id];
     const std::vector<std::uint32_t>& pools = state.classes[job.shape_class].pools;
-    return std::any_of(pools.begin(), pools.end(), [&](std::uint32_t pool) {
-      return profiles_[pool].fits_now(job.request.limit, demand(job));
-    });
+    return std::any_of(pools.begin(), pools.end(),
+                       [&](std::uint32_t pool) {
+                         return job.request.limit <= profiles_[pool].window(demand(job));
+                       }) &&
+           fits_nodes(state, job);
   }
 
-  /// Notes the waiting jobs that fit beside the running ones now. Reservations only take from that.
-  void find_hopeful(State& state) {
-    hopeful_.clear();
-    visits_ = 0;
-    waiting_ = state.pending.size();
+  /// Is there a place for the job's shape now?
+  bool fits_nodes(State& state, const Job& job) {
+    if (state.uniform) return true;  // The counts decide.
+    signed char& fits = fits_[job.shape_class];
+    if (fits < 0) fits = state.place(job, View::kOpen) ? 1 : 0;
+    return fits == 1;
+  }
+
+  /// The next job behind `after` that could start now, by what is reserved so far; none if no more can.
+  void find_hope(State& state, const Job* after) {
     std::int64_t free = 0;
-    for (const auto& pool : state.pools)
-      free = std::max(free, pool->free_gpus() + (pool->partial_free_milli() + 999) / 1000);
+    Nanoseconds window{0};
+    for (std::size_t pool = 0; pool < profiles_.size(); ++pool) {
+      free = std::max(
+          free, state.pools[pool]->free_gpus() + (state.pools[pool]->partial_free_milli() + 999) / 1000);
+      window = std::max(window, profiles_[pool].window(least_));
+    }
     PendingQueue::Bounds bounds;
     bounds.free = static_cast<std::int32_t>(std::min<std::int64_t>(free, INT32_MAX - 1));
-    state.pending.scan(
-        JobId{}, [&] { return bounds; },
-        [&](JobId id) {
-          if (could_start(state, id)) hopeful_.push_back(id);
-          return false;
-        },
-        [] { return false; });
-    std::sort(hopeful_.begin(), hopeful_.end());
+    bounds.spare = -1;
+    bounds.window = static_cast<std::int32_t>(
+        std::min<std::int64_t>(window.count() / kNanosecondsPerSecond, INT32_MAX - 1));
+    hope_ = state.pending.find_after(after, bounds, [&](JobId id) { return could_start(state, id); });
   }
 
-  void visited(const State& state, JobId id) {
-    const auto at = std::lower_bound(hopeful_.begin(), hopeful_.end(), id);
-    if (at != hopeful_.end() && *at == id) hopeful_.erase(at);
-    if (++visits_ % 16 == 0) std::erase_if(hopeful_, [&](JobId other) { return !could_start(state, other); });
+  /// To be called for each job before its reservation is made.
+  void visit(State& state, const Job& job) {
+    ++visits_;
+    if (job.id == hope_) {
+      find_hope(state, &job);
+    } else if (visits_ % 8 == 0 && hope_.valid() && !could_start(state, hope_)) {
+      find_hope(state, &state.jobs[hope_]);
+    }
   }
 
   /// Once nobody else could start, the rest need no reservations; they are made anew in the next pass.
   bool stop_here() {
-    if (!hopeful_.empty() || !promise_.job.valid()) return false;
+    if (hope_.valid() || !promise_.job.valid()) return false;
     if (visits_ < waiting_) valid_ = false;
     return true;
   }
@@ -238,7 +268,7 @@ class ConservativePass final : public Pass {
     profiles_[best_pool].reserve(best, job.request.limit, demand(job));
     if (best > now) {
       if (!promise_.job.valid()) promise_ = {job.id, best};
-      if (fifo_) due_[{best, job.id}] = best_pool;
+      if (fifo_ && state.uniform) due_[{best, job.id}] = best_pool;
       return false;
     }
     std::optional<Placement> placement =
@@ -249,14 +279,17 @@ class ConservativePass final : public Pass {
     }
     placement->pool = best_pool;
     state.start(job, std::move(*placement), now, plan);
+    std::replace(fits_.begin(), fits_.end(), static_cast<signed char>(1), static_cast<signed char>(-1));
     return true;
   }
 
   bool fifo_;
   bool valid_ = false;
-  std::vector<JobId> hopeful_;  ///< Those not yet visited in this pass that could start now, by id.
-  std::size_t visits_ = 0;      ///< Jobs looked at in this pass,
-  std::size_t waiting_ = 0;     ///< of so many.
+  std::int64_t least_ = 0;         ///< The smallest demand that waits.
+  JobId hope_;                     ///< The first job behind those visited in this pass that could start now.
+  std::vector<signed char> fits_;  ///< By shape class: has it a place now? -1 = not known.
+  std::size_t visits_ = 0;         ///< Jobs looked at in this pass,
+  std::size_t waiting_ = 0;        ///< of so many.
   std::vector<Profile> profiles_;
   std::map<std::pair<Instant, JobId>, std::uint32_t>
       due_;          ///< Reserved starts of waiting jobs, and their pools.

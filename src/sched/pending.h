@@ -35,6 +35,20 @@ class Pending {
   /// The first job in the order, as of the last charge; none if nothing waits.
   [[nodiscard]] JobId first() const;
 
+  /// In a static order: the first job behind `after` (none: from the front) that meets `bounds` and `accept`.
+  template <class Accept>
+  [[nodiscard]] JobId find_after(const Job* after, const PendingQueue::Bounds& bounds,
+                                 Accept&& accept) const {
+    const PendingQueue& queue = queues_[0];
+    if (size_ == 0) return JobId{};
+    PendingQueue::Cursor at = queue.begin();
+    if (after != nullptr) at = queue.lower_bound(after->key, JobId{after->id.value() + 1});
+    for (at = queue.find(at, bounds); !queue.at_end(at); at = queue.find(queue.after(at), bounds)) {
+      if (accept(queue.job(at))) return queue.job(at);
+    }
+    return JobId{};
+  }
+
   /// Calls try_start(job id) -> bool for jobs in order that meet bounds() until stop() holds. A started job
   /// must have been erased through `erase_started` by the caller. `bounds` is asked again after every call.
   template <class Bounds, class TryStart, class Stop>
