@@ -18,43 +18,10 @@
 
 #include "cli/suggest.h"
 #include "cli/version.h"
+#include "report/text.h"
 
 namespace gw {
 namespace {
-
-/// The length of the UTF-8 sequence that starts `text`, 0 if it is none (RFC 3629, overlong forms excepted).
-std::size_t utf8_length(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xc2 ? 0
-                             : first < 0xe0 ? 2
-                             : first < 0xf0 ? 3
-                             : first < 0xf5 ? 4
-                                            : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (const char c : text.substr(1, length - 1)) {
-    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
-/// `text` for a terminal: bytes that a file brought along and that are no text are shown as \xNN, not obeyed.
-std::string printable(std::string_view text) {
-  std::string shown;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const auto first = static_cast<unsigned char>(text.front());
-    const bool control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7f;
-    if (length == 0 || control) {
-      shown += fmt::format("\\x{:02x}", first);
-      text.remove_prefix(1);
-    } else {
-      shown += text.substr(0, length);
-      text.remove_prefix(length);
-    }
-  }
-  return shown;
-}
 
 bool shows_colour(int descriptor) {
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one.
@@ -238,7 +205,8 @@ void set_up_app(CLI::App& app, const AppContext& context) {
 
 void print_error(const AppContext& context, std::string_view message) {
   const bool colour = context.colour_error;
-  fmt::print(stderr, "{}gw:{} {}\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", printable(message));
+  fmt::print(stderr, "{}gw:{} {}\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
+             report::printable(message));
 }
 
 int run_app(CLI::App& app, AppContext& context, int argc, const char* const* argv) {

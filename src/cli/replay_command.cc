@@ -1,5 +1,6 @@
 // gw replay: a recorded workload through the scheduler core in the twin.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
@@ -21,6 +22,7 @@ struct Options {
   bool strict = false;
   std::uint64_t seed = 1;
   std::uint64_t check_every = 0;
+  std::vector<std::string> gpu_types;  ///< FROM=TO.
   RunFiles files;
 };
 
@@ -36,6 +38,26 @@ Result<Fleet> fleet_for(const Options& options, const workload::TraceInfo& info)
       options.trace));
 }
 
+/// `--gpu-type FROM=TO` as a table; TO must be a type of the fleet or `any`.
+Result<std::map<std::string, std::string>> gpu_type_changes(const std::vector<std::string>& given,
+                                                            const Fleet& fleet) {
+  std::vector<std::string> known{std::string(kAnyGpuType)};
+  for (const GpuType& type : fleet.gpu_types) known.push_back(type.name);
+  std::map<std::string, std::string> changes;
+  for (const std::string& change : given) {
+    const std::size_t equals = change.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == change.size())
+      return fail(fmt::format("--gpu-type {}: write FROM=TO, such as V100=any", change));
+    const std::string from = change.substr(0, equals), to = change.substr(equals + 1);
+    if (std::find(known.begin(), known.end(), to) == known.end())
+      return fail(fmt::format("--gpu-type {}: the fleet has no GPU type \"{}\"; one of: {}", change, to,
+                              fmt::join(known, ", ")));
+    if (const auto [at, is_new] = changes.emplace(from, to); !is_new && at->second != to)
+      return fail(fmt::format("--gpu-type {}: {} becomes {} already; keep one", change, from, at->second));
+  }
+  return changes;
+}
+
 Result<ExitCode> replay(const AppContext& context, const Options& options) {
   workload::TraceOptions reading;
   reading.strict = options.strict;
@@ -48,6 +70,9 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
   run.seed = options.seed;
   run.check_every = options.check_every;
   Fleet fleet;
+  RunInput input;
+  TenantTree tenants;
+  input.flat = options.fleet.empty();
   if (std::filesystem::path(options.fleet).extension() == ".csv") {
     Result<Fleet> listed = workload::read_node_list(options.fleet);
     if (!listed) return std::unexpected(listed.error());
@@ -61,6 +86,11 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
     fleet = std::move(scenario->fleet);
     run.policy = scenario->policy;
     run.faults = scenario->faults;
+    if (scenario->tenants.size() > 1) {
+      tenants = std::move(scenario->tenants);
+      input.tap.tenants = &tenants;
+      input.tenants_file = std::filesystem::path(options.fleet).filename().string();
+    }
   } else {
     Result<Fleet> flat = fleet_for(options, (*stream)->info());
     if (!flat) return std::unexpected(flat.error());
@@ -71,7 +101,10 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
     GW_CHECK(policy.has_value());
     run.policy = *policy;
   }
-  return run_with_files(context, fleet, **stream, run, options.files, Nanoseconds{0});
+  Result<std::map<std::string, std::string>> gpu_types = gpu_type_changes(options.gpu_types, fleet);
+  if (!gpu_types) return std::unexpected(gpu_types.error());
+  input.tap.gpu_types = std::move(*gpu_types);
+  return run_with_files(context, fleet, **stream, run, options.files, input, Nanoseconds{0});
 }
 
 }  // namespace
@@ -84,19 +117,25 @@ void add_replay_command(CLI::App& app, AppContext& context) {
   command->add_option("TRACE", options->trace, "The recorded workload; - reads standard input")
       ->required()
       ->type_name("FILE");
-  CLI::Option* fleet =
-      command
-          ->add_option(
-              "--fleet", options->fleet,
-              "Run on the fleet (with the policy and faults) of this YAML file, or on a node list (.csv)")
-          ->check(CLI::ExistingFile)
-          ->type_name("FILE");
+  CLI::Option* fleet = command
+                           ->add_option("--fleet", options->fleet,
+                                        "Run on the fleet (with policy, faults and tenants' weights) of this "
+                                        "YAML file, or on a node list (.csv)")
+                           ->check(CLI::ExistingFile)
+                           ->type_name("FILE");
   command
       ->add_option("--procs", options->processors,
                    "Run on N identical one-processor nodes (default: what the log's header says)")
       ->check(CLI::Range(1U, kMostProcessors))
       ->type_name("N")
       ->excludes(fleet);
+  command
+      ->add_option("--gpu-type", options->gpu_types,
+                   "Run jobs that ask for GPU type FROM on TO of the fleet, or on any; may be repeated")
+      ->type_name("FROM=TO")
+      ->needs(fleet)
+      ->expected(1)
+      ->take_all();
   std::vector<std::string> policies;
   for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
   command
@@ -129,6 +168,7 @@ void add_replay_command(CLI::App& app, AppContext& context) {
       "  gw replay NASA-iPSC-1993-3.1-cln.swf --policy easy\n"
       "  gw replay philly.csv --procs 2496 --policy easy --out out/philly\n"
       "  gw replay openb_pod_list_default.csv --fleet openb_node_list_all_node.csv\n"
+      "  gw replay pai_task_table.csv --fleet fleet.yaml --gpu-type V100=h100 --gpu-type MISC=any\n"
       "  sacct -aP -o JobID,Submit,Start,End,Timelimit,AllocTRES,User,Account | gw replay - --fleet "
       "fleet.yaml");
   set_action(*command, context, [options, &context] { return replay(context, *options); });

@@ -10,6 +10,7 @@
 #include "report/jobs_csv.h"
 #include "report/json.h"
 #include "report/progress.h"
+#include "report/run_facts.h"
 #include "report/run_report.h"
 #include "report/terminal.h"
 #include "report/text.h"
@@ -24,7 +25,7 @@ std::string row_counts_text(const workload::RowCounts& counts) {
   if (skipped > 0) text += fmt::format("{} of {} rows left out:\n", skipped, counts.rows);
   for (const auto& [reason, rows] : counts.skipped)
     text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, reason, rows.first);
-  if (!counts.adjusted.empty()) text += "rows repaired:\n";
+  if (!counts.adjusted.empty()) text += "rows adjusted:\n";
   for (const auto& [reason, rows] : counts.adjusted)
     text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, reason, rows.first);
   return text;
@@ -32,24 +33,34 @@ std::string row_counts_text(const workload::RowCounts& counts) {
 
 namespace {
 
-void add_row_counts(report::Json& json, const workload::RowCounts& counts) {
-  report::Json rows;
-  rows["read"] = counts.rows;
-  rows["accepted"] = counts.accepted;
-  for (const bool is_skipped : {true, false}) {
-    report::Json& group = rows[is_skipped ? "skipped" : "adjusted"] = report::Json::object();
-    for (const auto& [reason, entry] : is_skipped ? counts.skipped : counts.adjusted)
-      group[reason] = {{"count", entry.count}, {"first", entry.first}};
-  }
-  json["rows"] = std::move(rows);
+report::RunFacts facts_of(const JobTap& jobs, const RunInput& input) {
+  report::RunFacts facts;
+  facts.generated = input.generated;
+  facts.flat = input.flat;
+  jobs.fill(facts);
+  if (input.tap.tenants != nullptr) facts.notes.push_back(jobs.tenants_note(input.tenants_file));
+  for (const std::string& name : jobs.unused_gpu_types())
+    facts.notes.push_back(
+        fmt::format("No job asks for GPU type {}: --gpu-type {}=... changes nothing.", name, name));
+  return facts;
 }
 
 }  // namespace
 
-Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& stream,
-                                twin::TwinOptions options, const RunFiles& files, Nanoseconds total) {
+Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& source,
+                                twin::TwinOptions options, const RunFiles& files, const RunInput& input,
+                                Nanoseconds total) {
   const report::RunStopwatch stopwatch;
   report::ProgressLine progress(context.progress && !files.quiet);
+  std::unique_ptr<runtime::JournalWriter> journal;
+  if (!files.journal.empty()) {
+    Result<std::unique_ptr<runtime::JournalWriter>> created =
+        runtime::JournalWriter::create(files.journal, {options.name, fleet, options.policy});
+    if (!created) return std::unexpected(created.error());
+    journal = std::move(*created);
+  }
+  JobTap stream(source, fleet, input.tap, journal.get());
+  options.store = &stream;
   const twin::RunLabels labels = twin::run_labels(fleet, stream, options);
   std::optional<report::JobsCsv> jobs_csv;
   if (!files.out.empty()) {
@@ -61,14 +72,6 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
       jobs_csv->add(job);
       return {};
     };
-  }
-  std::unique_ptr<runtime::JournalWriter> journal;
-  if (!files.journal.empty()) {
-    Result<std::unique_ptr<runtime::JournalWriter>> created =
-        runtime::JournalWriter::create(files.journal, {options.name, fleet, options.policy});
-    if (!created) return std::unexpected(created.error());
-    journal = std::move(*created);
-    options.store = journal.get();
   }
   options.on_progress = [&](std::uint64_t jobs, Instant now) {
     progress.update(total > Nanoseconds{0} ? to_seconds(now) / to_seconds(total) : -1.0, jobs, now);
@@ -83,9 +86,10 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
     if (Result<void> closed = journal->close(); !closed) return std::unexpected(closed.error());
   }
   summary->run = stopwatch.stop(summary->jobs.submitted);
+  const report::RunFacts facts = facts_of(stream, input);
   std::vector<std::filesystem::path> written;
   if (!files.out.empty()) {
-    report::WriteOptions write;
+    report::WriteOptions write{.html_template = {}, .facts = &facts};
     if (const Result<std::filesystem::path> page = find_share(report::kHtmlTemplateShare)) {
       write.html_template = *page;
     } else {
@@ -98,11 +102,12 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
   }
   if (files.json) {
     report::Json json = report::to_json(*summary, report::Detail::kSummary);
-    add_row_counts(json, stream.counts());
+    report::add_facts(json, facts);
     const std::string text = report::json_text(json);
     std::fwrite(text.data(), 1, text.size(), stdout);
   } else {
-    const std::string text = report::terminal_summary(*summary, report::terminal_style(context.colour_out));
+    const std::string text =
+        report::terminal_summary(*summary, report::terminal_style(context.colour_out), facts);
     std::fwrite(text.data(), 1, text.size(), stdout);
     for (const std::filesystem::path& path : written) fmt::print("wrote {}\n", path.string());
     if (!files.journal.empty()) fmt::print("wrote {}\n", files.journal);

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "cli/app.h"
+#include "cli/job_tap.h"
 #include "model/fleet.h"
 #include "twin/twin.h"
 #include "workload/job_stream.h"
@@ -18,10 +19,19 @@ struct RunFiles {
   bool quiet = false;   ///< No progress line.
 };
 
+/// What a command made of its input, beside the jobs themselves.
+struct RunInput {
+  JobTapOptions tap;
+  std::string tenants_file;  ///< Where tap.tenants come from.
+  bool generated = false;    ///< Jobs from the scenario's generator.
+  bool flat = false;         ///< The machine is only a number of processors.
+};
+
 /// Runs the twin, writes the files, prints the summary, and reports what reading left out on standard error.
 /// `total` is the expected length of the run for the progress line; 0 = not known.
 Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& stream,
-                                twin::TwinOptions options, const RunFiles& files, Nanoseconds total);
+                                twin::TwinOptions options, const RunFiles& files, const RunInput& input,
+                                Nanoseconds total);
 
 /// Counts of rows left out or repaired, by reason, as text for people; empty if there were none.
 std::string row_counts_text(const workload::RowCounts& counts);

@@ -43,9 +43,11 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   if (!options.policy.empty()) run.policy = *policy_by_name(options.policy);
   if (!options.no_faults) run.faults = scenario->faults;
   run.check_every = options.check_every;
+  RunInput input;
+  input.generated = true;
   const std::unique_ptr<workload::JobStream> stream =
       workload::make_generator(scenario->mix, scenario->fleet, scenario->tenants, run.seed);
-  return run_with_files(context, scenario->fleet, *stream, run, options.files, scenario->mix.duration);
+  return run_with_files(context, scenario->fleet, *stream, run, options.files, input, scenario->mix.duration);
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path
                                                      const twin::RunSummary& summary,
                                                      const WriteOptions& options) {
   std::vector<std::filesystem::path> written;
-  const Json json = to_json(summary);
+  Json json = to_json(summary);
+  if (options.facts != nullptr) add_facts(json, *options.facts);
   if (Result<void> done = write_file(folder / "report.json", json_text(json)); !done)
     return std::unexpected(std::move(done.error()));
   written.push_back(folder / "report.json");

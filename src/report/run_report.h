@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "report/json.h"
+#include "report/run_facts.h"
 #include "twin/run_summary.h"
 
 namespace gw::report {
@@ -25,6 +26,8 @@ class RunStopwatch {
 struct WriteOptions {
   /// share/gigawerk/report/report.html.in; empty = no HTML.
   std::filesystem::path html_template;
+  /// Written into the report, too; may be none.
+  const RunFacts* facts = nullptr;
 };
 
 /// What share_folders() is asked for.

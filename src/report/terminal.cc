@@ -56,14 +56,15 @@ std::string note(const Style& style, std::string_view text) {
 std::string title(const RunSummary& summary, const Style& style) {
   std::vector<std::string> facts;
   if (!summary.labels.policy.empty()) facts.push_back("policy " + summary.labels.policy);
-  if (!summary.labels.fleet.empty()) facts.push_back(summary.labels.fleet);
+  if (!summary.labels.fleet.empty()) facts.push_back(printable_name(summary.labels.fleet));
   facts.push_back(format_number(summary.gpus) + " GPUs");
   facts.push_back(format_duration(summary.makespan_s));
   facts.push_back(fmt::format("seed {}", summary.labels.seed));
   std::string row;
   for (const std::string& fact : facts) row += (row.empty() ? "" : style.unicode ? " · " : " - ") + fact;
-  return "\n" + paint(style, Colour::kBold, shorten(style, summary.labels.name, style.width)) + "\n" +
-         shorten(style, row, style.width) + "\n";
+  return "\n" +
+         paint(style, Colour::kBold, shorten(style, printable_name(summary.labels.name), style.width)) +
+         "\n" + shorten(style, row, style.width) + "\n";
 }
 
 std::string use(const RunSummary& summary, const Style& style) {
@@ -96,7 +97,26 @@ std::string use(const RunSummary& summary, const Style& style) {
                       hours(summary.gpu_hours.idle, "idle"), hours(summary.gpu_hours.down, "down")});
 }
 
-std::string jobs(const RunSummary& summary, const Style& style) {
+/// Each reason on lines of its own, and what may be done about it.
+std::string rejected(const RunFacts& facts, const Style& style) {
+  std::string text;
+  std::string type;
+  for (const RejectedGroup& group : facts.rejected) {
+    text += list(style, "",
+                 {fmt::format("{} {}", format_count(group.jobs), printable_name(group.why)),
+                  fmt::format("such as job {}", printable_name(group.example))});
+    if (type.empty() && !group.gpu_types.empty()) type = group.gpu_types.front();
+  }
+  if (type.empty()) return text;
+  const std::string name = printable_name(type);
+  return text +
+         note(style, facts.generated
+                         ? "Name GPU types of the fleet in gpu_types of the job's class to let it run."
+                         : fmt::format("To run them: --gpu-type {}=any, or --gpu-type {}=TYPE of the fleet.",
+                                       name, name));
+}
+
+std::string jobs(const RunSummary& summary, const Style& style, const RunFacts& facts) {
   const RunSummary::Jobs& from = summary.jobs;
   std::string text = heading(style, "Jobs");
   std::vector<std::string> counts = {format_count(from.submitted) + " submitted",
@@ -106,11 +126,14 @@ std::string jobs(const RunSummary& summary, const Style& style) {
   if (from.rejected == 0) counts.emplace_back("none rejected");
   text += list(style, "counted", counts);
   if (from.rejected != 0) {
-    std::vector<std::string> rejected = {format_count(from.rejected)};
-    for (const twin::NamedCount& reason : from.rejected_by)
-      rejected.push_back(fmt::format("{}: {}", reason.name, format_count(reason.count)));
-    text += list(style, "rejected", rejected);
+    std::vector<std::string> reasons = {format_count(from.rejected)};
+    if (facts.rejected.empty()) {
+      for (const twin::NamedCount& reason : from.rejected_by)
+        reasons.push_back(fmt::format("{}: {}", reason.name, format_count(reason.count)));
+    }
+    text += list(style, "rejected", reasons) + rejected(facts, style);
   }
+  if (const std::string rows = rows_sentence(facts.rows); !rows.empty()) text += line(style, "rows", rows);
   if (from.finished != 0) {
     const auto share = [&](std::uint64_t count, const char* what) {
       return format_percent(static_cast<double>(count) / static_cast<double>(from.finished)) + " " + what;
@@ -153,7 +176,8 @@ std::string waits(const RunSummary& summary, const Style& style) {
   if (summary.by_class.size() > 1) {
     Table classes({"by class", "jobs", "mean", "p50", "p90", "p99", "max", "slowdown p50", "p90"});
     for (const GroupSummary& kind : summary.by_class)
-      classes.add(wait_row(shorten(style, kind.name, 24), kind.started, kind.wait_s, kind.slowdown));
+      classes.add(
+          wait_row(shorten(style, printable_name(kind.name), 24), kind.started, kind.wait_s, kind.slowdown));
     text += "\n" + classes.text(style);
   }
   return text;
@@ -173,7 +197,7 @@ std::string tenants(const RunSummary& summary, const Style& style) {
   for (std::size_t index = 0; index < tops.size(); ++index) {
     const twin::TenantSummary& tenant = *tops[index];
     if (index < kMostTenants || tops.size() == kMostTenants + 1) {
-      table.add({shorten(style, tenant.path, 30), format_count(tenant.submitted),
+      table.add({shorten(style, printable_name(tenant.path), 30), format_count(tenant.submitted),
                  format_number(tenant.gpu_hours), share(tenant.gpu_hours), share(tenant.entitled_gpu_hours),
                  format_duration(tenant.wait_s.p50), format_duration(tenant.wait_s.p90),
                  format_duration(tenant.wait_s.max)});
@@ -194,7 +218,7 @@ std::string tenants(const RunSummary& summary, const Style& style) {
                                  format_percent(summary.fair_share.misallocated_share)));
 }
 
-std::string places(const RunSummary& summary, const Style& style) {
+std::string places(const RunSummary& summary, const Style& style, bool flat) {
   std::uint64_t all = 0;
   std::uint64_t gangs = 0;
   for (const twin::SpanSummary& span : summary.spans) {
@@ -202,11 +226,11 @@ std::string places(const RunSummary& summary, const Style& style) {
     gangs += span.gang_jobs;
   }
   std::string text;
-  if (gangs != 0) {
+  if (gangs != 0 && !flat) {  // Of a flat machine every job spans all of it.
     Table table({"jobs within one", "jobs", "share", "of gangs", "GPU-hours"});
     for (const twin::SpanSummary& span : summary.spans) {
       if (span.jobs == 0) continue;
-      table.add({span.level, format_count(span.jobs),
+      table.add({printable_name(span.level), format_count(span.jobs),
                  format_percent(static_cast<double>(span.jobs) / static_cast<double>(all)),
                  format_percent(static_cast<double>(span.gang_jobs) / static_cast<double>(gangs)),
                  format_number(span.gpu_hours)});
@@ -224,6 +248,7 @@ std::string places(const RunSummary& summary, const Style& style) {
                format_percent(share), bar(style, share, 16)});
   }
   text += heading(style, "Why jobs waited") + table.text(style);
+  if (flat) return text;  // Of equal processors anywhere none is of no use.
   const RunSummary::Fragmentation& part = summary.fragmentation;
   return text +
          note(style,
@@ -246,14 +271,15 @@ std::string machine(const RunSummary& summary, const Style& style) {
 
 }  // namespace
 
-std::string terminal_summary(const RunSummary& summary, const Style& style) {
+std::string terminal_summary(const RunSummary& summary, const Style& style, const RunFacts& facts) {
   std::string text = title(summary, style);
+  for (const std::string& sentence : facts.notes) text += note(style, printable_name(sentence));
   if (summary.jobs.submitted == 0) return text + "\nNo job was submitted.\n";
-  text += jobs(summary, style);
+  text += jobs(summary, style, facts);
   text += use(summary, style);
   text += waits(summary, style);
   text += tenants(summary, style);
-  text += places(summary, style);
+  text += places(summary, style, facts.flat);
   return text + machine(summary, style);
 }
 

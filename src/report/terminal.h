@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "report/run_facts.h"
 #include "report/text.h"
 #include "twin/run_summary.h"
 
@@ -10,6 +11,7 @@ namespace gw::report {
 
 /// A page of text with aligned tables, at most `style.width` (80 or more) columns wide; ends with a line
 /// feed.
-std::string terminal_summary(const twin::RunSummary& summary, const Style& style);
+/// Names are shown as printable_name gives them.
+std::string terminal_summary(const twin::RunSummary& summary, const Style& style, const RunFacts& facts = {});
 
 }  // namespace gw::report

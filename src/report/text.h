@@ -35,6 +35,12 @@ std::string bar(const Style& style, double share, std::size_t width);
 /// One column per mark, each the mean of its part of `values`, 0 at the foot and `top` at the head.
 std::string sparkline(const Style& style, std::span<const double> values, double top, std::size_t width);
 
+/// `text` for a terminal: control bytes (but line feed and tab) and bytes that are no UTF-8, as names from a
+/// file may hold, are shown as \xNN, not obeyed.
+std::string printable(std::string_view text);
+/// As printable, on one line: a line feed or a tab is shown too.
+std::string printable_name(std::string_view text);
+
 /// Columns that a terminal uses for UTF-8 `text` without escapes (one per code point).
 std::size_t columns(std::string_view text);
 std::string pad_left(std::string_view text, std::size_t width);   ///< Text at the right.

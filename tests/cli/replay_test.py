@@ -89,6 +89,10 @@ class Replay(InFolder):
         self.assertEqual(rows["accepted"], 3)
         self.assertEqual(sum(each["count"] for each in rows["skipped"].values()), 1)
         self.assertIn("left out", gw("replay", log).stderr)
+        out = self.path("out")
+        self.assertIn("1 left out", gw("replay", log, "--out", out).stdout)
+        with open(os.path.join(out, "report.json")) as file:
+            self.assertEqual(json.load(file)["rows"], rows)
         refused = gw("replay", log, "--strict", "--json")
         self.assert_refused(refused, 1, "bad.swf:6")
 
@@ -113,6 +117,64 @@ class Replay(InFolder):
         self.assert_refused(gw("replay", log, "--procs", "many"), 2, "--procs")
         self.assert_refused(gw("replay", log, "--polcy", "easy"), 2, "did you mean '--policy'?")
         self.assert_refused(gw("replay", log, "--procs", "4", "--fleet", log), 2, "--fleet")
+
+
+FACTORY = """gigawerk: 1
+fleet:
+  sites: {name: here, nodes: {type: dgx-b200, count: 1}}
+tenants:
+  - {name: user-1, weight: 3}
+  - {name: user-2, weight: 1}
+"""
+
+
+def sacct(*rows):
+    """A log of sacct: rows of (id, submit second, run seconds, GPUs, GPU type, user)."""
+    lines = ["JobID|Submit|Start|End|Timelimit|ReqTRES|State|User"]
+    for job, submit, run, gpus, gpu_type, user in rows:
+        at = [f"2026-01-05T00:{second // 60:02}:{second % 60:02}" for second in (submit, submit, submit + run)]
+        wish = f":{gpu_type}" if gpu_type else ""
+        lines.append(f"{job}|{at[0]}|{at[1]}|{at[2]}|01:00:00|cpu=1,gres/gpu{wish}={gpus},node=1|COMPLETED|{user}")
+    return "\n".join(lines) + "\n"
+
+
+class OnAFactory(InFolder):
+    def replay(self, log, *options):
+        result = gw("replay", "-", "--fleet", self.path("factory.yaml", FACTORY), "--out", self.path("out"), "--json",
+                    *options, stdin=log)
+        self.assert_exit(result, 0)
+        with open(self.path("out/report.json")) as file:
+            return json.load(file)
+
+    def test_tenants_have_the_weights_of_the_file(self):
+        jobs = [(index, 0, 3000, 8, "", f"user-{1 + index % 2}") for index in range(40)]
+        report = self.replay(sacct(*jobs))
+        self.assertEqual({tenant["path"]: tenant["weight"] for tenant in report["tenants"]}, {"user-1": 3, "user-2": 1})
+        self.assertEqual(report["notes"], ["2 of the log's 2 tenants have their place and weight from factory.yaml."])
+        # Of the first 20 starts user-1 has about three in four.
+        with open(self.path("out/jobs.csv"), newline="") as file:
+            first = sorted(csv.DictReader(file), key=lambda row: float(row["start_s"]))[:20]
+        self.assertGreaterEqual(sum(row["tenant"] == "user-1" for row in first), 14)
+
+    def test_rejected_jobs_are_named(self):
+        log = sacct(("good", 0, 60, 1, "", "ann"), ("old", 1, 60, 1, "k80", "ann"), ("wide", 2, 60, 9, "", "ann"))
+        report = self.replay(log)
+        self.assertEqual(report["jobs"]["rejected"], 2)
+        detail = {row["example"]: row["why"] for row in report["jobs"]["rejected_detail"]}
+        self.assertEqual(detail["old"], "of GPU type k80, which the fleet does not have")
+        self.assertIn("the largest has 8", detail["wide"])
+        shown = gw("replay", "-", "--fleet", self.path("factory.yaml"), stdin=log).stdout
+        self.assertIn("1 of GPU type k80", shown)
+        self.assertIn("--gpu-type k80=any", shown)
+
+    def test_gpu_types_can_be_renamed(self):
+        log = sacct(("old", 1, 60, 1, "k80", "ann"))
+        for to in ("any", "b200"):
+            self.assertEqual(self.replay(log, "--gpu-type", f"k80={to}")["jobs"]["rejected"], 0)
+        self.assertIn("No job asks for GPU type p100", self.replay(log, "--gpu-type", "p100=any")["notes"][-1])
+        fleet = ("--fleet", self.path("factory.yaml"))
+        self.assert_refused(gw("replay", "-", *fleet, "--gpu-type", "k80=x9", stdin=log), 1, "b200")
+        self.assert_refused(gw("replay", "-", *fleet, "--gpu-type", "k80", stdin=log), 1, "FROM=TO")
 
 
 class Journal(InFolder):

@@ -200,6 +200,17 @@ const spans = (main, report) => {
   }))), {height: 60 + shown.length * 44, label: 'Share of jobs and GPU-hours by the fabric level that holds them'}));
 };
 
+/** What reading the log left out or adjusted, and what the command made of its input; nothing where all is as it was. */
+const remarks = (report) => {
+  const total = (reasons) => Object.values(reasons).reduce((sum, {count: rows}) => sum + rows, 0);
+  const lines = [...(report.notes ?? [])];
+  if (report.rows) {
+    const [skipped, adjusted] = [total(report.rows.skipped), total(report.rows.adjusted)];
+    if (skipped + adjusted > 0) lines.push(`Of ${count(report.rows.read)} rows of the log ${count(skipped)} were left out and ${count(adjusted)} adjusted.`);
+  }
+  return lines.map((line) => el('p', {class: 'remark'}, line));
+};
+
 const outcomes = (report) => {
   const {jobs} = report;
   const ended = [['completed', jobs.completed], ['failed by themselves', jobs.failed], ['cancelled', jobs.cancelled], ['stopped at their limit', jobs.timed_out]];
@@ -208,7 +219,8 @@ const outcomes = (report) => {
     ['submitted', count(jobs.submitted), ''], ['started', count(jobs.started), ''], ['finished', count(jobs.finished), ''],
     ...ended.map(([name, value]) => [`\u2003${name}`, count(value), share(value)]),
     ['restarts after failures', count(jobs.restarts), ''], ['cancelled while waiting', count(jobs.withdrawn), ''], ['rejected', count(jobs.rejected), ''],
-    ...Object.entries(jobs.rejected_by).map(([name, value]) => [`\u2003${name}`, count(value), '']),
+    ...(jobs.rejected_detail?.length ? jobs.rejected_detail.map((row) => [`\u2003${row.why}, such as job ${row.example}`, count(row.jobs), ''])
+      : Object.entries(jobs.rejected_by).map(([name, value]) => [`\u2003${name}`, count(value), ''])),
   ], 'Jobs by outcome');
 };
 
@@ -228,7 +240,7 @@ export const showRun = (main, report) => {
   tenants(main, report);
   if (report.jobs.finished > 0) spans(main, report);
   const grid = part(main, 'The jobs');
-  grid.append(el('section', {class: 'card wide', 'aria-label': 'Jobs by outcome'}, el('h3', {}, 'What became of them'), outcomes(report)));
+  grid.append(el('section', {class: 'card wide', 'aria-label': 'Jobs by outcome'}, el('h3', {}, 'What became of them'), outcomes(report), ...remarks(report)));
   main.append(el('footer', {}, `Simulated in ${duration(report.run.wall_s)} (${count(Math.round(report.run.jobs_per_s))} jobs/s, ${bytes(report.run.peak_rss_bytes)} of memory at most). Equal inputs and seed give equal figures. ` +
     'All of them are in report.json, each job in jobs.csv; docs/metrics.md of Gigawerk defines each figure. Charts: Apache ECharts.'));
 };
