@@ -12,89 +12,11 @@
 #include <map>
 #include <utility>
 
-#include "base/check.h"
+#include "sched/free_profile.h"
 #include "sched/pass.h"
 
 namespace gw::sched {
 namespace {
-
-/// The end of a slot; what lies beyond all time never comes (a slot that begins there is none).
-Instant end_of(Instant from, Nanoseconds span) {
-  return from > Instant::max() - span ? Instant::max() : from + span;
-}
-
-/// Free GPUs in thousandths over time: `free` from `from` until the next step; the last step lasts for ever.
-class Profile {
- public:
-  void reset(Instant now, std::int64_t free) {
-    steps_.assign(1, {now, free});
-    windows_.clear();
-  }
-  void append(Instant from, std::int64_t more) {
-    if (steps_.back().from == from) {
-      steps_.back().free += more;
-    } else {
-      steps_.push_back({from, steps_.back().free + more});
-    }
-  }
-  /// Forgets what lies before `now`.
-  void advance(Instant now) {
-    std::size_t first = 0;
-    while (first + 1 < steps_.size() && steps_[first + 1].from <= now) ++first;
-    steps_.erase(steps_.begin(), steps_.begin() + static_cast<std::ptrdiff_t>(first));
-    steps_[0].from = std::max(steps_[0].from, now);
-  }
-  /// The earliest start of a slot of `span` with `need` free; max() if there never is one.
-  [[nodiscard]] Instant earliest(Nanoseconds span, std::int64_t need) const {
-    std::size_t start = 0;
-    for (std::size_t at = 0; at < steps_.size(); ++at) {
-      if (start < at && steps_[at].from >= end_of(steps_[start].from, span)) return steps_[start].from;
-      if (steps_[at].free < need) start = at + 1;
-    }
-    return start < steps_.size() ? steps_[start].from : Instant::max();
-  }
-  /// How long `need` stays free from now on.
-  [[nodiscard]] Nanoseconds window(std::int64_t need) const {
-    for (const auto& [asked, answer] : windows_) {
-      if (asked == need) return answer;
-    }
-    Nanoseconds window = Nanoseconds::max();
-    for (const Step& step : steps_) {
-      if (step.free >= need) continue;
-      window = step.from - steps_[0].from;
-      break;
-    }
-    windows_.emplace_back(need, window);
-    return window;
-  }
-  void reserve(Instant from, Nanoseconds span, std::int64_t need) {
-    windows_.clear();
-    const std::size_t first = split(from);
-    const std::size_t last = split(end_of(from, span));
-    for (std::size_t at = first; at < last; ++at) {
-      steps_[at].free -= need;
-      GW_CHECK(steps_[at].free >= 0);
-    }
-  }
-
- private:
-  struct Step {
-    Instant from;
-    std::int64_t free;
-  };
-  /// The index of the step that starts at `when`, made if there is none; `when` is not before the first step.
-  std::size_t split(Instant when) {
-    const auto at = std::partition_point(steps_.begin(), steps_.end(),
-                                         [&](const Step& step) { return step.from < when; });
-    const std::size_t index = static_cast<std::size_t>(at - steps_.begin());
-    if (at != steps_.end() && at->from == when) return index;
-    GW_CHECK(index > 0);
-    steps_.insert(at, Step{when, steps_[index - 1].free});
-    return index;
-  }
-  std::vector<Step> steps_;
-  mutable std::vector<std::pair<std::int64_t, Nanoseconds>> windows_;  ///< Answers until the next change.
-};
 
 class ConservativePass final : public Pass {
  public:
@@ -122,7 +44,7 @@ class ConservativePass final : public Pass {
       waiting_ = state.pending.size();
       if (!state.pending.by_tenant()) find_hope(state, nullptr);
     } else {
-      for (Profile& profile : profiles_) profile.advance(now);
+      for (FreeProfile& profile : profiles_) profile.advance(now);
       for (auto at = due_.begin(); at != due_.end() && at->first.first <= now; at = due_.erase(at))
         due.emplace_back(at->first.second, at->second);
       std::sort(due.begin(), due.end());
@@ -290,7 +212,7 @@ class ConservativePass final : public Pass {
   std::vector<signed char> fits_;  ///< By shape class: has it a place now? -1 = not known.
   std::size_t visits_ = 0;         ///< Jobs looked at in this pass,
   std::size_t waiting_ = 0;        ///< of so many.
-  std::vector<Profile> profiles_;
+  std::vector<FreeProfile> profiles_;
   std::map<std::pair<Instant, JobId>, std::uint32_t>
       due_;          ///< Reserved starts of waiting jobs, and their pools.
   Promise promise_;  ///< Of the first job that waits.
