@@ -141,10 +141,12 @@ Json to_json(const twin::RunSummary& from, Detail detail) {
                {"bounded_slowdown", distribution(from.slowdown)},
                {"quantile_relative_error", from.quantile_error},
                {"first_submit_s", from.first_submit_s},
+               {"last_submit_s", from.last_submit_s},
                {"last_end_s", from.last_end_s},
                {"makespan_s", from.makespan_s},
                {"utilization", from.utilization},
                {"useful_utilization", from.useful_utilization},
+               {"utilization_until_last_submit", from.utilization_until_last_submit},
                {"gpus", from.gpus}};
   json["gpu_hours"] = {{"existing", from.gpu_hours.existing}, {"allocated", from.gpu_hours.allocated},
                        {"useful", from.gpu_hours.useful},     {"lost", from.gpu_hours.lost},

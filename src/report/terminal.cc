@@ -70,13 +70,18 @@ std::string title(const RunSummary& summary, const Style& style) {
 std::string use(const RunSummary& summary, const Style& style) {
   const std::size_t width = style.width - kLabel - 2 - 10;
   const double existing = summary.gpu_hours.existing > 0 ? summary.gpu_hours.existing : 1;
-  const Colour colour = summary.utilization >= 0.8   ? Colour::kGreen
-                        : summary.utilization >= 0.5 ? Colour::kYellow
-                                                     : Colour::kRed;
+  const double shown = summary.utilization_until_last_submit;
+  const Colour colour = shown >= 0.8 ? Colour::kGreen : shown >= 0.5 ? Colour::kYellow : Colour::kRed;
   std::string text = heading(style, "GPUs");
   text += line(style, "allocated",
-               paint(style, colour, bar(style, summary.utilization, width)) +
-                   paint(style, Colour::kBold, pad_left(format_percent(summary.utilization), 10)));
+               paint(style, colour, bar(style, shown, width)) +
+                   paint(style, Colour::kBold, pad_left(format_percent(shown), 10)));
+  const double tail = summary.last_end_s - summary.last_submit_s;
+  if (tail > 0.01 * summary.makespan_s) {
+    const std::string fact = fmt::format("until the last submit; {} until the last end, {} later",
+                                         format_percent(summary.utilization), format_duration(tail));
+    text += line(style, "", shorten(style, fact, style.width - kLabel - 2));
+  }
   const twin::RunSeries& series = summary.series;
   if (series.bins() > 1) {
     std::vector<double> share(series.bins());

@@ -53,6 +53,7 @@ void MetricsCollector::submitted(Instant now, const JobFacts& job) {
     series_.start(now);
   }
   ++jobs_.submitted;
+  last_submit_ = now;
   series_.at(now)[kSubmitted] += 1;
   Tenant& owner = tenant(job.tenant);
   ++owner.submitted;
@@ -169,6 +170,10 @@ void MetricsCollector::advance(Instant now, const ClusterSample& sample) {
              sample.unusable_gpu_milli,  fragmented ? sample.unusable_gpu_milli : 0};
   head_waits_ = sample.head_gpu_milli > 0;
   if (!empty() && measuring_ && integrated_until_ < idle_until_) end_idle_time();
+  if (measuring_ && last_submit_ == now) {
+    arrivals_existing_ = totals_[kTotal] + in_bin_[kTotal];
+    arrivals_allocated_ = totals_[kAllocated] + in_bin_[kAllocated];
+  }
 }
 
 /// The levels held since integrated_until_; something runs or waits.

@@ -191,6 +191,8 @@ class MetricsCollector {
   std::array<Int128, kLevels> in_bin_{};
   Instant in_bin_begin_, in_bin_end_;
   std::array<Int128, kLevels> totals_{};
+  Instant last_submit_;
+  Int128 arrivals_existing_ = 0, arrivals_allocated_ = 0;  ///< Totals up to the last submit.
   std::array<std::int64_t, kLevels> maxima_{};
   Int128 head_wait_time_ = 0;      ///< ns
   Int128 head_wait_existing_ = 0;  ///< GPU-milli x ns

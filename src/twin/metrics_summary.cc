@@ -74,6 +74,11 @@ RunSummary MetricsCollector::summarize(RunLabels labels) {
   time.useful = gpu_hours(totals_[kAllocated] - lost_);
   time.idle = gpu_hours(totals_[kTotal] - totals_[kDown] - totals_[kAllocated]);
   summary.utilization = ratio(time.allocated, time.existing);
+  summary.utilization_until_last_submit =
+      arrivals_existing_ > 0
+          ? ratio(static_cast<double>(arrivals_allocated_), static_cast<double>(arrivals_existing_))
+          : summary.utilization;
+  summary.last_submit_s = to_seconds(last_submit_);
   summary.useful_utilization = ratio(time.useful, time.existing);
   summary.gpus = mean_of(kTotal) / 1000;
 

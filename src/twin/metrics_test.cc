@@ -73,6 +73,8 @@ TEST(Metrics, TwoJobsByHand) {
   EXPECT_EQ(summary.jobs.completed, 2U);
   EXPECT_DOUBLE_EQ(summary.makespan_s, 160);
   EXPECT_DOUBLE_EQ(summary.utilization, (2.0 * 100 + 60) / (2.0 * 160));
+  EXPECT_DOUBLE_EQ(summary.last_submit_s, 150);
+  EXPECT_DOUBLE_EQ(summary.utilization_until_last_submit, 1.0);
   EXPECT_DOUBLE_EQ(summary.gpu_hours.down, 0);
   EXPECT_DOUBLE_EQ(summary.wait_s.mean, 25);
   EXPECT_DOUBLE_EQ(summary.wait_s.p50, 0);
@@ -125,6 +127,7 @@ TEST(Metrics, LostWorkIsAllocatedButNotUseful) {
   metrics.advance(at_s(250), {.total_gpu_milli = 8000});
   const RunSummary summary = metrics.summarize({});
   EXPECT_DOUBLE_EQ(summary.utilization, 200.0 / 250);
+  EXPECT_DOUBLE_EQ(summary.utilization_until_last_submit, 200.0 / 250);  // All came at once.
   EXPECT_DOUBLE_EQ(summary.useful_utilization, 160.0 / 250);
   EXPECT_DOUBLE_EQ(summary.gpu_hours.lost, 8 * 40.0 / 3600);
   EXPECT_DOUBLE_EQ(summary.gpu_hours.down, 8 * 50.0 / 3600);

@@ -107,12 +107,16 @@ struct RunSummary {
   Distribution slowdown;      ///< Bounded slowdown, of finished jobs.
   double quantile_error = 0;  ///< Largest relative error of the two above; 0 = exact.
   double first_submit_s = 0;
+  double last_submit_s = 0;
   double last_end_s = 0;
   double makespan_s = 0;  ///< last_end_s - first_submit_s.
 
   double utilization = 0;         ///< GPU-time allocated / GPU-time existing, first submit to last end.
   double useful_utilization = 0;  ///< The same without lost work.
-  double gpus = 0;                ///< Time-mean of existing GPUs.
+  /// GPU-time allocated / GPU-time existing, first to last submit: without the tail in which the last jobs
+  /// run out. Equal to `utilization` where all jobs come at once.
+  double utilization_until_last_submit = 0;
+  double gpus = 0;  ///< Time-mean of existing GPUs.
   struct GpuHours {
     double existing = 0, down = 0, allocated = 0, useful = 0, lost = 0, idle = 0;
   } gpu_hours;

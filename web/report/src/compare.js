@@ -8,7 +8,8 @@ const kColours = ['one', 'two'];
 
 // What is compared: [name, where it stands, how it is told, better when: 1 larger, -1 smaller, 0 neither].
 const kFigures = [
-  ['GPU utilisation', (r) => r.utilization, percent, 1],
+  ['utilisation while jobs came', (r) => r.utilization_until_last_submit ?? r.utilization, percent, 1],
+  ['utilisation to the last end', (r) => r.utilization, percent, 1],
   ['useful utilisation', (r) => r.useful_utilization, percent, 1],
   ['jobs finished', (r) => r.jobs.finished, count, 1],
   ['jobs rejected', (r) => r.jobs.rejected, count, -1],

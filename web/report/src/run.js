@@ -36,7 +36,8 @@ const headline = (report) => {
   const span = durationParts(report.makespan_s);
   const tenants = report.tenants.filter((tenant) => tenant.depth === 1);
   const list = [
-    {name: 'GPU utilisation', value: (report.utilization * 100).toFixed(1), unit: '%', note: 'GPU-time allocated of GPU-time there'},
+    {name: 'GPU utilisation', value: ((report.utilization_until_last_submit ?? report.utilization) * 100).toFixed(1), unit: '%',
+      note: `until the last submit; ${(report.utilization * 100).toFixed(1)} % to the last end`},
     {name: 'Useful', value: (report.useful_utilization * 100).toFixed(1), unit: '%', note: 'without work lost to failures'},
     {name: 'Jobs finished', value: count(report.jobs.finished), note: `of ${count(report.jobs.submitted)} submitted, ${count(report.jobs.rejected)} rejected`},
     {name: 'Wait, half the jobs', value: wait[0], unit: wait[1], note: 'at most (p50)'},
