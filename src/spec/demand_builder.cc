@@ -150,11 +150,10 @@ void check_demand(const Fleet& fleet, const ScenarioFile& file, const WorkloadMi
           return std::find(job.gpu_types.begin(), job.gpu_types.end(), type.name) != job.gpu_types.end();
         });
     if (!runs)
-      findings.warning(
-          at,
-          fmt::format("class \"{}\" is demanded but takes none of the fleet's GPU types: its jobs will be "
-                      "rejected; change its gpu_types under `classes`",
-                      job.name));
+      findings.error(
+          at, fmt::format("class \"{}\" is demanded but takes none of the fleet's GPU types; change its "
+                          "gpu_types under `classes`",
+                          job.name));
     if (job.level_required && job.level != "node" && fleet.fabric_level(job.level) < 0)
       findings.warning(
           at,
@@ -231,12 +230,12 @@ class TenantBuilder {
     for (const TenantSpec& project : spec.projects) check_classes(project);
   }
 
-  /// The load that `spec` or its projects state.
+  /// The load that `spec` or its projects state, of all `count` together.
   static std::optional<double> stated(const TenantSpec& spec) {
     if (spec.load) return spec.load;
     std::optional<double> sum;
     for (const TenantSpec& project : spec.projects) {
-      if (const std::optional<double> load = stated(project)) sum = sum.value_or(0) + *load;
+      if (const std::optional<double> load = stated(project)) sum = sum.value_or(0) + *load * spec.count;
     }
     return sum;
   }

@@ -26,8 +26,23 @@ unsigned edit_distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string small(text);
+  for (char& c : small) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return small;
+}
+
+}  // namespace
+
 std::string suggestion(std::string_view written, std::span<const std::string_view> known,
                        std::string_view hint) {
+  for (const std::string_view name : known) {
+    if (lower(name) == lower(written)) return fmt::format("; did you mean \"{}\"?", name);
+  }
   std::string_view best;
   unsigned best_distance = static_cast<unsigned>(std::max<std::size_t>(1, written.size() / 3)) + 1;
   for (const std::string_view name : known) {

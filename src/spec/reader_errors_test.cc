@@ -42,7 +42,7 @@ tenants:
   - {name: b, wieght: 3}
 )"));
   EXPECT_EQ(text,
-            "f.yaml:2:7: \"seed\" must be a whole number from 0 to 9007199254740992, not \"many\"\n"
+            "f.yaml:2:7: \"seed\" must be a whole number from 0 to 9007199254740991, not \"many\"\n"
             "f.yaml:6:12: \"pue\" must be a number from 1 to 5, not \"7\"\n"
             "f.yaml:7:7: unknown key \"gird\"; did you mean \"grid\"?\n"
             "f.yaml:8:39: unknown node type \"dgx-b20\"; did you mean \"dgx-b200\"?\n"
@@ -59,6 +59,25 @@ TEST(ReaderErrors, WhatIsNotYamlSaysWhere) {
   EXPECT_THAT(diagnostics_text(findings(std::string("a\0b", 3))), HasSubstr("it is not a YAML text"));
   EXPECT_THAT(diagnostics_text(findings("gigawerk: 1\n---\ngigawerk: 1\n")),
               HasSubstr("keep one document per file"));
+}
+
+TEST(ReaderErrors, UnitsAndNamesInOtherCaseAndTabsAreExplained) {
+  const auto told = [](const std::string& text) {
+    return diagnostics_text(findings("gigawerk: 1\n" + text));
+  };
+  EXPECT_THAT(told("fleet: {sites: {name: a, grid: {capacity: 60 KW}, nodes: {type: dgx-b200, count: 1}}}\n"),
+              HasSubstr("units, as they are written here: W, kW, MW, GW"));
+  EXPECT_THAT(told("workload: {duration: 7 days}\n"), HasSubstr("ms, s, min, h, d"));
+  EXPECT_THAT(told("fleet: {sites: {name: a, nodes: {type: DGX-B200, count: 1}}}\n"),
+              HasSubstr("did you mean \"dgx-b200\"?"));
+  EXPECT_THAT(told("fleet:\n\tsites: {name: a}\n"), HasSubstr("f.yaml:3:1: a tab stands in the indentation"));
+}
+
+TEST(ReaderErrors, WholeNumbersThatYamlToolsRoundAreRefused) {
+  EXPECT_THAT(diagnostics_text(findings("gigawerk: 1\nseed: 9007199254740993\n")),
+              HasSubstr("from 0 to 9007199254740991"));
+  EXPECT_THAT(diagnostics_text(findings("gigawerk: 1\nseed: 9007199254740992\n")),
+              HasSubstr("from 0 to 9007199254740991"));
 }
 
 TEST(ReaderErrors, MissingFilesAndFoldersAreNamed) {

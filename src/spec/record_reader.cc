@@ -38,6 +38,16 @@ std::string bounds_text(const Rule& rule, Unit unit) {
   return text;
 }
 
+/// What to write: an example and the units there are.
+std::string unit_advice(Unit unit) {
+  std::string units;
+  for (const UnitSuffix& suffix : suffixes(unit)) {
+    if (!units.empty()) units += ", ";
+    units += suffix.text;
+  }
+  return fmt::format("write for example {} (units, as they are written here: {})", unit_example(unit), units);
+}
+
 bool in_bounds(double value, const Rule& rule) {
   if (!std::isnan(rule.min) && (value < rule.min || (rule.above_min && value == rule.min))) return false;
   return std::isnan(rule.max) || value <= rule.max;
@@ -98,9 +108,8 @@ void RecordReader::read(std::string_view key, const YamlNode& node, double& out,
           : std::nullopt;
   if (!value || !in_bounds(*value, rule)) {
     const std::string wanted = rule.unit == Unit::kNone ? std::string("a number") : "an amount with its unit";
-    const std::string hint = value || rule.unit == Unit::kNone
-                                 ? std::string()
-                                 : fmt::format("; write for example {}", unit_example(rule.unit));
+    const std::string hint =
+        value || rule.unit == Unit::kNone ? std::string() : "; " + unit_advice(rule.unit);
     findings_.error(node.at, fmt::format("\"{}\" must be {}{}, not {}{}", key, wanted,
                                          bounds_text(rule, rule.unit), what_is(node), hint));
     return;
@@ -129,9 +138,8 @@ bool RecordReader::read_quantity(std::string_view key, const YamlNode& node, std
   const std::optional<double> value =
       node.kind == YamlNode::Kind::kScalar ? parse_amount(node.text, unit) : std::nullopt;
   if (!value) {
-    findings_.error(node.at,
-                    fmt::format("\"{}\" must be an amount with its unit, not {}; write for example {}", key,
-                                what_is(node), unit_example(unit)));
+    findings_.error(node.at, fmt::format("\"{}\" must be an amount with its unit, not {}; {}", key,
+                                         what_is(node), unit_advice(unit)));
     return false;
   }
   constexpr double kLargest = 4.6e18;  // Half of the 64-bit range, so that two may be added.

@@ -43,9 +43,9 @@ class RecordReader {
   bool read_list(std::string_view key, const YamlNode& node, const Rule& rule, bool single_allowed);
 
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  void read(std::string_view key, const YamlNode& node, T& out, const Rule& rule) {
-    constexpr double kExact = 9007199254740992.0;  // 2^53: what any YAML or JSON tool keeps exactly.
+  requires(!std::same_as<T, bool>) void read(std::string_view key, const YamlNode& node, T& out,
+                                             const Rule& rule) {
+    constexpr double kExact = 9007199254740991.0;  // 2^53 - 1: the next whole number may have been rounded.
     const double low = std::max(-kExact, static_cast<double>(std::numeric_limits<T>::min()));
     const double high = std::min(kExact, static_cast<double>(std::numeric_limits<T>::max()));
     std::int64_t value = 0;
@@ -53,8 +53,8 @@ class RecordReader {
   }
 
   template <class T>
-    requires(kUnitOf<T> != Unit::kNone)
-  void read(std::string_view key, const YamlNode& node, T& out, const Rule& rule) {
+  requires(kUnitOf<T> != Unit::kNone) void read(std::string_view key, const YamlNode& node, T& out,
+                                                const Rule& rule) {
     std::int64_t value = 0;
     if (read_quantity(key, node, value, rule, kUnitOf<T>)) out = T{value};
   }

@@ -40,8 +40,8 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
     if (const std::string broken = check_fleet(scenario.fleet); !broken.empty())
       findings.error(file.fleet.at, broken);
   }
+  if (!findings.failed()) check_demand(scenario.fleet, file, scenario.mix, findings);
   if (findings.failed()) return std::unexpected(findings.take());
-  check_demand(scenario.fleet, file, scenario.mix, findings);
   scenario.warnings = findings.take();
   return scenario;
 }

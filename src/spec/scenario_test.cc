@@ -151,6 +151,22 @@ tenants:
   EXPECT_NEAR(demand["maker"].classes[0].share, 0.6, 1e-12);
 }
 
+TEST(Scenario, AProjectsLoadIsThatOfOneCopyOfItsTenant) {
+  const Scenario scenario = parse(with_fleet(R"(
+tenants:
+  - {name: firm, count: 3, classes: {serve: 1}, projects: [{name: chat, load: 0.1}]}
+  - {name: lab, count: 2, load: 0.2, classes: {serve: 1}, projects: [{name: ml, load: 0.05}, {name: rest}]}
+)"));
+  std::map<std::string, double> load;
+  for (const TenantDemand& entry : scenario.mix.tenants)
+    load[scenario.tenants.path(entry.tenant)] = entry.load;
+  const auto gpus = static_cast<double>(scenario.fleet.gpus());
+  EXPECT_NEAR(load["firm-1/chat"], 0.1 * gpus, 1e-9);
+  EXPECT_NEAR(load["firm-3/chat"], 0.1 * gpus, 1e-9);
+  EXPECT_NEAR(load["lab-2/ml"], 0.05 * gpus, 1e-9);
+  EXPECT_NEAR(load["lab-2/rest"], 0.05 * gpus, 1e-9);
+}
+
 TEST(Scenario, WorkloadLoadScalesTheTenants) {
   const Scenario scenario = parse(with_fleet(R"(
 workload: {duration: 1d 12h, start: {weekday: friday, hour: 6.5}, load: 0.95}

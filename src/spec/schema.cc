@@ -214,7 +214,7 @@ class SchemaWriter {
   }
 
   static Json whole_number(const Rule& rule, double low, double high) {
-    constexpr double kExact = 9007199254740992.0;
+    constexpr double kExact = 9007199254740991.0;
     const double min = std::isnan(rule.min) ? std::max(low, -kExact) : rule.min;
     const double max = std::isnan(rule.max) ? std::min(high, kExact) : rule.max;
     return {{"type", "integer"},

@@ -54,6 +54,19 @@ class ViewBuffer : public std::streambuf {
   }
 };
 
+/// The first line with a tab before its text, or 0.
+std::uint32_t tab_line(std::string_view text) {
+  std::uint32_t line = 1;
+  while (!text.empty()) {
+    const std::string_view row = text.substr(0, text.find('\n'));
+    const std::size_t begin = row.find_first_not_of(' ');
+    if (begin != row.npos && row[begin] == '\t') return line;
+    text.remove_prefix(std::min(text.size(), row.size() + 1));
+    ++line;
+  }
+  return 0;
+}
+
 }  // namespace
 
 class YamlTreeBuilder : public YAML::EventHandler {
@@ -246,7 +259,11 @@ std::optional<YamlTree> YamlTree::parse(std::string_view text, Findings& finding
   } catch (const Stop&) {
     return std::nullopt;
   } catch (const YAML::Exception& problem) {
-    findings.error(mark_of(problem.mark), fmt::format("this is not YAML: {}", problem.msg));
+    if (const std::uint32_t line = tab_line(text); line != 0 && mark_of(problem.mark).line >= line) {
+      findings.error({line, 1}, "a tab stands in the indentation, which YAML does not allow; use spaces");
+    } else {
+      findings.error(mark_of(problem.mark), fmt::format("this is not YAML: {}", problem.msg));
+    }
     return std::nullopt;
   }
   return tree;

@@ -36,8 +36,25 @@ class Validate(GwTest):
             self.assertEqual([file["valid"] for file in report["files"]], [False, True])
             self.assertEqual([finding["line"] for finding in report["files"][0]["findings"]], [5, 6, 6])
 
-    def test_a_missing_file_is_a_wrong_command_line(self):
-        self.assert_exit(gw("validate", "/nonexistent.yaml"), 2)
+    def findings(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "file.yaml"
+            file.write_text(text)
+            return gw("validate", str(file))
+
+    def test_what_simulate_refuses_is_an_error_here_too(self):
+        factory = ("gigawerk: 1\nfleet:\n  sites: {name: lab, nodes: {type: dgx-b200, count: 2}}\n"
+                   "classes: [{name: inference-replica, gpu_types: [h100]}]\n"
+                   "tenants: [{name: a, load: 0.5, classes: {inference-replica: 1}}]\n")
+        result = self.findings(factory)
+        self.assert_exit(result, 1)
+        self.assertIn('class "inference-replica" is demanded but takes none', result.stdout)
+        self.assert_exit(self.findings(factory.replace("h100", "b200")), 0)
+
+    def test_names_are_shown_and_not_obeyed(self):
+        result = self.findings('gigawerk: 1\n"\\e[31mred": 1\n')
+        self.assertNotIn("\x1b", result.stdout)
+        self.assertIn("\\x1b[31mred", result.stdout)
 
 
 class FleetShow(GwTest):
@@ -52,6 +69,15 @@ class FleetShow(GwTest):
         self.assertEqual([level["level"] for level in fleet["fabric"]], ["rack", "leaf", "spine", "site"])
         hall = fleet["tree"][0]["parts"][0]
         self.assertEqual((hall["level"], hall["count"], hall["each"]["gpus"]), ("hall", 25, 4000))
+
+    def test_a_node_list(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "nodes.csv"
+            file.write_text("sn,cpu_milli,memory_mib,gpu,model\na,96000,786432,8,V100M32\nb,96000,786432,8,V100M32\n")
+            shown = gw("fleet", "show", str(file))
+            self.assert_exit(shown, 0)
+            self.assertIn("16 x V100M32", shown.stdout)
+            self.assertEqual(json.loads(gw("fleet", "show", str(file), "--json").stdout)["totals"]["gpus"], 16)
 
     def test_depth_limits_the_tree(self):
         deep = gw("fleet", "show", FLEET).stdout
