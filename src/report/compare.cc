@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "report/table.h"
 
@@ -147,6 +148,12 @@ Result<Comparison> compare_reports(const Json& a, const std::string& path_a, con
   Comparison comparison;
   comparison.name_a = run_name(a);
   comparison.name_b = run_name(b);
+  if (comparison.name_a == comparison.name_b) {
+    comparison.name_a += " in " + path_a;
+    comparison.name_b += " in " + path_b;
+  }
+  comparison.chance =
+      text_of(a, "workload.kind") == "generated" && text_of(b, "workload.kind") == "generated";
   for (const Figure& figure : kFigures) {
     const Result<double> value_a = figure_of(a, path_a, figure.key);
     if (!value_a) return std::unexpected(value_a.error());
@@ -160,24 +167,39 @@ Result<Comparison> compare_reports(const Json& a, const std::string& path_a, con
   Result<std::vector<ComparedSize>> sizes = sizes_of(a, path_a, b, path_b);
   if (!sizes) return std::unexpected(std::move(sizes.error()));
   comparison.sizes = std::move(*sizes);
+  const std::string print_a = text_of(a, "workload.fingerprint"),
+                    print_b = text_of(b, "workload.fingerprint");
   if (const auto& jobs = comparison.figures[0]; jobs.a != jobs.b) {
+    comparison.same_jobs = false;
     comparison.warnings.push_back(fmt::format("A has {} jobs and B {}: not the same workload",
                                               format_number(jobs.a), format_number(jobs.b)));
+  } else if (!print_a.empty() && !print_b.empty() && print_a != print_b) {
+    comparison.same_jobs = false;
+    const bool other_seed = a.value("seed", Json()) != b.value("seed", Json());
+    comparison.warnings.push_back(fmt::format("As many jobs, but others{}: not the same workload",
+                                              comparison.chance && other_seed ? " (another seed)" : ""));
   }
   if (text_of(a, "fleet") != text_of(b, "fleet")) {
     comparison.warnings.push_back(
         fmt::format("A ran on {} and B on {}: not the same fleet", text_of(a, "fleet"), text_of(b, "fleet")));
+  }
+  if (!comparison.same_jobs) {
+    for (ComparedFigure& figure : comparison.figures) figure.better = Better::kNeither;
   }
   return comparison;
 }
 
 std::string comparison_text(const Comparison& comparison, const Style& style) {
   const auto name = [&](const char* label, const std::string& text) {
-    return fmt::format("{}  {}\n", paint(style, Colour::kBold, label), shorten(style, text, style.width - 3));
+    return fmt::format("{}  {}\n", paint(style, Colour::kBold, label),
+                       shorten(style, printable_name(text), style.width - 3));
   };
   std::string text = "\n" + name("A", comparison.name_a) + name("B", comparison.name_b);
-  for (const std::string& warning : comparison.warnings)
-    text += paint(style, Colour::kYellow, shorten(style, "!  " + warning, style.width)) + "\n";
+  for (const std::string& warning : comparison.warnings) {
+    bool first = true;
+    for (const std::string& row : wrapped(printable_name(warning), style.width - 3))
+      text += paint(style, Colour::kYellow, (std::exchange(first, false) ? "!  " : "   ") + row) + "\n";
+  }
   Table table({"figure", "A", "B", "B - A", "change", "better"});
   table.align_left(5);
   for (const ComparedFigure& figure : comparison.figures) {
@@ -194,11 +216,16 @@ std::string comparison_text(const Comparison& comparison, const Style& style) {
                format_duration(size.wait_p90_b_s), relative(size.wait_p90_a_s, size.wait_p90_b_s)});
   }
   if (!sizes.empty()) text += "\n" + sizes.text(style);
+  if (comparison.chance)
+    text += "\n" + paint(style, Colour::kDim, "One run each: differences may be chance; vary --seed.") + "\n";
   return text;
 }
 
 Json comparison_json(const Comparison& comparison) {
-  Json json = {{"a", comparison.name_a}, {"b", comparison.name_b}, {"warnings", comparison.warnings}};
+  Json json = {{"a", comparison.name_a},
+               {"b", comparison.name_b},
+               {"warnings", comparison.warnings},
+               {"same_jobs", comparison.same_jobs}};
   json["figures"] = Json::object();
   for (const ComparedFigure& figure : comparison.figures) {
     Json row = {{"a", figure.a}, {"b", figure.b}, {"difference", figure.difference()}};

@@ -33,9 +33,11 @@ struct ComparedSize {
 };
 
 struct Comparison {
-  std::string name_a, name_b;  ///< Run and policy.
+  std::string name_a, name_b;  ///< Run and policy, and the folder where both are called the same.
   std::vector<ComparedFigure> figures;
   std::vector<ComparedSize> sizes;
+  bool same_jobs = true;              ///< As far as the reports tell; if not, neither run is better.
+  bool chance = false;                ///< Both are one sample of a generated workload.
   std::vector<std::string> warnings;  ///< Why the two may not be comparable: other workload, other fleet.
 };
 

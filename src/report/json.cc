@@ -208,7 +208,10 @@ Result<Json> read_report(const std::filesystem::path& file_or_folder) {
   try {
     json = Json::parse(*text);
   } catch (const Json::parse_error& error) {
-    return fail(fmt::format("{}: not JSON: {}", file.string(), error.what()));
+    if (text->find_first_not_of(" \t\r\n") == std::string::npos)
+      return fail(fmt::format("{}: not JSON: the file is empty; run it again with --out", file.string()));
+    return fail(fmt::format("{}: not JSON: damaged at byte {} of {}; run it again with --out", file.string(),
+                            error.byte, text->size()));
   }
   if (!json.is_object() || json.value("format", Json()) != "gigawerk-report")
     return fail(fmt::format("{}: not a report of gw: its `format` is not `gigawerk-report`", file.string()));

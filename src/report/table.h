@@ -16,7 +16,11 @@ class Table {
     left_[0] = true;
   }
   void align_left(std::size_t column) { left_[column] = true; }
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  /// Names in cells may hold any bytes: they are shown, not obeyed.
+  void add(std::vector<std::string> cells) {
+    for (std::string& cell : cells) cell = printable_name(cell);
+    rows_.push_back(std::move(cells));
+  }
   [[nodiscard]] bool empty() const { return rows_.empty(); }
   /// Each line indented by two columns; the header dim; columns two apart, or one where the style is narrow.
   /// Cells may not contain escapes.

@@ -41,15 +41,11 @@ std::string list(const Style& style, std::string_view label, const std::vector<s
   return text + line(style, text.empty() ? label : "", row);
 }
 
-/// Words of ASCII `text` on lines of at most the style's width, dim.
+/// `text` on lines of at most the style's width, dim.
 std::string note(const Style& style, std::string_view text) {
   std::string lines;
-  while (!text.empty()) {
-    std::size_t end = text.size();
-    if (end + 2 > style.width) end = text.rfind(' ', style.width - 2);
-    lines += "  " + paint(style, Colour::kDim, text.substr(0, end)) + "\n";
-    text.remove_prefix(std::min(text.size(), end + 1));
-  }
+  for (const std::string& row : wrapped(text, style.width - 2))
+    lines += "  " + paint(style, Colour::kDim, row) + "\n";
   return lines;
 }
 

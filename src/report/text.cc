@@ -181,6 +181,21 @@ std::string shown_bytes(std::string_view text, bool one_line) {
 
 }  // namespace
 
+std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (lines.empty() || columns(lines.back()) + 1 + columns(word) > width) {
+      lines.emplace_back(word);
+    } else {
+      lines.back() += ' ';
+      lines.back() += word;
+    }
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  return lines;
+}
+
 std::string printable(std::string_view text) { return shown_bytes(text, false); }
 std::string printable_name(std::string_view text) { return shown_bytes(text, true); }
 

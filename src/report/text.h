@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gw::report {
 
@@ -40,6 +41,9 @@ std::string sparkline(const Style& style, std::span<const double> values, double
 std::string printable(std::string_view text);
 /// As printable, on one line: a line feed or a tab is shown too.
 std::string printable_name(std::string_view text);
+
+/// Words of `text` on lines of at most `width` columns; a longer word has a line of its own.
+std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 
 /// Columns that a terminal uses for UTF-8 `text` without escapes (one per code point).
 std::size_t columns(std::string_view text);
