@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <system_error>
@@ -17,7 +18,13 @@ std::vector<fs::path> share_folders() {
   std::vector<fs::path> folders;
   std::error_code unreadable;
   const fs::path program = fs::read_symlink("/proc/self/exe", unreadable);
-  if (!unreadable) folders.push_back(program.parent_path().parent_path() / "share" / "gigawerk");
+  if (!unreadable) {
+    folders.push_back(program.parent_path().parent_path() / "share" / "gigawerk");
+    // An installed copy that lacks something must say so, not find it where it was built.
+    const fs::path built = fs::weakly_canonical(GW_BUILD_DIR, unreadable);
+    const auto [end, differs] = std::mismatch(built.begin(), built.end(), program.begin(), program.end());
+    if (!unreadable && end != built.end()) return folders;
+  }
   // What the build itself makes (the report template) lies in the build tree, the rest in the source tree.
   folders.emplace_back(GW_BUILD_DIR "/share/gigawerk");
   folders.emplace_back(GW_SOURCE_DIR);

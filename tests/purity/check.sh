@@ -6,6 +6,7 @@
 set -euo pipefail
 nm=$1 control=$2
 shift 2
+(($# > 0)) || { echo "purity: no archive was given, so nothing would be checked" >&2; exit 1; }
 
 clocks='clock_gettime|clock|gettimeofday|time|localtime(_r)?|gmtime(_r)?|mktime|nanosleep|clock_nanosleep|usleep|sleep|_ZNSt6chrono3_V2.*3nowEv'
 chance='_ZNSt13random_device.*|getrandom|getentropy|arc4random.*|s?rand(om)?(_r)?|[dlm]rand48'
@@ -32,7 +33,8 @@ done
 
 status=0
 for archive in "$@"; do
-  if lines=$(references "$archive") && [[ -n $lines ]]; then
+  lines=$(references "$archive") || { echo "purity: cannot read $archive with $nm" >&2; exit 1; }
+  if [[ -n $lines ]]; then
     printf 'purity: a deciding layer must not refer to this:\n%s\n' "$lines" >&2
     status=1
   fi
