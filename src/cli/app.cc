@@ -4,7 +4,9 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -144,6 +147,12 @@ int report_usage_error(CLI::App& app, const AppContext& context, const CLI::Pars
   return static_cast<int>(ExitCode::usage);
 }
 
+int report_internal_error(const AppContext& context, const std::exception& error) {
+  print_error(context,
+              fmt::format("internal error: {}; please report it with the command line", error.what()));
+  return static_cast<int>(ExitCode::internal);
+}
+
 /// A result that could not be written (a full disk, a closed pipe) is a failed run, not a silent one.
 bool standard_output_written(const AppContext& context) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
@@ -172,6 +181,34 @@ std::string full_name(const CLI::App& command) {
 std::string help_of(const CLI::App& command) {
   // Not App::help, which gives the help of a subcommand that the command line names.
   return command.get_formatter()->make_help(&command, full_name(command), CLI::AppFormatMode::Normal);
+}
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  return CLI::Validator(
+      [least, most](std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (text.empty() || error == std::errc::invalid_argument || stop != text.data() + text.size())
+          return fmt::format("'{}' is not a whole number; write digits only, such as {}", text,
+                             std::max<std::uint64_t>(least, 1));
+        if (error != std::errc() || value < least || value > most)
+          return fmt::format("must be a whole number from {} to {}, not {}", least, most, text);
+        return "";
+      },
+      "");
+}
+
+CLI::Validator number(double least, double most) {
+  return CLI::Validator(
+      [least, most](std::string& text) -> std::string {
+        double value = 0;
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc() && stop == text.data() + text.size() && value >= least && value <= most)
+          return "";
+        return fmt::format("must be a number from {} to {}, not {}", least, most,
+                           text.empty() ? "nothing" : text);
+      },
+      "");
 }
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
@@ -214,7 +251,7 @@ int run_app(CLI::App& app, AppContext& context, int argc, const char* const* arg
   std::signal(SIGABRT, [](int) { _exit(static_cast<int>(ExitCode::internal)); });
   allow_one_command(app);
   // Set now, not before the commands are added: they would inherit it.
-  app.footer("Try 'gw help COMMAND' for one command, 'man gw' for all of them.");
+  app.footer("Try 'gw help COMMAND' for one command, 'man gw' (or 'gw man | man -l -') for all of them.");
   try {
     app.parse(argc, argv);
     if (!context.action) {  // A command that only groups others, or gw alone.
@@ -222,7 +259,11 @@ int run_app(CLI::App& app, AppContext& context, int argc, const char* const* arg
       return static_cast<int>(ExitCode::usage);
     }
     return run_action(context);
-  } catch (const CLI::CallForHelp&) {
+  } catch (const CLI::CallForHelp& help) {
+    // CLI11 looks for --help before it looks at words that nothing took.
+    if (const std::vector<std::string> unread = app.remaining(true);
+        !unread.empty() && !unread.front().starts_with("-"))
+      return report_usage_error(app, context, CLI::ExtrasError(unread));
     fmt::print("{}", help_of(*deepest_command(app)));
     return static_cast<int>(standard_output_written(context) ? ExitCode::ok : ExitCode::failed);
   } catch (const CLI::CallForVersion&) {
@@ -230,10 +271,12 @@ int run_app(CLI::App& app, AppContext& context, int argc, const char* const* arg
     return static_cast<int>(standard_output_written(context) ? ExitCode::ok : ExitCode::failed);
   } catch (const CLI::ParseError& error) {
     return report_usage_error(app, context, error);
+  } catch (const std::system_error& error) {  // libfmt throws where the C library only sets a flag.
+    if (std::ferror(stdout) == 0) return report_internal_error(context, error);
+    print_error(context, fmt::format("cannot write to standard output: {}", error.code().message()));
+    return static_cast<int>(ExitCode::failed);
   } catch (const std::exception& error) {
-    print_error(context,
-                fmt::format("internal error: {}; please report it with the command line", error.what()));
-    return static_cast<int>(ExitCode::internal);
+    return report_internal_error(context, error);
   }
 }
 

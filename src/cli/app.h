@@ -2,7 +2,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -48,6 +50,11 @@ std::string full_name(const CLI::App& command);
 
 /// The text of `gw COMMAND --help`.
 std::string help_of(const CLI::App& command);
+
+/// Checks of values whose messages say what stands there and what may.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
+CLI::Validator number(double least, double most);
+inline constexpr std::uint64_t kAnyWhole = std::numeric_limits<std::uint64_t>::max();
 
 /// Whether a value follows the option: false for a flag.
 bool takes_value(const CLI::Option& option);

@@ -45,8 +45,8 @@ struct CommandEntry {
   std::string path_text() const;  ///< "catalog gpus"
 };
 
-/// The tree under `app`. A value's kind follows from its name in help: FILE (CLI::ExistingFile, or
-/// `->type_name("FILE")`) and PATH are files, DIR a folder, "{a,b}" (CLI::IsMember) words.
+/// The tree under `app`. A value's kind follows from its name in help: FILE
+/// (`->type_name("FILE")`) and PATH are files, DIR a folder, "{a,b}" (CLI::IsMember) words.
 CommandEntry describe_app(const CLI::App& app);
 
 /// `root` and everything below it, parents first.

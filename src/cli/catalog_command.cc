@@ -100,7 +100,7 @@ template <class Entry>
 void print_json(const std::vector<Entry>& entries) {
   Json list = Json::array();
   for (const Entry& entry : entries) list.push_back(json_of(entry));
-  fmt::print("{}\n", list.dump(2));
+  fmt::print("{}\n", json_out(list));
 }
 
 void print_table(const std::vector<spec::GpuEntry>& gpus) {
@@ -155,7 +155,7 @@ void print_table(const std::vector<spec::ModelEntry>& models) {
 
 template <class Entry>
 void add_list(CLI::App& parent, AppContext& context, const char* name, const char* help,
-              std::vector<Entry> spec::Catalog::* entries) {
+              std::vector<Entry> spec::Catalog::*entries) {
   CLI::App* command = parent.add_subcommand(name, help);
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print JSON: all figures, with their sources");

@@ -7,14 +7,14 @@
 //     auto options = std::make_shared<Options>();
 //     CLI::App* command = app.add_subcommand("size", "Say how many GPUs a fleet has");
 //     command->group(kGroupInspect);
-//     command->add_option("FLEET", options->fleet, "The fleet to
-//     count")->required()->check(CLI::ExistingFile); command->add_flag("--json", options->json, "Print
-//     JSON"); set_action(*command, context, [options]() -> Result<ExitCode> { ...; return ExitCode::ok; });
+//     command->add_option("FLEET", options->fleet, "The fleet to count")->required()->type_name("FILE");
+//     command->add_flag("--json", options->json, "Print JSON");
+//     set_action(*command, context, [options]() -> Result<ExitCode> { ...; return ExitCode::ok; });
 //   }
 //
-// Shell completion offers files where the value is called FILE or checked by CLI::ExistingFile, folders for
-// DIR
-// (->type_name("DIR")), words for CLI::IsMember. Help and the manual page show the same names.
+// A command reads its files itself: one that is missing is bad input (exit code 1), not a wrong command line
+// (2). Shell completion offers files where the value is called FILE (->type_name("FILE")), folders for DIR,
+// words for CLI::IsMember. Help and the manual page show the same names.
 #pragma once
 
 namespace CLI {

@@ -11,7 +11,9 @@
 #include "cli/commands.h"
 #include "cli/spec_files.h"
 #include "cli/text_table.h"
+#include "report/text.h"
 #include "spec/fleet_outline.h"
+#include "workload/node_list.h"
 
 namespace gw {
 
@@ -70,7 +72,7 @@ void print_json(const Fleet& fleet, int depth) {
                          {"sites", sites},
                          {"fabric", fabric},
                          {"tree", json_of(spec::fleet_outline(fleet), depth)}};
-  fmt::print("{}\n", document.dump(2));
+  fmt::print("{}\n", json_out(document));
 }
 
 std::string named_counts(const std::map<std::string, std::uint64_t>& counts, std::string_view unnamed) {
@@ -106,7 +108,7 @@ void add_rows(TextTable& table, const std::vector<FleetPart>& parts, const std::
 
 void print_text(const Fleet& fleet, int depth) {
   const FleetTotals totals = spec::fleet_totals(fleet, 0, fleet.nodes());
-  fmt::print("{}: {} GPUs in {} nodes\n\n", fleet.name, with_thousands(totals.gpus),
+  fmt::print("{}: {} GPUs in {} nodes\n\n", report::printable_name(fleet.name), with_thousands(totals.gpus),
              with_thousands(totals.nodes));
   TextTable facts("ll");
   facts.add({"GPUs", named_counts(totals.gpus_by_type, "no type")});
@@ -147,6 +149,14 @@ void print_text(const Fleet& fleet, int depth) {
   fmt::print("{}", tree.text());
 }
 
+/// A node list by its name, as gw replay --fleet has it, else a fleet or scenario file.
+Result<Fleet> read_machines(const std::string& file) {
+  if (file.ends_with(".csv")) return workload::read_node_list(file);
+  Result<spec::Scenario> scenario = load_scenario(file);
+  if (!scenario) return std::unexpected(scenario.error());
+  return std::move(scenario->fleet);
+}
+
 }  // namespace
 
 void add_fleet_command(CLI::App& app, AppContext& context) {
@@ -160,11 +170,12 @@ void add_fleet_command(CLI::App& app, AppContext& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = fleet->add_subcommand("show", "Print a fleet as a tree with totals at each level");
-  command->add_option("FILE", options->file, "A fleet or scenario file")
+  command->add_option("FILE", options->file, "A fleet or scenario file, or a node list (.csv)")
       ->required()
-      ->check(CLI::ExistingFile);
+      ->type_name("FILE");
   command->add_option("--depth", options->depth, "Levels to print: 1 sites, 2 halls, 3 rows, 4 racks")
-      ->check(CLI::Range(1, 4))
+      ->check(whole_number(1, 4))
+      ->type_name("N")
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
@@ -173,9 +184,9 @@ void add_fleet_command(CLI::App& app, AppContext& context) {
       "the feed carries (of a site: its grid connection over its PUE). Rates are dense, as the vendors "
       "publish them.");
   set_action(*command, context, [options]() -> Result<ExitCode> {
-    const Result<spec::Scenario> scenario = load_scenario(options->file);
-    if (!scenario) return std::unexpected(scenario.error());
-    options->json ? print_json(scenario->fleet, options->depth) : print_text(scenario->fleet, options->depth);
+    const Result<Fleet> fleet_read = read_machines(options->file);
+    if (!fleet_read) return std::unexpected(fleet_read.error());
+    options->json ? print_json(*fleet_read, options->depth) : print_text(*fleet_read, options->depth);
     return ExitCode::ok;
   });
 }

@@ -7,6 +7,8 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/text_table.h"
+#include "report/text.h"
 #include "runtime/journal.h"
 
 namespace gw {
@@ -61,14 +63,15 @@ Result<ExitCode> show(const Options& options) {
       line["time_s"] = to_seconds(now);
       line["kind"] = kind;
       line["text"] = text;
-      fmt::print("{}\n", line.dump());
+      fmt::print("{}\n", json_out(line, -1));
     } else {
-      fmt::print("{:>16.3f}  {:<6} {}\n", to_seconds(now), kind, text);
+      fmt::print("{:>16.3f}  {:<6} {}\n", to_seconds(now), kind, report::printable_name(text));
     }
   };
   if (!options.json)
-    fmt::print("journal of {}: policy {}, fleet {} with {} nodes and {} GPUs\n", header.run_name,
-               header.policy.name, header.fleet.name, header.fleet.nodes(), header.fleet.gpus());
+    fmt::print("journal of {}: policy {}, fleet {} with {} nodes and {} GPUs\n",
+               report::printable_name(header.run_name), report::printable_name(header.policy.name),
+               report::printable_name(header.fleet.name), header.fleet.nodes(), header.fleet.gpus());
   std::uint64_t lines = 0;
   for (;;) {
     if (options.limit != 0 && lines >= options.limit) return ExitCode::ok;
@@ -105,12 +108,11 @@ Result<ExitCode> verify(const Options& options) {
     json["events"] = report->events;
     json["starts"] = report->starts;
     json["snapshots"] = report->snapshots;
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_out(json));
   } else {
-    fmt::print(
-        "{}: verified: {} events, {} plans with {} starts repeated byte for byte, {} snapshots resumed "
-        "from\n",
-        options.file, report->events, report->batches, report->starts, report->snapshots);
+    fmt::print("{}: verified: {} events, {} plans with {} starts repeated byte for byte{}\n", options.file,
+               report->events, report->batches, report->starts,
+               report->snapshots == 0 ? "" : fmt::format(", {} snapshots resumed from", report->snapshots));
   }
   return ExitCode::ok;
 }
@@ -125,13 +127,12 @@ void add_journal_command(CLI::App& app, AppContext& context) {
   const auto add = [&](const char* name, const char* text, Result<ExitCode> (*action)(const Options&)) {
     auto options = std::make_shared<Options>();
     CLI::App* child = command->add_subcommand(name, text);
-    child->add_option("FILE", options->file, "The journal")
-        ->required()
-        ->check(CLI::ExistingFile)
-        ->type_name("FILE");
+    child->add_option("FILE", options->file, "The journal")->required()->type_name("FILE");
     child->add_flag("--json", options->json, "Print JSON");
     if (action == &show)
-      child->add_option("--limit", options->limit, "Stop after about N lines")->type_name("N");
+      child->add_option("--limit", options->limit, "Stop after about N lines")
+          ->check(whole_number(0, kAnyWhole))
+          ->type_name("N");
     set_action(*child, context, [options, action] { return action(*options); });
   };
   add("show", "Print every event and plan", &show);

@@ -25,7 +25,7 @@ by many tenants.
 One deterministic core decides which job runs when and on which GPUs.
 .B gw
 feeds that core recorded or generated workloads, on fleets that exist or are only planned, and shows what happened:
-waits, utilisation, power, fair share, lost work.
+waits, utilisation, fair share, lost work.
 The same input gives the same bytes of output on every machine.
 )";
 
@@ -35,10 +35,10 @@ constexpr const char* kRest = R"(.SH EXIT STATUS
 Done.
 .TP
 .B 1
-The input or the run failed; standard error says where, what is wrong, and what would be right.
+The input or the run failed, or a file cannot be read or written; standard error says where, what is wrong, and what would be right.
 .TP
 .B 2
-The command line is wrong.
+The command line is wrong. A file that is missing or cannot be read is 1, in every command.
 .TP
 .B 70
 A bug in gw; please report the message with the command line.

@@ -59,6 +59,9 @@ Result<std::map<std::string, std::string>> gpu_type_changes(const std::vector<st
 }
 
 Result<ExitCode> replay(const AppContext& context, const Options& options) {
+  if (options.trace.ends_with(".yaml") || options.trace.ends_with(".yml"))
+    return fail(fmt::format("{}: a scenario, not a recorded log; run it with gw simulate {}", options.trace,
+                            options.trace));
   workload::TraceOptions reading;
   reading.strict = options.strict;
   reading.flat = options.fleet.empty();
@@ -121,12 +124,11 @@ void add_replay_command(CLI::App& app, AppContext& context) {
                            ->add_option("--fleet", options->fleet,
                                         "Run on the fleet (with policy, faults and tenants' weights) of this "
                                         "YAML file, or on a node list (.csv)")
-                           ->check(CLI::ExistingFile)
                            ->type_name("FILE");
   command
       ->add_option("--procs", options->processors,
                    "Run on N identical one-processor nodes (default: what the log's header says)")
-      ->check(CLI::Range(1U, kMostProcessors))
+      ->check(whole_number(1, kMostProcessors))
       ->type_name("N")
       ->excludes(fleet);
   command
@@ -159,9 +161,12 @@ void add_replay_command(CLI::App& app, AppContext& context) {
                    "Write every event and plan to this file, for `gw journal verify`")
       ->type_name("FILE");
   command->add_flag("--json", options->files.json, "Print the summary as JSON");
-  command->add_option("--seed", options->seed, "Seed of simulated failures");
+  command->add_option("--seed", options->seed, "Seed of simulated failures")
+      ->check(whole_number(0, kAnyWhole))
+      ->type_name("N");
   command
       ->add_option("--check", options->check_every, "Check every invariant of the core after each N-th pass")
+      ->check(whole_number(0, kAnyWhole))
       ->type_name("N");
   command->footer(
       "Examples:\n"

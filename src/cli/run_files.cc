@@ -24,10 +24,12 @@ std::string row_counts_text(const workload::RowCounts& counts) {
   for (const auto& [reason, rows] : counts.skipped) skipped += rows.count;
   if (skipped > 0) text += fmt::format("{} of {} rows left out:\n", skipped, counts.rows);
   for (const auto& [reason, rows] : counts.skipped)
-    text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, reason, rows.first);
+    text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, report::printable_name(reason),
+                        report::printable_name(rows.first));
   if (!counts.adjusted.empty()) text += "rows adjusted:\n";
   for (const auto& [reason, rows] : counts.adjusted)
-    text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, reason, rows.first);
+    text += fmt::format("  {:>9}  {} (first: {})\n", rows.count, report::printable_name(reason),
+                        report::printable_name(rows.first));
   return text;
 }
 

@@ -33,7 +33,7 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
                                 twin::TwinOptions options, const RunFiles& files, const RunInput& input,
                                 Nanoseconds total);
 
-/// Counts of rows left out or repaired, by reason, as text for people; empty if there were none.
+/// Counts of rows left out or adjusted, by reason, as text for people; empty if there were none.
 std::string row_counts_text(const workload::RowCounts& counts);
 
 }  // namespace gw

@@ -58,16 +58,19 @@ void add_simulate_command(CLI::App& app, AppContext& context) {
   command->group(kGroupRun);
   command->add_option("SCENARIO", options->scenario, "The scenario's YAML file")
       ->required()
-      ->check(CLI::ExistingFile)
       ->type_name("FILE");
   std::vector<std::string> policies;
   for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
   command->add_option("--policy", options->policy, "How to decide (default: what the scenario says)")
       ->check(CLI::IsMember(policies));
   command->add_option("--days", options->days, "Days of workload (default: what the scenario says)")
-      ->check(CLI::Range(0.01, 36500.0));
-  CLI::Option* seed = command->add_option("--seed", options->seed,
-                                          "Seed of workload and failures (default: what the scenario says)");
+      ->check(number(0.01, 36500))
+      ->type_name("DAYS");
+  CLI::Option* seed = command
+                          ->add_option("--seed", options->seed,
+                                       "Seed of workload and failures (default: what the scenario says)")
+                          ->check(whole_number(0, kAnyWhole))
+                          ->type_name("N");
   command->add_flag("--no-faults", options->no_faults, "Let no node fail");
   command
       ->add_option("--out", options->files.out,
@@ -80,6 +83,7 @@ void add_simulate_command(CLI::App& app, AppContext& context) {
   command->add_flag("--json", options->files.json, "Print the summary as JSON");
   command
       ->add_option("--check", options->check_every, "Check every invariant of the core after each N-th pass")
+      ->check(whole_number(0, kAnyWhole))
       ->type_name("N");
   command->footer(
       "Examples:\n"

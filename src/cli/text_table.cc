@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "report/text.h"
+
 namespace gw {
 
 namespace {
@@ -27,6 +29,15 @@ std::string scaled(double value, const std::array<std::string_view, N>& units) {
 }
 
 }  // namespace
+
+void TextTable::add(std::vector<std::string> row) {
+  for (std::string& cell : row) cell = report::printable_name(cell);
+  rows_.push_back(std::move(row));
+}
+
+std::string json_out(const nlohmann::ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
 
 std::string TextTable::text() const {
   std::vector<std::size_t> widths(alignment_.size());

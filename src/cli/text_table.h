@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,8 @@ class TextTable {
  public:
   /// One letter per column: `l` left, `r` right. The last column is not padded when left.
   explicit TextTable(std::string_view alignment) : alignment_(alignment) {}
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  /// Names in cells may hold any bytes: they are shown, not obeyed.
+  void add(std::vector<std::string> row);
   /// Each line ends with a newline; two spaces between columns; columns that are empty in every row are left
   /// out.
   [[nodiscard]] std::string text() const;
@@ -22,6 +24,9 @@ class TextTable {
   std::string alignment_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+/// `json` as text; bytes that are no UTF-8 (names from files may hold any) become U+FFFD.
+std::string json_out(const nlohmann::ordered_json& json, int indent = 2);
 
 /// `1,234,567`.
 std::string with_thousands(std::uint64_t number);

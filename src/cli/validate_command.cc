@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/spec_files.h"
 #include "cli/text_table.h"
+#include "report/text.h"
 #include "spec/catalog.h"
 #include "spec/scenario.h"
 
@@ -106,9 +107,7 @@ void print_json(const std::vector<FileReport>& reports) {
                      {"warnings", report.findings.size() - report.errors()},
                      {"findings", findings}});
   }
-  // File names may hold any bytes.
-  fmt::print("{}\n", nlohmann::ordered_json{{"files", files}}.dump(2, ' ', false,
-                                                                   nlohmann::json::error_handler_t::replace));
+  fmt::print("{}\n", json_out(nlohmann::ordered_json{{"files", files}}));
 }
 
 void print_text(const std::vector<FileReport>& reports) {
@@ -116,7 +115,7 @@ void print_text(const std::vector<FileReport>& reports) {
   std::size_t warnings = 0;
   std::size_t bad = 0;
   for (const FileReport& report : reports) {
-    for (const Diagnostic& finding : report.findings) fmt::print("{}\n", finding.text());
+    for (const Diagnostic& finding : report.findings) fmt::print("{}\n", report::printable(finding.text()));
     if (report.errors() == 0) fmt::print("{}: valid {}: {}\n", report.file, report.kind, report.contents);
     errors += report.errors();
     warnings += report.findings.size() - report.errors();
@@ -138,7 +137,7 @@ void add_validate_command(CLI::App& app, AppContext& context) {
   CLI::App* command =
       app.add_subcommand("validate", "Check scenario, fleet and catalog files, and name every mistake");
   command->group(kGroupInspect);
-  command->add_option("FILE", options->files, "Files to check")->required()->check(CLI::ExistingFile);
+  command->add_option("FILE", options->files, "Files to check")->required()->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Each finding is FILE:LINE:COLUMN: what is wrong; what would be right. Exits with 1 if a file has an "

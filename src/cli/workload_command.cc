@@ -43,11 +43,15 @@ workload::SwfHeader swf_header(const spec::Scenario& scenario) {
 
 void add_demand_options(CLI::App& command, DemandOptions& options) {
   command.add_option("--days", options.days, "Days of jobs instead of the scenario's own")
-      ->check(CLI::Range(1e-3, 36500.0));
-  command.add_option("--seed", options.seed, "Seed instead of the scenario's own");
+      ->check(number(1e-3, 36500))
+      ->type_name("DAYS");
+  command.add_option("--seed", options.seed, "Seed instead of the scenario's own")
+      ->check(whole_number(0, kAnyWhole))
+      ->type_name("N");
   command
       .add_option("--load", options.load, "Mean load of all tenants together, as a share of the fleet's GPUs")
-      ->check(CLI::Range(1e-6, 100.0));
+      ->check(number(1e-6, 100))
+      ->type_name("SHARE");
 }
 
 Result<spec::Scenario> read_demand(const std::string& path, const DemandOptions& options) {
@@ -96,7 +100,7 @@ void add_workload_generate_command(CLI::App& workload, AppContext& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = workload.add_subcommand("generate", "Write the jobs that a scenario's tenants submit");
-  command->add_option("SCENARIO", options->scenario, "The scenario")->required()->check(CLI::ExistingFile);
+  command->add_option("SCENARIO", options->scenario, "The scenario")->required()->type_name("FILE");
   command->add_option("-o,--out", options->out, "Where to write; - is standard output")->type_name("FILE");
   command->add_option("--format", options->format, "swf or csv; by the name of the output, else swf")
       ->check(CLI::IsMember({"swf", "csv"}));

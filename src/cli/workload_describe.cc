@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
+#include "cli/text_table.h"
 #include "cli/workload_command.h"
+#include "report/text.h"
 #include "workload/trace.h"
 
 namespace gw {
@@ -37,6 +39,13 @@ bool is_scenario(const std::string& path) { return path.ends_with(".yaml") || pa
 
 Result<Description> describe(const std::string& path, const std::string& format,
                              const DemandOptions& demand) {
+  if (is_scenario(path) && !format.empty())
+    return fail(fmt::format("{}: --format is for recorded traces, this is a scenario; leave it out", path));
+  if (!is_scenario(path) && (demand.days || demand.seed || demand.load))
+    return fail(fmt::format(
+        "{}: --days, --seed and --load are for a scenario (.yaml), a recorded trace is described as it "
+        "is; leave them out",
+        path));
   workload::MeasureOptions options;
   std::unique_ptr<workload::JobStream> jobs;
   if (is_scenario(path)) {
@@ -60,10 +69,11 @@ Result<Description> describe(const std::string& path, const std::string& format,
   if (!marginals) return std::unexpected(marginals.error());
   Description result{std::move(*marginals), jobs->classes(), {}};
   for (const auto& [reason, skipped] : jobs->counts().skipped)
-    result.rows += fmt::format("  left out   {:>10}  {} (first: {})\n", skipped.count, reason, skipped.first);
+    result.rows += fmt::format("  left out   {:>10}  {} (first: {})\n", skipped.count,
+                               report::printable_name(reason), report::printable_name(skipped.first));
   for (const auto& [reason, adjusted] : jobs->counts().adjusted)
-    result.rows +=
-        fmt::format("  adjusted   {:>10}  {} (first: {})\n", adjusted.count, reason, adjusted.first);
+    result.rows += fmt::format("  adjusted   {:>10}  {} (first: {})\n", adjusted.count,
+                               report::printable_name(reason), report::printable_name(adjusted.first));
   return result;
 }
 
@@ -112,7 +122,8 @@ void print_text(const Description& description) {
   if (description.classes.size() > 1) {
     fmt::print("\n{:<32}{:>10}{:>12}\n", "class", "jobs", "GPU time");
     for (const auto& [index, tally] : m.classes)
-      fmt::print("{:<32}{:>10}{:>12}\n", description.classes[index], percent(tally.jobs / jobs),
+      fmt::print("{:<32}{:>10}{:>12}\n", report::printable_name(description.classes[index]),
+                 percent(tally.jobs / jobs),
                  percent(m.all.gpu_seconds > 0 ? tally.gpu_seconds / m.all.gpu_seconds : 0));
   }
   fmt::print("\nlimits: {} of jobs use one of the 20 most used values; run time over limit:\n",
@@ -180,7 +191,7 @@ void add_workload_describe_command(CLI::App& workload, AppContext& context) {
   command
       ->add_option("FILE", options->path, "A recorded trace, or a scenario (.yaml) whose jobs are generated")
       ->required()
-      ->check(CLI::ExistingPath);
+      ->type_name("FILE");
   std::vector<std::string> formats;
   for (const workload::TraceFormatName& each : workload::trace_format_names())
     formats.emplace_back(each.name);
@@ -194,7 +205,7 @@ void add_workload_describe_command(CLI::App& workload, AppContext& context) {
     const Result<Description> description = describe(options->path, options->format, options->demand);
     if (!description) return std::unexpected(description.error());
     if (options->json)
-      fmt::print("{}\n", to_json(*description).dump(2));
+      fmt::print("{}\n", json_out(to_json(*description)));
     else
       print_text(*description);
     return ExitCode::ok;

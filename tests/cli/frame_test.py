@@ -69,10 +69,33 @@ class Frame(GwTest):
         self.assert_refused(gw("version", "--jsno"), 2, "did you mean '--json'?")
 
     def test_full_disk(self):
-        with open("/dev/full", "w") as full:
-            result = subprocess.run([GW, "version"], stdout=full, stderr=subprocess.PIPE, text=True)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("cannot write to standard output", result.stderr)
+        # Short and long: the buffer of standard output fills while printing or is written at the end.
+        for words in (["version"], ["man"], ["schema"], ["completion", "bash"], ["catalog", "gpus", "--json"]):
+            with self.subTest(words), open("/dev/full", "w") as full:
+                result = subprocess.run([GW, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertIn("cannot write to standard output", result.stderr)
+
+    def test_help_does_not_hide_an_unknown_command(self):
+        self.assert_refused(gw("verison", "--help"), 2, "did you mean 'version'?")
+
+    def test_a_missing_file_is_bad_input_in_every_command(self):
+        for words in (["replay", "FILE"], ["replay", "-", "--fleet", "FILE"], ["simulate", "FILE"], ["fleet", "show", "FILE"],
+                      ["workload", "describe", "FILE"], ["workload", "generate", "FILE"], ["journal", "verify", "FILE"],
+                      ["journal", "show", "FILE"], ["compare", "FILE", "FILE"], ["replay", "-", "--fleet", "FILE.csv"]):
+            with self.subTest(words):
+                words = [word.replace("FILE", "/nonexistent.yaml") for word in words]
+                if words[1] == "/nonexistent.yaml" and words[0] == "replay":
+                    words[1] = "/nonexistent.swf"
+                self.assert_refused(gw(*words, stdin="; MaxProcs: 4\n1 0 -1 9 1 -1 -1 1 9 -1 1 1 1 -1 1 -1 -1 -1\n"), 1,
+                                    "/nonexistent.")
+        self.assertEqual(gw("validate", "/nonexistent.yaml").returncode, 1)
+
+    def test_numbers_that_are_none_or_too_large(self):
+        self.assert_refused(gw("replay", "-", "--procs", "1e3"), 2, "'1e3' is not a whole number")
+        self.assert_refused(gw("replay", "-", "--procs", "0"), 2, "from 1 to 20000000")
+        self.assert_refused(gw("simulate", "x.yaml", "--days", "0"), 2, "from 0.01 to 36500, not 0")
+        self.assert_refused(gw("simulate", "x.yaml", "--seed", "-1"), 2, "'-1' is not a whole number")
 
     def test_colour_only_on_a_terminal(self):
         self.assertNotIn("\033", gw("--help", env={"TERM": "xterm"}).stdout)

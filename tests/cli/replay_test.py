@@ -28,6 +28,7 @@ class InFolder(GwTest):
 
     def path(self, name, text=None):
         path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         if text is not None:
             with open(path, "w") as file:
                 file.write(text)
@@ -104,10 +105,19 @@ class Replay(InFolder):
             file.write(bytes((i * 167 + 13) % 256 for i in range(4096)))
         self.assert_refused(gw("replay", self.path("noise.swf")), 1, "noise.swf")
 
+    def test_a_scenario_is_no_log(self):
+        self.assert_refused(gw("replay", self.path("factory.yaml", FACTORY)), 1, "gw simulate")
+
+    def test_what_means_nothing_on_processors_is_left_out(self):
+        shown = gw("replay", self.path("three.swf", THREE_JOBS), "--policy", "fifo").stdout
+        self.assertIn("Why jobs waited", shown)
+        self.assertNotIn("Spans of the fabric", shown)
+        self.assertNotIn("of no use", shown)
+
     def test_what_cannot_be_written(self):
         log = self.path("three.swf", THREE_JOBS)
         self.assert_refused(gw("replay", log, "--out", log), 1, "three.swf")
-        self.assert_refused(gw("replay", log, "--journal", self.path("no/such/journal")), 1, "no/such/journal")
+        self.assert_refused(gw("replay", log, "--journal", os.path.join(self.folder, "no/such/journal")), 1, "no/such/journal")
 
     def test_wrong_usage(self):
         log = self.path("three.swf", THREE_JOBS)
@@ -177,6 +187,46 @@ class OnAFactory(InFolder):
         self.assert_refused(gw("replay", "-", *fleet, "--gpu-type", "k80", stdin=log), 1, "FROM=TO")
 
 
+class Names(InFolder):
+    def test_of_a_log_are_shown_and_not_obeyed(self):
+        log = self.path("log.txt", sacct((1, 0, 60, 1, "", "\x1b[31mred"), (2, 0, 60, 1, "", "b\x07")))
+        factory = self.path("factory.yaml", FACTORY)
+        shown = gw("replay", log, "--fleet", factory).stdout
+        self.assertNotIn("\x1b[31mred", shown)
+        self.assertIn("\\x1b[31mred", shown)
+        self.assertIn("b\\x07", shown)
+
+
+class Compare(InFolder):
+    def run_to(self, name, log, *options):
+        self.assert_exit(gw("replay", log, "--out", self.path(name), *options), 0)
+        return self.path(name)
+
+    def test_tells_runs_and_workloads_apart(self):
+        log = self.path("three.swf", THREE_JOBS)
+        a, b = self.run_to("a", log), self.run_to("b", log, "--policy", "fifo")
+        other = self.run_to("c", self.path("d/three.swf", THREE_JOBS.replace("1 100 -1 100 3", "1 100 -1 99 3")))
+        same = gw("compare", a, b).stdout
+        self.assertNotIn("not the same workload", same)
+        self.assertRegex(same, r"wait, mean .* A\n")
+        self.assertNotIn("vary --seed", same)
+        differs = gw("compare", a, other).stdout
+        self.assertIn("in " + a, differs)
+        self.assertIn("in " + other, differs)
+        self.assertIn("not the same workload", differs)
+        marks = json.loads(gw("compare", a, other, "--json").stdout)["figures"].values()
+        self.assertEqual({figure["better"] for figure in marks}, {"neither"})
+
+    def test_generated_runs_are_one_sample(self):
+        scenario = os.path.join(SOURCE, "tests/data/small-factory.yaml")
+        for seed in "12":
+            self.assert_exit(gw("simulate", scenario, "--days", "0.08", "--seed", seed, "--out", self.path(seed)), 0)
+        self.assertIn("vary --seed", gw("compare", self.path("1"), self.path("2")).stdout)
+
+    def test_an_empty_file(self):
+        self.assert_refused(gw("compare", self.path("e.json", ""), self.path("e.json")), 1, "the file is empty")
+
+
 class Journal(InFolder):
     def setUp(self):
         super().setUp()
@@ -187,6 +237,7 @@ class Journal(InFolder):
         result = gw("journal", "verify", self.journal, "--json")
         self.assert_exit(result, 0)
         self.assertEqual(json.loads(result.stdout)["starts"], 3)
+        self.assertNotIn("snapshots", gw("journal", "verify", self.journal).stdout)
 
     def test_shows(self):
         lines = [json.loads(line) for line in gw("journal", "show", self.journal, "--json").stdout.splitlines()]

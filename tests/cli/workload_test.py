@@ -23,6 +23,19 @@ class WorkloadTest(GwTest):
             for figure in study["figures"]:
                 self.assertLessEqual(figure["error"], figure["bound"], (study["study"], figure))
 
+    def test_few_jobs_have_wider_bounds(self):
+        for seed in "123":
+            self.assert_exit(gw("workload", "check", "helios", "--jobs", "10000", "--seed", seed), 0)
+
+    def test_options_for_generated_jobs_are_refused_on_a_trace(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = os.path.join(folder, "one.swf")
+            with open(log, "w") as file:
+                file.write("1 0 -1 9 1 -1 -1 1 9 -1 1 1 1 -1 1 -1 -1 -1\n")
+            for option in ("--days", "--load", "--seed"):
+                self.assert_refused(gw("workload", "describe", log, option, "1"), 1, "leave them out")
+        self.assert_refused(gw("workload", "describe", HELIOS, "--format", "swf"), 1, "leave it out")
+
     def test_every_study_has_a_scenario_and_every_scenario_a_study(self):
         published = {study["name"] for study in json.loads(gw("workload", "studies", "--json").stdout)}
         self.assertEqual(published, {name[: -len(".yaml")] for name in os.listdir(STUDIES)})
