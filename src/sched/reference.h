@@ -48,9 +48,8 @@ inline std::vector<std::int64_t> simulate(const std::vector<SimpleJob>& jobs, st
       times.insert(now + jobs[job].run);
     };
     if (rule == Rule::kConservative) {
-      // Free processors at each whole second of interest: a list of changes.
-      std::map<std::int64_t, std::int64_t> change;  // time -> change of free processors
-      std::map<std::int64_t, std::int64_t>& profile = change;
+      // Changes of the number of free processors, by time.
+      std::map<std::int64_t, std::int64_t> profile{{now, 0}};
       for (const std::size_t job : running) {
         const std::int64_t end = std::max(start[job] + jobs[job].limit, now + 1);
         profile[end] += jobs[job].processors;
@@ -59,27 +58,24 @@ inline std::vector<std::int64_t> simulate(const std::vector<SimpleJob>& jobs, st
       const std::int64_t free_at_pass = free;
       std::vector<std::size_t> starts;
       for (const std::size_t job : queue) {
-        std::vector<std::int64_t> candidates{now};
-        for (const auto& [time, delta] : profile) candidates.push_back(time);
-        for (const std::int64_t at : candidates) {
-          std::int64_t level = free_at_pass;
-          bool fits = true;
-          auto step = profile.begin();
-          for (; step != profile.end() && step->first <= at; ++step) level += step->second;
-          fits = level >= jobs[job].processors;
-          for (; fits && step != profile.end() && step->first < at + jobs[job].limit; ++step) {
-            level += step->second;
-            fits = level >= jobs[job].processors;
+        // The earliest change after which enough are free until the limit is over.
+        std::int64_t level = free_at_pass;
+        std::int64_t at = -1;
+        for (const auto& [time, delta] : profile) {
+          if (at >= 0 && time >= at + jobs[job].limit) break;
+          level += delta;
+          if (level < jobs[job].processors) {
+            at = -1;
+          } else if (at < 0) {
+            at = time;
           }
-          if (!fits) continue;
-          profile[at] -= jobs[job].processors;
-          profile[at + jobs[job].limit] += jobs[job].processors;
-          if (at == now) {
-            starts.push_back(job);
-          } else {
-            left.push_back(job);
-          }
-          break;
+        }
+        profile[at] -= jobs[job].processors;
+        profile[at + jobs[job].limit] += jobs[job].processors;
+        if (at == now) {
+          starts.push_back(job);
+        } else {
+          left.push_back(job);
         }
       }
       for (const std::size_t job : starts) begin(job);
