@@ -26,17 +26,24 @@ const kFigures = [
   ['GPU-hours lost', (r) => r.gpu_hours.lost, number, -1],
 ];
 
+/** Whether both runs had the same jobs, as far as the reports tell. */
+const sameJobs = ([a, b]) => a.jobs.submitted === b.jobs.submitted &&
+  (!a.workload?.fingerprint || !b.workload?.fingerprint || a.workload.fingerprint === b.workload.fingerprint);
+
 export const compareRuns = (main, reports) => {
   const names = reports.map((report, index) => `${'AB'[index]}: ${report.name || 'run'}${report.policy ? `, ${report.policy}` : ''}`);
   main.append(header(reports.map((report) => report.policy || report.name || 'run').join(' and '), names.map((name, index) => [name, `${count(Math.round(reports[index].gpus))} GPUs, ${count(reports[index].jobs.submitted)} jobs`]), 'Gigawerk: two runs'));
   const grid = part(main, 'The figures');
+  const same = sameJobs(reports);
   const rows = kFigures.map(([name, value, told, better]) => {
     const [a, b] = reports.map(value);
     const change = a === b ? 'equal' : a === 0 ? '' : `${b > a ? '+' : '\u2212'}${percent(Math.abs(b / a - 1))}`;
-    const verdict = a === b || better === 0 ? '' : (b - a) * better > 0 ? 'better' : 'worse';
+    const verdict = a === b || better === 0 || !same ? '' : (b - a) * better > 0 ? 'better' : 'worse';
     return [name, told(a), told(b), el('span', {class: verdict}, change), verdict ? `B is ${verdict}` : ''];
   });
-  grid.append(el('section', {class: 'card wide', 'aria-label': 'Figures of both runs'}, table(['', 'A', 'B', 'change', ''], rows, 'Figures of both runs')));
+  grid.append(el('section', {class: 'card wide', 'aria-label': 'Figures of both runs'}, table(['', 'A', 'B', 'change', ''], rows, 'Figures of both runs'),
+    same ? null : el('p', {class: 'remark'}, 'The two runs had other jobs: neither is better by these figures.'),
+    reports.every((report) => report.workload?.kind === 'generated') ? el('p', {class: 'remark'}, 'One run each: differences may be chance; vary --seed.') : null));
   const times = reports.map((report) => timeOf(report));
   if (times.every((time) => time.bins > 0)) {
     const over = part(main, 'Over time');
