@@ -7,10 +7,10 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/file_use.h"
 #include "cli/share.h"
 #include "report/compare.h"
 #include "report/html.h"
-#include "report/output_file.h"
 #include "report/run_report.h"
 
 namespace gw {
@@ -24,6 +24,13 @@ struct Options {
 };
 
 Result<ExitCode> compare(const Options& options, bool colour) {
+  FileUse use;
+  for (const std::string& run : {options.a, options.b}) {
+    use.reads(run);
+    use.reads(std::filesystem::path(run) / "report.json");
+  }
+  use.writes(options.html);
+  if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   const Result<report::Json> a = report::read_report(options.a);
   if (!a) return std::unexpected(a.error());
   const Result<report::Json> b = report::read_report(options.b);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/file_use.h"
 #include "cli/run_files.h"
 #include "spec/scenario.h"
 #include "workload/node_list.h"
@@ -62,6 +63,12 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
   if (options.trace.ends_with(".yaml") || options.trace.ends_with(".yml"))
     return fail(fmt::format("{}: a scenario, not a recorded log; run it with gw simulate {}", options.trace,
                             options.trace));
+  FileUse use;
+  use.reads(options.trace);
+  use.reads(options.fleet);
+  use.writes(options.files.journal);
+  use.writes_run(options.files.out);
+  if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   workload::TraceOptions reading;
   reading.strict = options.strict;
   reading.flat = options.fleet.empty();

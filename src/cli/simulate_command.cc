@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/file_use.h"
 #include "cli/run_files.h"
 #include "spec/scenario.h"
 #include "workload/generator.h"
@@ -23,6 +24,11 @@ struct Options {
 };
 
 Result<ExitCode> simulate(const AppContext& context, const Options& options) {
+  FileUse use;
+  use.reads(options.scenario);
+  use.writes(options.files.journal);
+  use.writes_run(options.files.out);
+  if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   spec::Checked<spec::Scenario> scenario = spec::read_scenario(options.scenario);
   if (!scenario) {
     for (const spec::Diagnostic& diagnostic : scenario.error()) print_error(context, diagnostic.text());

@@ -7,6 +7,7 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/file_use.h"
 #include "workload/generator.h"
 #include "workload/generator_csv.h"
 #include "workload/swf_writer.h"
@@ -106,6 +107,10 @@ void add_workload_generate_command(CLI::App& workload, AppContext& context) {
       ->check(CLI::IsMember({"swf", "csv"}));
   add_demand_options(*command, options->demand);
   set_action(*command, context, [options]() -> Result<ExitCode> {
+    FileUse use;
+    use.reads(options->scenario);
+    use.writes(options->out);
+    if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
     const Result<spec::Scenario> scenario = read_demand(options->scenario, options->demand);
     if (!scenario) return std::unexpected(scenario.error());
     const std::unique_ptr<workload::JobStream> jobs = generated_jobs(*scenario);

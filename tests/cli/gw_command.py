@@ -9,10 +9,11 @@ GW = os.environ.get("GW", "build/release/gw")
 SOURCE = os.environ.get("GW_SOURCE_DIR", os.getcwd())
 
 
-def gw(*words, env=None, stdin=None):
-    """Runs `gw WORDS`; the result has returncode, stdout and stderr as text."""
+def gw(*words, env=None, stdin=None, stdin_file=None):
+    """Runs `gw WORDS` on a text or an open file; the result has returncode, stdout and stderr as text."""
     surroundings = {**os.environ, **(env or {})}
-    return subprocess.run([GW, *words], capture_output=True, text=True, env=surroundings, input=stdin, timeout=120)
+    given = {"stdin": stdin_file} if stdin_file else {"input": stdin}
+    return subprocess.run([GW, *words], capture_output=True, text=True, env=surroundings, timeout=120, **given)
 
 
 def commands():
