@@ -21,6 +21,7 @@
 
 #include "cli/suggest.h"
 #include "cli/version.h"
+#include "files/output_file.h"
 #include "report/text.h"
 
 namespace gw {
@@ -246,9 +247,31 @@ void print_error(const AppContext& context, std::string_view message) {
              report::printable(message));
 }
 
+namespace {
+
+/// A command that is stopped leaves no partial files behind, and ends as the signal has it.
+void clean_up_on_signals() {
+  struct sigaction action{};
+  action.sa_handler = [](int signal) {
+    files::remove_partial_files();
+    raise(signal);  // Delivered when this handler ends, with its usual effect.
+  };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXCPU, SIGXFSZ}) {
+    struct sigaction before{};
+    // What is ignored (nohup) stays ignored.
+    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL)
+      sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace
+
 int run_app(CLI::App& app, AppContext& context, int argc, const char* const* argv) {
-  // A failed GW_CHECK has said where; it ends as the documented exit code rather than as a signal.
+  // A failed GW_CHECK has said where; it ends as the documented exit code rather than as a signal,
+  // and leaves the partial files: the journal's shows what led there.
   std::signal(SIGABRT, [](int) { _exit(static_cast<int>(ExitCode::internal)); });
+  clean_up_on_signals();
   allow_one_command(app);
   // Set now, not before the commands are added: they would inherit it.
   app.footer("Try 'gw help COMMAND' for one command, 'man gw' (or 'gw man | man -l -') for all of them.");

@@ -8,7 +8,7 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
-#include "report/output_file.h"
+#include "files/output_file.h"
 #include "report/run_report.h"
 #include "twin/metrics_fake_run.h"
 
@@ -66,7 +66,7 @@ TEST_F(CompareCommand, BadFilesEndWithOneAndSayWhich) {
   int status = -1;
   EXPECT_THAT(compare({folder_ / "1", folder_ / "3"}, status), HasSubstr("/3: cannot read"));
   EXPECT_EQ(status, 1);
-  ASSERT_TRUE(report::write_file(folder_ / "bad.json", "{").has_value());
+  ASSERT_TRUE(files::write_file(folder_ / "bad.json", "{").has_value());
   EXPECT_THAT(compare({folder_ / "bad.json", folder_ / "1"}, status), HasSubstr("bad.json: not JSON"));
   EXPECT_EQ(status, 1);
 }

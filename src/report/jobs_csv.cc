@@ -119,14 +119,14 @@ std::string csv_field(std::string_view text) {
   return quoted + '"';
 }
 
-JobsCsv::JobsCsv(OutputFile file, const TenantTree& tenants, const twin::RunLabels& labels)
+JobsCsv::JobsCsv(files::OutputFile file, const TenantTree& tenants, const twin::RunLabels& labels)
     : file_(std::move(file)), tenants_(&tenants), labels_(&labels), span_fields_{"node"} {
   for (const std::string& level : labels.fabric_levels) span_fields_.push_back(csv_field(level));
 }
 
 Result<JobsCsv> JobsCsv::open(const std::filesystem::path& path, const TenantTree& tenants,
                               const twin::RunLabels& labels) {
-  Result<OutputFile> file = OutputFile::open(path);
+  Result<files::OutputFile> file = files::OutputFile::open(path);
   if (!file) return std::unexpected(std::move(file.error()));
   file->write(kJobsCsvHeader);
   return JobsCsv(std::move(*file), tenants, labels);
@@ -144,7 +144,7 @@ void JobsCsv::add(const twin::JobRecord& job) {
       name_field(span_fields_, {}, job.span), name_field(reason_fields_, labels_->wait_reasons, job.reason)};
   const std::size_t bytes = 2 * job.id.size() + 2 + fields.tenant.size() + fields.job_class.size() +
                             fields.span.size() + fields.reason.size() + kOtherBytes;
-  if (bytes <= OutputFile::kBufferBytes) [[likely]] {
+  if (bytes <= files::OutputFile::kBufferBytes) [[likely]] {
     file_.advance_to(put_row(file_.reserve(bytes), job, fields));
   } else {
     std::string row(bytes, '\0');

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "files/output_file.h"
 #include "model/tenant.h"
-#include "report/output_file.h"
 #include "twin/metrics.h"
 #include "twin/run_summary.h"
 
@@ -29,12 +29,14 @@ class JobsCsv {
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
   /// Tells the first error of all writes; the file has its name only after this.
   Result<void> close();
+  /// For commit_all, in place of close().
+  [[nodiscard]] files::OutputFile& file() { return file_; }
 
  private:
-  JobsCsv(OutputFile file, const TenantTree& tenants, const twin::RunLabels& labels);
+  JobsCsv(files::OutputFile file, const TenantTree& tenants, const twin::RunLabels& labels);
   const std::string& tenant_field(TenantId id);
 
-  OutputFile file_;
+  files::OutputFile file_;
   const TenantTree* tenants_;
   const twin::RunLabels* labels_;
   std::vector<std::string> tenant_fields_;  ///< By tenant, as they stand in the file.

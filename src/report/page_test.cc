@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <string>
 
+#include "files/output_file.h"
 #include "report/html.h"
-#include "report/output_file.h"
 #include "report/run_report.h"
 #include "twin/metrics_fake_run.h"
 
@@ -54,9 +54,9 @@ class PageTest : public testing::Test {
 
   /// The page's elements once its scripts have run; what the browser's console said goes to `console`.
   std::string open_in_browser(const Json& reports, std::string& console) {
-    const Result<std::string> page = render_html(*read_file(template_), reports);
+    const Result<std::string> page = render_html(*files::read_file(template_), reports);
     EXPECT_TRUE(page.has_value());
-    EXPECT_TRUE(write_file(folder_ / "report.html", *page).has_value());
+    EXPECT_TRUE(files::write_file(folder_ / "report.html", *page).has_value());
     const std::string place = folder_.string();
     const Output output =
         run("HOME=" + place +
@@ -64,7 +64,7 @@ class PageTest : public testing::Test {
             " --enable-logging=stderr --virtual-time-budget=10000 --window-size=1280,2000 --user-data-dir=" +
             place + "/profile --dump-dom file://" + place + "/report.html 2>" + place + "/log");
     EXPECT_EQ(output.status, 0);
-    const std::string log = *read_file(folder_ / "log");
+    const std::string log = *files::read_file(folder_ / "log");
     for (std::size_t at = log.find("CONSOLE"); at != std::string::npos; at = log.find("CONSOLE", at + 1))
       console += log.substr(at, log.find('\n', at) - at) + "\n";
     // Without the script elements: the code and the data hold the same words.

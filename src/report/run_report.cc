@@ -5,9 +5,9 @@
 
 #include <utility>
 
+#include "files/output_file.h"
 #include "report/html.h"
 #include "report/json.h"
-#include "report/output_file.h"
 
 namespace gw::report {
 
@@ -23,11 +23,11 @@ twin::RunSummary::Run RunStopwatch::stop(std::uint64_t jobs) const {
 
 Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,
                         const Json& reports) {
-  const Result<std::string> page_template = read_file(html_template);
+  const Result<std::string> page_template = files::read_file(html_template);
   if (!page_template) return std::unexpected(page_template.error());
   const Result<std::string> page = render_html(*page_template, reports);
   if (!page) return fail(html_template.string() + ": " + page.error().message);
-  return write_file(file, *page);
+  return files::write_file(file, *page);
 }
 
 Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
@@ -36,7 +36,7 @@ Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path
   std::vector<std::filesystem::path> written;
   Json json = to_json(summary);
   if (options.facts != nullptr) add_facts(json, *options.facts);
-  if (Result<void> done = write_file(folder / "report.json", json_text(json)); !done)
+  if (Result<void> done = files::write_file(folder / "report.json", json_text(json)); !done)
     return std::unexpected(std::move(done.error()));
   written.push_back(folder / "report.json");
   if (options.html_template.empty()) return written;

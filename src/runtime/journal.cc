@@ -23,21 +23,16 @@ Error io_error(std::string_view what, const std::string& path) {
 
 }  // namespace
 
-JournalWriter::JournalWriter(std::FILE* file, std::string path, std::uint64_t snapshot_interval)
-    : file_(file), path_(std::move(path)), snapshot_interval_(snapshot_interval) {}
-
-JournalWriter::~JournalWriter() {
-  if (file_ != nullptr) std::fclose(file_);
-}
+JournalWriter::JournalWriter(files::OutputFile file, std::uint64_t snapshot_interval)
+    : file_(std::move(file)), snapshot_interval_(snapshot_interval) {}
 
 Result<std::unique_ptr<JournalWriter>> JournalWriter::create(const std::string& path,
                                                              const JournalHeader& header,
                                                              std::uint64_t snapshot_interval) {
-  std::FILE* file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr) return std::unexpected(io_error("cannot create the journal", path));
-  std::unique_ptr<JournalWriter> writer(new JournalWriter(file, path, snapshot_interval));
-  if (std::fwrite(kMagic.data(), 1, kMagic.size(), file) != kMagic.size())
-    return std::unexpected(io_error("cannot write", path));
+  Result<files::OutputFile> file = files::OutputFile::open(path, files::Folder::kMustExist);
+  if (!file) return std::unexpected(std::move(file.error()));
+  std::unique_ptr<JournalWriter> writer(new JournalWriter(std::move(*file), snapshot_interval));
+  writer->file_.write(kMagic);
   ByteWriter bytes;
   encode(bytes, header);
   if (Result<void> done = writer->append('H', bytes.bytes()); !done) return std::unexpected(done.error());
@@ -46,13 +41,17 @@ Result<std::unique_ptr<JournalWriter>> JournalWriter::create(const std::string& 
 
 /// Record: type (1 byte), payload length (4), CRC-32C of type and payload (4), payload.
 Result<void> JournalWriter::append(char type, std::string_view payload) {
-  GW_CHECK(file_ != nullptr && payload.size() <= kMostRecordBytes);
+  GW_CHECK(!ended_ && payload.size() <= kMostRecordBytes);
   ByteWriter head;
   head.fixed32(static_cast<std::uint32_t>(payload.size()));
   head.fixed32(crc32c(payload, crc32c(std::string_view(&type, 1))));
-  if (std::fputc(type, file_) == EOF || std::fwrite(head.bytes().data(), 1, 8, file_) != 8 ||
-      std::fwrite(payload.data(), 1, payload.size(), file_) != payload.size())
-    return std::unexpected(io_error("cannot write (is the disk full?)", path_));
+  file_.write(std::string_view(&type, 1));
+  file_.write(head.bytes());
+  file_.write(payload);
+  // After a crash, the partial file is to show what led there.
+  constexpr std::size_t kMostLost = 4096;
+  if (file_.buffered() >= kMostLost) file_.flush();
+  if (Result<void> written = file_.status(); !written) return written;
   ++records_;
   return {};
 }
@@ -79,14 +78,17 @@ Result<void> JournalWriter::append_snapshot(Instant now, std::string_view snapsh
   return append('S', buffer_.bytes());
 }
 
-Result<void> JournalWriter::close() {
+Result<void> JournalWriter::end() {
   ByteWriter bytes;
   bytes.u64(records_);
-  if (Result<void> done = append('Z', bytes.bytes()); !done) return done;
-  std::FILE* file = std::exchange(file_, nullptr);
-  if (std::fclose(file) != 0)
-    return std::unexpected(io_error("cannot finish the journal (is the disk full?)", path_));
-  return {};
+  Result<void> done = append('Z', bytes.bytes());
+  ended_ = true;
+  return done;
+}
+
+Result<void> JournalWriter::close() {
+  if (Result<void> done = end(); !done) return done;
+  return file_.commit();
 }
 
 JournalReader::~JournalReader() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "files/output_file.h"
 #include "model/fleet.h"
 #include "model/policy.h"
 #include "runtime/seams.h"
@@ -29,10 +30,10 @@ class JournalWriter final : public Store {
  public:
   static constexpr std::uint64_t kSnapshotInterval = 100'000;
 
-  /// Creates or replaces `path`; the file is complete only after `close`.
+  /// The file at `path` is replaced only by `close`; in a folder that exists.
   static Result<std::unique_ptr<JournalWriter>> create(const std::string& path, const JournalHeader& header,
                                                        std::uint64_t snapshot_interval = kSnapshotInterval);
-  ~JournalWriter() override;
+  ~JournalWriter() override = default;
   JournalWriter(const JournalWriter&) = delete;
   JournalWriter& operator=(const JournalWriter&) = delete;
 
@@ -40,17 +41,20 @@ class JournalWriter final : public Store {
   Result<void> append_plan(Instant now, const sched::Plan& plan) override;
   Result<void> append_snapshot(Instant now, std::string_view snapshot) override;
   [[nodiscard]] std::uint64_t snapshot_interval() const override { return snapshot_interval_; }
-  /// Writes the end record and flushes. Without it the journal reads as cut short.
+  /// Writes the end record and gives the file its name.
   Result<void> close();
+  /// Writes the end record, without which a journal reads as cut short; `file` is then for commit_all.
+  Result<void> end();
+  [[nodiscard]] files::OutputFile& file() { return file_; }
 
  private:
-  JournalWriter(std::FILE* file, std::string path, std::uint64_t snapshot_interval);
+  JournalWriter(files::OutputFile file, std::uint64_t snapshot_interval);
   Result<void> append(char type, std::string_view payload);
 
-  std::FILE* file_;
-  std::string path_;
+  files::OutputFile file_;
   std::uint64_t snapshot_interval_;
   std::uint64_t records_ = 0;
+  bool ended_ = false;
   ByteWriter buffer_;
 };
 

@@ -255,13 +255,13 @@ TEST(Journal, WriteErrorsAreReported) {
   ASSERT_TRUE(writer);  // Buffered: the disk has not been asked yet.
   Result<void> done = (*writer)->close();
   ASSERT_FALSE(done);
-  EXPECT_THAT(done.error().message, HasSubstr("/dev/full: cannot finish the journal (is the disk full?)"));
+  EXPECT_THAT(done.error().message, HasSubstr("/dev/full: cannot write: No space left"));
   writer = JournalWriter::create("/dev/full", header);
   done = {};
   for (int batch = 0; batch < 100'000 && done; ++batch)
     done = (*writer)->append_snapshot(Instant{}, "0123456789");
   ASSERT_FALSE(done);
-  EXPECT_THAT(done.error().message, HasSubstr("/dev/full: cannot write (is the disk full?)"));
+  EXPECT_THAT(done.error().message, HasSubstr("/dev/full: cannot write: No space left"));
   EXPECT_FALSE(JournalWriter::create("/nowhere/journal", header));
   EXPECT_THAT(JournalReader::open("/nowhere/journal").error().message, HasSubstr("/nowhere/journal"));
 }

@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <iterator>
-#include <memory>
 #include <string_view>
+
+#include "files/output_file.h"
 
 namespace gw::workload {
 namespace {
@@ -31,7 +29,7 @@ std::string_view outcome_name(JobOutcome outcome) {
   return "";
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   if (text.find_first_of(",\"\n\r") == std::string_view::npos) return std::string(text);
   std::string result = "\"";
   for (const char c : text) {
@@ -48,7 +46,7 @@ std::string type_names(std::uint64_t types, const std::vector<std::string>& name
     if (!result.empty()) result += '|';
     result += names[type];
   }
-  return quoted(result);
+  return in_quotes(result);
 }
 
 void append_row(const TraceJob& job, const JobStream& stream, std::string& out) {
@@ -56,8 +54,8 @@ void append_row(const TraceJob& job, const JobStream& stream, std::string& out) 
   const Shape& shape = request.shape;
   fmt::format_to(
       std::back_inserter(out), "{},{:.0f},{},{},{},{},{},{},{},{},{},{},{},{:.0f},{:.0f},{},{},{:.0f},{}\n",
-      quoted(job.id), to_seconds(request.submit), quoted(stream.tenants().path(request.tenant)),
-      quoted(stream.classes()[job.job_class]), shape.nodes, shape.gpus, shape.gpu_milli,
+      in_quotes(job.id), to_seconds(request.submit), in_quotes(stream.tenants().path(request.tenant)),
+      in_quotes(stream.classes()[job.job_class]), shape.nodes, shape.gpus, shape.gpu_milli,
       static_cast<double>(shape.total_gpu_milli()) / 1000, type_names(shape.gpu_types, stream.gpu_types()),
       shape.cpu_milli, shape.memory_mib, shape.level == Shape::kAnyLevel ? "" : std::to_string(shape.level),
       shape.level_required ? 1 : 0, to_seconds(request.limit), to_seconds(job.truth.run_time),
@@ -68,31 +66,24 @@ void append_row(const TraceJob& job, const JobStream& stream, std::string& out) 
 }  // namespace
 
 Result<std::uint64_t> write_job_csv(JobStream& jobs, const std::string& path) {
-  const bool standard = path == "-";
-  const auto close = [standard](std::FILE* file) { return standard ? std::fflush(file) : std::fclose(file); };
-  std::unique_ptr<std::FILE, decltype(close)> file(standard ? stdout : std::fopen(path.c_str(), "wb"), close);
-  const auto problem = [&path] {
-    return fail(
-        fmt::format("{}: cannot write: {}; choose another place with -o", path, std::strerror(errno)));
-  };
-  if (!file) return problem();
-  std::string buffer(kHeader);
+  Result<files::OutputFile> file = path == "-" ? files::OutputFile::standard_output()
+                                               : files::OutputFile::open(path, files::Folder::kMustExist);
+  if (!file) return std::unexpected(std::move(file.error()));
+  file->write(kHeader);
+  std::string row;
   std::uint64_t written = 0;
   TraceJob job;
   for (;;) {
     const Result<bool> more = jobs.next(job);
     if (!more) return std::unexpected(more.error());
-    if (*more) {
-      append_row(job, jobs, buffer);
-      ++written;
-    }
-    if (!*more || buffer.size() > 1U << 16) {
-      if (std::fwrite(buffer.data(), 1, buffer.size(), file.get()) != buffer.size()) return problem();
-      buffer.clear();
-    }
     if (!*more) break;
+    row.clear();
+    append_row(job, jobs, row);
+    file->write(row);
+    ++written;
+    if (Result<void> so_far = file->status(); !so_far) return std::unexpected(std::move(so_far.error()));
   }
-  if (close(file.release()) != 0) return problem();
+  if (Result<void> done = file->commit(); !done) return std::unexpected(std::move(done.error()));
   return written;
 }
 

@@ -10,7 +10,8 @@
 namespace gw::workload {
 
 /// Writes all jobs of `jobs` to `path` (`-` = standard output) as they come, with a header line; the number
-/// of jobs. Names with commas, quotes or line breaks are quoted (RFC 4180).
+/// of jobs. A file appears when it is whole, in a folder that exists. Names with commas, quotes or line
+/// breaks are quoted (RFC 4180).
 [[nodiscard]] Result<std::uint64_t> write_job_csv(JobStream& jobs, const std::string& path);
 
 }  // namespace gw::workload

@@ -1,67 +1,16 @@
 // The header comments and rows of SWF files.
 #include "workload/swf_writer.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 #include <string_view>
 
+#include "files/output_file.h"
+
 namespace gw::workload {
 namespace {
-
-/// A file written through a buffer; the count of jobs in the header is filled in at the end where it can be.
-class Output {
- public:
-  Output(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
-  ~Output() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
-  std::string& buffer() { return buffer_; }
-  Result<void> flush_if_full() { return buffer_.size() < 64 * 1024 ? Result<void>{} : flush(); }
-  Result<void> flush() {
-    for (std::size_t written = 0; written < buffer_.size();) {
-      const ssize_t put = ::write(descriptor_, buffer_.data() + written, buffer_.size() - written);
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) return failed();
-      written += static_cast<std::size_t>(put);
-    }
-    buffer_.clear();
-    return {};
-  }
-  [[nodiscard]] bool can_go_back() const {
-    struct stat status{};
-    return ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode) &&
-           ::lseek(descriptor_, 0, SEEK_CUR) == 0;
-  }
-  Result<void> overwrite(std::size_t at, std::string_view text) {
-    const ssize_t put = ::pwrite(descriptor_, text.data(), text.size(), static_cast<off_t>(at));
-    return put == static_cast<ssize_t>(text.size()) ? Result<void>{} : failed();
-  }
-  Result<void> close() {
-    const int descriptor = descriptor_;
-    descriptor_ = -1;
-    return ::close(descriptor) == 0 ? Result<void>{} : failed();
-  }
-
- private:
-  [[nodiscard]] Result<void> failed() const {
-    return fail(fmt::format("{}: cannot be written: {}; what is there so far is not whole", name_,
-                            std::strerror(errno)));
-  }
-
-  int descriptor_;
-  std::string name_;
-  std::string buffer_;
-};
 
 /// Header values are one line each.
 std::string one_line(std::string_view text) {
@@ -155,17 +104,14 @@ void write_row(std::string& out, const TraceJob& job, std::uint64_t number, std:
 }  // namespace
 
 Result<SwfWritten> write_swf(JobStream& jobs, const std::string& path, const SwfHeader& header) {
-  const bool standard_output = path == "-";
-  const std::string name = standard_output ? "<stdout>" : path;
-  const int descriptor = standard_output
-                             ? ::dup(STDOUT_FILENO)
-                             : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    return fail(fmt::format("{}: cannot be opened for writing: {}", name, std::strerror(errno)));
-  Output output(descriptor, name);
-  const bool counted = output.can_go_back();
+  Result<files::OutputFile> file = path == "-" ? files::OutputFile::standard_output()
+                                               : files::OutputFile::open(path, files::Folder::kMustExist);
+  if (!file) return std::unexpected(std::move(file.error()));
+  const bool counted = file->can_overwrite();  // The count of jobs is filled in at the end where it can be.
   std::size_t counts_at[2] = {0, 0};
-  write_header(output.buffer(), jobs, header, counted ? counts_at : nullptr);
+  std::string text;
+  write_header(text, jobs, header, counted ? counts_at : nullptr);
+  file->write(text);
 
   SwfWritten written;
   TraceJob job;
@@ -180,15 +126,15 @@ Result<SwfWritten> write_swf(JobStream& jobs, const std::string& path, const Swf
     }
     if (shape.gpu_milli != 0) ++written.shares_rounded_up;
     const auto processors = static_cast<std::uint64_t>((shape.total_gpu_milli() + 999) / 1000);
-    write_row(output.buffer(), job, ++written.jobs, processors, jobs.tenants());
-    if (const Result<void> flushed = output.flush_if_full(); !flushed) return fail(flushed.error().message);
+    text.clear();
+    write_row(text, job, ++written.jobs, processors, jobs.tenants());
+    file->write(text);
+    if (Result<void> so_far = file->status(); !so_far) return std::unexpected(std::move(so_far.error()));
   }
-  Result<void> done = output.flush();
   for (const std::size_t at : counts_at) {
-    if (done && counted) done = output.overwrite(at, fmt::format("{:<{}}", written.jobs, kCountWidth));
+    if (counted) file->overwrite(at, fmt::format("{:<{}}", written.jobs, kCountWidth));
   }
-  if (done) done = output.close();
-  if (!done) return fail(done.error().message);
+  if (Result<void> done = file->commit(); !done) return std::unexpected(std::move(done.error()));
   return written;
 }
 

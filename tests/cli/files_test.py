@@ -1,10 +1,13 @@
 """What gw does to the files it reads and writes: inputs survive, outputs are whole or not there."""
 
 import os
+import resource
+import signal
+import subprocess
 import tempfile
 import unittest
 
-from gw_command import SOURCE, GwTest, gw
+from gw_command import GW, SOURCE, GwTest, gw
 
 SCENARIO = os.path.join(SOURCE, "tests/data/small-factory.yaml")
 LOG = """; Version: 2.2
@@ -83,6 +86,77 @@ class InputsSurvive(FilesTest):
 
     def test_devices_are_no_files(self):
         self.assert_exit(gw("replay", self.path("log.swf", LOG), "--journal", "/dev/null"), 0)
+
+
+class OutputsAreWhole(FilesTest):
+    def setUp(self):
+        super().setUp()
+        self.kept = [self.path(name, "old\n") for name in ("keep.swf", "keep.csv", "keep.journal")]
+
+    def assert_as_before(self, *others):
+        for path in self.kept:
+            self.assertEqual(contents(path), b"old\n")
+        self.assertEqual(sorted(os.listdir(self.folder)), sorted(["keep.swf", "keep.csv", "keep.journal", *others]))
+
+    def test_a_run_that_fails(self):
+        log = self.path("log.swf", LOG + "3 120 -1 30 none\n")  # Found out when the run has begun.
+        out = self.path("out")
+        result = gw("replay", log, "--strict", "--journal", self.kept[2], "--out", out)
+        self.assert_refused(result, 1, "log.swf:5")
+        self.assertEqual(os.listdir(out), [])
+        self.assert_as_before("log.swf", "out")
+
+    def stopped(self, *words, files_at_most=None, send=None):
+        """gw's end when it may write no more than so many bytes, or gets a signal once it writes."""
+        def limit():
+            if files_at_most is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (files_at_most, files_at_most))
+
+        process = subprocess.Popen([GW, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=limit)
+        try:
+            while send is not None and process.poll() is None:
+                if any(name.endswith(".partial") for name in os.listdir(self.folder)):
+                    process.send_signal(send)
+                    break
+            return process.wait(timeout=120)
+        finally:
+            process.kill()
+            process.wait()
+
+    def test_a_disk_that_is_full(self):
+        scenario = self.scenario()
+        for words in (("workload", "generate", scenario, "-o", self.kept[0]),
+                      ("workload", "generate", scenario, "-o", self.kept[1]),
+                      ("simulate", scenario, "--journal", self.kept[2])):
+            with self.subTest(words=words):
+                self.assertNotEqual(self.stopped(*words, files_at_most=2000), 0)
+                self.assert_as_before("factory.yaml")
+
+    def test_a_run_that_is_stopped(self):
+        scenario = self.scenario()
+        for send in (signal.SIGINT, signal.SIGTERM):
+            for words in (("workload", "generate", scenario, "--days", "36500", "-o", self.kept[0]),
+                          ("workload", "generate", scenario, "--days", "36500", "-o", self.kept[1]),
+                          ("simulate", scenario, "--days", "36500", "--journal", self.kept[2])):
+                with self.subTest(words=words, send=send):
+                    self.assertEqual(self.stopped(*words, send=send), -send)
+                    self.assert_as_before("factory.yaml")
+
+    def test_links_and_devices_stay(self):
+        scenario = self.scenario()
+        link = self.path("link.swf")
+        os.symlink("keep.swf", link)
+        self.assert_exit(gw("workload", "generate", scenario, "-o", link), 0)
+        self.assertTrue(os.path.islink(link))
+        self.assertIn(b"; MaxJobs: ", contents(self.kept[0]))
+        self.assert_exit(gw("simulate", scenario, "--journal", "/dev/null"), 0)
+        self.assertFalse(os.path.isfile("/dev/null"))
+        os.mkfifo(self.path("pipe"))
+        with open(self.path("copy"), "wb") as copy, subprocess.Popen(["cat", self.path("pipe")], stdout=copy):
+            self.assert_exit(gw("workload", "generate", scenario, "--format", "csv", "-o", self.path("pipe")), 0)
+        self.assertIn(b"job_id,", contents(self.path("copy")))
+        through = gw("workload", "generate", scenario, "--format", "csv", "-o", "/dev/stdout").stdout
+        self.assertEqual(through, gw("workload", "generate", scenario, "--format", "csv").stdout)
 
 
 if __name__ == "__main__":
