@@ -81,11 +81,11 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
   Result<twin::RunSummary> summary = twin::run_twin(fleet, stream, options);
   progress.clear();
   if (!summary) return std::unexpected(summary.error());
-  if (jobs_csv) {
-    if (Result<void> closed = jobs_csv->close(); !closed) return std::unexpected(closed.error());
-  }
+  std::vector<files::OutputFile*> together;
+  if (jobs_csv) together.push_back(&jobs_csv->file());
   if (journal) {
-    if (Result<void> closed = journal->close(); !closed) return std::unexpected(closed.error());
+    if (Result<void> ended = journal->end(); !ended) return std::unexpected(ended.error());
+    together.push_back(&journal->file());
   }
   summary->run = stopwatch.stop(summary->jobs.submitted);
   const report::RunFacts facts = facts_of(stream, input);
@@ -97,10 +97,13 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
     } else {
       print_error(context, "no report.html: this build of gw has no page for it (built with GW_WEB=OFF?)");
     }
-    Result<std::vector<std::filesystem::path>> result = report::write_run(files.out, *summary, write);
+    Result<std::vector<std::filesystem::path>> result =
+        report::write_run(files.out, *summary, write, together);
     if (!result) return std::unexpected(result.error());
     written = std::move(*result);
     written.emplace_back(std::filesystem::path(files.out) / "jobs.csv");
+  } else if (Result<void> done = files::commit_all(together); !done) {
+    return std::unexpected(done.error());
   }
   if (files.json) {
     report::Json json = report::to_json(*summary, report::Detail::kSummary);

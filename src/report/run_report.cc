@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "files/output_file.h"
@@ -21,29 +23,55 @@ twin::RunSummary::Run RunStopwatch::stop(std::uint64_t jobs) const {
   return run;
 }
 
-Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,
-                        const Json& reports) {
+namespace {
+
+Result<std::string> page_of(const std::filesystem::path& html_template, const Json& reports) {
   const Result<std::string> page_template = files::read_file(html_template);
   if (!page_template) return std::unexpected(page_template.error());
-  const Result<std::string> page = render_html(*page_template, reports);
+  Result<std::string> page = render_html(*page_template, reports);
   if (!page) return fail(html_template.string() + ": " + page.error().message);
+  return page;
+}
+
+}  // namespace
+
+Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,
+                        const Json& reports) {
+  const Result<std::string> page = page_of(html_template, reports);
+  if (!page) return std::unexpected(page.error());
   return files::write_file(file, *page);
 }
 
 Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
                                                      const twin::RunSummary& summary,
-                                                     const WriteOptions& options) {
-  std::vector<std::filesystem::path> written;
+                                                     const WriteOptions& options,
+                                                     const std::vector<files::OutputFile*>& others) {
   Json json = to_json(summary);
   if (options.facts != nullptr) add_facts(json, *options.facts);
-  if (Result<void> done = files::write_file(folder / "report.json", json_text(json)); !done)
-    return std::unexpected(std::move(done.error()));
-  written.push_back(folder / "report.json");
-  if (options.html_template.empty()) return written;
-  const std::filesystem::path page = folder / "report.html";
-  if (Result<void> done = write_page(page, options.html_template, Json::array({json})); !done)
-    return std::unexpected(std::move(done.error()));
-  written.push_back(page);
+  const std::filesystem::path page_path = folder / "report.html";
+  Result<files::OutputFile> report = files::OutputFile::open(folder / "report.json");
+  if (!report) return std::unexpected(std::move(report.error()));
+  report->write(json_text(json));
+  std::vector<files::OutputFile*> together = others;
+  together.push_back(&*report);
+  std::vector<std::filesystem::path> written{report->path()};
+  std::optional<files::OutputFile> page;
+  if (!options.html_template.empty()) {
+    const Result<std::string> text = page_of(options.html_template, Json::array({json}));
+    if (!text) return std::unexpected(text.error());
+    Result<files::OutputFile> opened = files::OutputFile::open(page_path);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    page.emplace(std::move(*opened));
+    page->write(*text);
+    together.push_back(&*page);
+    written.push_back(page_path);
+  }
+  if (Result<void> done = files::commit_all(together); !done) return std::unexpected(std::move(done.error()));
+  std::error_code error;
+  if (!page && !std::filesystem::remove(page_path, error) && error) {
+    return fail(page_path.string() + ": cannot remove this page of an earlier run: " + error.message() +
+                "; remove it by hand");
+  }
   return written;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "files/output_file.h"
 #include "report/json.h"
 #include "report/run_facts.h"
 #include "twin/run_summary.h"
@@ -33,11 +34,14 @@ struct WriteOptions {
 /// What share_folders() is asked for.
 inline constexpr const char* kHtmlTemplateShare = "report/report.html.in";
 
-/// Writes DIR/report.json and, given a template, DIR/report.html (jobs.csv is JobsCsv's). Makes the folder.
-/// Returns the files written. Each appears whole or not at all.
+/// Writes DIR/report.json and, given a template, DIR/report.html; without one, removes a report.html that an
+/// earlier run left there. Makes the folder. `others` (jobs.csv, a journal; null = none) belong to the run:
+/// all get their names when all are finished, so a failure leaves the earlier run's files as they were.
+/// Returns the files written in DIR, without `others`.
 Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path& folder,
                                                      const twin::RunSummary& summary,
-                                                     const WriteOptions& options);
+                                                     const WriteOptions& options,
+                                                     const std::vector<files::OutputFile*>& others = {});
 
 /// One page for `reports`, an array of one report or of two to compare.
 Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,

@@ -1,5 +1,6 @@
 """What gw does to the files it reads and writes: inputs survive, outputs are whole or not there."""
 
+import json
 import os
 import resource
 import signal
@@ -157,6 +158,41 @@ class OutputsAreWhole(FilesTest):
         self.assertIn(b"job_id,", contents(self.path("copy")))
         through = gw("workload", "generate", scenario, "--format", "csv", "-o", "/dev/stdout").stdout
         self.assertEqual(through, gw("workload", "generate", scenario, "--format", "csv").stdout)
+
+
+class FilesOfOneRun(FilesTest):
+    def test_no_page_of_another_run_stays(self):
+        out = self.path("out")
+        log = self.path("log.swf", LOG)
+        self.assert_exit(gw("replay", log, "--out", out), 0)
+        self.path("out/report.html", "of an earlier run")
+        # Without its template, gw writes no page.
+        empty = self.path("share")
+        os.mkdir(empty)
+        self.assert_exit(gw("replay", log, "--out", out, env={"GIGAWERK_SHARE": empty}), 0)
+        self.assertEqual(sorted(os.listdir(out)), ["jobs.csv", "report.json"])
+
+    def test_a_run_that_cannot_write_one_file_replaces_none(self):
+        out = self.path("out")
+        log = self.path("log.swf", LOG)
+        self.assert_exit(gw("replay", log, "--policy", "fifo", "--out", out), 0)
+        before = {name: contents(os.path.join(out, name)) for name in os.listdir(out)}
+        result = gw("replay", self.path("other.swf", LOG.replace(" 50 ", " 55 ")), "--out", out, "--journal", "/dev/full")
+        self.assert_refused(result, 1, "/dev/full")
+        self.assertEqual({name: contents(os.path.join(out, name)) for name in os.listdir(out)}, before)
+
+    def test_two_runs_into_one_folder(self):
+        out = self.path("out")
+        runs = [subprocess.Popen([GW, "simulate", SCENARIO, "--seed", str(seed), "--out", out], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL) for seed in range(4)]
+        for run in runs:
+            self.assertEqual(run.wait(timeout=120), 0)
+        self.assertFalse([name for name in os.listdir(out) if name.endswith(".partial")])
+        with open(os.path.join(out, "report.json"), encoding="utf-8") as file:
+            self.assertGreater(json.load(file)["jobs"]["started"], 0)
+        with open(os.path.join(out, "jobs.csv"), encoding="utf-8") as file:
+            widths = {line.count(",") for line in file}
+        self.assertEqual(len(widths), 1)
 
 
 if __name__ == "__main__":
