@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,19 +27,35 @@ class FileSource final : public ByteSource {
   Result<std::size_t> read(std::span<char> into) override {
     for (;;) {
       const ssize_t got = ::read(descriptor_, into.data(), into.size());
-      if (got >= 0) return static_cast<std::size_t>(got);
+      if (got > 0) {
+        at_ += static_cast<std::uint64_t>(got);
+        return static_cast<std::size_t>(got);
+      }
+      if (got == 0) return at_end();
       if (errno != EINTR) return fail(fmt::format("{}: cannot be read: {}", name_, std::strerror(errno)));
     }
   }
   Result<void> rewind() override {
+    at_ = 0;
     if (::lseek(descriptor_, 0, SEEK_SET) == 0) return {};
     return fail(fmt::format("{}: cannot be read a second time: {}", name_, std::strerror(errno)));
   }
   [[nodiscard]] const std::string& name() const override { return name_; }
 
  private:
+  Result<std::size_t> at_end() {
+    if (!size_) size_ = at_;
+    if (*size_ == at_) return 0;
+    return fail(
+        fmt::format("{}: had {} bytes when it was read first and {} now; is the file being written? Read a "
+                    "copy that rests",
+                    name_, *size_, at_));
+  }
+
   int descriptor_;
   std::string name_;
+  std::uint64_t at_ = 0;
+  std::optional<std::uint64_t> size_;  // As the first pass that reached the end found it.
 };
 
 class MemorySource final : public ByteSource {

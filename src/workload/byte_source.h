@@ -21,8 +21,8 @@ class ByteSource {
   [[nodiscard]] virtual const std::string& name() const = 0;  ///< For messages: the path as given.
 };
 
-/// A regular file is read in place; `-` (standard input), a FIFO or a device is first copied to a temporary
-/// file that vanishes with the source.
+/// A regular file is read in place, and one whose size differs at a later pass is an Error; `-` (standard
+/// input), a FIFO or a device is first copied to a temporary file that vanishes with the source.
 Result<std::unique_ptr<ByteSource>> open_file(const std::string& path);
 
 /// Bytes at hand; `bytes` must outlive the source.

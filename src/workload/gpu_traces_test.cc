@@ -280,6 +280,61 @@ TEST(Formats, AreFoundOutOrNamed) {
   EXPECT_THAT(read_text("when,what\n1,2\n", named).error, HasSubstr("job_id, gpu_num"));
 }
 
+/// A text that is another one from the `change`-th time on that it is read from its beginning.
+class ChangingSource final : public ByteSource {
+ public:
+  ChangingSource(std::string first, std::string then, int change)
+      : text_(std::move(first)), then_(std::move(then)), change_(change) {}
+  Result<std::size_t> read(std::span<char> into) override {
+    const std::size_t count = text_.copy(into.data(), into.size(), at_);
+    at_ += count;
+    return count;
+  }
+  Result<void> rewind() override {
+    at_ = 0;
+    if (--change_ == 0) text_ = then_;
+    return {};
+  }
+  [[nodiscard]] const std::string& name() const override { return name_; }
+
+ private:
+  std::string text_;
+  std::string then_;
+  int change_;
+  std::size_t at_ = 0;
+  std::string name_ = "log";
+};
+
+TEST(SecondPass, MustSeeWhatTheFirstSaw) {
+  constexpr int kSecondPass = 3;  // After finding out the format, and the first pass.
+  const std::string swf = "1 0 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1\n";
+  const std::string late = "2 9 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1\n";
+  const std::string header = "timestamp,duration,num_gpus,gpu_time,cluster\n";
+  for (const auto& [whole, other] :
+       {std::pair{swf + late, swf}, std::pair{late + swf, late}, std::pair{swf, swf + late},
+        std::pair{header + "1,5,1,5,v\n2,5,1,5,v\n", header + "1,5,1,5,v\n"},
+        std::pair{header + "2,5,1,5,v\n1,5,1,5,v\n", header + "2,5,1,5,v\n"}}) {
+    const ReadTrace read =
+        read_all(open_trace(std::make_unique<ChangingSource>(whole, other, kSecondPass), TraceOptions{}));
+    EXPECT_THAT(read.error, testing::AllOf(HasSubstr("log: had "), HasSubstr("rows at the first pass")))
+        << whole;
+    EXPECT_EQ(
+        read_all(open_trace(std::make_unique<ChangingSource>(whole, whole, kSecondPass), TraceOptions{}))
+            .error,
+        "");
+  }
+}
+
+TEST(SecondPass, AFileCutWithinItsLastRowIsToldToo) {
+  const std::string path = testing::TempDir() + "gigawerk-cut-" + std::to_string(::getpid());
+  const std::string row = "1 0 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1\n";
+  std::ofstream(path) << row << row;
+  Result<std::unique_ptr<TraceStream>> opened = open_trace(path);
+  ASSERT_EQ(::truncate(path.c_str(), static_cast<off_t>(row.size() + 20)), 0);
+  EXPECT_THAT(read_all(std::move(opened)).error, HasSubstr("bytes when it was read first and"));
+  ::unlink(path.c_str());
+}
+
 TEST(Pipes, AreReadToTheirEndAndTwice) {
   const std::string path = testing::TempDir() + "gigawerk-fifo-" + std::to_string(::getpid());
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);

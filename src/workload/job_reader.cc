@@ -21,7 +21,10 @@ Result<JobReader::Order> JobReader::find_order() {
   for (;;) {
     const Result<bool> there = next(job);
     if (!there) return fail(there.error().message);
-    if (!*there) return order;
+    if (!*there) {
+      order.rows = counts().rows;
+      return order;
+    }
     const Instant submit = job.request.submit;
     if (order.first && submit < last) order.sorted = false;
     if (!order.first || submit < *order.first) order.first = submit;
@@ -88,6 +91,7 @@ class InOrder final : public TraceStream {
   Result<void> start() {
     const Result<JobReader::Order> order = reader_->find_order();
     if (!order) return fail(order.error().message);
+    rows_ = order->rows;
     reader_->info().sorted = order->sorted;
     if (reader_->zero_is_first() && order->first) {
       zero_ = Nanoseconds{order->first->count()};
@@ -101,7 +105,10 @@ class InOrder final : public TraceStream {
     for (;;) {
       const Result<bool> there = reader_->next(job);
       if (!there) return fail(there.error().message);
-      if (!*there) return sort_->finish();
+      if (!*there) {
+        if (Result<void> whole = check_rows(); !whole) return whole;
+        return sort_->finish();
+      }
       to_bytes(job, bytes);
       if (Result<void> added = sort_->add(ExternalSort::key_of(job.request.submit.count()), bytes); !added)
         return added;
@@ -117,7 +124,11 @@ class InOrder final : public TraceStream {
       from_bytes(record, job);
     } else {
       const Result<bool> there = reader_->next(job);
-      if (!there || !*there) return there;
+      if (!there) return there;
+      if (!*there) {
+        if (const Result<void> whole = check_rows(); !whole) return fail(whole.error().message);
+        return false;
+      }
     }
     job.request.submit = job.request.submit - zero_;
     if (job.request.submit < last_) {
@@ -138,8 +149,19 @@ class InOrder final : public TraceStream {
   [[nodiscard]] const TraceInfo& info() const override { return std::as_const(*reader_).info(); }
 
  private:
+  /// At the end of the second pass: it must have seen what the first saw.
+  [[nodiscard]] Result<void> check_rows() const {
+    const std::uint64_t rows = reader_->counts().rows;
+    if (rows == rows_) return {};
+    return fail(
+        fmt::format("{}: had {} rows at the first pass and {} at the second; is the file being written? "
+                    "Replay a copy that rests",
+                    reader_->file(), rows_, rows));
+  }
+
   std::unique_ptr<JobReader> reader_;
   std::unique_ptr<ExternalSort> sort_;  // Holds the jobs where the file is not in order.
+  std::uint64_t rows_ = 0;              // Of the first pass.
   Nanoseconds zero_{};
   Instant last_{};
 };

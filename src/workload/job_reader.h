@@ -28,6 +28,7 @@ class JobReader {
   struct Order {
     bool sorted = true;            ///< Submit times of accepted jobs never decrease.
     std::optional<Instant> first;  ///< The earliest submit time; none without a job.
+    std::uint64_t rows = 0;        ///< As `counts().rows` is at the end of any further pass.
   };
   /// Reads from the beginning to the end. Formats with a cheaper way than `next` override it; they may call a
   /// sorted file unsorted, never the reverse.
@@ -43,6 +44,7 @@ class JobReader {
   [[nodiscard]] const std::vector<std::string>& gpu_types() const { return gpu_types_; }
   [[nodiscard]] const std::vector<std::string>& classes() const { return classes_; }
   [[nodiscard]] const RowCounts& counts() const { return tally_.counts(); }
+  [[nodiscard]] const std::string& file() const { return tally_.file(); }
 
  protected:
   /// Sets the limit of a job whose run time and outcome are set: the one requested (0 = none: the run time,

@@ -143,6 +143,7 @@ class SwfReader final : public JobReader {
         continue;
       }
       in_header = false;
+      ++order.rows;
       while (at != end && !is_blank(*at)) ++at;
       Number submit;
       if (read_number(skip_blanks(at, end), end, submit) == nullptr || is_negative(submit)) continue;
