@@ -280,6 +280,36 @@ TEST(Formats, AreFoundOutOrNamed) {
   EXPECT_THAT(read_text("when,what\n1,2\n", named).error, HasSubstr("job_id, gpu_num"));
 }
 
+TEST(Tables, ALogHasDatesOrNumbers) {
+  constexpr const char* kMixed = "dates and numbers of seconds are mixed";
+  const std::string dates =
+      "timestamp,duration,num_gpus,gpu_time,cluster\n"
+      "2017-10-09 06:00:00,5,1,5,vc1\n"
+      "3600,5,1,5,vc1\n"
+      "2017-10-09 07:00:00,5,1,5,vc1\n";
+  const ReadTrace read = read_text(dates);
+  ASSERT_EQ(read.error, "");
+  ASSERT_EQ(read.jobs.size(), 2U);
+  EXPECT_EQ(read.jobs[1].request.submit.count(), 3600 * kNanosecondsPerSecond);
+  EXPECT_EQ(read.stream->counts().skipped.at(kMixed).first, "log:3");
+  TraceOptions strict;
+  strict.strict = true;
+  EXPECT_THAT(read_text(dates, strict).error, testing::AllOf(HasSubstr("log:3: "), HasSubstr(kMixed)));
+
+  // A row that makes no sense fixes nothing; nor may one row have both.
+  const std::string numbers =
+      "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n"
+      "1,u,v,0,0,1,COMPLETED,2020-06-09 18:41:01,2020-06-09 18:41:01,2020-06-09 18:41:00,1,0\n"
+      "2,u,v,8,32,1,COMPLETED,100,100,200,100,0\n"
+      "3,u,v,8,32,1,COMPLETED,200,2020-06-09 18:41:01,2020-06-09 18:42:01,60,0\n"
+      "4,u,v,8,32,1,COMPLETED,2020-06-09 18:41:01,2020-06-09 18:41:01,2020-06-09 18:42:01,60,0\n";
+  const ReadTrace later = read_text(numbers);
+  ASSERT_EQ(later.error, "");
+  ASSERT_EQ(later.jobs.size(), 1U);
+  EXPECT_EQ(later.jobs[0].request.submit.count(), 100 * kNanosecondsPerSecond);
+  EXPECT_EQ(later.stream->counts().skipped.at(kMixed).count, 2U);
+}
+
 /// A text that is another one from the `change`-th time on that it is read from its beginning.
 class ChangingSource final : public ByteSource {
  public:

@@ -30,6 +30,7 @@ Result<void> TableReader::rewind() {
   tally_.clear();
   header_known_ = false;
   first_row_waits_ = false;
+  log_times_.reset();
   return rows_->rewind();
 }
 
@@ -84,10 +85,15 @@ Result<bool> TableReader::next(TraceJob& job) {
         job.request = JobRequest{};
         job.truth = JobTruth{};
         job.job_class = 0;
+        row_times_ = log_times_;
+        row_mixes_ = false;
         problem = take(job);
+        if (row_mixes_ && problem != kLeftOut) problem = "dates and numbers of seconds are mixed";
       }
     }
     if (problem == nullptr) {
+      log_times_ = row_times_;
+      if (log_times_ == TimeKind::kDate) dates_ = true;
       tally_.accepted();
       return true;
     }
@@ -119,10 +125,19 @@ Error TableReader::missing(const std::vector<std::string>& columns, std::string_
 }
 
 std::optional<Instant> TableReader::time(std::string_view text) {
-  if (const std::optional<Nanoseconds> number = parse_seconds(text)) return Instant{number->count()};
-  const std::optional<Instant> date = parse_date(text);
-  if (date) dates_ = true;
-  return date;
+  std::optional<Instant> time;
+  TimeKind kind = TimeKind::kNumber;
+  if (const std::optional<Nanoseconds> number = parse_seconds(text)) {
+    time = Instant{number->count()};
+  } else {
+    time = parse_date(text);
+    kind = TimeKind::kDate;
+  }
+  if (!time) return std::nullopt;
+  if (!row_times_) row_times_ = kind;
+  if (kind == *row_times_) return time;
+  row_mixes_ = true;
+  return std::nullopt;
 }
 
 const char* TableReader::take_submit(std::string_view text, TraceJob& job) {

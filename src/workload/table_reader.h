@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +51,7 @@ class TableReader : public JobReader {
   void adjusted(const char* reason) { tally_.adjusted(reason, row_.line); }
 
   /// A point in time: a date (then the run's zero is the earliest submit time) or seconds from the log's
-  /// zero.
+  /// zero. None also where it is of the other kind than the log's: the first row accepted fixes that.
   std::optional<Instant> time(std::string_view text);
   /// Checks submit (absent, unreadable, out of range: the reason), and sets it.
   const char* take_submit(std::string_view text, TraceJob& job);
@@ -77,12 +78,16 @@ class TableReader : public JobReader {
   bool dates_ = false;
 
  private:
+  enum class TimeKind : std::uint8_t { kNumber, kDate };
   Result<bool> read_header();
 
   std::unique_ptr<ByteSource> source_;
   std::unique_ptr<RowSource> rows_;
   std::vector<std::string> names_;
   bool header_known_ = false;
+  std::optional<TimeKind> log_times_;  // None before the first row is accepted.
+  std::optional<TimeKind> row_times_;  // Of the current row; none before its first time.
+  bool row_mixes_ = false;
   bool first_row_waits_ = false;  // The file has no header: its first row is data.
 };
 
