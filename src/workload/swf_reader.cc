@@ -184,10 +184,12 @@ class SwfReader final : public JobReader {
     if (count != kColumns) return "row has fewer than 18 columns";
 
     const std::int64_t status = columns[kStatus].whole;
+    if (status < -1 || status > 5 || columns[kStatus].milli != 0) return "status is not one of -1 to 5";
     if (status >= 2 && status <= 4)
       return leave_out("partial execution (the job's first row stands for all of it)");
     const Number& run = columns[kRun];
-    if (status == 5 && !is_positive(run) && columns[kAllocated].whole <= 0) {
+    const bool no_run_time = run.whole == -1 && run.milli == 0;
+    if (status == 5 && (no_run_time || (!is_positive(run) && columns[kAllocated].whole <= 0))) {
       return leave_out("cancelled before it started");
     }
     const Number& submit = columns[kSubmit];

@@ -97,6 +97,9 @@ TEST(Swf, CountsEachSenselessRowByReasonWithItsPlace) {
       {"1 99999999999999999999 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1",
        "submit time is beyond 146 years"},
       {"1 0 -1 99999999999999999999 1 -1 -1 1 60 -1 1 1 1 -1 -1 -1 -1 -1", "run time is beyond 146 years"},
+      {"1 0 -1 10 1 -1 -1 1 60 -1 6 1 1 -1 -1 -1 -1 -1", "status is not one of -1 to 5"},
+      {"1 0 -1 10 1 -1 -1 1 60 -1 -2 1 1 -1 -1 -1 -1 -1", "status is not one of -1 to 5"},
+      {"1 0 -1 10 1 -1 -1 1 60 -1 1.5 1 1 -1 -1 -1 -1 -1", "status is not one of -1 to 5"},
   };
   for (const Senseless& bad : kRows) {
     const std::string log =
@@ -137,12 +140,15 @@ TEST(Swf, LeavesOutWhatTheStandardSaysIsNoJob) {
       "1 -1 5 10 1 -1 -1 1 60 -1 2 1 1 -1 -1 -1 -1 -1\n"
       "1 -1 5 20 1 -1 -1 1 60 -1 3 1 1 -1 -1 -1 -1 -1\n"
       "2 7 -1 -1 -1 -1 -1 1 60 -1 5 1 1 -1 -1 -1 -1 -1\n"
-      "3 8 -1 9 1 -1 -1 1 60 -1 5 1 1 -1 -1 -1 -1 -1\n",
+      "3 8 -1 9 1 -1 -1 1 60 -1 5 1 1 -1 -1 -1 -1 -1\n"
+      "4 9 8 -1 4 -1 -1 4 60 -1 5 1 1 -1 -1 -1 -1 -1\n"
+      "5 9 8 0 0 -1 -1 4 60 -1 5 1 1 -1 -1 -1 -1 -1\n",
       {.strict = true});
   ASSERT_EQ(read.error, "");
   ASSERT_EQ(read.jobs.size(), 2U);
   EXPECT_EQ(read.jobs[1].truth.outcome, JobOutcome::kCancelled);
-  EXPECT_EQ(total(read.stream->counts().skipped), 3U);
+  EXPECT_EQ(total(read.stream->counts().skipped), 5U);
+  EXPECT_EQ(read.stream->counts().skipped.at("cancelled before it started").count, 3U);
   EXPECT_EQ(read.stream->counts().skipped.at("cancelled before it started").first, "log:4");
 }
 
