@@ -178,6 +178,14 @@ TEST(Philly, ReadsThePublishedJobLog) {
   EXPECT_EQ(counts.skipped.at("never scheduled: how long it would have run is not known").count, 1U);
   EXPECT_EQ(counts.skipped.at("still running: its run time is not known yet").count, 1U);
   EXPECT_THAT(read_text(kPhillyLog.substr(0, 300)).error, HasSubstr("log:2: this object has no end"));
+  const std::string_view between = kPhillyLog.substr(0, kPhillyLog.find(",\n {\"status\": \"Killed\""));
+  for (const std::string_view cut : {between, kPhillyLog.substr(0, between.size() + 1)}) {
+    EXPECT_THAT(read_text(cut).error, HasSubstr("log:6: the array that begins in line 1 has no end"));
+  }
+  const std::string whole = std::string(between) + "\n]\n";
+  EXPECT_EQ(read_text(whole).error, "");
+  const std::string lines(between.substr(1));  // Objects without an array around them.
+  EXPECT_EQ(read_text(lines, {.format = TraceFormat::kPhilly}).error, "");
 }
 
 TEST(Philly, RecordedTable) {

@@ -25,11 +25,22 @@ Result<bool> JsonObjects::next(std::string_view& object) {
   for (;;) {
     const Result<int> c = get();
     if (!c) return fail(c.error().message);
-    if (*c < 0) return false;
+    if (*c < 0) {
+      if (array_line_ == 0) return false;
+      return fail(fmt::format("{}:{}: the array that begins in line {} has no end `]`; is the file cut off?",
+                              source_.name(), line_, array_line_));
+    }
     if (*c == '{') break;
-    const bool is_mark = *c == 0xef || *c == 0xbb || *c == 0xbf;  // A byte order mark.
-    if (*c == '[' || *c == ']' || *c == ',' || *c == ' ' || *c == '\t' || *c == '\r' || *c == '\n' || is_mark)
+    if (*c == '[' && array_line_ == 0) {
+      array_line_ = line_;
       continue;
+    }
+    if (*c == ']' && array_line_ != 0) {
+      array_line_ = 0;
+      continue;
+    }
+    const bool is_mark = *c == 0xef || *c == 0xbb || *c == 0xbf;  // A byte order mark.
+    if (*c == ',' || *c == ' ' || *c == '\t' || *c == '\r' || *c == '\n' || is_mark) continue;
     return fail(fmt::format("{}:{}: a JSON object should begin here; the file should be an array of objects",
                             source_.name(), line_));
   }
@@ -71,6 +82,7 @@ Result<bool> JsonObjects::next(std::string_view& object) {
 Result<void> JsonObjects::rewind() {
   at_ = end_ = 0;
   line_ = first_line_ = 1;
+  array_line_ = 0;
   cut_ = false;
   return source_.rewind();
 }

@@ -20,7 +20,7 @@ class JsonObjects {
 
   /// The text of the next outermost `{...}`, braces balanced outside of strings; false at the end. What
   /// stands between objects (`[`, `,`, blanks) is passed over; anything else there is an Error, as is an
-  /// object without its end.
+  /// object or an array without its end.
   Result<bool> next(std::string_view& object);
   Result<void> rewind();
 
@@ -38,6 +38,7 @@ class JsonObjects {
   std::string object_;
   std::uint64_t line_ = 1;
   std::uint64_t first_line_ = 1;
+  std::uint64_t array_line_ = 0;  // Where the array begins that is open; 0 = none.
   bool cut_ = false;
 };
 
