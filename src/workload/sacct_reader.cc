@@ -162,6 +162,7 @@ class SacctReader final : public TableReader {
     }
     const std::string_view start_text = field(start_);
     const std::string_view end_text = field(end_);
+    if (state_ == kNoColumn) state = state_without_column(start_text, end_text);
     if (state == State::kPending) return leave_out("still pending");
     if (state == State::kRunning) return leave_out("still running: its run time is not known yet");
     if (const char* problem = take_submit(field(submit_), job); problem != nullptr) return problem;
@@ -201,6 +202,12 @@ class SacctReader final : public TableReader {
   }
 
  private:
+  /// Without a State column: `Unknown` for Start and End says that a job waits, for End alone that it runs.
+  [[nodiscard]] State state_without_column(std::string_view start_text, std::string_view end_text) const {
+    if (end_ == kNoColumn || !end_text.empty()) return State::kCompleted;
+    return start_ != kNoColumn && start_text.empty() ? State::kPending : State::kRunning;
+  }
+
   const char* take_run(std::string_view start_text, std::string_view end_text, Nanoseconds& run) {
     std::optional<Instant> start;
     std::optional<Instant> end;

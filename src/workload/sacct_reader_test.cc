@@ -137,6 +137,30 @@ TEST(Sacct, CountsSenselessRows) {
   }
 }
 
+TEST(Sacct, WithoutStateUnknownTimesSayThatAJobWaitsOrRuns) {
+  TraceOptions strict;
+  strict.strict = true;
+  const ReadTrace read = read_text(
+      "JobID|Submit|Start|End|AllocTRES\n"
+      "1|2024-03-01T10:00:00|2024-03-01T10:05:00|2024-03-01T10:06:00|cpu=4\n"
+      "2|2024-03-01T10:00:00|Unknown|Unknown|\n"
+      "3|2024-03-01T10:00:00|2024-03-01T10:05:00|Unknown|cpu=4\n",
+      strict);
+  ASSERT_EQ(read.error, "");
+  EXPECT_EQ(read.jobs.size(), 1U);
+  const RowCounts& counts = read.stream->counts();
+  EXPECT_EQ(counts.skipped.at("still pending").first, "log:3");
+  EXPECT_EQ(counts.skipped.at("still running: its run time is not known yet").first, "log:4");
+  // Elapsed stands there for these rows too, and says nothing.
+  const ReadTrace elapsed = read_text(
+      "JobID|Submit|Start|End|ElapsedRaw|AllocTRES\n"
+      "1|2024-03-01T10:00:00|Unknown|Unknown|0|cpu=4\n"
+      "2|2024-03-01T10:00:00|2024-03-01T10:05:00|Unknown|60|cpu=4\n",
+      strict);
+  EXPECT_EQ(elapsed.error, "");
+  EXPECT_TRUE(elapsed.jobs.empty());
+}
+
 TEST(Sacct, GarbageNeverCrashesAndNothingIsLost) {
   rc::check([](const std::vector<std::uint8_t>& choices) {
     static constexpr std::string_view kPieces[] = {"|",
