@@ -91,6 +91,11 @@ class InOrder final : public TraceStream {
   Result<void> start() {
     const Result<JobReader::Order> order = reader_->find_order();
     if (!order) return fail(order.error().message);
+    if (order->rows == 0)
+      return fail(
+          fmt::format("{}: holds no jobs: there is no row in it beside the header; is it the right file, "
+                      "and whole?",
+                      reader_->file()));
     rows_ = order->rows;
     reader_->info().sorted = order->sorted;
     if (reader_->zero_is_first() && order->first) {

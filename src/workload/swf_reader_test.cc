@@ -173,6 +173,7 @@ TEST(Swf, SaysWhatIsWrongWithTheFile) {
   EXPECT_THAT(read_all(open_trace("/nowhere/log.swf")).error,
               testing::HasSubstr("/nowhere/log.swf: cannot be opened"));
   EXPECT_THAT(read_all(open_trace("/tmp")).error, testing::HasSubstr("is a folder"));
+  EXPECT_THAT(read_text("; Version: 2.2\n; MaxProcs: 4\n\n").error, testing::HasSubstr("log: holds no jobs"));
 }
 
 struct Recorded {
@@ -220,6 +221,7 @@ TEST(SwfProperty, GarbageNeverCrashesAndNothingIsLost) {
     std::string log;
     for (const std::uint8_t choice : choices) log += kPieces[choice % std::size(kPieces)];
     const ReadTrace read = read_text(log, {.format = TraceFormat::kSwf});
+    if (holds_no_jobs(read)) return;
     RC_ASSERT(read.error.empty());
     const RowCounts& counts = read.stream->counts();
     RC_ASSERT(counts.accepted == read.jobs.size());

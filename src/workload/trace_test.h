@@ -41,6 +41,11 @@ inline ReadTrace read_text(std::string_view text, TraceOptions options = {}, std
   return read_all(open_trace(memory_source(text, std::move(name)), options));
 }
 
+/// Refused because there is no row: what random text may come to.
+inline bool holds_no_jobs(const ReadTrace& read) {
+  return read.stream == nullptr && read.error.find("holds no jobs") != std::string::npos;
+}
+
 /// A file of recorded data, or empty where this machine has none.
 inline std::string recorded(const std::string& name) {
   const char* given = std::getenv("GIGAWERK_DATA");

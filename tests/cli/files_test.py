@@ -195,5 +195,13 @@ class FilesOfOneRun(FilesTest):
         self.assertEqual(len(widths), 1)
 
 
+class LogsWithoutJobs(FilesTest):
+    def test_a_header_alone(self):
+        for name, text in (("header.swf", "; MaxProcs: 4\n"), ("header.csv", "timestamp,duration,num_gpus\n")):
+            log = self.path(name, text)
+            self.assert_refused(gw("replay", log, "--procs", "4"), 1, f"{name}: holds no jobs")
+            self.assert_refused(gw("workload", "describe", log), 1, f"{name}: holds no jobs")
+
+
 if __name__ == "__main__":
     unittest.main()
