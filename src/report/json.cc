@@ -147,6 +147,7 @@ Json to_json(const twin::RunSummary& from, Detail detail) {
                {"utilization", from.utilization},
                {"useful_utilization", from.useful_utilization},
                {"utilization_until_last_submit", from.utilization_until_last_submit},
+               {"offered_load", from.offered_load},
                {"gpus", from.gpus}};
   json["gpu_hours"] = {{"existing", from.gpu_hours.existing}, {"allocated", from.gpu_hours.allocated},
                        {"useful", from.gpu_hours.useful},     {"lost", from.gpu_hours.lost},

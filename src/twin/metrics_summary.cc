@@ -79,6 +79,8 @@ RunSummary MetricsCollector::summarize(RunLabels labels) {
           ? ratio(static_cast<double>(arrivals_allocated_), static_cast<double>(arrivals_existing_))
           : summary.utilization;
   summary.last_submit_s = to_seconds(last_submit_);
+  summary.offered_load =
+      arrivals_existing_ > 0 ? ratio(time.useful, gpu_hours(arrivals_existing_)) : summary.offered_load;
   summary.useful_utilization = ratio(time.useful, time.existing);
   summary.gpus = mean_of(kTotal) / 1000;
 

@@ -75,6 +75,7 @@ TEST(Metrics, TwoJobsByHand) {
   EXPECT_DOUBLE_EQ(summary.utilization, (2.0 * 100 + 60) / (2.0 * 160));
   EXPECT_DOUBLE_EQ(summary.last_submit_s, 150);
   EXPECT_DOUBLE_EQ(summary.utilization_until_last_submit, 1.0);
+  EXPECT_DOUBLE_EQ(summary.offered_load, (2.0 * 100 + 60) / (2.0 * 50));
   EXPECT_DOUBLE_EQ(summary.gpu_hours.down, 0);
   EXPECT_DOUBLE_EQ(summary.wait_s.mean, 25);
   EXPECT_DOUBLE_EQ(summary.wait_s.p50, 0);

@@ -116,6 +116,8 @@ struct RunSummary {
   /// GPU-time allocated / GPU-time existing, first to last submit: without the tail in which the last jobs
   /// run out. Equal to `utilization` where all jobs come at once.
   double utilization_until_last_submit = 0;
+  /// GPU-time of all work done / GPU-time existing from first to last submit; 0 where all jobs come at once.
+  double offered_load = 0;
   double gpus = 0;  ///< Time-mean of existing GPUs.
   struct GpuHours {
     double existing = 0, down = 0, allocated = 0, useful = 0, lost = 0, idle = 0;
