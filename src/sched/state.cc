@@ -40,7 +40,7 @@ std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
   return fitting;
 }
 
-void State::submit(const Event& event, Plan& plan) {
+void State::submit(const Event& event, Instant now, Plan& plan) {
   GW_CHECK(event.job.value() == next_job);
   ++next_job;
   GW_CHECK(event.request.tenant.value() < pending.tenants());
@@ -48,7 +48,7 @@ void State::submit(const Event& event, Plan& plan) {
   Job& job = jobs.add(event.job);
   job.request = event.request;
   job.request.limit = std::min(job.request.limit, kLongestSpan);
-  job.waits_since = job.request.submit;
+  job.waits_since = now;
   job.key = order_key(policy, job.request);
   job.shape_class = classes.join(job.request.shape, [this](const Shape& shape) { return pools_for(shape); });
   if (classes[job.shape_class].pools.empty()) {
@@ -191,7 +191,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       pending.add_tenant(event.parent, event.weight);
       return;
     case EventKind::kJobSubmitted:
-      submit(event, plan);
+      submit(event, now, plan);
       return;
     case EventKind::kJobEnded:
     case EventKind::kJobCancelled: {
