@@ -6,7 +6,10 @@
 namespace gw::report {
 
 std::string json_for_script(const Json& json) {
-  const std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return script_safe(json.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
+std::string script_safe(std::string_view text) {
   std::string safe;
   safe.reserve(text.size() + 64);
   for (const char character :
@@ -21,6 +24,10 @@ std::string json_for_script(const Json& json) {
 }
 
 Result<std::string> render_html(std::string_view page_template, const Json& reports) {
+  return render_html_text(page_template, reports.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
+Result<std::string> render_html_text(std::string_view page_template, std::string_view reports) {
   const std::size_t place = page_template.find(kDataPlaceholder);
   if (place == std::string_view::npos ||
       page_template.find(kDataPlaceholder, place + kDataPlaceholder.size()) != std::string_view::npos) {
@@ -28,7 +35,7 @@ Result<std::string> render_html(std::string_view page_template, const Json& repo
                             kDataPlaceholder));
   }
   std::string page(page_template.substr(0, place));
-  page += json_for_script(reports);
+  page += script_safe(reports);
   page += page_template.substr(place + kDataPlaceholder.size());
   return page;
 }

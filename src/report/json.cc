@@ -3,11 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
 
-#include "report/output_file.h"
+#include "files/output_file.h"
 
 namespace gw::report {
 namespace {
@@ -102,16 +103,26 @@ Json series(const twin::RunSeries& from) {
 
 constexpr std::size_t kShortLine = 100;
 
+/// Takes one from `left` for each value inside; false once there are too many for a short line.
+bool is_small(const Json& value, int& left) {
+  if (--left < 0) return false;
+  if (!value.is_structured()) return true;
+  return std::all_of(value.begin(), value.end(), [&](const Json& item) { return is_small(item, left); });
+}
+
 void append(std::string& text, const Json& value, std::size_t indent) {
   const bool numbers_only = value.is_array() && !value.empty() && value[0].is_number();
   if (!value.is_structured() || value.empty() || numbers_only) {
     text += value.dump(-1, ' ', true, Json::error_handler_t::replace);
     return;
   }
-  const std::string line = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (indent > 0 && line.size() <= kShortLine) {
-    text += line;
-    return;
+  int left = static_cast<int>(kShortLine / 2);  // A value and its comma take two characters at least.
+  if (indent > 0 && is_small(value, left)) {
+    const std::string line = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+    if (line.size() <= kShortLine) {
+      text += line;
+      return;
+    }
   }
   text += value.is_array() ? '[' : '{';
   bool first = true;
@@ -200,7 +211,7 @@ Result<Json> read_report(const std::filesystem::path& file_or_folder) {
   std::filesystem::path file = file_or_folder;
   std::error_code ignored;
   if (std::filesystem::is_directory(file, ignored)) file /= "report.json";
-  const Result<std::string> text = read_file(file);
+  const Result<std::string> text = files::read_file(file);
   if (!text) {
     return fail(fmt::format("{}; give the folder that a run wrote with --out, or its report.json",
                             text.error().message));

@@ -219,7 +219,7 @@ TEST_F(ReportTest, WritesARunAndReadsItBack) {
   const Result<Json> by_folder = read_report(folder_ / "out");
   ASSERT_TRUE(by_folder.has_value()) << by_folder.error().message;
   EXPECT_EQ(*by_folder, to_json(summary));
-  EXPECT_THAT(text_of(folder_ / "out" / "report.html"), HasSubstr("\"format\":\"gigawerk-report\""));
+  EXPECT_THAT(text_of(folder_ / "out" / "report.html"), HasSubstr("\"format\": \"gigawerk-report\""));
   EXPECT_FALSE(write_run(folder_ / "out", summary, {.html_template = folder_ / "none"}).has_value());
 }
 

@@ -25,10 +25,10 @@ twin::RunSummary::Run RunStopwatch::stop(std::uint64_t jobs) const {
 
 namespace {
 
-Result<std::string> page_of(const std::filesystem::path& html_template, const Json& reports) {
+Result<std::string> page_of(const std::filesystem::path& html_template, std::string_view reports) {
   const Result<std::string> page_template = files::read_file(html_template);
   if (!page_template) return std::unexpected(page_template.error());
-  Result<std::string> page = render_html(*page_template, reports);
+  Result<std::string> page = render_html_text(*page_template, reports);
   if (!page) return fail(html_template.string() + ": " + page.error().message);
   return page;
 }
@@ -37,7 +37,7 @@ Result<std::string> page_of(const std::filesystem::path& html_template, const Js
 
 Result<void> write_page(const std::filesystem::path& file, const std::filesystem::path& html_template,
                         const Json& reports) {
-  const Result<std::string> page = page_of(html_template, reports);
+  const Result<std::string> page = page_of(html_template, json_text(reports));
   if (!page) return std::unexpected(page.error());
   return files::write_file(file, *page);
 }
@@ -51,13 +51,14 @@ Result<std::vector<std::filesystem::path>> write_run(const std::filesystem::path
   const std::filesystem::path page_path = folder / "report.html";
   Result<files::OutputFile> report = files::OutputFile::open(folder / "report.json");
   if (!report) return std::unexpected(std::move(report.error()));
-  report->write(json_text(json));
+  const std::string json_bytes = json_text(json);
+  report->write(json_bytes);
   std::vector<files::OutputFile*> together = others;
   together.push_back(&*report);
   std::vector<std::filesystem::path> written{report->path()};
   std::optional<files::OutputFile> page;
   if (!options.html_template.empty()) {
-    const Result<std::string> text = page_of(options.html_template, Json::array({json}));
+    const Result<std::string> text = page_of(options.html_template, "[" + json_bytes + "]");
     if (!text) return std::unexpected(text.error());
     Result<files::OutputFile> opened = files::OutputFile::open(page_path);
     if (!opened) return std::unexpected(std::move(opened.error()));

@@ -16,7 +16,7 @@ namespace gw::twin {
 template <std::size_t Channels>
 class BinnedSeries {
  public:
-  static constexpr std::size_t kBins = 2048;
+  static constexpr std::size_t kBins = 1024;
   using Bin = std::array<double, Channels>;
 
   explicit BinnedSeries(Nanoseconds first_width = seconds(1)) : width_(first_width) {}
