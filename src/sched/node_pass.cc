@@ -89,26 +89,43 @@ class NodePass final : public Pass {
   class Alive {
    public:
     [[nodiscard]] std::uint64_t tags() const { return tags_; }
+    [[nodiscard]] std::size_t size() const { return size_; }
     void reset(std::uint32_t classes) {
       tags_ = 0;
+      size_ = 0;
       counts_.fill(0);
       alive_.assign(classes, false);
+      ids_.clear();
     }
     void add(std::uint32_t id) {
       alive_[id] = true;
+      ids_.push_back(id);
+      ++size_;
       ++counts_[id % 64];
       tags_ |= std::uint64_t{1} << (id % 64);
     }
     void remove(std::uint32_t id) {
       if (!alive_[id]) return;
       alive_[id] = false;
+      --size_;
       if (--counts_[id % 64] == 0) tags_ &= ~(std::uint64_t{1} << (id % 64));
+    }
+
+    /// Removes those for which keep(id) does not hold.
+    template <class Keep>
+    void filter(Keep&& keep) {
+      std::erase_if(ids_, [&](std::uint32_t id) {
+        if (alive_[id] && !keep(id)) remove(id);
+        return !alive_[id];
+      });
     }
 
    private:
     std::uint64_t tags_ = 0;
+    std::size_t size_ = 0;
     std::array<std::uint32_t, 64> counts_{};
     std::vector<bool> alive_;
+    std::vector<std::uint32_t> ids_;  ///< All alive ones, and some that are not any more.
   };
 
   [[nodiscard]] Nanoseconds window() const {
@@ -156,7 +173,30 @@ class NodePass final : public Pass {
     if (shape.failed_held == version) held_.remove(id);
   }
 
-  /// Only jobs of shapes that may fit are looked at, and every shape fails only once.
+  /// Does the class fit into `view` now?
+  static bool fits(State& state, std::uint32_t id, View view) {
+    ShapeClasses::Class& shape = state.classes[id];
+    if (shape.waiting == 0 || !may_fit(state, shape, view)) return false;
+    for (const std::uint32_t pool : shape.pools) {
+      if (state.pools[pool]->place(shape.shape, view, state.policy.placement)) return true;
+    }
+    (view == View::kOpen ? shape.failed_open : shape.failed_held) = version_of(state, shape);
+    return false;
+  }
+
+  /// Where few shapes wait, it pays to know at once which still fit: often none does, and the pass is over.
+  void settle(State& state) {
+    constexpr std::size_t kFew = 32;
+    if (open_.size() <= kFew) open_.filter([&](std::uint32_t id) { return fits(state, id, View::kOpen); });
+    if (held_.size() <= kFew) {
+      held_.filter([&](std::uint32_t id) {
+        return state.classes[id].shortest_limit() <= window() && fits(state, id, View::kHeld);
+      });
+    }
+  }
+
+  /// Only jobs of shapes that may fit are looked at. Of many shapes each is searched for when a job of it
+  /// comes up, and fails only once.
   void backfill(State& state, Plan& plan) {
     open_.reset(state.classes.size());
     held_.reset(state.classes.size());
@@ -167,6 +207,7 @@ class NodePass final : public Pass {
       if (reserved_.valid() && shape.shortest_limit() <= window() && may_fit(state, shape, View::kHeld))
         held_.add(id);
     }
+    settle(state);
     state.pending.scan(
         JobId{},
         [&] {
@@ -188,7 +229,10 @@ class NodePass final : public Pass {
         [&](JobId id) {
           if (id == reserved_) return false;
           Job& job = state.jobs[id];
-          if (try_start(state, job, plan)) return true;
+          if (try_start(state, job, plan)) {
+            settle(state);
+            return true;
+          }
           note_failure(state, job.shape_class);
           return false;
         },
