@@ -127,6 +127,43 @@ BENCHMARK(BM_GangPlacement)
     ->ArgsProduct({{100'000, 1'000'000}, {1, 8, 64, 1'000, 10'000}})
     ->ArgNames({"gpus", "nodes"});
 
+/// Nodes come free behind a blocked gang while jobs of as many shapes as jobs wait: one pass starts what
+/// fits.
+void BM_ManyShapes(benchmark::State& bench) {
+  const auto waiting = static_cast<std::uint32_t>(bench.range(0));
+  Fleet fleet = flat_fleet(1024, 8);
+  fleet.node_types[0].cpu_milli = 1'000'000;
+  for (auto _ : bench) {
+    bench.PauseTiming();
+    {
+      Core core(fleet, *policy_by_name("easy"));
+      core.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
+      JobRequest request;
+      request.tenant = TenantId{1};
+      std::uint32_t next = 0;
+      const auto submit = [&](std::uint32_t nodes, std::int64_t cpu_milli, Nanoseconds limit) {
+        request.shape.nodes = nodes;
+        request.shape.gpus = 8;
+        request.shape.cpu_milli = cpu_milli;
+        request.limit = limit;
+        core.apply(Event::job_submitted(JobId{next++}, request), Instant{});
+      };
+      submit(512, 0, hours(1));
+      submit(512, 0, hours(2));
+      core.plan(Instant{});
+      submit(1024, 0, hours(1));  // The gang that waits.
+      for (std::uint32_t job = 0; job < waiting; ++job) submit(1, 1 + job, minutes(30));
+      core.plan(Instant{});
+      core.apply(Event::job_ended(JobId{0}), Instant{});
+      bench.ResumeTiming();
+      if (core.plan(Instant{}).starts.size() != 512) bench.SkipWithError("not all that fits has started");
+      bench.PauseTiming();
+    }
+    bench.ResumeTiming();
+  }
+}
+BENCHMARK(BM_ManyShapes)->Arg(2'000)->Arg(16'000)->ArgName("shapes")->Unit(benchmark::kMillisecond);
+
 /// Placements on a site of random occupation, without a queue: the search and the index update alone.
 void BM_PlaceAndRelease(benchmark::State& bench) {
   const auto gpus = static_cast<std::uint32_t>(bench.range(0));
