@@ -2,9 +2,11 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/app.h"
@@ -18,6 +20,13 @@
 namespace gw {
 
 namespace {
+
+/// The least and the most that a vertex of a fabric level has to the level above, Gbit/s.
+std::pair<double, double> uplinks_of(const Fleet& fleet, std::size_t level) {
+  if (fleet.uplink_gbit_s.empty()) return {0, 0};
+  const auto [least, most] = std::ranges::minmax_element(fleet.uplink_gbit_s[level]);
+  return {*least, *most};
+}
 
 using Json = nlohmann::ordered_json;
 using spec::FleetPart;
@@ -65,8 +74,12 @@ void print_json(const Fleet& fleet, int depth) {
                      {"carbon_g_per_kwh", site.carbon_g_per_kwh}});
   }
   Json fabric = Json::array();
-  for (const Partition& level : fleet.fabric)
-    fabric.push_back({{"level", level.level}, {"vertices", level.vertices()}});
+  for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
+    Json entry = {{"level", fleet.fabric[level].level}, {"vertices", fleet.fabric[level].vertices()}};
+    const auto [least, most] = uplinks_of(fleet, level);
+    if (most > 0) entry["uplink_gbit_s"] = {{"least", least}, {"most", most}};
+    fabric.push_back(std::move(entry));
+  }
   const Json document = {{"name", fleet.name},
                          {"totals", json_of(spec::fleet_totals(fleet, 0, fleet.nodes()))},
                          {"sites", sites},
@@ -129,8 +142,16 @@ void print_text(const Fleet& fleet, int depth) {
   }
   if (totals.racks > 0) facts.add({"Racks", with_thousands(totals.racks)});
   std::vector<std::string> levels;
-  for (const Partition& level : fleet.fabric)
-    levels.push_back(fmt::format("{} {}", with_thousands(level.vertices()), level.level));
+  for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
+    std::string text =
+        fmt::format("{} {}", with_thousands(fleet.fabric[level].vertices()), fleet.fabric[level].level);
+    const auto [least, most] = uplinks_of(fleet, level);
+    if (most > 0) {
+      text += least < most ? fmt::format(" ({:g} to {:g} Tbit/s up each)", least / 1000, most / 1000)
+                           : fmt::format(" ({:g} Tbit/s up each)", most / 1000);
+    }
+    levels.push_back(std::move(text));
+  }
   facts.add({"Fabric", fmt::format("{}", fmt::join(levels, " < "))});
   for (const Site& site : fleet.sites) {
     std::string text = fmt::format("PUE {:g}", site.pue);

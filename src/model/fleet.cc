@@ -80,7 +80,11 @@ std::string check_fleet(const Fleet& fleet) {
   if (fleet.gpu_types.size() > 63) return "more than 63 GPU types";
   if (fleet.fabric.size() > 64) return "more than 64 fabric levels";
   if (fleet.fabric.empty() || fleet.fabric.back().vertices() != 1) return "the fabric has no single root";
+  if (!fleet.uplink_gbit_s.empty() && fleet.uplink_gbit_s.size() != fleet.fabric.size())
+    return "the uplinks are not one list for each fabric level";
   for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
+    if (!fleet.uplink_gbit_s.empty() && fleet.uplink_gbit_s[level].size() != fleet.fabric[level].vertices())
+      return "a fabric level has not one uplink for each vertex";
     std::string problem = check_partition(fleet.fabric[level], fleet.nodes());
     if (problem.empty() && level > 0) problem = check_nesting(fleet.fabric[level - 1], fleet.fabric[level]);
     if (!problem.empty()) return problem;

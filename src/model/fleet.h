@@ -90,6 +90,9 @@ struct Fleet {
   /// Smallest span first (e.g. nvlink, leaf, spine, site, fleet); each level nests in the next; the last has
   /// one vertex that holds every node. A single node is below the first level and is not listed.
   std::vector<Partition> fabric;
+  /// Per fabric level and vertex: what its links to the level above carry in one direction, Gbit/s; 0 = not
+  /// given, as all are where this is empty.
+  std::vector<std::vector<double>> uplink_gbit_s;
   /// Smallest first (rack, row, hall, site); may be empty.
   std::vector<FeedLevel> feed;
 

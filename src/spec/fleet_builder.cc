@@ -140,8 +140,9 @@ class FleetBuilder {
   }
 
   template <class Part>
-  Size measure(const std::vector<Part>& parts)
-    requires requires(const Part& part) { part.capacity; }
+  Size measure(const std::vector<Part>& parts) requires requires(const Part& part) {
+    part.capacity;
+  }
   {
     Size sum;
     check_names(parts, Part::kRecord);
@@ -388,6 +389,7 @@ class FleetBuilder {
 
   void build_fabric() {
     std::vector<Partition> partitions(levels_.size());
+    std::vector<std::vector<double>> uplinks(levels_.size());
     for (std::size_t index = 0; index < spec_.sites.size(); ++index) {
       const std::vector<FabricLevelSpec>& fabric = fabric_of(spec_.sites[index]);
       const std::uint32_t begin = feed_[kSite].first[index];
@@ -411,6 +413,8 @@ class FleetBuilder {
           below = std::move(starts);
           inner = &*own;
         }
+        const double uplink = own != fabric.end() ? own->uplink_gbit_s : 0;
+        uplinks[level].insert(uplinks[level].end(), below.size(), uplink);
         // A site without this level keeps the groups of the level below.
         partitions[level].first.insert(partitions[level].first.end(), below.begin(), below.end());
       }
@@ -423,6 +427,13 @@ class FleetBuilder {
     }
     fleet_.fabric.push_back(Partition{"site", feed_[kSite].first});
     if (spec_.sites.size() > 1) fleet_.fabric.push_back(Partition{"fleet", {0, nodes()}});
+    const auto given = [](const std::vector<double>& level) {
+      return std::any_of(level.begin(), level.end(), [](double uplink) { return uplink > 0; });
+    };
+    if (std::none_of(uplinks.begin(), uplinks.end(), given)) return;
+    for (std::size_t level = levels_.size(); level < fleet_.fabric.size(); ++level)
+      uplinks.emplace_back(fleet_.fabric[level].vertices(), 0);
+    fleet_.uplink_gbit_s = std::move(uplinks);
   }
 
   const FleetSpec& spec_;

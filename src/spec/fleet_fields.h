@@ -90,6 +90,12 @@ void describe(Visitor& visit, FabricLevelSpec& level) {
   visit.field(
       "within", level.within,
       {.help = "Grouping begins anew in each of these.", .choices = kContainers, .default_text = "site"});
+  visit.field("uplink", level.uplink_gbit_s,
+              {.help = "All links of one group to the level above, together, in one direction.",
+               .unit = Unit::kGbitPerSecond,
+               .min = 0,
+               .max = 1e9,
+               .default_text = "not given"});
   visit.exactly_one({"nodes", "racks", "rows", "halls"});
 }
 

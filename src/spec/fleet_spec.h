@@ -82,6 +82,7 @@ struct FabricLevelSpec {
   std::optional<std::uint32_t> rows;
   std::optional<std::uint32_t> halls;
   std::string within;  ///< Groups begin anew in each of these; empty: only in each site.
+  double uplink_gbit_s = 0;
   Mark at;
 };
 

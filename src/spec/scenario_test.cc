@@ -38,7 +38,7 @@ gigawerk: 1
 name: two-sites
 fleet:
   operator: Someone
-  fabric: [{level: leaf, racks: 2}]
+  fabric: [{level: leaf, racks: 2, uplink: 19.2 Tbit/s}]
   sites:
     - name: munich
       country: DE
@@ -72,6 +72,9 @@ fleet:
   EXPECT_EQ(fleet.fabric[2].level, "site");
   EXPECT_THAT(fleet.fabric[2].first, ElementsAre(0, 24, 29));
   EXPECT_EQ(fleet.fabric[3].level, "fleet");
+  ASSERT_EQ(fleet.uplink_gbit_s.size(), 4U);
+  EXPECT_THAT(fleet.uplink_gbit_s[1], ElementsAre(19'200, 19'200, 19'200, 19'200, 0));
+  EXPECT_THAT(fleet.uplink_gbit_s[3], ElementsAre(0));
   ASSERT_EQ(fleet.feed.size(), 4U);
   EXPECT_EQ(fleet.feed[0].partition.level, "rack");
   EXPECT_EQ(fleet.feed[0].partition.vertices(), 9U);
