@@ -74,9 +74,9 @@ std::string use(const RunSummary& summary, const Style& style) {
                    paint(style, Colour::kBold, pad_left(format_percent(shown), 10)));
   const double tail = summary.last_end_s - summary.last_submit_s;
   if (tail > 0.01 * summary.makespan_s) {
-    const std::string fact = fmt::format(
-        "until the last submit, of {} asked for; {} until the last end, {} later",
-        format_percent(summary.offered_load), format_percent(summary.utilization), format_duration(tail));
+    const std::string fact =
+        fmt::format("until the last submit, {} asked for; {} to the end",
+                    format_percent(summary.offered_load), format_percent(summary.utilization));
     text += line(style, "", shorten(style, fact, style.width - kLabel - 2));
   }
   const twin::RunSeries& series = summary.series;

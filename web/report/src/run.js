@@ -38,7 +38,7 @@ const headline = (report) => {
   const list = [
     {name: 'GPU utilisation', value: ((report.utilization_until_last_submit ?? report.utilization) * 100).toFixed(1), unit: '%',
       note: `until the last submit; ${(report.utilization * 100).toFixed(1)} % to the last end`},
-    {name: 'Useful', value: (report.useful_utilization * 100).toFixed(1), unit: '%', note: 'without work lost to failures'},
+    {name: 'Asked for', value: ((report.offered_load ?? 0) * 100).toFixed(1), unit: '%', note: 'all work, of the GPU-time until the last submit'},
     {name: 'Jobs finished', value: count(report.jobs.finished), note: `of ${count(report.jobs.submitted)} submitted, ${count(report.jobs.rejected)} rejected`},
     {name: 'Wait, half the jobs', value: wait[0], unit: wait[1], note: 'at most (p50)'},
     {name: 'Wait, nine in ten', value: late[0], unit: late[1], note: 'at most (p90)'},
