@@ -5,10 +5,9 @@ import os
 import resource
 import signal
 import subprocess
-import tempfile
 import unittest
 
-from gw_command import GW, SOURCE, GwTest, gw
+from gw_command import GW, SOURCE, FolderTest, gw
 
 SCENARIO = os.path.join(SOURCE, "tests/data/small-factory.yaml")
 LOG = """; Version: 2.2
@@ -23,19 +22,7 @@ def contents(path):
         return file.read()
 
 
-class FilesTest(GwTest):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name, text=None):
-        path = os.path.join(self.folder, name)
-        if text is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        return path
-
+class FilesTest(FolderTest):
     def scenario(self, name="factory.yaml"):
         with open(SCENARIO, encoding="utf-8") as file:
             return self.path(name, file.read())

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 GW = os.environ.get("GW", "build/release/gw")
@@ -33,3 +34,21 @@ class GwTest(unittest.TestCase):
         self.assertTrue(result.stderr.startswith("gw: "), result.stderr)
         self.assertIn(text, result.stderr)
         self.assertEqual(result.stdout, "")
+
+
+class FolderTest(GwTest):
+    """Tests with a folder of their own, which goes when they end."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name, text=None):
+        """The path of `name` in the folder, whose own folders are made; with `text`, the file too."""
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if text is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        return path

@@ -5,10 +5,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import unittest
 
-from gw_command import GW, SOURCE, GwTest, gw
+from gw_command import GW, SOURCE, FolderTest, gw
 
 # Three jobs on four processors. Under fifo the second waits for the first and the third behind it; EASY lets the third
 # overtake, for it ends (by its request) before the second can start.
@@ -20,20 +19,7 @@ THREE_JOBS = """; Version: 2.2
 """
 
 
-class InFolder(GwTest):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name, text=None):
-        path = os.path.join(self.folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if text is not None:
-            with open(path, "w") as file:
-                file.write(text)
-        return path
-
+class InFolder(FolderTest):
     def starts(self, out):
         """job_id -> (submit, start, end, wait) of jobs.csv, in seconds."""
         with open(os.path.join(out, "jobs.csv"), newline="") as file:
