@@ -5,25 +5,15 @@
 #include <gtest/gtest.h>
 
 #include "twin/twin.h"
+#include "workload/list_stream.h"
 
 namespace gw {
 namespace {
 
 using testing::HasSubstr;
 
-/// Jobs from a list.
-class ListStream final : public workload::JobStream {
+class JobList final : public workload::ListStream {
  public:
-  Result<bool> next(TraceJob& job) override {
-    if (next_ == jobs.size()) return false;
-    job = jobs[next_++];
-    return true;
-  }
-  [[nodiscard]] const TenantTree& tenants() const override { return tree; }
-  [[nodiscard]] const std::vector<std::string>& gpu_types() const override { return types; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
-  [[nodiscard]] const workload::RowCounts& counts() const override { return counts_; }
-
   void add(const std::string& id, const Shape& shape, TenantId tenant = TenantTree::root()) {
     TraceJob job;
     job.id = id;
@@ -32,15 +22,6 @@ class ListStream final : public workload::JobStream {
     job.request.limit = job.truth.run_time = Nanoseconds{kNanosecondsPerSecond};
     jobs.push_back(job);
   }
-
-  TenantTree tree;
-  std::vector<std::string> types;
-  std::vector<TraceJob> jobs;
-
- private:
-  std::size_t next_ = 0;
-  std::vector<std::string> classes_{"job"};
-  workload::RowCounts counts_;
 };
 
 /// Two nodes of eight h100.
@@ -52,7 +33,7 @@ Fleet two_nodes() {
   return fleet;
 }
 
-report::RunFacts run(ListStream& jobs, const Fleet& fleet, const JobTapOptions& options = {}) {
+report::RunFacts run(JobList& jobs, const Fleet& fleet, const JobTapOptions& options = {}) {
   JobTap tap(jobs, fleet, options, nullptr);
   twin::TwinOptions twin;
   twin.policy = *policy_by_name("fifo");
@@ -76,7 +57,7 @@ Shape gang(std::uint32_t nodes, std::uint32_t gpus, std::uint64_t types = 0) {
 }
 
 TEST(JobTap, SaysWhichJobsAreRejectedAndWhy) {
-  ListStream jobs;
+  JobList jobs;
   jobs.types = {"h100", "V100"};
   jobs.add("fits", gang(1, 8, 1));
   jobs.add("wish", gang(1, 1, 2));
@@ -98,7 +79,7 @@ TEST(JobTap, SaysWhichJobsAreRejectedAndWhy) {
 }
 
 TEST(JobTap, ListsABoundedNumberOfReasons) {
-  ListStream jobs;
+  JobList jobs;
   for (int type = 0; type < 30; ++type) {
     jobs.types.push_back("type-" + std::to_string(type));
     jobs.add(std::to_string(type), gang(1, 1, std::uint64_t{1} << type));
@@ -111,7 +92,7 @@ TEST(JobTap, ListsABoundedNumberOfReasons) {
 
 TEST(JobTap, RenamesGpuTypes) {
   const auto rejected = [](const JobTapOptions& options) {
-    ListStream jobs;
+    JobList jobs;
     jobs.types = {"V100", "P100"};
     jobs.add("v", gang(1, 1, 1));
     jobs.add("p", gang(1, 1, 2));
@@ -126,7 +107,7 @@ TEST(JobTap, RenamesGpuTypes) {
 
 TEST(JobTap, FingerprintTellsWorkloadsApartButNotFleets) {
   const auto fingerprint = [](std::uint32_t last, const Fleet& fleet) {
-    ListStream jobs;
+    JobList jobs;
     jobs.add("a", gang(1, 1));
     jobs.add("b", gang(1, last));
     return run(jobs, fleet).fingerprint;

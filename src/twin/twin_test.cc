@@ -13,34 +13,11 @@
 #include "base/rng.h"
 #include "runtime/journal.h"
 #include "sched/reference.h"
+#include "workload/list_stream.h"
 #include "workload/trace.h"
 
 namespace gw::twin {
 namespace {
-
-/// A stream of jobs that are at hand.
-class VectorStream final : public workload::JobStream {
- public:
-  VectorStream(std::vector<TraceJob> jobs, TenantTree tenants)
-      : jobs_(std::move(jobs)), tenants_(std::move(tenants)) {}
-  Result<bool> next(TraceJob& job) override {
-    if (at_ == jobs_.size()) return false;
-    job = jobs_[at_++];
-    return true;
-  }
-  [[nodiscard]] const TenantTree& tenants() const override { return tenants_; }
-  [[nodiscard]] const std::vector<std::string>& gpu_types() const override { return gpu_types_; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
-  [[nodiscard]] const workload::RowCounts& counts() const override { return counts_; }
-
- private:
-  std::vector<TraceJob> jobs_;
-  TenantTree tenants_;
-  std::vector<std::string> gpu_types_;
-  std::vector<std::string> classes_{"job"};
-  workload::RowCounts counts_;
-  std::size_t at_ = 0;
-};
 
 struct RandomRun {
   Fleet fleet;
@@ -119,7 +96,7 @@ RandomRun random_run(std::uint64_t seed) {
 }
 
 std::string journal_of(const RandomRun& run, const std::filesystem::path& path, RunSummary& summary) {
-  VectorStream stream(run.jobs, run.tenants);
+  workload::ListStream stream(run.jobs, run.tenants);
   auto journal = runtime::JournalWriter::create(path.string(), {"test", run.fleet, run.options.policy}, 7);
   EXPECT_TRUE(journal.has_value());
   TwinOptions options = run.options;

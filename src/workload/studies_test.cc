@@ -9,33 +9,11 @@
 #include <filesystem>
 
 #include "base/rng.h"
+#include "workload/list_stream.h"
 #include "workload/trace.h"
 
 namespace gw::workload {
 namespace {
-
-/// Jobs from a list.
-class ListStream final : public JobStream {
- public:
-  explicit ListStream(std::vector<TraceJob> jobs) : jobs_(std::move(jobs)) {}
-  Result<bool> next(TraceJob& job) override {
-    if (at_ == jobs_.size()) return false;
-    job = jobs_[at_++];
-    return true;
-  }
-  [[nodiscard]] const TenantTree& tenants() const override { return tenants_; }
-  [[nodiscard]] const std::vector<std::string>& gpu_types() const override { return types_; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
-  [[nodiscard]] const RowCounts& counts() const override { return counts_; }
-
- private:
-  std::vector<TraceJob> jobs_;
-  std::size_t at_ = 0;
-  TenantTree tenants_;
-  std::vector<std::string> types_;
-  std::vector<std::string> classes_{"job"};
-  RowCounts counts_;
-};
 
 TraceJob job_of(std::int64_t submit_s, std::uint32_t gpus, std::int64_t run_s, std::int64_t limit_s,
                 JobOutcome outcome = JobOutcome::kCompleted) {

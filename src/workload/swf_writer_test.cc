@@ -9,35 +9,20 @@
 #include <fstream>
 #include <sstream>
 
+#include "workload/list_stream.h"
 #include "workload/trace_test.h"
 
 namespace gw::workload {
 namespace {
 
-class Jobs final : public JobStream {
+class Jobs final : public ListStream {
  public:
-  explicit Jobs(std::vector<TraceJob> jobs) : jobs_(std::move(jobs)) {
-    const TenantId company = tenants_.add(TenantTree::root(), "company");
-    tenants_.add(company, "alice");
-    tenants_.add(TenantTree::root(), "bob");
+  explicit Jobs(std::vector<TraceJob> list) : ListStream(std::move(list)) {
+    const TenantId company = tenant_tree.add(TenantTree::root(), "company");
+    tenant_tree.add(company, "alice");
+    tenant_tree.add(TenantTree::root(), "bob");
+    class_names = {"training", "notebook"};
   }
-  Result<bool> next(TraceJob& job) override {
-    if (at_ == jobs_.size()) return false;
-    job = jobs_[at_++];
-    return true;
-  }
-  [[nodiscard]] const TenantTree& tenants() const override { return tenants_; }
-  [[nodiscard]] const std::vector<std::string>& gpu_types() const override { return gpu_types_; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
-  [[nodiscard]] const RowCounts& counts() const override { return counts_; }
-
- private:
-  std::vector<TraceJob> jobs_;
-  std::size_t at_ = 0;
-  TenantTree tenants_;
-  std::vector<std::string> gpu_types_;
-  std::vector<std::string> classes_{"training", "notebook"};
-  RowCounts counts_;
 };
 
 struct TemporaryFile {
