@@ -1,0 +1,105 @@
+// Server: an HTTP/1.1 server with limits, TLS and event streams, on Boost.Beast; it knows nothing of what it
+// serves.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gw::http {
+
+struct Request {
+  std::string method;  ///< `GET`, ...
+  std::string target;  ///< As sent.
+  std::string path;    ///< Of the target, percent-decoded; begins with `/`.
+  std::vector<std::pair<std::string, std::string>> query;    ///< Decoded, in order.
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Names in lower case, in order.
+  std::string body;
+  std::string remote;   ///< `127.0.0.1:40312`
+  bool secure = false;  ///< Came over TLS.
+
+  /// The first header of that (lower-case) name, or empty.
+  [[nodiscard]] std::string_view header(std::string_view name) const;
+  /// The first query parameter of that name, or nullptr.
+  [[nodiscard]] const std::string* parameter(std::string_view name) const;
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+/// A response that goes on: server-sent events or a body of unknown length. All calls may come from any
+/// thread.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Queues bytes as they are. False if the peer has gone, or reads so slowly that more than
+  /// `stream_buffer_bytes` wait: then the stream has been closed.
+  virtual bool write(std::shared_ptr<const std::string> bytes) = 0;
+  /// Ends the response when all that is queued has been sent.
+  virtual void close() = 0;
+  [[nodiscard]] virtual bool open() const = 0;
+  /// `closed` is called once, on a thread of the server, when the stream has ended for whatever reason.
+  virtual void on_close(std::function<void()> closed) = 0;
+};
+
+/// Answers one request: exactly one of `send` and `stream` must be called, once, from any thread, soon or
+/// later. If a Responder is destroyed unanswered, the server sends 500.
+class Responder {
+ public:
+  virtual ~Responder() = default;
+  virtual void send(Response response) = 0;
+  /// Sends the head of `response` (its body first, if any) and leaves the body open.
+  virtual std::shared_ptr<Stream> stream(Response response) = 0;
+};
+
+using Handler = std::function<void(Request request, std::shared_ptr<Responder> responder)>;
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 7411;    ///< 0 = any that is free; see Server::port.
+  std::string tls_certificate;  ///< PEM file; empty: no TLS.
+  std::string tls_key;
+  unsigned threads = 1;
+  std::size_t body_bytes = std::size_t{1} << 20;     ///< Larger ones are answered with 413.
+  std::size_t header_bytes = std::size_t{16} << 10;  ///< Larger ones are answered with 431.
+  std::size_t stream_buffer_bytes = std::size_t{1} << 20;
+  std::uint32_t connections = 4096;           ///< More are answered with 503 and closed.
+  std::uint32_t connections_per_address = 0;  ///< 0 = no such limit.
+  std::uint32_t header_seconds = 10;          ///< From the first byte of a request to the end of its head.
+  std::uint32_t body_seconds = 30;
+  std::uint32_t write_seconds = 30;
+  std::uint32_t idle_seconds = 75;  ///< Between requests.
+};
+
+struct ServerCounters {
+  std::uint64_t connections_open = 0;
+  std::uint64_t connections_total = 0;
+  std::uint64_t connections_refused = 0;
+  std::uint64_t streams_open = 0;
+  std::uint64_t requests_total = 0;
+  std::uint64_t requests_refused = 0;  ///< Malformed, too large or too slow: never seen by the handler.
+};
+
+class Server {
+ public:
+  /// Listens at once; requests are handed to `handler` on the server's threads.
+  static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Handler handler);
+  /// Stops listening, closes every connection and joins the threads.
+  virtual ~Server() = default;
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+  [[nodiscard]] virtual ServerCounters counters() const = 0;
+  /// No new connections or requests; returns when those in work are answered or `seconds` are over.
+  virtual void drain(unsigned seconds) = 0;
+};
+
+}  // namespace gw::http
