@@ -41,6 +41,12 @@ std::string event_text(const sched::Event& event, const Fleet& fleet) {
       return fmt::format("node {} down", fleet.node_name(event.node));
     case EventKind::kNodeUp:
       return fmt::format("node {} up", fleet.node_name(event.node));
+    case EventKind::kNodeClosed:
+      return fmt::format("node {} closed", fleet.node_name(event.node));
+    case EventKind::kNodeReopened:
+      return fmt::format("node {} reopened", fleet.node_name(event.node));
+    case EventKind::kTenantWeight:
+      return fmt::format("tenant {} has weight {}", event.tenant.value(), event.weight);
   }
   return "unknown event";
 }

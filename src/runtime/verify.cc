@@ -47,8 +47,14 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
     }
     case EventKind::kJobCancelled:
       return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";
+    case EventKind::kTenantWeight:
+      return event.tenant.value() < state.pending.tenants() && event.weight > 0
+                 ? ""
+                 : "a tenant's weight makes no sense";
     case EventKind::kNodeDown:
     case EventKind::kNodeUp:
+    case EventKind::kNodeClosed:
+    case EventKind::kNodeReopened:
       return event.node.value() < fleet.nodes() ? "" : "a node is unknown";
   }
   return "an event is of an unknown kind";

@@ -91,7 +91,13 @@ void encode(ByteWriter& out, const Event& event) {
       return;
     case EventKind::kNodeDown:
     case EventKind::kNodeUp:
+    case EventKind::kNodeClosed:
+    case EventKind::kNodeReopened:
       out.u64(event.node.value());
+      return;
+    case EventKind::kTenantWeight:
+      out.u64(event.tenant.value());
+      out.u64(event.weight);
       return;
   }
 }
@@ -115,7 +121,13 @@ Event decode_event(ByteReader& in) {
       return event;
     case EventKind::kNodeDown:
     case EventKind::kNodeUp:
+    case EventKind::kNodeClosed:
+    case EventKind::kNodeReopened:
       event.node = NodeId{in.u32()};
+      return event;
+    case EventKind::kTenantWeight:
+      event.tenant = TenantId{in.u32()};
+      event.weight = in.u32();
       return event;
   }
   in.refuse();

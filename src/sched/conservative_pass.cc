@@ -9,6 +9,7 @@
 //
 // What is made anew matters only up to the last job that could start now, so a pass stops there.
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <utility>
 
@@ -65,6 +66,12 @@ class ConservativePass final : public Pass {
     return state.place(job, View::kOpen) ? Reason::kReservation : placement_reason(state, job);
   }
 
+  void reset(State& /*state*/) override {
+    valid_ = false;
+    due_.clear();
+    promise_ = {};
+  }
+
   void save(ByteWriter& /*out*/) const override {}
   [[nodiscard]] bool restore(State& /*state*/, ByteReader& /*in*/) override {
     valid_ = false;  // Made anew from the state: equal, since a rebuild is what regular passes only save.
@@ -73,6 +80,20 @@ class ConservativePass final : public Pass {
 
  private:
   static std::int64_t demand(const Job& job) { return job.request.shape.total_gpu_milli(); }
+
+  /// What comes free for others when the job ends: not what it has on closed nodes.
+  static std::int64_t given_back(const Pool& pool, const Job& job) {
+    if (pool.closed_nodes() == 0) return demand(job);
+    const Shape& shape = job.request.shape;
+    std::int64_t milli = 0;
+    for (const Piece& piece : job.placement.pieces) {
+      const std::int64_t each =
+          shape.gpu_milli != 0 ? shape.gpu_milli : std::int64_t{1000} * std::popcount(piece.gpu_mask);
+      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+        milli += pool.is_closed(node) ? 0 : each;
+    }
+    return milli;
+  }
 
   /// Does a job run past its limit? Then the profile is wrong about it.
   static bool overdue(const State& state, Instant now) {
@@ -97,7 +118,7 @@ class ConservativePass final : public Pass {
       std::int64_t overdue = 0;
       state.running[pool].for_each([&](const EndProfile::Entry& entry) {
         const std::int64_t milli =
-            state.uniform ? std::int64_t{entry.amount} * 1000 : demand(state.jobs[entry.job]);
+            state.uniform ? std::int64_t{entry.amount} * 1000 : given_back(nodes, state.jobs[entry.job]);
         if (entry.end <= now) {
           overdue += milli;
           return true;

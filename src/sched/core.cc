@@ -1,6 +1,8 @@
 // The core's frame around state and pass.
 #include "sched/core.h"
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 
 namespace gw::sched {
@@ -26,6 +28,30 @@ const Plan& Core::plan(Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
   pass_->run(state_, now, building_);
+  finish_plan();
+  return plan_;
+}
+
+std::string Core::adopt(const Plan& decided, Instant now) {
+  GW_CHECK(now >= now_);
+  now_ = now;
+  pass_->reset(state_);
+  std::string problem;
+  for (const Plan::Start& start : decided.starts) {
+    Job* job = state_.jobs.find(start.job);
+    if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
+        !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement)) {
+      problem = fmt::format("job {} cannot start where it was started", start.job.value());
+      break;
+    }
+    state_.start(*job, start.placement, now, building_);
+  }
+  finish_plan();
+  state_.changes.released = state_.changes.irregular = true;  // The next pass looks at everything.
+  return problem;
+}
+
+void Core::finish_plan() {
   const bool fresh = state_.next_job > 0 && (!state_.changes.last_seen.valid() ||
                                              state_.changes.last_seen.value() + 1 < state_.next_job);
   if (fresh) {
@@ -40,7 +66,6 @@ const Plan& Core::plan(Instant now) {
   state_.changes.released = state_.changes.irregular = state_.changes.nodes = false;
   std::swap(plan_, building_);
   building_.clear();
-  return plan_;
 }
 
 Reason Core::binding_reason(JobId id) const {

@@ -22,7 +22,21 @@ class Core {
   /// Decides. Call once after all facts of an instant; the plan holds until the next call.
   const Plan& plan(Instant now);
 
+  /// In place of `plan`: takes over what was decided elsewhere (an earlier version, a log) after the facts of
+  /// an instant. Empty, or which start is not possible; what came before it has been taken over.
+  [[nodiscard]] std::string adopt(const Plan& decided, Instant now);
+
+  /// What did not survive a change of fleet or policy.
+  struct Moved {
+    std::vector<JobId> interrupted;  ///< Their nodes are gone, or too small now: they wait again.
+    std::vector<JobId> rejected;     ///< No part of the new fleet could ever hold them.
+  };
+  /// On a fresh core of another fleet or policy: takes over tenants, usage, jobs and nodes' states of `old`.
+  /// Nodes, GPU types and fabric levels are matched by name. A plan is due next.
+  Moved move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now);
+
   [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] Instant now() const { return now_; }
   [[nodiscard]] const Job* job(JobId id) const { return state_.jobs.find(id); }
   /// The one reason that keeps a waiting job from running, as of the last plan.
   [[nodiscard]] Reason binding_reason(JobId id) const;
@@ -42,6 +56,8 @@ class Core {
   [[nodiscard]] bool restore(std::string_view snapshot);
 
  private:
+  void finish_plan();
+
   State state_;
   std::unique_ptr<Pass> pass_;
   Plan plan_;

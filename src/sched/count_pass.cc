@@ -55,6 +55,12 @@ class CountPass final : public Pass {
     return backfill_ ? Reason::kReservation : Reason::kOrder;
   }
 
+  void reset(State& /*state*/) override {
+    head_ = JobId{};
+    shadow_ = Instant{};
+    spare_ = 0;
+  }
+
   void save(ByteWriter& out) const override {
     out.u64(head_.value());
     out.i64(shadow_.count());

@@ -49,6 +49,28 @@ Event Event::node_up(NodeId node) {
   return event;
 }
 
+Event Event::node_closed(NodeId node) {
+  Event event;
+  event.kind = EventKind::kNodeClosed;
+  event.node = node;
+  return event;
+}
+
+Event Event::node_reopened(NodeId node) {
+  Event event;
+  event.kind = EventKind::kNodeReopened;
+  event.node = node;
+  return event;
+}
+
+Event Event::tenant_weight(TenantId tenant, std::uint32_t weight) {
+  Event event;
+  event.kind = EventKind::kTenantWeight;
+  event.tenant = tenant;
+  event.weight = weight;
+  return event;
+}
+
 std::string_view request_problem(const JobRequest& request) {
   const Shape& shape = request.shape;
   if (request.limit <= Nanoseconds{0}) return "a job's limit is not positive";

@@ -19,6 +19,9 @@ enum class EventKind : std::uint8_t {
   kJobCancelled = 4,  ///< job: withdrawn while it waits or runs.
   kNodeDown = 5,      ///< node: lost with everything on it.
   kNodeUp = 6,        ///< node: back, empty.
+  kNodeClosed = 7,    ///< node: drained; what runs there goes on, nothing new starts.
+  kNodeReopened = 8,  ///< node: takes new jobs again.
+  kTenantWeight = 9,  ///< tenant, weight: from now on.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -27,6 +30,7 @@ struct Event {
   JobId job;
   NodeId node;
   TenantId parent;
+  TenantId tenant;
   std::uint32_t weight = 1;
   JobRequest request;
 
@@ -36,6 +40,9 @@ struct Event {
   static Event job_cancelled(JobId job);
   static Event node_down(NodeId node);
   static Event node_up(NodeId node);
+  static Event node_closed(NodeId node);
+  static Event node_reopened(NodeId node);
+  static Event tenant_weight(TenantId tenant, std::uint32_t weight);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.

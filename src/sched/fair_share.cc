@@ -25,6 +25,17 @@ void FairShare::add_tenant(TenantId parent, std::uint32_t weight) {
   nodes_.push_back(std::move(node));
 }
 
+void FairShare::set_weight(TenantId tenant, std::uint32_t weight) {
+  GW_CHECK(tenant.value() < nodes_.size() && weight > 0);
+  if (tenant == TenantId{0}) return;  // It has no siblings.
+  Node& node = nodes_[tenant.value()];
+  const bool active = is_active(node);
+  if (active) erase_active(tenant);
+  node.weight = weight;
+  node.key = key_of(node);
+  if (active) insert_active(tenant);
+}
+
 std::uint32_t FairShare::depth(TenantId tenant) const {
   std::uint32_t depth = 0;
   for (; tenant != TenantId{0}; tenant = nodes_[tenant.value()].parent) ++depth;

@@ -22,6 +22,9 @@ class FairShare {
   void add_tenant(TenantId parent, std::uint32_t weight);
   [[nodiscard]] std::uint32_t tenants() const { return static_cast<std::uint32_t>(nodes_.size()); }
 
+  /// From now on; what has been used counts as before, over the new weight.
+  void set_weight(TenantId tenant, std::uint32_t weight);
+
   [[nodiscard]] TenantId parent(TenantId tenant) const { return nodes_[tenant.value()].parent; }
   [[nodiscard]] std::uint32_t weight(TenantId tenant) const {
     return static_cast<std::uint32_t>(nodes_[tenant.value()].weight);

@@ -56,6 +56,11 @@ class NodePass final : public Pass {
     return placement_reason(state, job);
   }
 
+  void reset(State& state) override {
+    drop(state);
+    head_ = JobId{};
+  }
+
   void save(ByteWriter& out) const override {
     out.u64(reserved_.value());
     out.u64(head_.value());
@@ -300,7 +305,7 @@ class NodePass final : public Pass {
     const bool late = now_ >= when_ && early > state.running_jobs() / 64;
     const bool broken =
         state.changes.nodes &&
-        std::any_of(nodes_.begin(), nodes_.end(), [&](std::uint32_t node) { return pool.is_down(node); });
+        std::any_of(nodes_.begin(), nodes_.end(), [&](std::uint32_t node) { return pool.is_off(node); });
     const bool stale = late || broken || early > 16 + state.running_jobs() / 4;
     if (!enough && !stale) return;
     const std::vector<std::uint32_t> nodes = nodes_;

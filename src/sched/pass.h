@@ -21,6 +21,8 @@ class Pass {
   [[nodiscard]] virtual Promise promise() const { return {}; }
   /// Why a waiting job does not run, as of the last pass.
   [[nodiscard]] virtual Reason reason(const State& state, const Job& job) const = 0;
+  /// Lets go of every promise and memory of earlier passes: others than this pass have decided meanwhile.
+  virtual void reset(State& state) = 0;
   /// What later passes depend on beyond the state, for snapshots. `restore` gives false on malformed bytes.
   virtual void save(ByteWriter& out) const = 0;
   [[nodiscard]] virtual bool restore(State& state, ByteReader& in) = 0;

@@ -71,6 +71,7 @@ Pool::Pool(const Fleet& fleet, std::uint16_t node_type)
   const std::uint32_t words = (fabric_.nodes + 63) / 64;
   held_.assign(words, 0);
   down_.assign(words, 0);
+  closed_.assign(words, 0);
   if (fabric_.gpus == 1) {
     free_bits_.assign(words, ~std::uint64_t{0});
   } else {
@@ -104,8 +105,22 @@ void Pool::set_free_mask(std::uint32_t node, std::uint64_t mask) {
   } else {
     free_mask_[node] = mask;
   }
-  const auto after = static_cast<std::uint32_t>(std::popcount(mask));
-  if (!bit(down_, node)) index_of(node).change(node, node + 1, before, after);
+  if (!bit(down_, node)) count_free(node, node + 1, before, static_cast<std::uint32_t>(std::popcount(mask)));
+}
+
+/// The nodes [first, last), all up and of one view, had `before` free GPUs each and now have `after`.
+void Pool::count_free(std::uint32_t first, std::uint32_t last, std::uint32_t before, std::uint32_t after) {
+  if (closed_nodes_ == 0) {
+    index_of(first).change(first, last, before, after);
+    return;
+  }
+  for (std::uint32_t node = first; node < last; ++node) {
+    if (bit(closed_, node)) {
+      down_gpus_ += std::int64_t{after} - before;
+    } else {
+      index_of(node).change(node, node + 1, before, after);
+    }
+  }
 }
 
 std::int64_t Pool::cpu_on_node(const Shape& shape, std::uint32_t gpus) {
@@ -202,7 +217,7 @@ void Pool::take(const Shape& shape, const Placement& placement) {
                      -std::int64_t{shape.gpu_milli});
     } else if (fabric_.gpus == 1 && piece.gpu_mask != 0) {
       change_free_bits(piece, false);
-      index_of(piece.node).change(piece.node, piece.node + piece.count, 1, 0);
+      count_free(piece.node, piece.node + piece.count, 1, 0);
     } else if (piece.gpu_mask != 0) {
       const auto used = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
       if (used == fabric_.gpus) {
@@ -210,7 +225,7 @@ void Pool::take(const Shape& shape, const Placement& placement) {
           GW_CHECK(free_mask_[node] == piece.gpu_mask && !bit(down_, node));
           free_mask_[node] = 0;
         }
-        index_of(piece.node).change(piece.node, piece.node + piece.count, used, 0);
+        count_free(piece.node, piece.node + piece.count, used, 0);
       } else {
         for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
           GW_CHECK((free_mask_[node] & piece.gpu_mask) == piece.gpu_mask && !bit(down_, node));
@@ -238,7 +253,7 @@ bool Pool::is_free(const Shape& shape, const Placement& placement) const {
     const auto on_node = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
     if (fabric_.gpus < 64 && (piece.gpu_mask >> fabric_.gpus) != 0) return false;
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
-      if (bit(down_, node) || !side_fits(shape, on_node, node)) return false;
+      if (is_off(node) || !side_fits(shape, on_node, node)) return false;
       if (shape.gpu_milli == 0 && (free_mask(node) & piece.gpu_mask) != piece.gpu_mask) return false;
       if (shape.gpu_milli != 0) {
         if (on_node != 1) return false;
@@ -269,7 +284,7 @@ void Pool::give(const Shape& shape, const Placement& placement) {
                      shape.gpu_milli);
     } else if (fabric_.gpus == 1 && piece.gpu_mask != 0 && held_nodes_ == 0) {
       change_free_bits(piece, true);
-      open_.change(piece.node, piece.node + piece.count, 0, 1);
+      count_free(piece.node, piece.node + piece.count, 0, 1);
     } else if (piece.gpu_mask != 0) {
       const auto used = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
       // Nodes of a run may have become held since; equal neighbours change together.
@@ -286,7 +301,7 @@ void Pool::give(const Shape& shape, const Placement& placement) {
           }
           ++end;
         }
-        (held ? held_index_ : open_).change(at, end, before, before + used);
+        count_free(at, end, before, before + used);
         at = end;
       }
     }
@@ -300,11 +315,11 @@ void Pool::give(const Shape& shape, const Placement& placement) {
 void Pool::hold(std::uint32_t node) {
   GW_CHECK(!bit(held_, node));
   const std::uint32_t free = free_count(node);
-  if (!bit(down_, node)) {
+  if (!is_off(node)) {
     open_.change(node, node + 1, free, 0);
     held_index_.change(node, node + 1, 0, free);
   }
-  move_partials(node, open_partials_, held_partials_);
+  if (!bit(closed_, node)) move_partials(node, open_partials_, held_partials_);
   set_bit(held_, node, true);
   ++held_nodes_;
 }
@@ -312,12 +327,12 @@ void Pool::hold(std::uint32_t node) {
 void Pool::release_hold(std::uint32_t node) {
   GW_CHECK(bit(held_, node));
   const std::uint32_t free = free_count(node);
-  if (!bit(down_, node)) {
+  if (!is_off(node)) {
     held_index_.change(node, node + 1, free, 0);
     open_.change(node, node + 1, 0, free);
     ++version_;
   }
-  move_partials(node, held_partials_, open_partials_);
+  if (!bit(closed_, node)) move_partials(node, held_partials_, open_partials_);
   set_bit(held_, node, false);
   --held_nodes_;
 }
@@ -325,7 +340,7 @@ void Pool::release_hold(std::uint32_t node) {
 void Pool::set_down(std::uint32_t node) {
   GW_CHECK(!bit(down_, node));
   GW_CHECK(free_count(node) == fabric_.gpus);
-  index_of(node).change(node, node + 1, fabric_.gpus, 0);
+  count_free(node, node + 1, fabric_.gpus, 0);
   set_bit(down_, node, true);
   down_gpus_ += fabric_.gpus;
 }
@@ -333,8 +348,34 @@ void Pool::set_down(std::uint32_t node) {
 void Pool::set_up(std::uint32_t node) {
   GW_CHECK(bit(down_, node));
   set_bit(down_, node, false);
-  index_of(node).change(node, node + 1, 0, fabric_.gpus);
   down_gpus_ -= fabric_.gpus;
+  count_free(node, node + 1, 0, fabric_.gpus);
+  ++version_;
+}
+
+void Pool::close(std::uint32_t node) {
+  GW_CHECK(!bit(closed_, node));
+  const std::uint32_t free = free_count(node);
+  std::set<Partial>& partials = partials_of(node);
+  if (!bit(down_, node)) {
+    index_of(node).change(node, node + 1, free, 0);
+    down_gpus_ += free;
+  }
+  set_bit(closed_, node, true);
+  ++closed_nodes_;
+  move_partials(node, partials, closed_partials_);
+}
+
+void Pool::reopen(std::uint32_t node) {
+  GW_CHECK(bit(closed_, node));
+  set_bit(closed_, node, false);
+  --closed_nodes_;
+  move_partials(node, closed_partials_, partials_of(node));
+  if (!bit(down_, node)) {
+    const std::uint32_t free = free_count(node);
+    down_gpus_ -= free;
+    index_of(node).change(node, node + 1, 0, free);
+  }
   ++version_;
 }
 
@@ -342,14 +383,25 @@ std::string Pool::check() const {
   CapacityIndex open(fabric_);
   CapacityIndex held(fabric_);
   std::uint32_t tight = 0;
+  std::int64_t off = 0;
+  std::uint32_t closed = 0;
   for (std::uint32_t node = 0; node < fabric_.nodes; ++node) {
     if (!cpu_free_.empty() || !memory_free_.empty()) tight += side_tight(node);
+    closed += bit(closed_, node);
     if (bit(down_, node)) {
       if (free_count(node) != fabric_.gpus) return fmt::format("down node {} is not empty", node);
+      off += fabric_.gpus;
+      continue;
+    }
+    if (bit(closed_, node)) {
+      off += free_count(node);
       continue;
     }
     (bit(held_, node) ? held : open).change(node, node + 1, 0, free_count(node));
   }
+  if (off != down_gpus_ || closed != closed_nodes_)
+    return fmt::format("{} GPUs are off on {} closed nodes and those down, {} on {} counted", off, closed,
+                       down_gpus_, closed_nodes_);
   if (tight != tight_nodes_) return fmt::format("{} nodes are tight, {} counted", tight, tight_nodes_);
   for (const View view : {View::kOpen, View::kHeld}) {
     const CapacityIndex& want = view == View::kOpen ? open : held;
@@ -369,13 +421,15 @@ std::string Pool::check() const {
     }
   }
   std::int64_t partial = 0;
-  for (const std::set<Partial>* partials : {&open_partials_, &held_partials_}) {
+  for (const std::set<Partial>* partials : {&open_partials_, &held_partials_, &closed_partials_}) {
     for (const Partial& entry : *partials) {
       partial += entry.remaining_milli;
       if ((free_mask(entry.node) >> entry.gpu) & 1U)
         return fmt::format("GPU {} of node {} is whole and partly used", entry.gpu, entry.node);
-      if (bit(held_, entry.node) != (partials == &held_partials_))
-        return fmt::format("partly used GPU of node {} in the wrong view", entry.node);
+      const std::set<Partial>* right = bit(closed_, entry.node) ? &closed_partials_
+                                       : bit(held_, entry.node) ? &held_partials_
+                                                                : &open_partials_;
+      if (partials != right) return fmt::format("partly used GPU of node {} in the wrong view", entry.node);
     }
   }
   if (partial != partial_free_milli_) return "partly free thousandths are wrong";

@@ -1,7 +1,9 @@
 // Pool: all nodes of one type: what is free on each, and where a shape fits.
 //
-// A node is open (anyone's), held (kept for the job with the reservation; others only if they end in time) or
-// down. Open and held nodes each have a capacity index of their own, so that both questions cost the same.
+// A node is open (anyone's) or held (kept for the job with the reservation; others only if they end in time).
+// It may also be off: down (lost with everything on it) or closed (drained: what runs there goes on, nothing
+// new starts). Open and held nodes each have a capacity index of their own, so that both questions cost the
+// same; nodes that are off are in neither.
 #pragma once
 
 #include <cstdint>
@@ -83,12 +85,19 @@ class Pool {
   /// `node` must hold no job.
   void set_down(std::uint32_t node);
   void set_up(std::uint32_t node);
+  /// Nothing new starts on a closed node; jobs that run there may go on. Also of nodes that are down.
+  void close(std::uint32_t node);
+  void reopen(std::uint32_t node);
   [[nodiscard]] bool is_down(std::uint32_t node) const { return bit(down_, node); }
+  [[nodiscard]] bool is_closed(std::uint32_t node) const { return bit(closed_, node); }
+  [[nodiscard]] bool is_off(std::uint32_t node) const { return is_down(node) || is_closed(node); }
+  [[nodiscard]] std::uint32_t closed_nodes() const { return closed_nodes_; }
   [[nodiscard]] bool is_held(std::uint32_t node) const { return bit(held_, node); }
 
-  /// GPUs free for whole-GPU jobs, open and held, without down nodes.
+  /// GPUs free for whole-GPU jobs, open and held, without nodes that are off.
   [[nodiscard]] std::int64_t free_gpus() const { return open_.total(0) + held_index_.total(0); }
   [[nodiscard]] std::int64_t free_gpus(View view) const { return index(view).total(0); }
+  /// GPUs that nobody can have: of nodes that are down, and the free ones of closed nodes.
   [[nodiscard]] std::int64_t down_gpus() const { return down_gpus_; }
   /// Thousandths of GPUs in partly used GPUs that are still free.
   [[nodiscard]] std::int64_t partial_free_milli() const { return partial_free_milli_; }
@@ -126,6 +135,7 @@ class Pool {
     return fabric_.gpus == 1 ? static_cast<std::uint64_t>(bit(free_bits_, node)) : free_mask_[node];
   }
   void set_free_mask(std::uint32_t node, std::uint64_t mask);
+  void count_free(std::uint32_t first, std::uint32_t last, std::uint32_t before, std::uint32_t after);
   void change_free_bits(const Piece& piece, bool free);
   void change_side(const Shape& shape, const Piece& piece, int sign);
   void change_partial(std::uint32_t node, std::uint32_t gpu, std::int64_t delta_milli);
@@ -136,6 +146,7 @@ class Pool {
   static std::int64_t cpu_on_node(const Shape& shape, std::uint32_t gpus);
   static std::int64_t memory_on_node(const Shape& shape, std::uint32_t gpus);
   [[nodiscard]] std::set<Partial>& partials_of(std::uint32_t node) {
+    if (bit(closed_, node)) return closed_partials_;
     return bit(held_, node) ? held_partials_ : open_partials_;
   }
 
@@ -150,14 +161,17 @@ class Pool {
   std::vector<std::uint64_t> free_mask_;  ///< One mask a node where gpus > 1.
   std::vector<std::uint64_t> held_;
   std::vector<std::uint64_t> down_;
+  std::vector<std::uint64_t> closed_;
   std::vector<std::int64_t> cpu_free_;     ///< Empty where not tracked.
   std::vector<std::int64_t> memory_free_;  ///< Empty where not tracked.
   std::uint32_t held_nodes_ = 0;
+  std::uint32_t closed_nodes_ = 0;
   std::uint32_t tight_nodes_ = 0;
   /// (node, GPU) -> thousandths left, for partly used GPUs; the sets below order them by what is left.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> partial_remaining_;
   std::set<Partial> open_partials_;  ///< Of open nodes.
   std::set<Partial> held_partials_;
+  std::set<Partial> closed_partials_;
   std::int64_t partial_free_milli_ = 0;
   std::int64_t down_gpus_ = 0;
   std::uint64_t version_ = 1;

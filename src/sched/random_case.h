@@ -136,12 +136,15 @@ struct Workload {
   std::vector<std::uint32_t> weights;  ///< Of the same.
   std::vector<Scripted> jobs;          ///< In order of submission.
   std::vector<Outage> outages;
+  std::vector<Outage> drains;                                           ///< Closed from, reopened to.
+  std::vector<std::tuple<Instant, TenantId, std::uint32_t>> reweighed;  ///< When, whom, new weight.
 };
 
 struct WorkloadWish {
   ShapeWish shapes;
   std::uint32_t jobs = 80;
   bool outages = true;
+  bool drains = true;  ///< Nodes close and reopen, weights change; only where there are outages.
   bool cancels = true;
   bool overruns = true;  ///< Some jobs run past their limits.
   bool exact = false;    ///< Every job runs exactly to its limit.
@@ -167,7 +170,9 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
     if (!wish.exact && rng.chance(0.6)) job.request.limit += seconds(rng.between(0, 600));
     if (wish.overruns && rng.chance(0.1)) job.run_time = job.request.limit + seconds(rng.between(1, 100));
     if (wish.exact) job.run_time = job.request.limit;
-    if (wish.cancels && rng.chance(0.1)) job.cancelled_after = seconds(rng.between(0, 500));
+    // Not in the instant of its submission: whether it has been rejected is known only after the plan.
+    if (wish.cancels && rng.chance(0.1))
+      job.cancelled_after = std::max(seconds(1), seconds(rng.between(0, 500)));
     if (rng.chance(0.3)) job.request.priority = static_cast<std::int32_t>(rng.between(-2, 2));
     workload.jobs.push_back(job);
   }
@@ -177,6 +182,20 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
       workload.outages.push_back({from, from + seconds(rng.between(1, 1000)),
                                   NodeId{static_cast<std::uint32_t>(rng.below(fleet.nodes()))}});
     }
+  }
+  if (wish.outages && wish.drains) {  // Drawn last: what came before stays as it was without them.
+    const auto some_time = [&] {
+      return Instant{static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(now.count()) + 1))};
+    };
+    for (std::uint64_t count = rng.below(8); count > 0; --count) {
+      const Instant from = some_time();
+      workload.drains.push_back({from, from + seconds(rng.between(1, 2000)),
+                                 NodeId{static_cast<std::uint32_t>(rng.below(fleet.nodes()))}});
+    }
+    for (std::uint64_t count = rng.below(4); count > 0; --count)
+      workload.reweighed.emplace_back(some_time(),
+                                      TenantId{static_cast<std::uint32_t>(rng.between(1, tenants))},
+                                      static_cast<std::uint32_t>(rng.between(1, 9)));
   }
   return workload;
 }
@@ -191,6 +210,12 @@ class Driver {
       due_.insert({workload.outages[index].from, kDown, workload.outages[index].node.value(), 0});
       due_.insert({workload.outages[index].to, kUp, workload.outages[index].node.value(), 0});
     }
+    for (const Outage& drain : workload.drains) {
+      due_.insert({drain.from, kClose, drain.node.value(), 0});
+      due_.insert({drain.to, kReopen, drain.node.value(), 0});
+    }
+    for (const auto& [when, tenant, weight] : workload.reweighed)
+      due_.insert({when, kReweigh, tenant.value(), weight});
   }
 
   /// The next batch, all of one instant; empty at the end. Its plan must be told through `planned`.
@@ -208,7 +233,10 @@ class Driver {
       due_.erase(due_.begin());
       if (what == kDown) events.push_back(Event::node_down(NodeId{index}));
       if (what == kUp) events.push_back(Event::node_up(NodeId{index}));
-      if (what == kDown || what == kUp) continue;
+      if (what == kClose) events.push_back(Event::node_closed(NodeId{index}));
+      if (what == kReopen) events.push_back(Event::node_reopened(NodeId{index}));
+      if (what == kReweigh) events.push_back(Event::tenant_weight(TenantId{index}, attempt));
+      if (what != kEnd && what != kCancel && what != kSubmit) continue;
       Played& job = jobs_[index];
       if (what == kEnd && job.running && job.attempt == attempt) {
         events.push_back(Event::job_ended(JobId{index}));
@@ -245,7 +273,7 @@ class Driver {
   [[nodiscard]] Instant first_start(JobId job) const { return jobs_[job.value()].first_start; }
 
  private:
-  enum What : std::uint8_t { kEnd, kCancel, kDown, kUp, kSubmit };
+  enum What : std::uint8_t { kEnd, kCancel, kDown, kUp, kClose, kReopen, kReweigh, kSubmit };
   struct Played {
     bool here = false;
     bool running = false;

@@ -78,7 +78,7 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> ReservationSearch::candidat
   };
   if (shape.gpus == 0) {
     for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
-      if (!pool.is_down(node)) add(node, stamps_[node] == stamp_ ? free_[node] : free_now(pool, node));
+      if (!pool.is_off(node)) add(node, stamps_[node] == stamp_ ? free_[node] : free_now(pool, node));
     }
     return found;
   }
@@ -121,6 +121,7 @@ std::int64_t ReservationSearch::give(const Pool& pool, const Shape& shape, const
     const std::uint32_t gpus = gives_gpus ? used : 0;
     const Pool::Side side = need_.side ? Pool::side_on_node(given, used) : Pool::Side{};
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      if (pool.is_closed(node)) continue;  // Comes free for nobody.
       Free& free = free_of(pool, node);
       const std::uint32_t before = provides(shape, free);
       free.gpus += gpus;

@@ -8,7 +8,7 @@
 namespace gw::sched {
 namespace {
 
-constexpr std::uint64_t kFormat = 2;
+constexpr std::uint64_t kFormat = 3;
 
 }  // namespace
 
@@ -56,6 +56,12 @@ std::string Core::snapshot() const {
     if (!job->running) continue;
     out.i64(job->expected_end.count());
     encode(out, job->placement);
+  }
+  for (const auto& pool : state_.pools) {
+    out.u64(pool->closed_nodes());
+    for (std::uint32_t node = 0; pool->closed_nodes() > 0 && node < pool->nodes(); ++node) {
+      if (pool->is_closed(node)) out.u64(node);
+    }
   }
   pass_->save(out);
   return out.take();
@@ -130,6 +136,15 @@ bool Core::restore(std::string_view snapshot) {
       state_.start_at(*job, std::move(placement), expected_end, now_, ignored);
     }
     state_.jobs[id].reason = static_cast<Reason>(reason);
+  }
+  for (const auto& pool : state_.pools) {  // Last: jobs may run on closed nodes, but not start there.
+    const std::size_t closed = in.count();
+    for (std::size_t index = 0; index < closed; ++index) {
+      const std::uint32_t node = in.u32();
+      if (!in.ok() || node >= pool->nodes() || pool->is_closed(node)) return false;
+      pool->close(node);
+    }
+    if (closed > 0 && (flags & 8) != 0) return false;
   }
   state_.next_job = next_job;
   state_.releases = releases;

@@ -210,15 +210,27 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kNodeDown:
       node_down(event.node, now, plan);
       return;
-    case EventKind::kNodeUp: {
+    case EventKind::kNodeUp:
+    case EventKind::kNodeClosed:
+    case EventKind::kNodeReopened: {
       Pool& pool = *pools[pool_of_type_[node_type_of_[event.node.value()]]];
       const std::uint32_t local = pool.local_node(event.node);
-      if (!pool.is_down(local)) return;
-      pool.set_up(local);
+      if (event.kind == EventKind::kNodeUp) {
+        if (!pool.is_down(local)) return;
+        pool.set_up(local);
+      } else {
+        if (pool.is_closed(local) == (event.kind == EventKind::kNodeClosed)) return;
+        set_structured();  // Running jobs' nodes matter from now on, their number does no more.
+        event.kind == EventKind::kNodeClosed ? pool.close(local) : pool.reopen(local);
+      }
       ++node_changes;
       changes.released = changes.irregular = changes.nodes = true;
       return;
     }
+    case EventKind::kTenantWeight:
+      pending.fair_share().set_weight(event.tenant, event.weight);
+      changes.released = true;  // The order has changed: a pass looks at all.
+      return;
   }
   GW_CHECK(false);
 }

@@ -36,6 +36,8 @@ class State {
 
   /// Under fair share: the gang that has lost patience and must have the next reservation, if any.
   [[nodiscard]] JobId impatient_gang(Instant now) const;
+  /// Could an empty fleet without failures hold a job of that shape?
+  [[nodiscard]] bool could_ever_fit(const Shape& shape) const { return !pools_for(shape).empty(); }
   /// Is it known that the job would not fit even if all others ended, as too many nodes are down?
   [[nodiscard]] bool is_hopeless(const Job& job) const {
     return classes[job.shape_class].hopeless_at == node_changes;

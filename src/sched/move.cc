@@ -1,0 +1,162 @@
+// Core::move_from: the jobs, tenants and node states of one core on another fleet or under another policy.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "sched/core.h"
+
+namespace gw::sched {
+namespace {
+
+/// The old fleet's names in terms of the new one.
+class Translation {
+ public:
+  Translation(const Fleet& old_fleet, const Fleet& fleet) : old_fleet_(old_fleet), fleet_(fleet) {
+    std::map<std::string, std::uint32_t> by_name;
+    for (std::uint32_t node = 0; node < fleet.nodes(); ++node)
+      by_name.emplace(fleet.node_name(NodeId{node}), node);
+    for (std::uint32_t node = 0; node < old_fleet.nodes(); ++node) {
+      const auto at = by_name.find(old_fleet.node_name(NodeId{node}));
+      nodes_.push_back(at == by_name.end() ? NodeId{} : NodeId{at->second});
+    }
+  }
+
+  /// None: there is no such node any more.
+  [[nodiscard]] NodeId node(NodeId old) const { return nodes_[old.value()]; }
+
+  [[nodiscard]] Shape shape(Shape shape) const {
+    if (shape.gpu_types != 0) {
+      std::uint64_t types = 0;
+      for (std::size_t type = 0; type < 64; ++type) {
+        if (((shape.gpu_types >> type) & 1U) == 0) continue;
+        const std::string* name =
+            type < old_fleet_.gpu_types.size() ? &old_fleet_.gpu_types[type].name : nullptr;
+        for (std::size_t now = 0; name != nullptr && now < fleet_.gpu_types.size() && now < 63; ++now) {
+          if (fleet_.gpu_types[now].name == *name) types |= std::uint64_t{1} << now;
+        }
+      }
+      shape.gpu_types = types != 0 ? types : std::uint64_t{1} << 63;  // A type that no node has.
+    }
+    if (shape.level != Shape::kAnyLevel) {
+      const int level = shape.level < old_fleet_.fabric.size()
+                            ? fleet_.fabric_level(old_fleet_.fabric[shape.level].level)
+                            : -1;
+      shape.level = level < 0 ? Shape::kAnyLevel : static_cast<std::uint8_t>(level);
+      if (level < 0) shape.level_required = false;
+    }
+    return shape;
+  }
+
+ private:
+  const Fleet& old_fleet_;
+  const Fleet& fleet_;
+  std::vector<NodeId> nodes_;
+};
+
+void append_node(std::vector<Piece>& pieces, std::uint32_t node, std::uint64_t gpu_mask) {
+  if (!pieces.empty() && pieces.back().node + pieces.back().count == node &&
+      pieces.back().gpu_mask == gpu_mask) {
+    ++pieces.back().count;
+  } else {
+    pieces.push_back({node, 1, gpu_mask});
+  }
+}
+
+/// The smallest fabric level that holds all nodes of a placement (see Placement::span).
+std::uint8_t span_of(const Pool& pool, const std::vector<Piece>& pieces) {
+  const std::uint32_t first = pieces.front().node;
+  const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
+  std::uint8_t span = 0;
+  if (first == last) return span;
+  for (const PoolFabric::Level& level : pool.fabric().levels) {
+    span = static_cast<std::uint8_t>(level.fabric_level + 1);
+    const auto end = std::upper_bound(level.first.begin(), level.first.end(), first);
+    if (end == level.first.end() || *end > last) break;
+  }
+  return span;
+}
+
+}  // namespace
+
+Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now) {
+  GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0 && now >= old.now_);
+  now_ = now;
+  Moved moved;
+  Plan ignored;
+  const FairShare& shares = old.state_.pending.fair_share();
+  for (std::uint32_t tenant = 1; tenant < shares.tenants(); ++tenant)
+    state_.apply(Event::tenant_added(shares.parent(TenantId{tenant}), shares.weight(TenantId{tenant})), now,
+                 ignored);
+
+  const Translation translation(old_fleet, fleet);
+  std::vector<std::uint32_t> pool_of_node(fleet.nodes());
+  for (std::uint32_t pool = 0; pool < state_.pools.size(); ++pool) {
+    for (std::uint32_t node = 0; node < state_.pools[pool]->nodes(); ++node)
+      pool_of_node[state_.pools[pool]->fleet_node(node).value()] = pool;
+  }
+  std::vector<NodeId> closed;
+  for (const auto& pool : old.state_.pools) {
+    for (std::uint32_t node = 0; node < pool->nodes(); ++node) {
+      const NodeId new_node = translation.node(pool->fleet_node(node));
+      if (!new_node.valid()) continue;
+      if (pool->is_down(node)) state_.apply(Event::node_down(new_node), now, ignored);
+      if (pool->is_closed(node)) closed.push_back(new_node);
+    }
+  }
+
+  std::vector<const Job*> jobs;
+  old.state_.jobs.for_each([&](const Job& job) { jobs.push_back(&job); });
+  std::sort(jobs.begin(), jobs.end(), [](const Job* a, const Job* b) { return a->id < b->id; });
+  for (const Job* job : jobs) {
+    JobRequest request = job->request;
+    request.shape = translation.shape(request.shape);
+    state_.next_job = job->id.value();
+    state_.apply(Event::job_submitted(job->id, request), now, ignored);
+    Job* here = state_.jobs.find(job->id);
+    if (here == nullptr) {
+      moved.rejected.push_back(job->id);
+      continue;
+    }
+    state_.set_waits_since(*here, std::min(job->waits_since, now));
+    here->reason = job->reason;
+    if (!job->running) continue;
+    Placement placement;
+    bool possible = true;
+    const Pool& old_pool = *old.state_.pools[job->placement.pool];
+    for (const Piece& piece : job->placement.pieces) {
+      for (std::uint32_t at = piece.node; possible && at < piece.node + piece.count; ++at) {
+        const NodeId node = translation.node(old_pool.fleet_node(at));
+        possible = node.valid() && (placement.pieces.empty() || pool_of_node[node.value()] == placement.pool);
+        if (!possible) break;
+        placement.pool = pool_of_node[node.value()];
+        append_node(placement.pieces, state_.pools[placement.pool]->local_node(node), piece.gpu_mask);
+      }
+    }
+    if (possible) {
+      std::sort(placement.pieces.begin(), placement.pieces.end(),
+                [](const Piece& a, const Piece& b) { return a.node < b.node; });
+      placement.span = span_of(*state_.pools[placement.pool], placement.pieces);
+      possible = state_.pools[placement.pool]->is_free(request.shape, placement);
+    }
+    if (possible) {
+      state_.start_at(*here, std::move(placement), job->expected_end, now, ignored);
+    } else {
+      state_.set_waits_since(*here, now);
+      moved.interrupted.push_back(job->id);
+    }
+  }
+  for (const NodeId node : closed) state_.apply(Event::node_closed(node), now, ignored);
+  state_.next_job = old.state_.next_job;
+  state_.changes = {true, true, true, old.state_.next_job == 0 ? JobId{} : JobId{old.state_.next_job - 1}};
+  pass_ = make_pass(state_);
+  // What was used counts as before; what runs is charged on from the last charge.
+  FairShare::State usage = shares.save();
+  if (!old.state_.pending.by_tenant()) usage.charged_to = now;
+  usage.running_milli = state_.pending.fair_share().save().running_milli;
+  state_.pending.fair_share().restore(usage);
+  return moved;
+}
+
+}  // namespace gw::sched
