@@ -41,9 +41,10 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
       if (event.job.value() != state.next_job || !event.job.valid()) return "a job's id is out of order";
       if (event.request.tenant.value() >= state.pending.tenants()) return "a job's tenant is unknown";
       return std::string(sched::request_problem(event.request));
-    case EventKind::kJobEnded: {
+    case EventKind::kJobEnded:
+    case EventKind::kJobRequeued: {
       const sched::Job* job = core.job(event.job);
-      return job != nullptr && job->running ? "" : "a job ends that does not run";
+      return job != nullptr && job->running ? "" : "a job stops that does not run";
     }
     case EventKind::kJobCancelled:
       return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";

@@ -87,6 +87,7 @@ void encode(ByteWriter& out, const Event& event) {
       return;
     case EventKind::kJobEnded:
     case EventKind::kJobCancelled:
+    case EventKind::kJobRequeued:
       out.u64(event.job.value());
       return;
     case EventKind::kNodeDown:
@@ -117,6 +118,7 @@ Event decode_event(ByteReader& in) {
       return event;
     case EventKind::kJobEnded:
     case EventKind::kJobCancelled:
+    case EventKind::kJobRequeued:
       event.job = JobId{in.u32()};
       return event;
     case EventKind::kNodeDown:

@@ -35,6 +35,13 @@ Event Event::job_cancelled(JobId job) {
   return event;
 }
 
+Event Event::job_requeued(JobId job) {
+  Event event;
+  event.kind = EventKind::kJobRequeued;
+  event.job = job;
+  return event;
+}
+
 Event Event::node_down(NodeId node) {
   Event event;
   event.kind = EventKind::kNodeDown;

@@ -22,6 +22,7 @@ enum class EventKind : std::uint8_t {
   kNodeClosed = 7,    ///< node: drained; what runs there goes on, nothing new starts.
   kNodeReopened = 8,  ///< node: takes new jobs again.
   kTenantWeight = 9,  ///< tenant, weight: from now on.
+  kJobRequeued = 10,  ///< job: its attempt is over, not the job: it waits again in its old place.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -38,6 +39,7 @@ struct Event {
   static Event job_submitted(JobId job, const JobRequest& request);
   static Event job_ended(JobId job);
   static Event job_cancelled(JobId job);
+  static Event job_requeued(JobId job);
   static Event node_down(NodeId node);
   static Event node_up(NodeId node);
   static Event node_closed(NodeId node);

@@ -138,6 +138,7 @@ struct Workload {
   std::vector<Outage> outages;
   std::vector<Outage> drains;                                           ///< Closed from, reopened to.
   std::vector<std::tuple<Instant, TenantId, std::uint32_t>> reweighed;  ///< When, whom, new weight.
+  std::vector<std::pair<Instant, JobId>> requeued;                      ///< If it runs then.
 };
 
 struct WorkloadWish {
@@ -196,6 +197,8 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
       workload.reweighed.emplace_back(some_time(),
                                       TenantId{static_cast<std::uint32_t>(rng.between(1, tenants))},
                                       static_cast<std::uint32_t>(rng.between(1, 9)));
+    for (std::uint64_t count = rng.below(6); count > 0; --count)
+      workload.requeued.emplace_back(some_time(), JobId{static_cast<std::uint32_t>(rng.below(wish.jobs))});
   }
   return workload;
 }
@@ -216,6 +219,7 @@ class Driver {
     }
     for (const auto& [when, tenant, weight] : workload.reweighed)
       due_.insert({when, kReweigh, tenant.value(), weight});
+    for (const auto& [when, job] : workload.requeued) due_.insert({when, kRequeue, job.value(), 0});
   }
 
   /// The next batch, all of one instant; empty at the end. Its plan must be told through `planned`.
@@ -236,8 +240,12 @@ class Driver {
       if (what == kClose) events.push_back(Event::node_closed(NodeId{index}));
       if (what == kReopen) events.push_back(Event::node_reopened(NodeId{index}));
       if (what == kReweigh) events.push_back(Event::tenant_weight(TenantId{index}, attempt));
-      if (what != kEnd && what != kCancel && what != kSubmit) continue;
+      if (what == kDown || what == kUp || what == kClose || what == kReopen || what == kReweigh) continue;
       Played& job = jobs_[index];
+      if (what == kRequeue && job.running) {
+        events.push_back(Event::job_requeued(JobId{index}));
+        job.running = false;
+      }
       if (what == kEnd && job.running && job.attempt == attempt) {
         events.push_back(Event::job_ended(JobId{index}));
         leave(job);
@@ -273,7 +281,7 @@ class Driver {
   [[nodiscard]] Instant first_start(JobId job) const { return jobs_[job.value()].first_start; }
 
  private:
-  enum What : std::uint8_t { kEnd, kCancel, kDown, kUp, kClose, kReopen, kReweigh, kSubmit };
+  enum What : std::uint8_t { kEnd, kCancel, kRequeue, kDown, kUp, kClose, kReopen, kReweigh, kSubmit };
   struct Played {
     bool here = false;
     bool running = false;

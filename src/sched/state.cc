@@ -159,6 +159,13 @@ void State::stop(Job& job, Instant now) {
   }
 }
 
+/// Its attempt is over, not the job.
+void State::wait_again(Job& job, Instant now) {
+  stop(job, now);
+  job.waits_since = now;
+  enqueue(job);
+}
+
 void State::node_down(NodeId node, Instant now, Plan& plan) {
   const std::uint32_t pool_index = pool_of_type_[node_type_of_[node.value()]];
   Pool& pool = *pools[pool_index];
@@ -174,10 +181,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   });
   std::sort(hit.begin(), hit.end());
   for (const JobId id : hit) {
-    Job& job = jobs[id];
-    stop(job, now);
-    job.waits_since = now;
-    enqueue(job);
+    wait_again(jobs[id], now);
     plan.interrupted.push_back(id);
   }
   pool.set_down(local);
@@ -207,6 +211,10 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       jobs.remove(event.job);
       return;
     }
+    case EventKind::kJobRequeued:
+      wait_again(jobs[event.job], now);
+      changes.released = changes.irregular = true;
+      return;
     case EventKind::kNodeDown:
       node_down(event.node, now, plan);
       return;

@@ -84,6 +84,7 @@ class State {
   void enqueue(Job& job);
   void dequeue(Job& job);
   void stop(Job& job, Instant now);
+  void wait_again(Job& job, Instant now);
   void submit(const Event& event, Instant now, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
