@@ -28,6 +28,7 @@ int Fleet::fabric_level(const std::string& level) const {
 }
 
 std::string Fleet::node_name(NodeId node) const {
+  if (!node_names.empty()) return node_names[node.value()];
   if (feed.empty()) return fmt::format("node-{}", node.value() + 1);
   std::string path;
   std::uint32_t parent_begin = 0;
@@ -69,6 +70,8 @@ std::string check_nesting(const Partition& inner, const Partition& outer) {
 
 std::string check_fleet(const Fleet& fleet) {
   if (fleet.nodes() == 0) return "the fleet has no nodes";
+  if (!fleet.node_names.empty() && fleet.node_names.size() != fleet.nodes())
+    return "not every node has a name";
   for (const std::uint16_t type : fleet.node_type_of) {
     if (type >= fleet.node_types.size()) return "a node has an unknown node type";
   }

@@ -95,13 +95,16 @@ struct Fleet {
   std::vector<std::vector<double>> uplink_gbit_s;
   /// Smallest first (rack, row, hall, site); may be empty.
   std::vector<FeedLevel> feed;
+  /// What the nodes are called, unique; empty: by their place in the feed tree.
+  std::vector<std::string> node_names;
 
   [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(node_type_of.size()); }
   [[nodiscard]] const NodeType& type_of(NodeId node) const { return node_types[node_type_of[node.value()]]; }
   [[nodiscard]] std::uint64_t gpus() const;
   /// Index of the fabric level with that name, or -1.
   [[nodiscard]] int fabric_level(const std::string& level) const;
-  /// `munich/hall-2/row-01/rack-03/node-2`, from the feed tree; `node-17` where there is none.
+  /// Its own name, else `munich/hall-2/row-01/rack-03/node-2`, from the feed tree; `node-17` where there is
+  /// neither.
   [[nodiscard]] std::string node_name(NodeId node) const;
 };
 
