@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "spec/demand_fields.h"
+#include "spec/job_fields.h"
 #include "spec/schema_writer.h"
 
 namespace gw::spec {
@@ -155,6 +156,7 @@ class ReferenceWriter {
 std::string json_schema(FileKind kind) {
   schema::SchemaWriter writer;
   if (kind == FileKind::kScenario) return writer.file<ScenarioFile>("Gigawerk scenario");
+  if (kind == FileKind::kJob) return writer.file<JobFile>("Gigawerk job");
   if (kind == FileKind::kFleet) return writer.file<FleetFile>("Gigawerk fleet");
   return writer.file<CatalogFile>("Gigawerk catalog");
 }
@@ -164,6 +166,7 @@ std::string reference_markdown(FileKind kind) {
   if (kind == FileKind::kScenario) writer.record<ScenarioFile>();
   if (kind == FileKind::kFleet) writer.record<FleetFile>();
   if (kind == FileKind::kCatalog) writer.record<CatalogFile>();
+  if (kind == FileKind::kJob) writer.record<JobFile>();
   return writer.markdown();
 }
 
