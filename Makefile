@@ -26,10 +26,11 @@ test: ## Build everything, run all tests and the comparison of compilers
 	@tools/build.sh clang gw
 	@tests/determinism.sh build/release/gw build/clang/gw
 
-bench: ## Build and run the benchmarks: of the core, then of whole runs
+bench: ## Build and run the benchmarks: of the core, of reading jobs, then of whole runs
 	@tools/setup.sh
-	@tools/build.sh release gw gw_bench
+	@tools/build.sh release gw gw_bench gw_spec_bench
 	@build/release/bench/gw_bench
+	@build/release/bench/gw_spec_bench
 	@for script in bench/*.sh; do [[ ! -e $$script ]] || $$script build/release/gw; done
 
 fuzz: ## Fuzz each reader for FUZZ_SECONDS (60) seconds

@@ -17,10 +17,11 @@ void add_schema_command(CLI::App& app, AppContext& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
-      app.add_subcommand("schema", "Print the JSON Schema of scenario, fleet or catalog files");
+      app.add_subcommand("schema", "Print the JSON Schema of scenario, fleet, catalog or job files");
   command->group(kGroupTool);
-  command->add_option("KIND", options->kind, "Which files: scenario (also holds a fleet), fleet or catalog")
-      ->check(CLI::IsMember({"scenario", "fleet", "catalog"}))
+  command
+      ->add_option("KIND", options->kind, "Which files: scenario (also holds a fleet), fleet, catalog or job")
+      ->check(CLI::IsMember({"scenario", "fleet", "catalog", "job"}))
       ->capture_default_str();
   command->add_flag("--markdown", options->markdown, "Print the reference of all keys instead, as Markdown");
   command->footer(
@@ -29,6 +30,7 @@ void add_schema_command(CLI::App& app, AppContext& context) {
   set_action(*command, context, [options]() -> Result<ExitCode> {
     const spec::FileKind kind = options->kind == "fleet"     ? spec::FileKind::kFleet
                                 : options->kind == "catalog" ? spec::FileKind::kCatalog
+                                : options->kind == "job"     ? spec::FileKind::kJob
                                                              : spec::FileKind::kScenario;
     fmt::print("{}", options->markdown ? spec::reference_markdown(kind) : spec::json_schema(kind));
     return ExitCode::ok;

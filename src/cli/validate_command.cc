@@ -1,4 +1,5 @@
-// `gw validate`: every mistake in scenario, fleet and catalog files, with its place and what would be right.
+// `gw validate`: every mistake in scenario, fleet, catalog and job files, with its place and what would be
+// right.
 #include <fmt/core.h>
 
 #include <memory>
@@ -12,6 +13,8 @@
 #include "cli/text_table.h"
 #include "report/text.h"
 #include "spec/catalog.h"
+#include "spec/job_spec_file.h"
+#include "spec/job_text.h"
 #include "spec/scenario.h"
 
 namespace gw {
@@ -63,6 +66,21 @@ std::string contents_of(const spec::CatalogFile& file) {
   return text;
 }
 
+std::string contents_of(const JobSpec& job) {
+  std::string text;
+  if (job.nodes == 0) {
+    text = counted(job.gpus, "GPU") + " on any nodes";
+  } else {
+    text = counted(job.nodes, "node");
+    if (job.gpus > 0)
+      text += fmt::format(" with {}{}", counted(job.gpus, "GPU"), job.nodes > 1 ? " each" : "");
+    if (job.gpu_milli > 0) text += fmt::format(" with {} of a GPU", job.gpu_milli / 1000.0);
+  }
+  if (job.array) text += fmt::format(", {}", counted(spec::array_tasks(*job.array), "task"));
+  if (job.limit.count() > 0) text += fmt::format(", limit {}", spec::span_text(job.limit));
+  return text;
+}
+
 FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
   FileReport report;
   report.file = path;
@@ -76,6 +94,13 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
     const spec::Checked<spec::CatalogFile> file = spec::parse_catalog_file(*text, path);
     if (file) report.contents = contents_of(*file);
     if (!file) report.findings = file.error();
+    return report;
+  }
+  if (spec::looks_like_job(*text)) {
+    report.kind = "job";
+    const spec::Checked<JobSpec> job = spec::parse_job(*text, path);
+    if (job) report.contents = contents_of(*job);
+    if (!job) report.findings = job.error();
     return report;
   }
   const spec::Checked<spec::Scenario> scenario = spec::parse_scenario(*text, path, catalog);
@@ -135,7 +160,7 @@ void add_validate_command(CLI::App& app, AppContext& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
-      app.add_subcommand("validate", "Check scenario, fleet and catalog files, and name every mistake");
+      app.add_subcommand("validate", "Check scenario, fleet, catalog and job files, and name every mistake");
   command->group(kGroupInspect);
   command->add_option("FILE", options->files, "Files to check")->required()->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");

@@ -5,11 +5,11 @@
 //
 //   template <class Visitor> void describe(Visitor& visit, SiteSpec& site) {
 //     visit.field("name", site.name, {.help = "...", .required = true, .text = Text::kName});
-//     visit.exactly_one({"halls", "rows"});
+//     visit.exactly_one({"halls", "rows"});  // or at_most_one
 //   }
 //
 // Field types: std::string, bool, unsigned and signed integers, double, Nanoseconds, Milliwatts, Bytes,
-// records, Located<T>, std::optional<T>, std::vector<T>, Shares, Override<Record>. Values of a
+// records, Located<T>, std::optional<T>, std::vector<T>, Shares, Texts, Override<Record>. Values of a
 // default-constructed record are the documented defaults.
 #pragma once
 
@@ -30,10 +30,18 @@ namespace gw::spec {
 
 /// Which texts a string field takes.
 enum class Text : std::uint8_t {
-  kAny,      ///< Any text that is not empty.
-  kName,     ///< Letters, digits, `.`, `_`, `-`; begins with a letter or digit; at most 100.
-  kCountry,  ///< Two capital letters, ISO 3166-1 alpha-2.
+  kAny,         ///< Any text without zero bytes.
+  kName,        ///< Letters, digits, `.`, `_`, `-`; begins with a letter or digit; at most 100.
+  kCountry,     ///< Two capital letters, ISO 3166-1 alpha-2.
+  kLine,        ///< Any text without control characters.
+  kTenantPath,  ///< Names with `/` between them, at most 16.
+  kVariable,    ///< Name of an environment variable.
 };
+
+/// Whether `text`, which is not empty, is of that kind.
+bool is_text(Text kind, std::string_view text);
+/// What such a text must be, for messages: `must be a name of letters, ...`.
+std::string_view text_wanted(Text kind);
 
 /// What a field takes and what it is for. Bounds are inclusive and count the stored unit.
 struct Rule {
@@ -48,6 +56,12 @@ struct Rule {
   std::size_t items_min = 0;                       ///< Of lists and shares.
   std::size_t items_max = std::numeric_limits<std::size_t>::max();
   std::string_view default_text = {};  ///< Documented default where the struct's value does not tell it.
+  std::size_t bytes_max = std::numeric_limits<std::size_t>::max();  ///< Of each text.
+  bool empty_allowed = false;                                       ///< A text may be empty.
+  Text names = Text::kAny;                                          ///< Which names Texts take.
+  std::string_view pattern =
+      {};  ///< What a text looks like (ECMA-262), for the schema: its reader checks it.
+  std::string_view example = {};  ///< What to write; for the reference and the schema.
 };
 
 template <class T>
@@ -73,6 +87,15 @@ struct Shares {
   bool written = false;  ///< The key stands in the file, perhaps with mistakes.
 };
 
+/// `{NAME: text, ...}`, in the order of the text.
+struct Texts {
+  struct Entry {
+    std::string name;
+    std::string text;
+  };
+  std::vector<Entry> entries;
+};
+
 /// A record that may change a known one: read later, over a copy. Only `name` must be there.
 template <Record T>
 struct Override {
@@ -96,6 +119,12 @@ constexpr std::string_view text_pattern(Text text) {
       return "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
     case Text::kCountry:
       return "^[A-Z]{2}$";
+    case Text::kLine:
+      return "^[^\\u0000-\\u001f\\u007f]*$";
+    case Text::kTenantPath:
+      return "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,15}$";
+    case Text::kVariable:
+      return "^[A-Za-z_][A-Za-z0-9_]*$";
     case Text::kAny:
       break;
   }

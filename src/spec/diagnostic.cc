@@ -10,6 +10,8 @@ namespace gw::spec {
 
 std::string Diagnostic::text() const {
   const std::string_view label = severity == Severity::kWarning ? "warning: " : "";
+  if (!path.empty())
+    return fmt::format("{}{}{}: {}{}", file, path.front() == '[' ? "" : ".", path, label, message);
   if (at.line == 0) return fmt::format("{}: {}{}", file, label, message);
   return fmt::format("{}:{}:{}: {}{}", file, at.line, at.column, label, message);
 }
@@ -29,7 +31,7 @@ void Findings::add(Severity severity, Mark at, std::string message) {
     ++left_out_;
     return;
   }
-  kept_.push_back({severity, file_, at, std::move(message)});
+  kept_.push_back({severity, file_, at, std::move(message), {}});
 }
 
 void Findings::error(Mark at, std::string message) { add(Severity::kError, at, std::move(message)); }

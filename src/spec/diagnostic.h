@@ -24,9 +24,11 @@ struct Diagnostic {
   Severity severity = Severity::kError;
   std::string file;
   Mark at;
-  std::string message;  ///< What is wrong; what would be right.
+  std::string message;    ///< What is wrong; what would be right.
+  std::string path = {};  ///< In a JSON text, in place of `at`: `warning.before`, `depends[1]`.
 
-  /// `factory.yaml:12:5: unknown key "gpuss"; did you mean "gpus"?`; a warning says so before its message.
+  /// `factory.yaml:12:5: unknown key "gpuss"; did you mean "gpus"?`, in a JSON text `job.gpuss: ...`; a
+  /// warning says so before its message.
   [[nodiscard]] std::string text() const;
   friend bool operator==(const Diagnostic&, const Diagnostic&) = default;
 };

@@ -9,20 +9,6 @@ namespace gw::spec {
 
 namespace {
 
-bool is_name_text(std::string_view text) {
-  const auto letter_or_digit = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  if (text.empty() || text.size() > 100 || !letter_or_digit(text.front())) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
-}
-
-bool is_country_text(std::string_view text) {
-  return text.size() == 2 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
 /// Whether YAML tools would take an unquoted scalar for something else than text.
 bool looks_like_no_text(std::string_view text) {
   return text == "true" || text == "false" || text == "True" || text == "False" || text == "TRUE" ||
@@ -70,21 +56,21 @@ void RecordReader::read(std::string_view key, const YamlNode& node, std::string&
                                          suggestion(node.text, rule.choices)));
     return;
   }
-  if (rule.text == Text::kName && !is_name_text(node.text)) {
-    findings_.error(node.at,
-                    fmt::format("\"{}\" must be a name of letters, digits, `.`, `_` and `-` that begins with "
-                                "a letter or digit (at most 100), not {}",
-                                key, what_is(node)));
-    return;
-  }
-  if (rule.text == Text::kCountry && !is_country_text(node.text)) {
-    findings_.error(
-        node.at, fmt::format("\"{}\" must be a country's two capital letters (ISO 3166-1, e.g. DE), not {}",
-                             key, what_is(node)));
-    return;
-  }
   if (node.text.empty()) {
+    if (rule.empty_allowed) {
+      out.clear();
+      return;
+    }
     findings_.error(node.at, fmt::format("\"{}\" is an empty text; write one or leave the key out", key));
+    return;
+  }
+  if (!is_text(rule.text, node.text)) {
+    findings_.error(node.at, fmt::format("\"{}\" {}, not {}", key, text_wanted(rule.text), what_is(node)));
+    return;
+  }
+  if (node.text.size() > rule.bytes_max) {
+    findings_.error(node.at, fmt::format("\"{}\" has {} bytes; at most {} are allowed", key, node.text.size(),
+                                         rule.bytes_max));
     return;
   }
   out = node.text;
@@ -177,6 +163,27 @@ void RecordReader::read(std::string_view key, const YamlNode& node, Shares& out,
   }
   if (node.items.size() / 2 < rule.items_min)
     findings_.error(node.at, fmt::format("\"{}\" needs at least {} share", key, rule.items_min));
+}
+
+void RecordReader::read(std::string_view key, const YamlNode& node, Texts& out, const Rule& rule) {
+  out.entries.clear();
+  if (node.kind != YamlNode::Kind::kMap) {
+    findings_.error(node.at, fmt::format("\"{}\" must map names to texts, not {}; write {{NAME: \"text\"}}",
+                                         key, what_is(node)));
+    return;
+  }
+  out.entries.reserve(node.items.size() / 2);
+  for (std::size_t index = 0; index + 1 < node.items.size(); index += 2) {
+    const YamlNode& name = *node.items[index];
+    if (!is_text(rule.names, name.text)) {
+      findings_.error(
+          name.at, fmt::format("a name in \"{}\" {}, not {}", key, text_wanted(rule.names), what_is(name)));
+      continue;
+    }
+    Texts::Entry& entry = out.entries.emplace_back();
+    entry.name = name.text;
+    read(name.text, *node.items[index + 1], entry.text, rule);
+  }
 }
 
 bool RecordReader::read_list(std::string_view key, const YamlNode& node, const Rule& rule,

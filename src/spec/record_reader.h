@@ -35,6 +35,7 @@ class RecordReader {
   void read(std::string_view key, const YamlNode& node, bool& out, const Rule& rule);
   void read(std::string_view key, const YamlNode& node, double& out, const Rule& rule);
   void read(std::string_view key, const YamlNode& node, Shares& out, const Rule& rule);
+  void read(std::string_view key, const YamlNode& node, Texts& out, const Rule& rule);
   /// A whole number of at least `low` and at most `high`, narrowed by the rule.
   bool read_integer(std::string_view key, const YamlNode& node, std::int64_t& out, const Rule& rule,
                     double low, double high);
@@ -43,8 +44,8 @@ class RecordReader {
   bool read_list(std::string_view key, const YamlNode& node, const Rule& rule, bool single_allowed);
 
   template <std::integral T>
-  requires(!std::same_as<T, bool>) void read(std::string_view key, const YamlNode& node, T& out,
-                                             const Rule& rule) {
+    requires(!std::same_as<T, bool>)
+  void read(std::string_view key, const YamlNode& node, T& out, const Rule& rule) {
     constexpr double kExact = 9007199254740991.0;  // 2^53 - 1: the next whole number may have been rounded.
     const double low = std::max(-kExact, static_cast<double>(std::numeric_limits<T>::min()));
     const double high = std::min(kExact, static_cast<double>(std::numeric_limits<T>::max()));
@@ -53,8 +54,8 @@ class RecordReader {
   }
 
   template <class T>
-  requires(kUnitOf<T> != Unit::kNone) void read(std::string_view key, const YamlNode& node, T& out,
-                                                const Rule& rule) {
+    requires(kUnitOf<T> != Unit::kNone)
+  void read(std::string_view key, const YamlNode& node, T& out, const Rule& rule) {
     std::int64_t value = 0;
     if (read_quantity(key, node, value, rule, kUnitOf<T>)) out = T{value};
   }
@@ -104,7 +105,9 @@ class RecordReader {
 class RecordReader::Fields {
  public:
   Fields(RecordReader& reader, std::string_view key, const YamlNode& node, bool partial)
-      : reader_(reader), key_(key), node_(node), partial_(partial) {}
+      : reader_(reader), key_(key), node_(node), partial_(partial) {
+    known_.reserve(48);  // The largest record has about forty fields.
+  }
 
   template <class T>
   void field(std::string_view name, T& member, const Rule& rule) {
@@ -125,6 +128,7 @@ class RecordReader::Fields {
   /// A single text in place of the mapping sets this field. Call before the fields.
   void shorthand(std::string_view name) { shorthand_ = name; }
   void exactly_one(std::initializer_list<std::string_view> names) { check_group(names, !partial_); }
+  void at_most_one(std::initializer_list<std::string_view> names) { check_group(names, false); }
   void finish();
 
  private:

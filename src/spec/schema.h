@@ -7,7 +7,7 @@
 
 namespace gw::spec {
 
-enum class FileKind : std::uint8_t { kScenario, kFleet, kCatalog };
+enum class FileKind : std::uint8_t { kScenario, kFleet, kCatalog, kJob };
 
 /// A JSON Schema that editors complete from and check against; ends with a newline. It accepts every file
 /// that the reader accepts; names that must exist elsewhere, sums and sizes are left to `gw validate`.

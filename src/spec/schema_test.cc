@@ -13,6 +13,10 @@
 #include <string>
 
 #include "spec/broken_files.h"
+#include "spec/broken_jobs.h"
+#include "spec/job_json.h"
+#include "spec/job_spec_file.h"
+#include "spec/random_job.h"
 #include "spec/scenario.h"
 #include "spec/test_catalog.h"
 
@@ -41,11 +45,13 @@ TEST(Schema, CommittedFilesAreUpToDate) {
       << "run: gw schema fleet > schema/fleet.schema.json";
   EXPECT_EQ(contents(kSource / "schema/catalog.schema.json"), json_schema(FileKind::kCatalog))
       << "run: gw schema catalog > schema/catalog.schema.json";
+  EXPECT_EQ(contents(kSource / "schema/job.schema.json"), json_schema(FileKind::kJob))
+      << "run: gw schema job > schema/job.schema.json";
 }
 
 TEST(Schema, TheReferenceIsUpToDate) {
   const std::string docs = contents(kSource / "docs/formats-yaml.md");
-  for (const FileKind kind : {FileKind::kScenario, FileKind::kCatalog})
+  for (const FileKind kind : {FileKind::kScenario, FileKind::kCatalog, FileKind::kJob})
     EXPECT_NE(docs.find(reference_markdown(kind)), docs.npos) << "run: tools/update-yaml-docs";
 }
 
@@ -79,9 +85,37 @@ std::vector<std::string> check(FileKind kind, const std::vector<std::string>& fi
   return lines;
 }
 
+bool has_validator() { return std::system("python3 -c 'import jsonschema, yaml' 2>/dev/null") == 0; }
+
+TEST(Schema, AnIndependentValidatorAgreesWithTheReaderOfJobs) {
+  if (!has_validator()) GTEST_SKIP() << "needs python3-jsonschema and python3-yaml";
+  const fs::path folder = fs::temp_directory_path() / fmt::format("gw-job-schema-test-{}", getpid());
+  fs::create_directories(folder);
+  std::vector<std::string> files;
+  const auto add = [&](const std::string& text) {
+    files.push_back((folder / fmt::format("job-{}.yaml", files.size())).string());
+    std::ofstream(files.back()) << text;
+  };
+  for (std::uint64_t seed = 0; seed < 100; ++seed)  // JSON is YAML.
+    add("{\"gigawerk\": 1, \"job\": " + job_json(RandomJob(seed).draw()) + "}\n");
+  const std::size_t good = files.size();
+  for (const std::string& file : files) {
+    const Checked<JobSpec> job = read_job(file);
+    EXPECT_TRUE(job.has_value()) << diagnostics_text(job.error());
+  }
+  for (const BrokenJob& job : broken_jobs()) add(job.text());
+  const std::vector<std::string> lines = check(FileKind::kJob, files, folder);
+  ASSERT_EQ(lines.size(), files.size());
+  for (std::size_t index = 0; index < good; ++index) EXPECT_EQ(lines[index], "good") << files[index];
+  for (std::size_t index = good; index < lines.size(); ++index) {
+    const BrokenJob& job = broken_jobs()[index - good];
+    EXPECT_EQ(lines[index] != "good", job.schema_knows) << job.keys << lines[index];
+  }
+  fs::remove_all(folder);
+}
+
 TEST(Schema, AnIndependentValidatorAgreesWithTheReader) {
-  if (std::system("python3 -c 'import jsonschema, yaml' 2>/dev/null") != 0)
-    GTEST_SKIP() << "needs python3-jsonschema and python3-yaml";
+  if (!has_validator()) GTEST_SKIP() << "needs python3-jsonschema and python3-yaml";
   const fs::path folder = fs::temp_directory_path() / fmt::format("gw-schema-test-{}", getpid());
   fs::create_directories(folder);
 

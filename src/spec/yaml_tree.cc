@@ -32,8 +32,10 @@ std::string what_is(const YamlNode& node) {
       break;
   }
   constexpr std::size_t kShown = 60;
-  return node.text.size() <= kShown ? fmt::format("\"{}\"", node.text)
-                                    : fmt::format("\"{}...\"", node.text.substr(0, kShown));
+  if (node.text.size() <= kShown) return fmt::format("\"{}\"", node.text);
+  std::size_t end = kShown;  // Not within a character of several bytes.
+  while (end > kShown - 4 && (static_cast<unsigned char>(node.text[end]) & 0xc0) == 0x80) --end;
+  return fmt::format("\"{}...\"", std::string_view(node.text).substr(0, end));
 }
 
 namespace {

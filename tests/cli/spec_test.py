@@ -51,6 +51,15 @@ class Validate(GwTest):
         self.assertIn('class "inference-replica" is demanded but takes none', result.stdout)
         self.assert_exit(self.findings(factory.replace("h100", "b200")), 0)
 
+    def test_job_files(self):
+        job = "gigawerk: 1\njob:\n  command: [python, train.py]\n  nodes: 2\n  gpus: 8\n  array: 0-9\n  limit: 4h\n"
+        result = self.findings(job)
+        self.assert_exit(result, 0)
+        self.assertIn("valid job: 2 nodes with 8 GPUs each, 10 tasks, limit 4h\n", result.stdout)
+        result = self.findings(job.replace("4h", "4"))
+        self.assert_exit(result, 1)
+        self.assertIn(':7:10: "limit" must be an amount with its unit, not "4"', result.stdout)
+
     def test_names_are_shown_and_not_obeyed(self):
         result = self.findings('gigawerk: 1\n"\\e[31mred": 1\n')
         self.assertNotIn("\x1b", result.stdout)
@@ -98,7 +107,7 @@ class CatalogAndSchema(GwTest):
                 self.assertTrue(entry["source"], entry["name"])
 
     def test_schemas_are_json(self):
-        for kind in ("scenario", "fleet", "catalog"):
+        for kind in ("scenario", "fleet", "catalog", "job"):
             schema = json.loads(gw("schema", kind).stdout)
             self.assertEqual(schema["$schema"], "https://json-schema.org/draft/2020-12/schema")
         self.assertIn("| `gigawerk` |", gw("schema", "--markdown").stdout)

@@ -1,0 +1,152 @@
+// Reads job files: text to tree, tree to record, record to JobSpec.
+#include "spec/job_spec_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "spec/catalog.h"
+#include "spec/job_check.h"
+#include "spec/job_fields.h"
+#include "spec/job_text.h"
+#include "spec/record_reader.h"
+
+namespace gw::spec {
+
+namespace {
+
+/// Takes a text apart with one of the readers of job_text.h.
+template <class T>
+std::optional<T> taken(std::string_view key, const Located<std::string>& text,
+                       Result<T> (*parse)(std::string_view), Findings& findings) {
+  Result<T> value = parse(text.value);
+  if (value) return std::move(*value);
+  findings.error(text.at, fmt::format("\"{}\": {}", key, value.error().message));
+  return std::nullopt;
+}
+
+/// `value` in thousandths.
+std::int64_t thousandths(std::string_view key, const Located<double>& value, Findings& findings) {
+  const double rounded = std::round(value.value * 1000);
+  if (rounded / 1000 != value.value)  // The closest double of a text with three decimals passes.
+    findings.error(value.at,
+                   fmt::format("\"{}\" counts thousandths; write {}", key, std::max(rounded, 1.0) / 1000));
+  return static_cast<std::int64_t>(rounded);
+}
+
+/// The node of a key such as `warning.before`, or the innermost mapping on the way that is there.
+const YamlNode& node_of(std::string_view key, const YamlNode& job) {
+  const YamlNode* node = &job;
+  for (;;) {
+    const std::size_t dot = key.find('.');
+    const YamlNode* next = node->find(key.substr(0, dot));
+    if (next == nullptr) return *node;
+    node = next;
+    if (dot == key.npos) return *node;
+    key.remove_prefix(dot + 1);
+  }
+}
+
+void build_environment(Texts&& texts, JobSpec& job) {
+  job.environment.reserve(texts.entries.size());
+  for (Texts::Entry& entry : texts.entries)
+    job.environment.emplace_back(std::move(entry.name), std::move(entry.text));
+  std::sort(job.environment.begin(), job.environment.end());
+}
+
+void build_resources(const JobRecord& record, JobSpec& job, Findings& findings) {
+  job.nodes = record.gpus_anywhere ? 0 : record.nodes.value_or(1);
+  job.gpus = record.gpus_anywhere ? *record.gpus_anywhere : record.gpus.value_or(0);
+  if (record.gpu_share)
+    job.gpu_milli = static_cast<std::uint32_t>(thousandths("gpu_share", *record.gpu_share, findings));
+  if (record.cpus) job.cpu_milli = thousandths("cpus", *record.cpus, findings);
+  job.memory_mib = record.memory.count() >> 20;
+  job.tasks_per_node = record.tasks_per_node;
+  job.level_required = record.within_required;
+}
+
+void build_times(const JobRecord& record, JobSpec& job, Findings& findings) {
+  job.limit = record.limit;
+  job.grace = record.grace;
+  job.checkpoint_interval = record.checkpoint_interval;
+  if (record.warning) {
+    if (const std::optional<int> signal = taken("signal", record.warning->signal, &parse_signal, findings))
+      job.warning = {*signal, record.warning->before, record.warning->to == "all"};
+  }
+  if (record.begin) job.begin_unix = taken("begin", *record.begin, &parse_time_point, findings);
+  if (record.array) job.array = taken("array", *record.array, &parse_array, findings);
+  for (const Located<std::string>& text : record.depends) {
+    if (const std::optional<Dependency> dependency = taken("depends", text, &parse_dependency, findings))
+      job.dependencies.push_back(*dependency);
+  }
+}
+
+}  // namespace
+
+JobSpec build_job(JobRecord&& record, const YamlNode& node, Findings& findings) {
+  JobSpec job;
+  if (findings.failed()) return job;  // What a value should have been is not known.
+  job.name = std::move(record.name);
+  job.tenant = std::move(record.tenant);
+  job.command = std::move(record.command);
+  job.script = std::move(record.script);
+  job.arguments = std::move(record.arguments);
+  job.working_folder = std::move(record.working_folder);
+  build_environment(std::move(record.environment), job);
+  job.output = std::move(record.output);
+  job.error = std::move(record.error);
+  job.image = std::move(record.image);
+  const std::string_view isolation = record.isolation    ? *record.isolation
+                                     : job.image.empty() ? "none"
+                                                         : "container";
+  job.isolation = isolation == "container"    ? Isolation::kContainer
+                  : isolation == "bubblewrap" ? Isolation::kBubblewrap
+                                              : Isolation::kNone;
+  job.launch = record.launch == "first-node" ? LaunchKind::kFirstNode : LaunchKind::kEveryTask;
+  job.gpu_types = std::move(record.gpu_types);
+  job.level = std::move(record.within);
+  build_resources(record, job, findings);
+  build_times(record, job, findings);
+  job.priority = record.priority;
+  job.hold = record.hold;
+  job.preemptible = record.preemptible;
+  job.requeue = record.requeue;
+  job.any_dependency = record.depends_any;
+  job.comment = std::move(record.comment);
+  if (findings.failed()) return job;
+  for (JobProblem& problem : check_job(job))
+    findings.error(node_of(problem.key, node).at, std::move(problem.message));
+  return job;
+}
+
+Checked<JobSpec> parse_job(std::string_view text, const std::string& file_name) {
+  Findings findings(file_name);
+  if (!is_utf8(text)) {
+    findings.error({}, "the file is not UTF-8; convert it, for example with `iconv -f latin1 -t utf-8`");
+    return std::unexpected(findings.take());
+  }
+  const std::optional<YamlTree> tree = YamlTree::parse(text, findings);
+  if (!tree) return std::unexpected(findings.take());
+  JobFile file;
+  RecordReader(findings).read_record("job file", tree->root(), file);
+  const YamlNode* node = tree->root().find("job");
+  JobSpec job = build_job(std::move(file.job), node != nullptr ? *node : tree->root(), findings);
+  if (findings.failed()) return std::unexpected(findings.take());
+  return job;
+}
+
+Checked<JobSpec> read_job(const std::string& path) {
+  const Checked<std::string> text = read_text_file(path);
+  if (!text) return std::unexpected(text.error());
+  return parse_job(*text, path);
+}
+
+bool looks_like_job(std::string_view text) {
+  Findings findings("");
+  const std::optional<YamlTree> tree = YamlTree::parse(text, findings);
+  return tree && tree->root().find("job") != nullptr;
+}
+
+}  // namespace gw::spec
