@@ -1,0 +1,77 @@
+// Look-ups of the book.
+#include "live/book.h"
+
+#include "base/check.h"
+
+namespace gw::live {
+
+const LiveJob* Book::job(std::uint64_t number) const {
+  const auto at = jobs.find(number);
+  return at == jobs.end() ? nullptr : &at->second;
+}
+
+LiveJob* Book::job(std::uint64_t number) {
+  const auto at = jobs.find(number);
+  return at == jobs.end() ? nullptr : &at->second;
+}
+
+LiveJob* Book::job_of(JobId core_id) {
+  const auto at = by_core.find(core_id.value());
+  return at == by_core.end() ? nullptr : job(at->second);
+}
+
+TenantId Book::tenant(std::string_view path) const {
+  if (path.empty()) return TenantTree::root();
+  const auto at = tenant_ids_.find(path);
+  return at == tenant_ids_.end() ? TenantId{} : at->second;
+}
+
+bool Book::is_within(TenantId id, TenantId top) const {
+  for (; id.valid(); id = tenants[id.value()].record.parent) {
+    if (id == top) return true;
+  }
+  return false;
+}
+
+TenantId Book::add_tenant(const TenantRecord& record) {
+  GW_CHECK(record.id.value() == tenants.size());
+  LiveTenant tenant;
+  tenant.record = record;
+  if (record.id != TenantTree::root()) {
+    const std::string& above = tenants[record.parent.value()].path;
+    tenant.path = above.empty() ? record.name : above + '/' + record.name;
+    tenant_ids_.emplace(tenant.path, record.id);
+  }
+  tenants.push_back(std::move(tenant));
+  return record.id;
+}
+
+const std::string& Book::unix_user(TenantId id) const {
+  for (TenantId at = id; at.valid(); at = tenants[at.value()].record.parent) {
+    if (!tenants[at.value()].record.unix_user.empty()) return tenants[at.value()].record.unix_user;
+  }
+  return tenants[0].record.unix_user;
+}
+
+std::string Book::price_plan(TenantId id) const {
+  for (TenantId at = id; at.valid(); at = tenants[at.value()].record.parent) {
+    if (!tenants[at.value()].record.price_plan.empty()) return tenants[at.value()].record.price_plan;
+  }
+  return "default";
+}
+
+NodeId Book::node(std::string_view name) const {
+  const auto at = node_ids_.find(name);
+  return at == node_ids_.end() ? NodeId{} : at->second;
+}
+
+void Book::index_fleet() {
+  node_names_.clear();
+  node_ids_.clear();
+  for (std::uint32_t node = 0; node < fleet.nodes(); ++node) {
+    node_names_.push_back(fleet.node_name(NodeId{node}));
+    node_ids_.emplace(node_names_.back(), NodeId{node});
+  }
+}
+
+}  // namespace gw::live

@@ -1,0 +1,110 @@
+// Book: what a live factory knows now: jobs that have not ended, tenants, nodes, tokens. It is written by the
+// controller alone and read by everybody else.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "live/records.h"
+#include "model/fleet.h"
+#include "model/job.h"
+#include "model/tenant.h"
+#include "sched/core.h"
+
+namespace gw::live {
+
+/// A job that has not ended.
+struct LiveJob {
+  JobRecord record;
+  JobRequest request;
+  BlockReason blocked = BlockReason::kNone;
+  sched::Reason reason = sched::Reason::kNone;  ///< As last looked at.
+  Instant reason_since;
+  std::optional<AttemptRecord> attempt;  ///< The one that runs.
+  std::vector<Dependency> dependencies;  ///< That have not been met.
+  std::uint32_t impossible = 0;          ///< Of the dependencies: can be met no more.
+  bool any_dependency = false;
+  Instant begin;
+  bool is_new = false;      ///< The store does not know it yet.
+  bool is_changed = false;  ///< The store knows an older state of it.
+};
+
+/// What the tasks of an array share.
+struct LiveArray {
+  std::uint32_t most_running = 0;   ///< 0 = any number.
+  std::uint32_t in_core = 0;        ///< Tasks that wait or run.
+  std::uint32_t tasks = 0;          ///< That have not ended.
+  std::uint32_t unstarted = 0;      ///< That have never started; of those that have not ended.
+  std::uint32_t bad = 0;            ///< That have ended otherwise than completed.
+  std::set<std::uint64_t> blocked;  ///< By the limit.
+};
+
+/// A tenant and what it and everything below it has in the system.
+struct LiveTenant {
+  TenantRecord record;
+  std::string path;
+  std::int64_t gpu_milli = 0;  ///< Asked for or in use: of jobs in the core.
+  std::int64_t running_milli = 0;
+  std::uint32_t jobs = 0;  ///< That have not ended.
+  std::uint32_t running = 0;
+  std::set<std::uint64_t> blocked;  ///< Own jobs that its limits, or those above, keep back.
+};
+
+class Book {
+ public:
+  Fleet fleet;
+  std::map<std::uint64_t, LiveJob> jobs;
+  std::unordered_map<std::uint32_t, std::uint64_t> by_core;  ///< Core id to number.
+  std::unordered_map<std::uint64_t, LiveArray> arrays;       ///< By the number of the first task.
+  std::vector<LiveTenant> tenants;                           ///< By id; 0 is the root.
+  std::map<std::string, NodeRecord, std::less<>> marks;      ///< Nodes that are closed or down.
+  std::map<std::string, TokenRecord, std::less<>> tokens;    ///< By id.
+  std::unique_ptr<sched::Core> core;
+  Instant now;
+  std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
+  std::uint64_t next_number = 1;
+  std::uint64_t journal_sequence = 0;
+
+  [[nodiscard]] const LiveJob* job(std::uint64_t number) const;
+  [[nodiscard]] LiveJob* job(std::uint64_t number);
+  [[nodiscard]] LiveJob* job_of(JobId core_id);
+  /// By path; none if there is no such tenant. The empty path is the root.
+  [[nodiscard]] TenantId tenant(std::string_view path) const;
+  [[nodiscard]] const std::string& path(TenantId id) const { return tenants[id.value()].path; }
+  [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
+  /// Is `id` the tenant `top` or below it?
+  [[nodiscard]] bool is_within(TenantId id, TenantId top) const;
+  TenantId add_tenant(const TenantRecord& record);
+  /// A setting that the tenant has or inherits.
+  [[nodiscard]] const std::string& unix_user(TenantId id) const;
+  [[nodiscard]] std::string price_plan(TenantId id) const;
+
+  /// The node of that name; none if there is none.
+  [[nodiscard]] NodeId node(std::string_view name) const;
+  [[nodiscard]] const std::string& node_name(NodeId id) const { return node_names_[id.value()]; }
+  /// Fills the look-ups of `fleet`; to be called whenever it has been set.
+  void index_fleet();
+
+  /// Calls visit(node id, gpu mask) for each node of a running job, in the order of ranks.
+  template <class Visit>
+  void for_each_node(const sched::Job& job, Visit&& visit) const {
+    for (const sched::Piece& piece : job.placement.pieces) {
+      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+        visit(core->state().fleet_node(job.placement, node), piece.gpu_mask);
+    }
+  }
+
+ private:
+  std::vector<std::string> node_names_;
+  std::map<std::string, NodeId, std::less<>> node_ids_;
+  std::map<std::string, TenantId, std::less<>> tenant_ids_;
+};
+
+}  // namespace gw::live

@@ -1,0 +1,84 @@
+// Commands: what people ask of a live factory, and what it answers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "live/records.h"
+#include "model/job_spec.h"
+
+namespace gw::live {
+
+/// Who asks.
+struct Actor {
+  std::string token;  ///< Id of the token, or how else it was authorised.
+  std::string user;
+  Role role = Role::kViewer;
+  TenantId tenant{0};  ///< Rights end at this tenant and what is below.
+  std::string remote;
+};
+
+/// Why something is not done; `status` is the HTTP status that says so.
+struct Refusal {
+  unsigned status = 400;
+  std::string code;     ///< Stable, for programs: `tenant_limit`.
+  std::string message;  ///< For people: what is wrong and what to do.
+};
+
+struct Submit {
+  JobSpec spec;                             ///< Complete: with a name and a limit.
+  std::shared_ptr<const std::string> text;  ///< Its canonical JSON.
+  TenantId tenant;
+  std::string key;           ///< Idempotency key; empty: none.
+  std::string request_hash;  ///< Of the request that the key stands for.
+};
+
+struct JobOrder {
+  enum class Kind : std::uint8_t { kCancel, kRequeue, kHold, kRelease };
+  Kind kind = Kind::kCancel;
+  std::uint64_t number = 0;            ///< Of an array without `index`: all its tasks.
+  std::optional<std::uint32_t> index;  ///< One task of the array.
+};
+
+struct NodeOrder {
+  std::string node;
+  bool close = true;
+  std::string reason;
+};
+
+/// Makes a tenant or changes what is given of it.
+struct TenantOrder {
+  std::string path;
+  bool create = false;
+  std::optional<std::uint32_t> weight;
+  std::optional<std::string> kind;
+  std::optional<std::string> home;
+  std::optional<std::string> unix_user;
+  std::optional<std::string> price_plan;
+  std::optional<std::int64_t> gpu_milli;
+  std::optional<std::uint32_t> jobs;
+};
+
+struct TokenOrder {
+  std::optional<TokenRecord> add;  ///< `created` is filled in.
+  std::string revoke;              ///< Id; empty: none.
+};
+
+struct Command {
+  std::uint64_t ticket = 0;  ///< Comes back with the reply.
+  Actor actor;
+  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder> what;
+};
+
+struct Reply {
+  std::uint64_t ticket = 0;
+  std::optional<Refusal> refusal;
+  std::uint64_t number = 0;  ///< Of the job; of an array, its first task's.
+  std::uint32_t count = 0;   ///< Jobs made or touched.
+  bool repeated = false;     ///< The same request had been carried out before.
+};
+
+}  // namespace gw::live

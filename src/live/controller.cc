@@ -1,0 +1,490 @@
+// A turn: hear what has happened, obey what is asked, decide, and write down what follows.
+#include "live/controller.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "live/admission.h"
+#include "sched/codec.h"
+
+namespace gw::live {
+namespace {
+
+Reply refused(const Command& command, Refusal refusal) {
+  Reply reply;
+  reply.ticket = command.ticket;
+  reply.refusal = std::move(refusal);
+  return reply;
+}
+
+Reply done(const Command& command, std::uint64_t number = 0, std::uint32_t count = 1) {
+  Reply reply;
+  reply.ticket = command.ticket;
+  reply.number = number;
+  reply.count = count;
+  return reply;
+}
+
+std::int64_t total_cpu_milli(const Shape& shape) {
+  return shape.cpu_milli * std::max<std::int64_t>(1, shape.nodes);
+}
+
+}  // namespace
+
+Controller::Controller(ControllerOptions options, Store& store)
+    : options_(std::move(options)), store_(store) {}
+
+Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<const Report> reports,
+                      std::span<const NodeReport> nodes) {
+  GW_CHECK(book_.core != nullptr);
+  book_.now = std::max(book_.now, now);
+  for (const Report& report : reports) hear(report);
+  for (const NodeReport& report : nodes) hear(report);
+  for (const Command& command : commands) turn_.replies.push_back(obey(command));
+  while (!begins_.empty() && begins_.begin()->first <= book_.now) {
+    ready_.insert(begins_.begin()->second);
+    begins_.erase(begins_.begin());
+  }
+  settle();
+  if (event_count_ > 0) {
+    const sched::Plan plan = book_.core->plan(book_.now);
+    JournalRow row;
+    row.sequence = ++book_.journal_sequence;
+    row.now = book_.now;
+    row.count = event_count_;
+    row.events = events_.take();
+    ByteWriter bytes;
+    sched::encode(bytes, plan);
+    row.plan = bytes.take();
+    turn_.changes.journal = std::move(row);
+    events_since_snapshot_ += event_count_;
+    event_count_ = 0;
+    deciding_ = true;
+    carry_out(plan);
+    deciding_ = false;
+  }
+  keep_snapshot_if_due();
+  sample_reasons();
+  collect_changes();
+  turn_.again = !ready_.empty() || !doomed_.empty() || room_;
+  return std::exchange(turn_, Turn{});
+}
+
+Instant Controller::next_due() const {
+  if (!ready_.empty() || !doomed_.empty() || room_) return book_.now;
+  return begins_.empty() ? Instant::max() : begins_.begin()->first;
+}
+
+Reply Controller::obey(const Command& command) {
+  return std::visit(
+      [&](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, Submit>) {
+          return submit(command, what);
+        } else if constexpr (std::is_same_v<What, JobOrder>) {
+          return order_jobs(command, what);
+        } else if constexpr (std::is_same_v<What, NodeOrder>) {
+          return order_node(command, what);
+        } else if constexpr (std::is_same_v<What, TenantOrder>) {
+          return order_tenant(command, what);
+        } else {
+          return order_token(command, what);
+        }
+      },
+      command.what);
+}
+
+void Controller::audit(const Actor& actor, std::string action, std::string target, std::string detail,
+                       TenantId tenant) {
+  AuditRecord record;
+  record.sequence = ++audit_sequence_;
+  record.now = book_.now;
+  record.token = actor.token;
+  record.user = actor.user;
+  record.role = actor.role;
+  record.remote = actor.remote;
+  record.action = std::move(action);
+  record.target = std::move(target);
+  record.detail = std::move(detail);
+  record.tenant = tenant;
+  turn_.changes.audit.push_back(std::move(record));
+}
+
+/// Do the jobs that `spec` depends on exist, as far as the actor may know?
+std::optional<Refusal> Controller::check_dependencies(const Actor& actor, const JobSpec& spec) {
+  for (const Dependency& dependency : spec.dependencies) {
+    TenantId owner;
+    if (const LiveJob* job = book_.job(dependency.job)) {
+      owner = job->record.tenant;
+    } else {
+      const Result<std::optional<EndedJob>> ended = store_.ended_job(dependency.job);
+      if (!ended) return Refusal{503, "store", ended.error().message};
+      if (*ended) owner = (*ended)->tenant;
+      for (const std::vector<JobRecord>* list : {&ended_, &ended_new_}) {
+        for (const JobRecord& job : *list) owner = job.number == dependency.job ? job.tenant : owner;
+      }
+    }
+    if (!owner.valid() || !book_.is_within(owner, actor.tenant))
+      return Refusal{422, "unknown_dependency",
+                     fmt::format("there is no job {} to depend on", dependency.job)};
+  }
+  return std::nullopt;
+}
+
+Reply Controller::submit(const Command& command, const Submit& what) {
+  if (what.tenant.value() >= book_.tenants.size() || !book_.is_within(what.tenant, command.actor.tenant))
+    return refused(command, {404, "unknown_tenant", "there is no such tenant"});
+  const std::string scope = fmt::format("{}/{}", command.actor.tenant.value(), command.actor.user);
+  if (!what.key.empty()) {
+    std::optional<IdempotencyRecord> known;
+    for (const IdempotencyRecord& key : turn_.changes.keys) {
+      if (key.scope == scope && key.key == what.key) known = key;
+    }
+    if (!known) {
+      Result<std::optional<IdempotencyRecord>> found = store_.find_key(scope, what.key);
+      if (!found) return refused(command, {503, "store", found.error().message});
+      known = std::move(*found);
+    }
+    if (known && known->request_hash != what.request_hash)
+      return refused(command, {422, "key_reused",
+                               "this idempotency key was used for another request; take a new key for each"});
+    if (known) {
+      Reply reply = done(command, known->first_number, known->count);
+      reply.repeated = true;
+      return reply;
+    }
+  }
+  std::expected<JobRequest, Refusal> request = request_of(what.spec, book_.fleet);
+  if (!request) return refused(command, std::move(request.error()));
+  request->tenant = what.tenant;
+  request->submit = book_.now;
+  if (std::optional<Refusal> never = impossibility(request->shape, book_.fleet, book_.core->state()))
+    return refused(command, std::move(*never));
+  if (std::optional<Refusal> unknown = check_dependencies(command.actor, what.spec))
+    return refused(command, std::move(*unknown));
+  std::vector<std::uint32_t> indices{0};
+  if (what.spec.array) {
+    std::expected<std::vector<std::uint32_t>, Refusal> found = array_indices(*what.spec.array);
+    if (!found) return refused(command, std::move(found.error()));
+    indices = std::move(*found);
+  }
+  for (TenantId at = what.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    const LiveTenant& tenant = book_.tenants[at.value()];
+    const TenantLimits& limits = tenant.record.limits;
+    if (limits.jobs > 0 && tenant.jobs + indices.size() > limits.jobs)
+      return refused(command,
+                     {429, "tenant_limit",
+                      fmt::format("tenant {} has {} of at most {} jobs in the system; wait for some "
+                                  "to end, or ask an operator for a higher limit",
+                                  tenant.path.empty() ? "(all)" : tenant.path, tenant.jobs, limits.jobs)});
+    if (limits.gpu_milli > 0 && request->shape.total_gpu_milli() > limits.gpu_milli)
+      return refused(command, {422, "tenant_limit",
+                               fmt::format("the job asks for {:g} GPUs; tenant {} may use {:g} at a time",
+                                           static_cast<double>(request->shape.total_gpu_milli()) / 1000,
+                                           tenant.path.empty() ? "(all)" : tenant.path,
+                                           static_cast<double>(limits.gpu_milli) / 1000)});
+  }
+  const std::uint64_t first = book_.next_number;
+  for (const std::uint32_t index : indices) {
+    const std::uint64_t number = book_.next_number++;
+    LiveJob& job = book_.jobs.emplace_hint(book_.jobs.end(), number, LiveJob{})->second;
+    JobRecord& record = job.record;
+    record.number = number;
+    if (what.spec.array) {
+      record.array_job = first;
+      record.array_index = index;
+      record.array_tasks = static_cast<std::uint32_t>(indices.size());
+      LiveArray& array = book_.arrays[first];
+      array.most_running = what.spec.array->most_running;
+      ++array.tasks;
+      ++array.unstarted;
+    }
+    record.tenant = what.tenant;
+    record.user = command.actor.user;
+    record.name = what.spec.name;
+    record.spec = what.text;
+    record.submitted = book_.now;
+    record.nodes = what.spec.nodes;
+    record.gpu_milli = request->shape.total_gpu_milli();
+    record.cpu_milli = total_cpu_milli(request->shape);
+    record.memory_mib = request->shape.memory_mib;
+    record.limit = request->limit;
+    record.priority = request->priority;
+    job.request = *request;
+    record.requeue = what.spec.requeue;
+    job.is_new = true;
+    if (what.spec.begin_unix)
+      job.begin = Instant{*what.spec.begin_unix * kNanosecondsPerSecond - book_.origin_unix_ns};
+    job.any_dependency = what.spec.any_dependency;
+    depend(job, what.spec.dependencies);
+    count_job(job, +1);
+    mark(job);
+    if (what.spec.hold) {
+      record.state = JobState::kHeld;
+    } else {
+      ready_.insert(number);
+    }
+  }
+  const auto count = static_cast<std::uint32_t>(indices.size());
+  audit(command.actor, "job.submit", fmt::format("{}", first),
+        count == 1 ? what.spec.name : fmt::format("{} ({} tasks)", what.spec.name, count), what.tenant);
+  if (!what.key.empty())
+    turn_.changes.keys.push_back({scope, what.key, what.request_hash, first, count, book_.now});
+  return done(command, first, count);
+}
+
+Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
+  std::vector<std::uint64_t> numbers;
+  bool known = false;
+  const auto consider = [&](std::uint64_t number) {
+    const LiveJob* job = book_.job(number);
+    if (job == nullptr || !book_.is_within(job->record.tenant, command.actor.tenant)) return;
+    known = true;
+    numbers.push_back(number);
+  };
+  if (book_.arrays.contains(what.number)) {
+    const auto end = book_.jobs.end();
+    for (auto at = book_.jobs.lower_bound(what.number);
+         at != end && at->second.record.array_job == what.number; ++at) {
+      if (!what.index || at->second.record.array_index == *what.index) consider(at->first);
+    }
+  } else if (!what.index) {
+    consider(what.number);
+  }
+  if (!known) {
+    // One that has ended, or another's: the caller (who looked first) says which it is.
+    return refused(command, {409, "job_ended", fmt::format("job {} has ended", what.number)});
+  }
+  std::uint32_t count = 0;
+  std::string_view action;
+  std::optional<Refusal> refusal;
+  TenantId tenant;
+  for (const std::uint64_t number : numbers) {
+    LiveJob* job = book_.job(number);
+    if (job == nullptr) continue;  // It ended with one before it.
+    tenant = job->record.tenant;
+    switch (what.kind) {
+      case JobOrder::Kind::kCancel:
+        action = "job.cancel";
+        stop_or_end(*job);
+        ++count;
+        break;
+      case JobOrder::Kind::kRequeue:
+        action = "job.requeue";
+        if (job->record.state != JobState::kRunning) {
+          refusal = Refusal{409, "not_running", fmt::format("job {} does not run", number)};
+          break;
+        }
+        job->record.stopping = job->record.requeueing = true;
+        mark(*job);
+        turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+        ++count;
+        break;
+      case JobOrder::Kind::kHold:
+        action = "job.hold";
+        if (job->record.state == JobState::kRunning) {
+          refusal = Refusal{409, "running", fmt::format("job {} runs already; it can be requeued", number)};
+          break;
+        }
+        if (job->record.state == JobState::kHeld) break;
+        withdraw(*job);
+        job->record.state = JobState::kHeld;
+        mark(*job);
+        ++count;
+        break;
+      case JobOrder::Kind::kRelease:
+        action = "job.release";
+        if (job->record.state != JobState::kHeld) {
+          refusal = Refusal{409, "not_held", fmt::format("job {} is not held", number)};
+          break;
+        }
+        job->record.state = JobState::kBlocked;
+        ready_.insert(number);
+        mark(*job);
+        ++count;
+        break;
+    }
+  }
+  if (count == 0 && refusal) return refused(command, std::move(*refusal));
+  audit(command.actor, std::string(action),
+        what.index ? fmt::format("{}_{}", what.number, *what.index) : fmt::format("{}", what.number),
+        count == 1 ? "" : fmt::format("{} tasks", count), tenant);
+  return done(command, what.number, count);
+}
+
+Reply Controller::order_node(const Command& command, const NodeOrder& what) {
+  const NodeId node = book_.node(what.node);
+  if (!node.valid())
+    return refused(command, {404, "unknown_node", fmt::format("there is no node {}", what.node)});
+  NodeRecord& mark =
+      book_.marks.try_emplace(what.node, NodeRecord{what.node, false, false, "", "", Instant{}})
+          .first->second;
+  if (mark.closed != what.close)
+    apply(what.close ? sched::Event::node_closed(node) : sched::Event::node_reopened(node));
+  mark.closed = what.close;
+  mark.reason = what.reason;
+  mark.by = command.actor.user;
+  mark.since = book_.now;
+  turn_.changes.nodes.push_back(mark);
+  if (!mark.closed && !mark.down) book_.marks.erase(what.node);
+  audit(command.actor, what.close ? "node.drain" : "node.resume", what.node, what.reason, TenantTree::root());
+  return done(command);
+}
+
+Reply Controller::order_tenant(const Command& command, const TenantOrder& what) {
+  TenantId id = book_.tenant(what.path);
+  const bool exists = id.valid();
+  if (exists && what.create)
+    return refused(command, {409, "tenant_exists", fmt::format("tenant {} exists already", what.path)});
+  if (!exists && !what.create)
+    return refused(command, {404, "unknown_tenant", fmt::format("there is no tenant {}", what.path)});
+  if (!exists) {
+    const std::size_t slash = what.path.rfind('/');
+    const std::string above = slash == std::string::npos ? "" : what.path.substr(0, slash);
+    const TenantId parent = book_.tenant(above);
+    if (!parent.valid())
+      return refused(command,
+                     {404, "unknown_tenant", fmt::format("there is no tenant {}; make it first", above)});
+    if (book_.core->state().pending.fair_share().depth(parent) >= sched::FairShare::kMostDepth)
+      return refused(command, {422, "too_deep", "the tenant tree is too deep"});
+    TenantRecord record;
+    record.id = TenantId{static_cast<std::uint32_t>(book_.tenants.size())};
+    record.parent = parent;
+    record.name = slash == std::string::npos ? what.path : what.path.substr(slash + 1);
+    record.weight = what.weight.value_or(1);
+    record.created = book_.now;
+    id = book_.add_tenant(record);
+    apply(sched::Event::tenant_added(parent, record.weight));
+  }
+  LiveTenant& tenant = book_.tenants[id.value()];
+  TenantRecord& record = tenant.record;
+  std::string detail;
+  const auto set = [&](std::string_view what_it_is, auto& field, const auto& value) {
+    if (!value || field == *value) return;
+    detail += fmt::format("{}{}: {} -> {}", detail.empty() ? "" : ", ", what_it_is, field, *value);
+    field = *value;
+  };
+  if (exists && what.weight && *what.weight != record.weight)
+    apply(sched::Event::tenant_weight(id, *what.weight));
+  set("weight", record.weight, what.weight);
+  set("kind", record.kind, what.kind);
+  set("home", record.home, what.home);
+  set("unix_user", record.unix_user, what.unix_user);
+  set("price_plan", record.price_plan, what.price_plan);
+  set("gpu limit (thousandths)", record.limits.gpu_milli, what.gpu_milli);
+  set("job limit", record.limits.jobs, what.jobs);
+  room_ = room_ || what.gpu_milli.has_value();
+  turn_.changes.tenants.push_back(record);
+  audit(command.actor, exists ? "tenant.change" : "tenant.add", what.path, detail, id);
+  return done(command);
+}
+
+Reply Controller::order_token(const Command& command, const TokenOrder& what) {
+  if (what.add) {
+    TokenRecord token = *what.add;
+    if (token.tenant.value() >= book_.tenants.size())
+      return refused(command, {404, "unknown_tenant", "there is no such tenant"});
+    if (book_.tokens.contains(token.id))
+      return refused(command, {409, "token_exists", "there is a token of that id"});
+    token.created = book_.now;
+    turn_.changes.tokens.push_back(token);
+    audit(command.actor, "token.add", token.id,
+          fmt::format("{} of {} for {}", name_of(token.role), token.user, book_.path(token.tenant)),
+          token.tenant);
+    book_.tokens.emplace(token.id, std::move(token));
+  }
+  if (!what.revoke.empty()) {
+    const auto at = book_.tokens.find(what.revoke);
+    if (at == book_.tokens.end() || !book_.is_within(at->second.tenant, command.actor.tenant))
+      return refused(command, {404, "unknown_token", fmt::format("there is no token {}", what.revoke)});
+    at->second.revoked = true;
+    turn_.changes.tokens.push_back(at->second);
+    audit(command.actor, "token.revoke", what.revoke, at->second.label, at->second.tenant);
+  }
+  return done(command);
+}
+
+void Controller::carry_out(const sched::Plan& plan) {
+  for (const JobId core_id : plan.interrupted) {
+    // Its nodes failed though nobody said so before: the core has put it back in line already.
+    LiveJob* job = book_.job_of(core_id);
+    GW_CHECK(job != nullptr && job->attempt);
+    Report report;
+    report.id = job->attempt->id;
+    report.ended = true;
+    report.started = job->attempt->started;
+    report.ended_at = book_.now;
+    report.end = AttemptEnd::kLost;
+    turn_.orders.stops.emplace_back(report.id, StopKind::kRequeue);
+    close_attempt(*job, report);
+    count_running(*job, -1);
+    job->record.state = JobState::kWaiting;
+    mark(*job);
+  }
+  for (const sched::Plan::Rejection& rejection : plan.rejections) {
+    LiveJob* job = book_.job_of(rejection.job);
+    GW_CHECK(job != nullptr);
+    leave(*job);
+    end_job(*job, Outcome::kNever, std::string(sched::reason_text(rejection.reason)));
+  }
+  for (const sched::Plan::Start& start : plan.starts) {
+    LiveJob* job = book_.job_of(start.job);
+    GW_CHECK(job != nullptr);
+    start_attempt(*job, start);
+  }
+}
+
+/// Looks at some waiting jobs, one after the other over the turns, and keeps what has changed.
+void Controller::sample_reasons() {
+  const std::size_t most_steps = std::size_t{8} * options_.reasons_per_turn;
+  std::uint32_t looked = 0;
+  auto at = book_.jobs.lower_bound(reason_cursor_);
+  for (std::size_t step = 0; step < most_steps && looked < options_.reasons_per_turn; ++step, ++at) {
+    if (at == book_.jobs.end()) {
+      at = book_.jobs.begin();
+      if (at == book_.jobs.end()) break;
+    }
+    reason_cursor_ = at->first + 1;
+    LiveJob& job = at->second;
+    if (job.record.state != JobState::kWaiting) continue;
+    ++looked;
+    const sched::Reason reason = book_.core->binding_reason(job.record.core);
+    if (reason == job.reason) continue;
+    job.reason = reason;
+    job.reason_since = book_.now;
+    turn_.changes.reasons.push_back({job.record.number, book_.now, std::string(sched::reason_name(reason))});
+  }
+}
+
+void Controller::keep_snapshot_if_due() {
+  const std::uint64_t due =
+      std::max<std::uint64_t>(options_.snapshot_events, book_.core->state().jobs.size());
+  if (turn_.changes.snapshot || (!snapshot_wanted_ && events_since_snapshot_ < due)) return;
+  if (std::exchange(snapshot_wanted_, false) && events_since_snapshot_ == 0) return;  // There is one.
+  events_since_snapshot_ = 0;
+  turn_.changes.snapshot = snapshot_row(true);
+}
+
+/// The states of all jobs that the turn has touched, as they are at its end.
+void Controller::collect_changes() {
+  std::sort(touched_.begin(), touched_.end());
+  for (const std::uint64_t number : touched_) {
+    LiveJob* job = book_.job(number);
+    if (job == nullptr) continue;  // It has ended: below.
+    (job->is_new ? turn_.changes.new_jobs : turn_.changes.changed_jobs).push_back(job->record);
+    job->is_new = job->is_changed = false;
+  }
+  touched_.clear();
+  for (JobRecord& record : ended_) turn_.changes.changed_jobs.push_back(std::move(record));
+  ended_.clear();
+  if (!ended_new_.empty()) {
+    for (JobRecord& record : ended_new_) turn_.changes.new_jobs.push_back(std::move(record));
+    ended_new_.clear();
+    std::sort(turn_.changes.new_jobs.begin(), turn_.changes.new_jobs.end(),
+              [](const JobRecord& a, const JobRecord& b) { return a.number < b.number; });
+  }
+}
+
+}  // namespace gw::live

@@ -1,0 +1,168 @@
+// Controller: the live factory's state machine. Commands, reports and the time go in; what to keep, what to
+// answer and what the engine shall do come out. It has no clock, no threads and no files: equal inputs give
+// equal turns, in operation and in simulation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "live/book.h"
+#include "live/commands.h"
+#include "live/engine.h"
+#include "live/prices.h"
+#include "live/store.h"
+#include "model/policy.h"
+
+namespace gw::live {
+
+struct ControllerOptions {
+  Fleet fleet;
+  PolicyConfig policy;
+  Prices prices;
+  Nanoseconds default_limit = hours(24);
+  /// A job that was lost so often is given up.
+  std::uint32_t most_attempts = 10;
+  /// A snapshot of the core is kept when so many events, or as many as it has jobs, have passed since.
+  std::uint64_t snapshot_events = 20'000;
+  /// Waiting jobs whose reason is looked at in each turn.
+  std::uint32_t reasons_per_turn = 8;
+};
+
+/// What the engine is to do once a turn has been kept.
+struct Orders {
+  struct Start {
+    Launch launch;  ///< `spec` is still to be read from `text`.
+    std::shared_ptr<const std::string> text;
+  };
+  std::vector<Start> starts;
+  std::vector<std::pair<AttemptId, StopKind>> stops;  ///< After the starts.
+  std::vector<AttemptId> forgets;
+
+  [[nodiscard]] bool empty() const { return starts.empty() && stops.empty() && forgets.empty(); }
+};
+
+struct Turn {
+  Changes changes;
+  std::vector<Reply> replies;  ///< One for each command, in order; to be sent once `changes` are kept.
+  Orders orders;
+  bool again = false;  ///< Another turn is due at once.
+};
+
+class Controller {
+ public:
+  /// `store` is asked about jobs and keys that are not in memory; writing it is the caller's.
+  Controller(ControllerOptions options, Store& store);
+
+  /// Rebuilds everything from what was kept; a new store begins at `unix_now_ns`. Gives notes for the log
+  /// (decisions of another version taken over, a changed fleet); what it changed itself is in the next turn's
+  /// changes. The attempts that should be running are in `expected`.
+  Result<std::vector<std::string>> load(std::int64_t unix_now_ns, std::vector<Orders::Start>& expected);
+
+  /// One turn. `now` never goes back (an earlier one counts as the last).
+  Turn turn(Instant now, std::vector<Command> commands, std::span<const Report> reports,
+            std::span<const NodeReport> nodes);
+
+  /// The next turn keeps a snapshot of the core: the last one before an end, so that another version can go
+  /// on.
+  void want_snapshot() { snapshot_wanted_ = true; }
+
+  /// When a turn is due though nothing has come in; Instant::max() if none is.
+  [[nodiscard]] Instant next_due() const;
+
+  [[nodiscard]] const Book& book() const { return book_; }
+  [[nodiscard]] const ControllerOptions& options() const { return options_; }
+
+  /// Recounts what is counted; empty if all holds (tests, simulation).
+  [[nodiscard]] std::string check() const;
+
+ private:
+  // controller.cc
+  Reply obey(const Command& command);
+  Reply submit(const Command& command, const Submit& what);
+  Reply order_jobs(const Command& command, const JobOrder& what);
+  Reply order_node(const Command& command, const NodeOrder& what);
+  Reply order_tenant(const Command& command, const TenantOrder& what);
+  Reply order_token(const Command& command, const TokenOrder& what);
+  std::optional<Refusal> check_dependencies(const Actor& actor, const JobSpec& spec);
+  void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
+  void carry_out(const sched::Plan& plan);
+  void sample_reasons();
+  void collect_changes();
+  void keep_snapshot_if_due();
+
+  // controller_jobs.cc
+  void apply(const sched::Event& event);
+  void mark(LiveJob& job);
+  /// Hands over what nothing keeps back any more.
+  void settle();
+  BlockReason blocked_by(LiveJob& job);
+  void block(LiveJob& job, BlockReason reason);
+  void unblock(LiveJob& job);
+  void enter(LiveJob& job);
+  void leave(LiveJob& job);
+  void depend(LiveJob& job, const std::vector<Dependency>& dependencies);
+  [[nodiscard]] std::optional<bool> holds(const Dependency& dependency, const Outcome* ended);
+  void tell_dependents(std::uint64_t number, const Outcome* ended);
+  void end_job(LiveJob& job, Outcome outcome, std::string note);
+  void start_attempt(LiveJob& job, const sched::Plan::Start& start);
+  void close_attempt(LiveJob& job, const Report& report);
+  void hear(const Report& report);
+  void hear(const NodeReport& report);
+  void stop_or_end(LiveJob& job);
+  void withdraw(LiveJob& job);
+  void requeue(LiveJob& job, std::string note);
+  Orders::Start start_order(const LiveJob& job) const;
+  void transfer(const LiveJob& job, const AttemptRecord& attempt);
+  [[nodiscard]] Joules energy_of(const LiveJob& job, const AttemptRecord& attempt,
+                                 std::int64_t milliseconds) const;
+  void count_job(const LiveJob& job, int sign);
+  void count_core(const LiveJob& job, int sign);
+  void count_running(const LiveJob& job, int sign);
+
+  // controller_load.cc
+  void begin_anew(std::int64_t unix_now_ns);
+  Result<void> load_core(const Loaded& loaded, std::vector<std::string>& notes);
+  Result<void> replay(const SnapshotRow& snapshot, std::uint64_t adopt_from, std::uint64_t& differs);
+  Result<void> load_jobs(Loaded& loaded);
+  Result<void> load_job(JobRecord& record);
+  void link_dependencies();
+  /// To the fleet and policy of the options, where they are others than those of the store.
+  sched::Core::Moved move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes);
+  void settle_moved(const sched::Core::Moved& moved);
+  [[nodiscard]] SnapshotRow snapshot_row(bool follows) const;
+
+  ControllerOptions options_;
+  Store& store_;
+  Book book_;
+  std::string header_;  ///< Bytes of the journal header of fleet and policy.
+
+  std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.
+  std::vector<std::uint64_t> doomed_;  ///< A job that they depend on has ended in the wrong way.
+  std::set<TenantId> limited_;  ///< Tenants with jobs that limits keep back; looked at when something left.
+  bool room_ = false;           ///< Something has left the core since.
+  std::set<std::pair<Instant, std::uint64_t>> begins_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
+  std::uint64_t events_since_snapshot_ = 0;
+  bool snapshot_wanted_ = false;
+  std::uint64_t audit_sequence_ = 0;
+  std::uint64_t transfer_sequence_ = 0;
+  std::uint64_t reason_cursor_ = 0;
+
+  // Of the turn that is being made.
+  Turn turn_;
+  ByteWriter events_;
+  std::uint32_t event_count_ = 0;
+  std::vector<std::uint64_t> touched_;  ///< Jobs that are new or changed.
+  std::vector<JobRecord> ended_;        ///< In this turn; out of the book already.
+  std::vector<JobRecord> ended_new_;    ///< The same, of those that the store has never seen.
+  bool deciding_ = false;               ///< The plan has been made: events belong to the next turn.
+};
+
+}  // namespace gw::live

@@ -1,0 +1,619 @@
+// The life of a job: what keeps it back, its way into the core, its attempts, its end.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "live/controller.h"
+#include "sched/codec.h"
+
+namespace gw::live {
+namespace {
+
+bool holds_for(DependencyKind kind, Outcome outcome) {
+  switch (kind) {
+    case DependencyKind::kAfterOk:
+      return outcome == Outcome::kCompleted;
+    case DependencyKind::kAfterNotOk:
+      return outcome != Outcome::kCompleted;
+    case DependencyKind::kAfterAny:
+    case DependencyKind::kAfterStart:
+      return true;
+  }
+  return false;
+}
+
+Outcome outcome_of(const Report& report) {
+  switch (report.end) {
+    case AttemptEnd::kExited:
+      return report.exit_code == 0 ? Outcome::kCompleted : Outcome::kFailed;
+    case AttemptEnd::kSignalled:
+      return Outcome::kFailed;
+    case AttemptEnd::kTimeLimit:
+      return Outcome::kTimeLimit;
+    case AttemptEnd::kStopped:
+      return Outcome::kCancelled;
+    case AttemptEnd::kOutOfMemory:
+      return Outcome::kOutOfMemory;
+    case AttemptEnd::kLaunchFailed:
+      return Outcome::kLaunchFailed;
+    case AttemptEnd::kLost:
+      return Outcome::kLost;
+  }
+  return Outcome::kFailed;
+}
+
+/// Names of nodes as one short text.
+std::string place_text(const std::vector<std::string>& nodes) {
+  constexpr std::size_t kShown = 4;
+  std::string text;
+  for (std::size_t index = 0; index < nodes.size() && index < kShown; ++index)
+    text += (index == 0 ? "" : ",") + nodes[index];
+  if (nodes.size() > kShown) text += fmt::format(",+{}", nodes.size() - kShown);
+  return text;
+}
+
+}  // namespace
+
+void Controller::apply(const sched::Event& event) {
+  GW_CHECK(!deciding_);
+  sched::encode(events_, event);
+  ++event_count_;
+  book_.core->apply(event, book_.now);
+}
+
+void Controller::mark(LiveJob& job) {
+  if (job.is_changed) return;
+  job.is_changed = true;
+  touched_.push_back(job.record.number);
+}
+
+void Controller::count_job(const LiveJob& job, int sign) {
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent)
+    book_.tenants[at.value()].jobs += static_cast<std::uint32_t>(sign);
+}
+
+void Controller::count_core(const LiveJob& job, int sign) {
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent)
+    book_.tenants[at.value()].gpu_milli += sign * job.record.gpu_milli;
+}
+
+void Controller::count_running(const LiveJob& job, int sign) {
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    book_.tenants[at.value()].running += static_cast<std::uint32_t>(sign);
+    book_.tenants[at.value()].running_milli += sign * job.record.gpu_milli;
+  }
+}
+
+void Controller::settle() {
+  for (;;) {
+    while (!doomed_.empty()) {
+      LiveJob* job = book_.job(doomed_.back());
+      doomed_.pop_back();
+      if (job == nullptr || (job->record.state != JobState::kBlocked && job->record.state != JobState::kHeld))
+        continue;
+      unblock(*job);
+      end_job(*job, Outcome::kDependency, "a job that it depends on has ended in another way than asked for");
+    }
+    if (room_) {
+      room_ = false;
+      for (const TenantId tenant : limited_) ready_.insert(*book_.tenants[tenant.value()].blocked.begin());
+    }
+    if (ready_.empty()) {
+      if (doomed_.empty()) return;
+      continue;
+    }
+    const std::uint64_t number = *ready_.begin();
+    ready_.erase(ready_.begin());
+    LiveJob* job = book_.job(number);
+    if (job == nullptr || job->record.state != JobState::kBlocked) continue;
+    unblock(*job);
+    const BlockReason reason = blocked_by(*job);
+    if (reason != BlockReason::kNone) {
+      block(*job, reason);
+      continue;
+    }
+    enter(*job);
+    // Whoever stood behind it may now be first.
+    const std::set<std::uint64_t>& behind = book_.tenants[job->record.tenant.value()].blocked;
+    if (!behind.empty()) ready_.insert(*behind.begin());
+    if (job->record.array_job != 0) {
+      const LiveArray& array = book_.arrays[job->record.array_job];
+      if (!array.blocked.empty()) ready_.insert(*array.blocked.begin());
+    }
+  }
+}
+
+BlockReason Controller::blocked_by(LiveJob& job) {
+  if (job.begin > book_.now) return BlockReason::kBegin;
+  if (!job.dependencies.empty()) return BlockReason::kDependency;
+  if (job.record.array_job != 0) {
+    const LiveArray& array = book_.arrays[job.record.array_job];
+    if (array.most_running != 0 && array.in_core >= array.most_running) return BlockReason::kArrayLimit;
+  }
+  const std::set<std::uint64_t>& before = book_.tenants[job.record.tenant.value()].blocked;
+  if (!before.empty() && *before.begin() < job.record.number) return BlockReason::kTenantLimit;
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    const LiveTenant& tenant = book_.tenants[at.value()];
+    if (tenant.record.limits.gpu_milli > 0 &&
+        tenant.gpu_milli + job.record.gpu_milli > tenant.record.limits.gpu_milli)
+      return BlockReason::kTenantLimit;
+  }
+  return BlockReason::kNone;
+}
+
+void Controller::block(LiveJob& job, BlockReason reason) {
+  const std::uint64_t number = job.record.number;
+  job.blocked = reason;
+  switch (reason) {
+    case BlockReason::kBegin:
+      begins_.emplace(job.begin, number);
+      break;
+    case BlockReason::kArrayLimit:
+      book_.arrays[job.record.array_job].blocked.insert(number);
+      break;
+    case BlockReason::kTenantLimit:
+      book_.tenants[job.record.tenant.value()].blocked.insert(number);
+      limited_.insert(job.record.tenant);
+      break;
+    case BlockReason::kDependency:
+    case BlockReason::kNone:
+      break;
+  }
+  job.reason_since = book_.now;
+  turn_.changes.reasons.push_back({number, book_.now, std::string(name_of(reason))});
+}
+
+void Controller::unblock(LiveJob& job) {
+  const std::uint64_t number = job.record.number;
+  switch (job.blocked) {
+    case BlockReason::kBegin:
+      begins_.erase({job.begin, number});
+      break;
+    case BlockReason::kArrayLimit:
+      book_.arrays[job.record.array_job].blocked.erase(number);
+      break;
+    case BlockReason::kTenantLimit: {
+      std::set<std::uint64_t>& blocked = book_.tenants[job.record.tenant.value()].blocked;
+      blocked.erase(number);
+      if (blocked.empty()) limited_.erase(job.record.tenant);
+      break;
+    }
+    case BlockReason::kDependency:
+    case BlockReason::kNone:
+      break;
+  }
+  job.blocked = BlockReason::kNone;
+}
+
+void Controller::enter(LiveJob& job) {
+  job.record.core = JobId{book_.core->state().next_job};
+  job.record.state = JobState::kWaiting;
+  job.reason = sched::Reason::kNone;
+  job.reason_since = book_.now;
+  book_.by_core.emplace(job.record.core.value(), job.record.number);
+  count_core(job, +1);
+  if (job.record.array_job != 0) ++book_.arrays[job.record.array_job].in_core;
+  apply(sched::Event::job_submitted(job.record.core, job.request));
+  mark(job);
+}
+
+/// It is in the core no more; the event that says so is the caller's.
+void Controller::leave(LiveJob& job) {
+  book_.by_core.erase(job.record.core.value());
+  count_core(job, -1);
+  if (job.record.array_job != 0) {
+    LiveArray& array = book_.arrays[job.record.array_job];
+    --array.in_core;
+    if (!array.blocked.empty()) ready_.insert(*array.blocked.begin());
+  }
+  room_ = room_ || !limited_.empty();
+}
+
+/// Whether a dependency is met (true), can be met no more (false), or not yet decided. `ended`: how the job
+/// that it names has just ended.
+std::optional<bool> Controller::holds(const Dependency& dependency, const Outcome* ended) {
+  if (const auto at = book_.arrays.find(dependency.job); at != book_.arrays.end()) {
+    const LiveArray& array = at->second;
+    if (dependency.kind == DependencyKind::kAfterStart)
+      return array.unstarted == 0 ? std::optional(true) : std::nullopt;
+    if (dependency.kind == DependencyKind::kAfterOk && array.bad > 0) return false;
+    if (array.tasks > 0) return std::nullopt;
+    return dependency.kind != DependencyKind::kAfterNotOk || array.bad > 0;
+  }
+  if (ended != nullptr) return holds_for(dependency.kind, *ended);
+  if (const LiveJob* job = book_.job(dependency.job)) {
+    if (dependency.kind == DependencyKind::kAfterStart && job->record.state == JobState::kRunning)
+      return true;
+    return std::nullopt;
+  }
+  for (const std::vector<JobRecord>* list : {&ended_, &ended_new_}) {
+    for (const JobRecord& job : *list) {
+      if (job.number == dependency.job) return holds_for(dependency.kind, job.outcome);
+    }
+  }
+  const Result<std::optional<EndedJob>> job = store_.ended_job(dependency.job);
+  if (!job || !*job) return false;  // It was there when it was asked for.
+  if ((*job)->array_job == dependency.job) {
+    const Result<Store::EndedTasks> tasks = store_.ended_tasks(dependency.job);
+    if (!tasks) return false;
+    const Outcome all = tasks->bad == 0 ? Outcome::kCompleted : Outcome::kFailed;
+    return holds_for(dependency.kind, all);
+  }
+  return holds_for(dependency.kind, (*job)->outcome);
+}
+
+void Controller::depend(LiveJob& job, const std::vector<Dependency>& dependencies) {
+  std::uint32_t impossible = 0;
+  bool met = false;
+  for (const Dependency& dependency : dependencies) {
+    const std::optional<bool> already = holds(dependency, nullptr);
+    if (already && *already) {
+      met = true;
+      continue;
+    }
+    impossible += already.has_value();
+    job.dependencies.push_back(dependency);
+    if (!already) dependents_[dependency.job].push_back(job.record.number);
+  }
+  job.impossible = impossible;
+  if (job.any_dependency && met) job.dependencies.clear();
+  if (job.any_dependency ? !job.dependencies.empty() && impossible == job.dependencies.size()
+                         : impossible > 0)
+    doomed_.push_back(job.record.number);
+}
+
+/// The job (or array) has started, or ended as `ended` says.
+void Controller::tell_dependents(std::uint64_t number, const Outcome* ended) {
+  const auto found = dependents_.find(number);
+  if (found == dependents_.end()) return;
+  std::vector<std::uint64_t> still;
+  for (const std::uint64_t each : found->second) {
+    LiveJob* job = book_.job(each);
+    if (job == nullptr) continue;
+    bool open = false;
+    for (std::size_t index = 0; index < job->dependencies.size();) {
+      const Dependency dependency = job->dependencies[index];
+      const std::optional<bool> now = dependency.job == number ? holds(dependency, ended) : std::nullopt;
+      if (now && *now) {
+        if (job->any_dependency) {
+          job->dependencies.clear();
+          open = false;
+          break;
+        }
+        job->dependencies.erase(job->dependencies.begin() + static_cast<std::ptrdiff_t>(index));
+        continue;
+      }
+      if (now) {
+        ++job->impossible;
+      } else if (dependency.job == number) {
+        open = true;
+      }
+      ++index;
+    }
+    if (open) still.push_back(each);
+    if (job->dependencies.empty()) {
+      if (job->record.state == JobState::kBlocked) ready_.insert(each);
+    } else if (job->any_dependency ? job->impossible >= job->dependencies.size() : job->impossible > 0) {
+      doomed_.push_back(each);
+    }
+  }
+  if (still.empty()) {
+    dependents_.erase(number);
+  } else {
+    dependents_[number] = std::move(still);
+  }
+}
+
+/// It is out of the core and has no attempt that runs.
+void Controller::end_job(LiveJob& job, Outcome outcome, std::string note) {
+  JobRecord& record = job.record;
+  record.state = JobState::kEnded;
+  record.outcome = outcome;
+  record.ended = book_.now;
+  record.stopping = record.requeueing = false;
+  if (!note.empty()) record.note = std::move(note);
+  count_job(job, -1);
+  const std::uint64_t number = record.number;
+  const std::uint64_t array_job = record.array_job;
+  const bool started = record.attempt > 0;
+  (job.is_new ? ended_new_ : ended_).push_back(std::move(record));
+  book_.jobs.erase(number);
+  ready_.erase(number);
+  tell_dependents(number, &outcome);
+  if (array_job == 0) return;
+  LiveArray& array = book_.arrays[array_job];
+  --array.tasks;
+  if (!started) --array.unstarted;
+  array.bad += outcome != Outcome::kCompleted;
+  tell_dependents(array_job, nullptr);
+  if (array.tasks == 0) book_.arrays.erase(array_job);
+}
+
+void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
+  const sched::Job& core_job = *book_.core->job(start.job);
+  JobRecord& record = job.record;
+  if (record.attempt == 0 && record.array_job != 0) --book_.arrays[record.array_job].unstarted;
+  AttemptRecord attempt;
+  attempt.id = {record.number, ++record.attempt};
+  attempt.core = start.job;
+  attempt.tenant = record.tenant;
+  ByteWriter bytes;
+  sched::encode(bytes, start.placement);
+  attempt.placement = bytes.take();
+  std::vector<std::string> names;
+  book_.for_each_node(core_job, [&](NodeId node, std::uint64_t) {
+    if (names.size() <= 8) names.push_back(book_.node_name(node));
+  });
+  std::uint32_t nodes = 0;
+  for (const sched::Piece& piece : start.placement.pieces) nodes += piece.count;
+  names.resize(std::max<std::size_t>(names.size(), nodes));
+  attempt.place = place_text(names);
+  const std::uint32_t gpu_type = book_.core->state().pools[start.placement.pool]->gpu_type();
+  if (record.gpu_milli > 0 && gpu_type != NodeType::kNoGpu)
+    attempt.gpu_type = book_.fleet.gpu_types[gpu_type].name;
+  attempt.gpu_milli = record.gpu_milli;
+  attempt.cpu_milli = record.cpu_milli;
+  attempt.decided = attempt.started = book_.now;
+  record.state = JobState::kRunning;
+  record.started = book_.now;
+  record.place = attempt.place;
+  record.note.clear();
+  turn_.changes.new_attempts.push_back(attempt);
+  job.attempt = std::move(attempt);
+  if (job.reason != sched::Reason::kNone) job.reason_since = book_.now;
+  job.reason = sched::Reason::kNone;
+  count_running(job, +1);
+  turn_.orders.starts.push_back(start_order(job));
+  mark(job);
+  tell_dependents(record.number, nullptr);
+  if (record.array_job != 0) tell_dependents(record.array_job, nullptr);
+}
+
+Orders::Start Controller::start_order(const LiveJob& job) const {
+  const JobRecord& record = job.record;
+  const sched::Job& core_job = *book_.core->job(record.core);
+  const Shape& shape = job.request.shape;
+  Orders::Start order;
+  order.text = record.spec;
+  Launch& launch = order.launch;
+  launch.id = job.attempt->id;
+  book_.for_each_node(core_job, [&](NodeId node, std::uint64_t gpu_mask) {
+    const sched::Pool::Side side =
+        sched::Pool::side_on_node(shape, static_cast<std::uint32_t>(std::popcount(gpu_mask)));
+    launch.nodes.push_back(
+        {book_.node_name(node), gpu_mask, shape.gpu_milli, side.cpu_milli, side.memory_mib});
+  });
+  if (record.array_job != 0) {
+    launch.array_job = record.array_job;
+    launch.array_index = record.array_index;
+    launch.array_tasks = record.array_tasks;
+  }
+  launch.tenant = book_.path(record.tenant);
+  launch.user = record.user;
+  launch.unix_user = book_.unix_user(record.tenant);
+  launch.gpu_type = job.attempt->gpu_type;
+  launch.limit = record.limit;
+  launch.decided = job.attempt->decided;
+  return order;
+}
+
+void Controller::transfer(const LiveJob& job, const AttemptRecord& attempt) {
+  const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
+  TransferRecord record;
+  record.micro_gpu_s = attempt.gpu_milli * milliseconds;
+  record.micro_core_s = attempt.cpu_milli * milliseconds;
+  if (record.micro_gpu_s == 0 && record.micro_core_s == 0) return;
+  record.sequence = ++transfer_sequence_;
+  record.attempt = attempt.id;
+  record.tenant = attempt.tenant;
+  record.user = job.record.user;
+  record.gpu_type = attempt.gpu_type;
+  record.from = attempt.started;
+  record.to = attempt.ended_at;
+  record.month = month_of(book_.unix_ns(record.to));
+  record.price_plan = book_.price_plan(attempt.tenant);
+  if (const auto plan = options_.prices.find(record.price_plan); plan != options_.prices.end())
+    record.price = plan->second.price(record.gpu_type, record.micro_gpu_s, record.micro_core_s);
+  record.energy = energy_of(job, attempt, milliseconds);
+  turn_.changes.transfers.push_back(std::move(record));
+}
+
+/// Nameplate power of its share of each node, for the time that it held them.
+Joules Controller::energy_of(const LiveJob& job, const AttemptRecord& attempt,
+                             std::int64_t milliseconds) const {
+  ByteReader bytes(attempt.placement);
+  const sched::Placement placement = sched::decode_placement(bytes);
+  if (!bytes.done() || placement.pieces.empty() || placement.pool >= book_.core->state().pools.size())
+    return {};
+  const NodeId first = book_.core->state().fleet_node(placement, placement.pieces.front().node);
+  const NodeType& type = book_.fleet.type_of(first);
+  __extension__ using Wide = __int128;
+  Wide milliwatts = 0;
+  if (job.record.gpu_milli > 0 && type.gpus > 0) {
+    milliwatts = Wide{type.power_max.count()} * job.record.gpu_milli / (std::int64_t{1000} * type.gpus);
+  } else if (type.cpu_milli > 0) {
+    milliwatts = Wide{type.power_max.count()} * job.record.cpu_milli / type.cpu_milli;
+  }
+  return Joules{static_cast<std::int64_t>(milliwatts * milliseconds / 1'000'000)};
+}
+
+void Controller::close_attempt(LiveJob& job, const Report& report) {
+  AttemptRecord attempt = std::move(*job.attempt);
+  job.attempt.reset();
+  attempt.started = std::clamp(report.started, attempt.decided, book_.now);
+  attempt.ended_at = std::clamp(report.ended_at, attempt.started, book_.now);
+  if (report.end == AttemptEnd::kLaunchFailed) attempt.ended_at = attempt.started;
+  attempt.ended = true;
+  attempt.end = report.end;
+  attempt.exit_code = report.exit_code;
+  attempt.signal = report.signal;
+  attempt.note = report.note;
+  attempt.cpu_time = report.cpu_time;
+  attempt.memory_peak = report.memory_peak;
+  attempt.output_bytes = report.output_bytes;
+  attempt.output_lost_bytes = report.output_lost_bytes;
+  transfer(job, attempt);
+  job.record.started = attempt.started;
+  job.record.exit_code = report.exit_code;
+  job.record.signal = report.signal;
+  if (!report.note.empty()) job.record.note = report.note;
+  turn_.orders.forgets.push_back(attempt.id);
+  // One that was started in this very turn is new still.
+  for (AttemptRecord& known : turn_.changes.new_attempts) {
+    if (known.id == attempt.id) {
+      known = std::move(attempt);
+      return;
+    }
+  }
+  std::erase_if(turn_.changes.changed_attempts,
+                [&](const AttemptRecord& known) { return known.id == attempt.id; });
+  turn_.changes.changed_attempts.push_back(std::move(attempt));
+}
+
+void Controller::hear(const Report& report) {
+  LiveJob* job = book_.job(report.id.job);
+  if (job == nullptr || !job->attempt || job->attempt->id != report.id) {
+    // An old story, told again; what still runs must not.
+    if (report.ended) {
+      turn_.orders.forgets.push_back(report.id);
+    } else {
+      turn_.orders.stops.emplace_back(report.id, StopKind::kCancel);
+    }
+    return;
+  }
+  if (!report.ended) {
+    const Instant started = std::clamp(report.started, job->attempt->decided, book_.now);
+    if (job->attempt->started == started) return;
+    job->attempt->started = job->record.started = started;
+    turn_.changes.changed_attempts.push_back(*job->attempt);
+    mark(*job);
+    return;
+  }
+  close_attempt(*job, report);
+  const bool lost = report.end == AttemptEnd::kLost;
+  if (lost && !job->record.stopping && job->record.requeue && job->record.attempt < options_.most_attempts) {
+    requeue(*job, report.note.empty() ? "its machine or supervisor failed" : report.note);
+  } else if (job->record.requeueing && (lost || report.end == AttemptEnd::kStopped)) {
+    requeue(*job, "requeued");
+  } else {
+    apply(sched::Event::job_ended(job->record.core));
+    count_running(*job, -1);
+    leave(*job);
+    const bool cancelled = job->record.stopping && !job->record.requeueing && lost;
+    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), "");
+  }
+}
+
+/// The attempt is over, the job waits again.
+void Controller::requeue(LiveJob& job, std::string note) {
+  apply(sched::Event::job_requeued(job.record.core));
+  count_running(job, -1);
+  job.record.state = JobState::kWaiting;
+  job.record.stopping = job.record.requeueing = false;
+  job.record.note = std::move(note);
+  job.reason_since = book_.now;
+  mark(job);
+}
+
+void Controller::hear(const NodeReport& report) {
+  const NodeId node = book_.node(report.node);
+  if (!node.valid()) return;
+  NodeRecord& mark =
+      book_.marks.try_emplace(report.node, NodeRecord{report.node, false, false, "", "", Instant{}})
+          .first->second;
+  if (mark.down == !report.up) {
+    if (!mark.down && !mark.closed) book_.marks.erase(report.node);
+    return;
+  }
+  mark.down = !report.up;
+  mark.since = book_.now;
+  if (mark.down) mark.reason = report.reason;
+  turn_.changes.nodes.push_back(mark);
+  if (!mark.down) {
+    apply(sched::Event::node_up(node));
+    if (!mark.closed) book_.marks.erase(report.node);
+    return;
+  }
+  // Who runs there is told first: each may end or wait again as it wishes.
+  std::vector<std::uint64_t> hit;
+  for (const auto& [number, job] : book_.jobs) {
+    if (job.record.state != JobState::kRunning) continue;
+    bool there = false;
+    book_.for_each_node(*book_.core->job(job.record.core),
+                        [&](NodeId each, std::uint64_t) { there = there || each == node; });
+    if (there) hit.push_back(number);
+  }
+  for (const std::uint64_t number : hit) {
+    const LiveJob& job = *book_.job(number);
+    Report lost;
+    lost.id = job.attempt->id;
+    lost.ended = true;
+    lost.started = job.attempt->started;
+    lost.ended_at = book_.now;
+    lost.end = AttemptEnd::kLost;
+    lost.note = fmt::format("node {} failed", report.node);
+    turn_.orders.stops.emplace_back(lost.id, StopKind::kRequeue);
+    hear(lost);
+  }
+  apply(sched::Event::node_down(node));
+}
+
+/// Out of the queue or of whatever keeps it back: whoever stood behind it is looked at.
+void Controller::withdraw(LiveJob& job) {
+  unblock(job);
+  room_ = room_ || !limited_.empty();
+  ready_.erase(job.record.number);
+  if (job.record.state != JobState::kWaiting) return;
+  apply(sched::Event::job_cancelled(job.record.core));
+  leave(job);
+}
+
+void Controller::stop_or_end(LiveJob& job) {
+  if (job.record.state == JobState::kRunning) {
+    job.record.stopping = true;
+    job.record.requeueing = false;
+    turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kCancel);
+    mark(job);
+    return;
+  }
+  withdraw(job);
+  end_job(job, Outcome::kCancelled, "");
+}
+
+std::string Controller::check() const {
+  std::string problem = book_.core->check();
+  if (!problem.empty()) return problem;
+  std::vector<LiveTenant> count(book_.tenants.size());
+  std::size_t waiting = 0, running = 0;
+  for (const auto& [number, job] : book_.jobs) {
+    const JobRecord& record = job.record;
+    const bool in_core = record.state == JobState::kWaiting || record.state == JobState::kRunning;
+    waiting += record.state == JobState::kWaiting;
+    running += record.state == JobState::kRunning;
+    const sched::Job* core_job = in_core ? book_.core->job(record.core) : nullptr;
+    if (in_core && (core_job == nullptr || core_job->running != (record.state == JobState::kRunning)))
+      return fmt::format("job {} is {} here and otherwise in the core", number, name_of(record.state));
+    if (job.attempt.has_value() != (record.state == JobState::kRunning))
+      return fmt::format("job {} is {} with{} an attempt", number, name_of(record.state),
+                         job.attempt ? "" : "out");
+    if (record.state == JobState::kEnded) return fmt::format("job {} has ended and is still here", number);
+    for (TenantId at = record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+      LiveTenant& tenant = count[at.value()];
+      ++tenant.jobs;
+      if (in_core) tenant.gpu_milli += record.gpu_milli;
+      if (record.state == JobState::kRunning) tenant.running_milli += record.gpu_milli, ++tenant.running;
+    }
+  }
+  for (std::size_t index = 0; index < count.size(); ++index) {
+    const LiveTenant& tenant = book_.tenants[index];
+    if (tenant.jobs != count[index].jobs || tenant.gpu_milli != count[index].gpu_milli ||
+        tenant.running_milli != count[index].running_milli || tenant.running != count[index].running)
+      return fmt::format("tenant {} is miscounted", tenant.path);
+  }
+  if (book_.core->state().jobs.size() != waiting + running) return "the core has other jobs than the book";
+  if (book_.by_core.size() != waiting + running) return "a core id leads nowhere";
+  return {};
+}
+
+}  // namespace gw::live

@@ -1,0 +1,126 @@
+// Turns and what surrounds them.
+#include "live/loop.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "spec/job_json.h"
+
+namespace gw::live {
+namespace {
+
+/// Reads the job's own words; false with a report if they cannot be read (they were, when it was submitted).
+bool complete(Orders::Start& start, std::vector<Report>& reports, Instant now) {
+  spec::Checked<JobSpec> spec = start.text != nullptr ? spec::parse_job_json(*start.text)
+                                                      : std::unexpected(std::vector<spec::Diagnostic>{});
+  if (!spec) {
+    Report report;
+    report.id = start.launch.id;
+    report.ended = true;
+    report.started = report.ended_at = now;
+    report.end = AttemptEnd::kLaunchFailed;
+    report.note = "its description cannot be read: " + spec::diagnostics_text(spec.error());
+    reports.push_back(std::move(report));
+    return false;
+  }
+  if (spec->array) {
+    Launch& launch = start.launch;
+    launch.array_first = ~0U;
+    for (const ArrayRange& range : spec->array->ranges) {
+      launch.array_first = std::min(launch.array_first, range.first);
+      launch.array_last =
+          std::max(launch.array_last, range.last - (range.last - range.first) % std::max(1U, range.step));
+    }
+  }
+  start.launch.spec = std::make_shared<const JobSpec>(std::move(*spec));
+  return true;
+}
+
+}  // namespace
+
+Loop::Loop(Controller& controller, Store& store, Engine& engine, UnixClock clock, LoopHooks hooks)
+    : controller_(controller),
+      store_(store),
+      engine_(engine),
+      clock_(std::move(clock)),
+      hooks_(std::move(hooks)) {}
+
+Result<std::vector<std::string>> Loop::open() {
+  std::vector<Orders::Start> starts;
+  Result<std::vector<std::string>> notes = [&] {
+    const std::unique_lock lock(mutex_);
+    return controller_.load(clock_(), starts);
+  }();
+  if (!notes) return notes;
+  reports_.clear();
+  nodes_.clear();
+  std::vector<Launch> expected;
+  for (Orders::Start& start : starts) {
+    if (complete(start, reports_, now())) expected.push_back(std::move(start.launch));
+  }
+  engine_.recover(std::move(expected));
+  healthy_ = true;
+  again_ = true;
+  return notes;
+}
+
+Instant Loop::now() const { return Instant{clock_() - controller_.book().origin_unix_ns}; }
+
+Instant Loop::next_due() const {
+  const std::optional<Instant> engine = engine_.next_due();
+  return std::min(controller_.next_due(), engine.value_or(Instant::max()));
+}
+
+Result<void> Loop::step(std::vector<Command> commands) {
+  if (!healthy_) {
+    const Result<std::vector<std::string>> opened = open();
+    if (!opened) {
+      for (const Command& command : commands) {
+        if (hooks_.answer) hooks_.answer({command.ticket, Refusal{503, "store", opened.error().message}});
+      }
+      return std::unexpected(opened.error());
+    }
+  }
+  engine_.take(reports_, nodes_);
+  Turn turn;
+  {
+    const std::unique_lock lock(mutex_);
+    turn = controller_.turn(now(), std::move(commands), reports_, nodes_);
+  }
+  reports_.clear();
+  nodes_.clear();
+  again_ = turn.again;
+  point("turn.decided");
+  if (!turn.changes.empty()) {
+    if (Result<void> kept = store_.commit(turn.changes); !kept) {
+      healthy_ = false;
+      for (const Reply& reply : turn.replies) {
+        if (hooks_.answer) hooks_.answer({reply.ticket, Refusal{503, "store", kept.error().message}});
+      }
+      return kept;
+    }
+  }
+  point("turn.kept");
+  for (Reply& reply : turn.replies) {
+    if (hooks_.answer) hooks_.answer(std::move(reply));
+  }
+  if (hooks_.kept) hooks_.kept(turn.changes);
+  point("turn.answered");
+  carry_out(turn.orders);
+  point("turn.done");
+  return {};
+}
+
+void Loop::carry_out(Orders& orders) {
+  for (Orders::Start& start : orders.starts) {
+    if (!complete(start, reports_, now())) continue;
+    engine_.start(std::move(start.launch));
+    point("turn.started");
+  }
+  for (const auto& [id, kind] : orders.stops) engine_.stop(id, kind);
+  for (const AttemptId id : orders.forgets) engine_.forget(id);
+  if (!reports_.empty()) again_ = true;
+}
+
+}  // namespace gw::live

@@ -1,0 +1,75 @@
+// Loop: one turn after the other: ask the engine, let the controller decide, keep it, answer, carry it out.
+//
+// The order is what makes a crash harmless: nothing is answered or started before it has been kept, and what
+// has been kept is found and finished after a restart.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <shared_mutex>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "live/controller.h"
+#include "live/engine.h"
+#include "live/store.h"
+
+namespace gw::live {
+
+/// Unix time as the factory is to see it, in nanoseconds. It may jump; the controller's time does not go
+/// back.
+using UnixClock = std::function<std::int64_t()>;
+
+struct LoopHooks {
+  /// A reply to a command; called outside of the book's lock.
+  std::function<void(Reply)> answer;
+  /// What a turn has kept, before its orders are carried out.
+  std::function<void(const Changes&)> kept;
+  /// Labelled places of the path that a turn takes, for tests that end the process there: `turn.decided`,
+  /// `turn.kept`, `turn.answered`, `turn.started`, `turn.done`.
+  std::function<void(std::string_view)> at_point;
+};
+
+class Loop {
+ public:
+  Loop(Controller& controller, Store& store, Engine& engine, UnixClock clock, LoopHooks hooks);
+
+  /// Loads what was kept and hands the running attempts to the engine. Gives notes for the log.
+  Result<std::vector<std::string>> open();
+
+  /// One turn. An Error: nothing of it was kept, its commands have been refused, and the loop has to be
+  /// opened again before the next (`step` then does so itself).
+  Result<void> step(std::vector<Command> commands);
+
+  /// Another turn is due at once.
+  [[nodiscard]] bool again() const { return again_; }
+  /// When a turn is due though nothing has come in; Instant::max() if none is.
+  [[nodiscard]] Instant next_due() const;
+  [[nodiscard]] Instant now() const;
+
+  /// Readers of the book hold it shared.
+  [[nodiscard]] std::shared_mutex& mutex() { return mutex_; }
+  [[nodiscard]] const Controller& controller() const { return controller_; }
+  /// Is the last turn's work kept? False while the store fails.
+  [[nodiscard]] bool healthy() const { return healthy_; }
+
+ private:
+  void carry_out(Orders& orders);
+  void point(std::string_view label) const {
+    if (hooks_.at_point) hooks_.at_point(label);
+  }
+
+  Controller& controller_;
+  Store& store_;
+  Engine& engine_;
+  UnixClock clock_;
+  LoopHooks hooks_;
+  std::shared_mutex mutex_;
+  std::vector<Report> reports_;
+  std::vector<NodeReport> nodes_;
+  bool again_ = false;
+  bool healthy_ = false;
+};
+
+}  // namespace gw::live

@@ -1,0 +1,350 @@
+// The live loop through thousands of seeds of crashes, failing stores, slow and repeated engine answers and
+// jumping clocks: no acknowledged job is lost, none runs twice, the ledger is exact, the journal verifies.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "live/fake_world.h"
+#include "live/loop.h"
+#include "live/verify.h"
+#include "sched/random_case.h"
+#include "spec/job_json.h"
+
+namespace gw::live {
+namespace {
+
+using fake::Crash;
+using fake::FakeEngine;
+using fake::FlakyStore;
+using fake::World;
+
+Fleet small_fleet(Rng& rng) {
+  sched::random_case::FleetWish wish;
+  wish.most_nodes = 8;
+  return sched::random_case::random_fleet(rng, wish);
+}
+
+/// One factory and its users, through its crashes.
+class Simulation {
+ public:
+  explicit Simulation(std::uint64_t seed) : rng_(seed), chaos_(Rng(seed).split("chaos")), store_(chaos_) {
+    Rng fleet_rng = rng_.split("fleet");
+    options_.fleet = small_fleet(fleet_rng);
+    const std::vector<PolicyName>& names = policy_names();
+    options_.policy = *policy_by_name(names[rng_.below(names.size())].name);
+    options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
+    options_.prices["default"].per_other_gpu_hour = MicroEuros{2'500'000};
+    options_.prices["default"].per_core_hour = MicroEuros{10'000};
+    wish_.late = rng_.uniform() * 0.6;
+    wish_.twice = rng_.uniform() * 0.4;
+    wish_.lost = rng_.chance(0.5) ? 0.1 : 0;
+  }
+
+  void run() {
+    safety();
+    recovery();
+    judge();
+  }
+  [[nodiscard]] std::uint64_t crashes() const { return crashes_; }
+  [[nodiscard]] std::uint64_t failures() const { return failures_; }
+  [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_.size(); }
+  [[nodiscard]] const std::map<Outcome, int>& outcomes() const { return outcomes_; }
+
+ private:
+  /// Everything may go wrong.
+  void safety() {
+    store_.fails = chaos_.chance(0.5) ? 0.03 : 0;
+    store_.crashes = 0.02;
+    const std::int64_t turns = rng_.between(40, 160);
+    for (std::int64_t turn = 0; turn < turns; ++turn) {
+      advance();
+      std::vector<Command> commands;
+      if (rng_.chance(0.6)) commands = some_commands();
+      step(std::move(commands));
+      if (::testing::Test::HasFatalFailure()) return;
+      if (chaos_.chance(0.02)) crash();
+    }
+  }
+
+  /// Nothing goes wrong any more: all work ends.
+  void recovery() {
+    store_.fails = store_.crashes = 0;
+    wish_.lost = wish_.launch_fails = 0;
+    crash_points_ = false;
+    wish_.late = wish_.twice = 0;
+    crash();
+    for (int turn = 0; turn < 20'000; ++turn) {
+      world_.wall += 60'000'000'000;
+      std::vector<Command> commands;
+      if (turn == 0 && loop_ == nullptr) boot();
+      if (turn == 1) {  // What is held or can never start must not keep the end away.
+        std::vector<std::uint64_t> held;
+        for (const auto& [number, job] : controller_->book().jobs) {
+          if (job.record.state == JobState::kHeld) held.push_back(number);
+        }
+        for (const LiveTenant& tenant : controller_->book().tenants) {
+          if (tenant.path.empty()) continue;
+          TenantOrder unlimited;
+          unlimited.path = tenant.path;
+          unlimited.gpu_milli = 0;
+          commands.push_back({next_ticket_++, admin(), unlimited});
+        }
+        for (const auto& [name, mark] : controller_->book().marks)
+          commands.push_back({next_ticket_++, admin(), NodeOrder{name, false, "back"}});
+        for (const std::uint64_t number : held)
+          commands.push_back({next_ticket_++, admin(), JobOrder{JobOrder::Kind::kRelease, number, {}}});
+      }
+      step(std::move(commands));
+      if (::testing::Test::HasFatalFailure() || controller_->book().jobs.empty()) return;
+    }
+    for (const auto& [number, job] : controller_->book().jobs)
+      ADD_FAILURE() << "job " << number << " is still " << name_of(job.record.state) << " "
+                    << name_of(job.blocked) << " " << sched::reason_name(job.reason);
+  }
+
+  void judge() {
+    for (const std::string& violation : world_.violations) ADD_FAILURE() << violation;
+    // No acknowledged job is lost, and each has ended.
+    for (const auto& [number, ticket] : acknowledged_) {
+      ASSERT_TRUE(store_.jobs.contains(number)) << "job " << number << " was acknowledged and is gone";
+      EXPECT_EQ(store_.jobs.at(number).state, JobState::kEnded) << "job " << number;
+    }
+    for (const auto& [number, job] : store_.jobs) ++outcomes_[job.outcome];
+    // A key stands for one submission, however often it was sent.
+    std::map<std::string, std::set<std::uint64_t>> by_name;
+    for (const auto& [number, job] : store_.jobs)
+      by_name[job.name].insert(job.array_job != 0 ? job.array_job : number);
+    for (const auto& [name, numbers] : by_name) {
+      if (name.starts_with("keyed-")) {
+        EXPECT_EQ(numbers.size(), 1U) << name;
+      }
+    }
+    // A job that completed did so in one attempt, the last; others were lost or sent back.
+    std::map<std::uint64_t, int> completed;
+    for (const auto& [id, process] : world_.processes) {
+      if (process.end == AttemptEnd::kExited && process.exit_code == 0) ++completed[id.job];
+    }
+    for (const auto& [number, times] : completed)
+      EXPECT_LE(times, 1) << "job " << number << " completed twice";
+    // The ledger has each attempt once, for the very time that it ran.
+    std::map<AttemptId, const TransferRecord*> transfers;
+    for (const TransferRecord& transfer : store_.transfers)
+      EXPECT_TRUE(transfers.emplace(transfer.attempt, &transfer).second) << "an attempt is charged twice";
+    for (const auto& [id, attempt] : store_.attempts) {
+      EXPECT_TRUE(attempt.ended) << "attempt " << id.job << "." << id.attempt;
+      const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
+      const auto transfer = transfers.find(id);
+      const bool nothing = attempt.gpu_milli * milliseconds == 0 && attempt.cpu_milli * milliseconds == 0;
+      ASSERT_EQ(transfer == transfers.end(), nothing);
+      if (nothing) continue;
+      EXPECT_EQ(transfer->second->micro_gpu_s, attempt.gpu_milli * milliseconds);
+      EXPECT_EQ(transfer->second->micro_core_s, attempt.cpu_milli * milliseconds);
+      const auto process = world_.processes.find(id);
+      ASSERT_NE(process, world_.processes.end());
+      if (jumped_ || process->second.stopped || attempt.end == AttemptEnd::kLost) continue;
+      // With an honest clock also for the time that the machine knows of (whole milliseconds of both).
+      const std::int64_t true_ms = (process->second.ends - process->second.begins) / 1'000'000;
+      EXPECT_NEAR(static_cast<double>(milliseconds), static_cast<double>(true_ms), 1.0);
+    }
+    const Result<LiveVerifyReport> verified = verify_live_journal(
+        [&](const std::function<bool(JournalEntry)>& entry) { return fake::journal_of(store_, entry); });
+    EXPECT_TRUE(verified) << verified.error().message;
+    if (verified && store_.snapshots.size() > 1) {
+      EXPECT_GT(verified->snapshots + verified->segments, 1U);
+    }
+  }
+
+  void advance() {
+    world_.wall +=
+        chaos_.chance(0.1) ? chaos_.between(0, 600'000'000'000) : chaos_.between(0, 20'000'000'000);
+    if (chaos_.chance(0.02)) {  // The system's clock is set, forwards or back.
+      world_.skew += chaos_.between(-3'000'000'000'000, 3'000'000'000'000);
+      jumped_ = true;
+    }
+  }
+
+  void boot() {
+    controller_ = std::make_unique<Controller>(options_, store_);
+    engine_ = std::make_unique<FakeEngine>(world_, chaos_, wish_, [this](std::int64_t unix_ns) {
+      return Instant{unix_ns - controller_->book().origin_unix_ns};
+    });
+    LoopHooks hooks;
+    hooks.answer = [this](const Reply& reply) { hear(reply); };
+    hooks.at_point = [this](std::string_view) {
+      if (crash_points_ && chaos_.chance(0.002)) throw Crash{};
+    };
+    loop_ = std::make_unique<Loop>(
+        *controller_, store_, *engine_, [this] { return world_.wall + world_.skew; }, hooks);
+    const Result<std::vector<std::string>> opened = loop_->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+  }
+
+  void crash() {
+    ++crashes_;
+    loop_.reset();
+    engine_.reset();
+    controller_.reset();
+    for (const auto& [ticket, command] : in_flight_) unanswered_.push_back(command);
+    in_flight_.clear();
+  }
+
+  void step(std::vector<Command> commands) {
+    try {
+      if (loop_ == nullptr) boot();
+      if (::testing::Test::HasFatalFailure()) return;
+      for (const Command& command : commands) in_flight_.emplace(command.ticket, command);
+      if (Result<void> done = loop_->step(std::move(commands)); !done) ++failures_;
+      if (loop_->healthy()) {
+        ASSERT_EQ(controller_->check(), "");
+      }
+      for (int more = 0; more < 5 && loop_->again() && loop_->healthy(); ++more) {
+        if (Result<void> done = loop_->step({}); !done) ++failures_;
+      }
+    } catch (const Crash&) {
+      crash();
+    }
+  }
+
+  void hear(const Reply& reply) {
+    const auto at = in_flight_.find(reply.ticket);
+    ASSERT_NE(at, in_flight_.end()) << "answered twice";
+    const Command command = at->second;
+    in_flight_.erase(at);
+    if (reply.refusal) {
+      if (reply.refusal->status == 503) unanswered_.push_back(command);
+      return;
+    }
+    if (!std::holds_alternative<Submit>(command.what)) return;
+    for (std::uint32_t index = 0; index < reply.count; ++index)
+      acknowledged_[reply.number + index] = reply.ticket;
+    numbers_.push_back(reply.number);
+  }
+
+  static Actor admin() { return {"t", "root", Role::kAdmin, TenantId{0}, "test"}; }
+
+  Command submit() {
+    JobSpec spec;
+    const Shape shape = sched::random_case::random_shape(rng_, options_.fleet);
+    spec.nodes = shape.nodes;
+    spec.gpus = shape.gpus;
+    spec.gpu_milli = shape.gpu_milli;
+    spec.cpu_milli = shape.gpus == 0 && shape.gpu_milli == 0 ? 1000 : shape.cpu_milli;
+    spec.memory_mib = shape.memory_mib;
+    spec.command = {"true"};
+    spec.limit = seconds(rng_.between(1, 1200));
+    spec.requeue = rng_.chance(0.7);
+    spec.hold = rng_.chance(0.1);
+    if (rng_.chance(0.15))
+      spec.begin_unix = (world_.wall + world_.skew) / 1'000'000'000 + rng_.between(-50, 500);
+    if (rng_.chance(0.1)) {
+      spec.array.emplace();
+      spec.array->ranges.push_back({0, static_cast<std::uint32_t>(rng_.between(0, 6)), 1});
+      spec.array->most_running = static_cast<std::uint32_t>(rng_.below(3));
+    }
+    if (!numbers_.empty() && rng_.chance(0.3)) {
+      for (std::int64_t count = rng_.between(1, 3); count > 0; --count)
+        spec.dependencies.push_back(
+            {static_cast<DependencyKind>(rng_.below(4)), numbers_[rng_.below(numbers_.size())]});
+      spec.any_dependency = rng_.chance(0.3);
+    }
+    Submit what;
+    const bool keyed = rng_.chance(0.5);
+    spec.name = fmt::format("{}-{}", keyed ? "keyed" : "job", next_ticket_);
+    if (keyed) what.key = spec.name;
+    what.request_hash = spec.name;
+    const std::size_t tenants = controller_ != nullptr ? controller_->book().tenants.size() : 1;
+    what.tenant = TenantId{static_cast<std::uint32_t>(rng_.below(std::max<std::size_t>(1, tenants)))};
+    what.text = std::make_shared<const std::string>(spec::job_json(spec));
+    what.spec = std::move(spec);
+    return {next_ticket_++, admin(), std::move(what)};
+  }
+
+  std::vector<Command> some_commands() {
+    std::vector<Command> commands;
+    for (std::int64_t count = rng_.between(1, 4); count > 0; --count) {
+      const double what = rng_.uniform();
+      if (!unanswered_.empty() && rng_.chance(0.5)) {  // Users ask again with the same key.
+        Command again = unanswered_.back();
+        unanswered_.pop_back();
+        const Submit* job = std::get_if<Submit>(&again.what);
+        if (job != nullptr && job->key.empty()) continue;
+        again.ticket = next_ticket_++;
+        commands.push_back(std::move(again));
+      } else if (what < 0.6) {
+        commands.push_back(submit());
+      } else if (what < 0.8 && !numbers_.empty()) {
+        JobOrder order{static_cast<JobOrder::Kind>(rng_.below(4)), numbers_[rng_.below(numbers_.size())], {}};
+        commands.push_back({next_ticket_++, admin(), order});
+      } else if (what < 0.9) {
+        const NodeId node{static_cast<std::uint32_t>(rng_.below(options_.fleet.nodes()))};
+        commands.push_back(
+            {next_ticket_++, admin(), NodeOrder{options_.fleet.node_name(node), rng_.chance(0.4), "test"}});
+      } else {
+        TenantOrder order;
+        order.path = fmt::format("team-{}", rng_.below(4));
+        order.create = rng_.chance(0.5);
+        order.weight = static_cast<std::uint32_t>(rng_.between(1, 5));
+        if (rng_.chance(0.3)) order.gpu_milli = 1000 * rng_.between(0, 20);
+        commands.push_back({next_ticket_++, admin(), order});
+      }
+    }
+    return commands;
+  }
+
+  Rng rng_;
+  Rng chaos_;
+  World world_;
+  FlakyStore store_;
+  ControllerOptions options_;
+  fake::EngineWish wish_;
+  std::unique_ptr<Controller> controller_;
+  std::unique_ptr<FakeEngine> engine_;
+  std::unique_ptr<Loop> loop_;
+  bool crash_points_ = true;
+  bool jumped_ = false;
+  std::uint64_t next_ticket_ = 1;
+  std::map<std::uint64_t, Command> in_flight_;
+  std::vector<Command> unanswered_;
+  std::map<std::uint64_t, std::uint64_t> acknowledged_;
+  std::vector<std::uint64_t> numbers_;
+  std::uint64_t crashes_ = 0;
+  std::uint64_t failures_ = 0;
+  std::map<Outcome, int> outcomes_;
+};
+
+std::uint64_t seeds() {
+  const char* wanted = std::getenv("GW_SEEDS");
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 2000;
+}
+
+TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
+  std::uint64_t crashes = 0, failures = 0, jobs = 0;
+  std::map<Outcome, int> outcomes;
+  const char* only = std::getenv("GW_SEED");
+  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
+  const std::uint64_t last = only != nullptr ? first : seeds();
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {} (run it alone with GW_SEED={})", seed, seed));
+    Simulation simulation(seed);
+    simulation.run();
+    crashes += simulation.crashes();
+    failures += simulation.failures();
+    jobs += simulation.acknowledged();
+    for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
+    if (HasFailure()) return;
+  }
+  if (only != nullptr) return;
+  // The trouble did happen.
+  EXPECT_GT(crashes, last * 2);
+  EXPECT_GT(failures, last / 10);
+  EXPECT_GT(jobs, last * 20);
+  for (const Outcome outcome :
+       {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,
+        Outcome::kLaunchFailed, Outcome::kDependency})
+    EXPECT_GT(outcomes[outcome], 0) << name_of(outcome);
+}
+
+}  // namespace
+}  // namespace gw::live
