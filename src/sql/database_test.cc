@@ -1,0 +1,449 @@
+// What both drivers must do alike: values, transactions, errors, readers, threads.
+#include "sql/database.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include "sql/testing/test_database.h"
+
+namespace gw::sql {
+namespace {
+
+using ::testing::AnyOf;
+using testing::change;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::number_of;
+using testing::rows_of;
+using testing::TestDatabase;
+
+constexpr Statement kInsert{"INSERT INTO t(id, i, r, s, b) VALUES ($1, $2, $3, $4, $5)"};
+constexpr Statement kInsertText{"INSERT INTO t(id, s) VALUES ($1, $2)"};
+
+class BothDatabases : public ::testing::TestWithParam<Dialect> {
+ protected:
+  void SetUp() override {
+    if (const std::string missing = TestDatabase::missing(GetParam()); !missing.empty())
+      GTEST_SKIP() << missing;
+    Result<std::unique_ptr<TestDatabase>> made = TestDatabase::make(GetParam());
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    test_ = std::move(*made);
+    database_ = open();
+    const Result<void> done = database_->run(
+        "CREATE TABLE t(id BIGINT PRIMARY KEY, i BIGINT, r DOUBLE PRECISION, s TEXT, b BYTEA);"
+        "CREATE INDEX t_i ON t(i)");
+    ASSERT_TRUE(done.has_value()) << done.error().message;
+  }
+
+  [[nodiscard]] std::unique_ptr<Database> open() const {
+    Result<std::unique_ptr<Database>> opened = test_->open();
+    if (!opened) ADD_FAILURE() << opened.error().message;
+    return std::move(*opened);
+  }
+  [[nodiscard]] std::unique_ptr<Database> reader() const {
+    Result<std::unique_ptr<Database>> opened = database_->open_reader();
+    if (!opened) ADD_FAILURE() << opened.error().message;
+    return std::move(*opened);
+  }
+  void insert(std::int64_t id, std::string_view text) {
+    const Result<void> done = change(*database_, kInsertText.sql, {id, text});
+    ASSERT_TRUE(done.has_value()) << done.error().message;
+  }
+  std::int64_t count() { return number_of(*database_, "SELECT count(*) FROM t"); }
+
+  std::unique_ptr<TestDatabase> test_;
+  std::unique_ptr<Database> database_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sql, BothDatabases, ::testing::Values(Dialect::kSqlite, Dialect::kPostgres),
+                         [](const auto& test) { return testing::dialect_name(test.param); });
+
+TEST_P(BothDatabases, ValuesOfEveryTypeComeBackAsTheyWere) {
+  const std::string zeros("\0a\0\xff\xfe\0", 6);
+  const std::string utf8 = "Größe \xe2\x82\xac \xf0\x9f\x9a\x80 'quoted' \"too\" \\ $1 %";
+  const std::string large(std::size_t{1} << 20, '\x80');
+  const std::string long_text(300'000, 'x');
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  struct Case {
+    Param i, r, s, b;
+  };
+  const Case cases[] = {
+      {std::int64_t{0}, 0.0, std::string_view{}, Blob{}},
+      {kLeast, std::numeric_limits<double>::denorm_min(), std::string_view(utf8), Blob{zeros}},
+      {kMost, -1.0 / 3, std::string_view(long_text), Blob{large}},
+      {std::int64_t{-1}, std::numeric_limits<double>::infinity(), std::string_view("0012"), Blob{"\x01"}},
+      {{}, {}, {}, {}},
+      {std::int64_t{1} << 53, 5.0, std::string_view(""), Blob{""}},
+  };
+  ASSERT_TRUE(database_->begin().has_value());
+  std::int64_t id = 0;
+  for (const Case& one : cases)
+    database_->execute(kInsert, std::array<Param, 5>{id++, one.i, one.r, one.s, one.b});
+  const Result<void> committed = database_->commit();
+  ASSERT_TRUE(committed.has_value()) << committed.error().message;
+
+  std::size_t seen = 0;
+  const Result<void> done =
+      database_->query({"SELECT i, r, s, b FROM t ORDER BY id"}, {}, [&](const Row& row) {
+        const Case& one = cases[seen++];
+        const auto expect_null = [&](int column, const Param& value, ValueKind kind) {
+          const bool null = std::holds_alternative<std::monostate>(value);
+          EXPECT_EQ(row.null(column), null) << seen << ", " << column;
+          EXPECT_EQ(row.kind(column), null ? ValueKind::kNull : kind) << seen << ", " << column;
+          return null;
+        };
+        if (!expect_null(0, one.i, ValueKind::kInteger)) {
+          EXPECT_EQ(row.integer(0), std::get<std::int64_t>(one.i));
+        }
+        if (!expect_null(1, one.r, ValueKind::kReal)) {
+          EXPECT_EQ(row.real(1), std::get<double>(one.r));
+        }
+        if (!expect_null(2, one.s, ValueKind::kText)) {
+          EXPECT_EQ(row.text(2), std::get<std::string_view>(one.s));
+        }
+        if (!expect_null(3, one.b, ValueKind::kBlob)) {
+          EXPECT_EQ(row.blob(3), std::get<Blob>(one.b).bytes);
+        }
+        if (row.null(0)) {
+          EXPECT_EQ(row.integer(0), 0);
+          EXPECT_EQ(row.real(1), 0.0);
+          EXPECT_EQ(row.text(2), "");
+          EXPECT_EQ(row.blob(3), "");
+        }
+        return true;
+      });
+  ASSERT_TRUE(done.has_value()) << done.error().message;
+  EXPECT_EQ(seen, std::size(cases));
+}
+
+TEST_P(BothDatabases, ANullFirstDoesNotFixAParametersType) {
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsert, std::array<Param, 5>{std::int64_t{1}, {}, 1.5, {}, {}});
+  database_->execute(kInsert, std::array<Param, 5>{std::int64_t{2}, std::int64_t{7}, {}, {}, {}});
+  database_->execute(kInsert, std::array<Param, 5>{std::int64_t{3}, {}, {}, "x", Blob{"y"}});
+  database_->execute(kInsert,
+                     std::array<Param, 5>{std::int64_t{4}, std::int64_t{8}, std::int64_t{9}, {}, {}});
+  const Result<void> committed = database_->commit();
+  ASSERT_TRUE(committed.has_value()) << committed.error().message;
+  const auto rows = rows_of(*database_, "SELECT id, i, r, s, b FROM t ORDER BY id");
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_THAT(*rows, ElementsAre("1|NULL|1.5|NULL|NULL", "2|7|NULL|NULL|NULL", "3|NULL|NULL|x|x'79'",
+                                 "4|8|9|NULL|NULL"));
+}
+
+TEST_P(BothDatabases, ParametersMayComeInAnyOrderAndRepeat) {
+  insert(1, "a");
+  insert(2, "b");
+  const auto rows = rows_of(
+      *database_, "SELECT id, CAST($3 AS TEXT) FROM t WHERE s = $2 AND id = $1 AND id >= $1 AND s <> $3",
+      {std::int64_t{2}, "b", "c"});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_THAT(*rows, ElementsAre("2|c"));
+}
+
+TEST_P(BothDatabases, SumsAndTruthValuesAreNumbers) {
+  insert(1, "a");
+  insert(2, "b");
+  const auto rows =
+      rows_of(*database_,
+              "SELECT sum(id), count(*), max(id), sum(id) * 2.5, id IS NULL, 2 > 1, avg(r) FROM t "
+              "GROUP BY id IS NULL");
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_THAT(*rows, ElementsAre("3|2|2|7.5|0|1|NULL"));
+}
+
+TEST_P(BothDatabases, AQueryInATransactionSeesItsWrites) {
+  ASSERT_TRUE(database_->begin().has_value());
+  for (std::int64_t id = 0; id < 10; ++id) database_->execute(kInsertText, std::array<Param, 2>{id, "x"});
+  EXPECT_EQ(count(), 10);
+  database_->execute({"DELETE FROM t WHERE id >= $1"}, std::array<Param, 1>{std::int64_t{4}});
+  EXPECT_EQ(count(), 4);
+  ASSERT_TRUE(database_->commit().has_value());
+  EXPECT_EQ(count(), 4);
+}
+
+TEST_P(BothDatabases, RollbackLeavesNothing) {
+  insert(1, "kept");
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{2}, "x"});
+  database_->rollback();
+  database_->rollback();  // Harmless.
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{3}, "x"});
+  EXPECT_EQ(count(), 2);
+  database_->rollback();
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_P(BothDatabases, TheFirstErrorComesAtCommitAndUndoesAll) {
+  insert(1, "first");
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{2}, "x"});
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "again"});
+  database_->execute({"INSERT INTO no_such_table VALUES (1)"}, {});
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{3}, "x"});
+  const Result<void> committed = database_->commit();
+  ASSERT_FALSE(committed.has_value());
+  EXPECT_THAT(committed.error().message, HasSubstr(database_->name()));
+  EXPECT_THAT(committed.error().message, HasSubstr("INSERT INTO t(id, s) VALUES ($1, $2)"));
+  EXPECT_THAT(committed.error().message,
+              AnyOf(HasSubstr("unique constraint"), HasSubstr("UNIQUE constraint")));
+  EXPECT_THAT(committed.error().message, Not(HasSubstr("no_such_table")));
+  EXPECT_FALSE(database_->outcome_unknown());
+  EXPECT_THAT(*rows_of(*database_, "SELECT s FROM t"), ElementsAre("first"));
+  insert(2, "after");
+}
+
+TEST_P(BothDatabases, AnErrorIsSeenByALaterQueryAndAtCommit) {
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute({"INSERT INTO t(id, no_such_column) VALUES (1, 2)"}, {});
+  const auto rows = rows_of(*database_, "SELECT id FROM t");
+  ASSERT_FALSE(rows.has_value());
+  EXPECT_THAT(rows.error().message, HasSubstr("no_such_column"));
+  const Result<void> committed = database_->commit();
+  ASSERT_FALSE(committed.has_value());
+  EXPECT_THAT(committed.error().message, HasSubstr("no_such_column"));
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_P(BothDatabases, AFailedQueryFailsTheCommit) {
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{2}, "x"});
+  EXPECT_FALSE(rows_of(*database_, "SELECT nothing FROM nowhere").has_value());
+  EXPECT_FALSE(database_->commit().has_value());
+  EXPECT_EQ(count(), 0);
+  EXPECT_FALSE(rows_of(*database_, "SELECT nothing FROM nowhere").has_value());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_P(BothDatabases, AWrongNumberOfParametersIsAnError) {
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 1>{std::int64_t{2}});
+  EXPECT_FALSE(database_->commit().has_value());
+  EXPECT_FALSE(rows_of(*database_, "SELECT $1 + 1").has_value());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_P(BothDatabases, AStatementThatFailedAtFirstWorksLater) {
+  constexpr Statement kOther{"INSERT INTO other(id) VALUES ($1)"};
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "x"});
+  database_->execute(kOther, std::array<Param, 1>{std::int64_t{1}});
+  database_->execute(kInsert, std::array<Param, 5>{std::int64_t{2}, {}, {}, {}, {}});
+  EXPECT_FALSE(database_->commit().has_value());
+  ASSERT_TRUE(database_->run("CREATE TABLE other(id BIGINT)").has_value());
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "x"});
+  database_->execute(kOther, std::array<Param, 1>{std::int64_t{1}});
+  database_->execute(kInsert, std::array<Param, 5>{std::int64_t{2}, {}, {}, {}, {}});
+  const Result<void> committed = database_->commit();
+  ASSERT_TRUE(committed.has_value()) << committed.error().message;
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_P(BothDatabases, TextsAndPatternsCompareByBytesOfTheirCase) {
+  insert(1, "Node");
+  insert(2, "node");
+  EXPECT_THAT(*rows_of(*database_, "SELECT s FROM t WHERE s LIKE $1", {"no%"}), ElementsAre("node"));
+  // A name in double quotes is never a string.
+  EXPECT_FALSE(rows_of(*database_, "SELECT id FROM t WHERE s = \"node\"").has_value());
+}
+
+TEST_P(BothDatabases, UpsertWorksInBoth) {
+  for (const std::string_view text : {"one", "two"}) {
+    ASSERT_TRUE(change(*database_,
+                       "INSERT INTO t(id, s) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET s = excluded.s",
+                       {std::int64_t{1}, text})
+                    .has_value());
+  }
+  EXPECT_THAT(*rows_of(*database_, "SELECT id, s FROM t"), ElementsAre("1|two"));
+  ASSERT_TRUE(database_->begin().has_value());
+  const auto rows =
+      rows_of(*database_, "INSERT INTO t(id, s) VALUES ($1, $2) RETURNING id, s", {std::int64_t{2}, "three"});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_THAT(*rows, ElementsAre("2|three"));
+  ASSERT_TRUE(database_->commit().has_value());
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_P(BothDatabases, AQueryStopsWhenItsReaderHasEnough) {
+  ASSERT_TRUE(database_->begin().has_value());
+  for (std::int64_t id = 0; id < 5000; ++id) database_->execute(kInsertText, std::array<Param, 2>{id, "x"});
+  ASSERT_TRUE(database_->commit().has_value());
+  int seen = 0;
+  ASSERT_TRUE(database_->query({"SELECT id FROM t ORDER BY id"}, {}, [&](const Row&) { return ++seen < 3; }));
+  EXPECT_EQ(seen, 3);
+  EXPECT_EQ(count(), 5000);
+}
+
+TEST_P(BothDatabases, ACallbackThatThrowsLeavesTheDatabaseUsable) {
+  for (std::int64_t id = 0; id < 3; ++id) insert(id, "x");
+  const auto throwing = [](const Row&) -> bool { throw std::runtime_error("no"); };
+  EXPECT_THROW(static_cast<void>(database_->query({"SELECT id FROM t"}, {}, throwing)), std::runtime_error);
+  EXPECT_EQ(count(), 3);
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{7}, "x"});
+  EXPECT_THROW(static_cast<void>(database_->query({"SELECT id FROM t"}, {}, throwing)), std::runtime_error);
+  database_->rollback();
+  EXPECT_EQ(count(), 3);
+}
+
+TEST_P(BothDatabases, ALargeTransactionGoesThrough) {
+  constexpr std::int64_t kRows = 20'000;
+  const std::string text(300, 'x');
+  ASSERT_TRUE(database_->begin().has_value());
+  for (std::int64_t id = 0; id < kRows; ++id)
+    database_->execute(kInsertText, std::array<Param, 2>{id, std::string_view(text)});
+  const Result<void> committed = database_->commit();
+  ASSERT_TRUE(committed.has_value()) << committed.error().message;
+  EXPECT_EQ(count(), kRows);
+  // An error in the middle of many is found, too, and the connection is as good as before.
+  ASSERT_TRUE(database_->begin().has_value());
+  for (std::int64_t id = 0; id < kRows; ++id)
+    database_->execute(kInsertText, std::array<Param, 2>{kRows + id % 15'000, std::string_view(text)});
+  EXPECT_FALSE(database_->commit().has_value());
+  EXPECT_EQ(count(), kRows);
+  // And where it is rolled back before anyone asked.
+  ASSERT_TRUE(database_->begin().has_value());
+  for (std::int64_t id = 0; id < 2000; ++id)
+    database_->execute(kInsertText, std::array<Param, 2>{id, std::string_view(text)});
+  database_->rollback();
+  EXPECT_EQ(count(), kRows);
+}
+
+TEST_P(BothDatabases, AReaderSeesWhatIsCommittedAndOneStateInATransaction) {
+  insert(1, "old");
+  const std::unique_ptr<Database> other = reader();
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute({"UPDATE t SET s = 'new'"}, {});
+  EXPECT_THAT(*rows_of(*other, "SELECT s FROM t"), ElementsAre("old"));
+  ASSERT_TRUE(database_->commit().has_value());
+  EXPECT_THAT(*rows_of(*other, "SELECT s FROM t"), ElementsAre("new"));
+
+  ASSERT_TRUE(other->begin().has_value());
+  EXPECT_THAT(*rows_of(*other, "SELECT s FROM t"), ElementsAre("new"));
+  insert(2, "newer");
+  EXPECT_THAT(*rows_of(*other, "SELECT s FROM t"), ElementsAre("new"));
+  ASSERT_TRUE(other->commit().has_value());
+  EXPECT_THAT(*rows_of(*other, "SELECT s FROM t ORDER BY id"), ElementsAre("new", "newer"));
+}
+
+TEST_P(BothDatabases, AReaderCannotWrite) {
+  const std::unique_ptr<Database> other = reader();
+  ASSERT_TRUE(other->begin().has_value());
+  other->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "x"});
+  EXPECT_FALSE(other->commit().has_value());
+  EXPECT_FALSE(other->run("DROP TABLE t").has_value());
+  EXPECT_FALSE(rows_of(*other, "INSERT INTO t(id) VALUES (1) RETURNING id").has_value());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_P(BothDatabases, RunTakesManyStatementsInsideAndOutsideOfTransactions) {
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "x"});
+  const Result<void> done =
+      database_->run("CREATE TABLE a(x BIGINT); INSERT INTO a VALUES (1); INSERT INTO a VALUES (2)");
+  ASSERT_TRUE(done.has_value()) << done.error().message;
+  EXPECT_EQ(number_of(*database_, "SELECT sum(x) FROM a"), 3);
+  database_->rollback();
+  EXPECT_FALSE(rows_of(*database_, "SELECT x FROM a").has_value());
+  EXPECT_EQ(count(), 0);
+
+  const Result<void> broken = database_->run("SELEC 1");
+  ASSERT_FALSE(broken.has_value());
+  EXPECT_THAT(broken.error().message, HasSubstr("SELEC 1"));
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "x"});
+  EXPECT_FALSE(database_->run("SELEC 1").has_value());
+  EXPECT_FALSE(database_->commit().has_value());
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_P(BothDatabases, RunMayNotBeginOrEndATransaction) {
+  EXPECT_FALSE(database_->run("BEGIN; INSERT INTO t(id) VALUES (1)").has_value());
+  EXPECT_EQ(count(), 0);
+  ASSERT_TRUE(database_->begin().has_value());
+  const Result<void> done = database_->run("INSERT INTO t(id) VALUES (1); ROLLBACK");
+  ASSERT_FALSE(done.has_value());
+  EXPECT_THAT(done.error().message, HasSubstr("must neither begin nor end a transaction"));
+  EXPECT_FALSE(database_->commit().has_value());
+  EXPECT_EQ(count(), 0);
+  insert(1, "and on");
+}
+
+TEST_P(BothDatabases, TablesMayChangeUnderPreparedStatements) {
+  insert(1, "x");
+  const std::unique_ptr<Database> other = reader();
+  constexpr const char* kAll = "SELECT * FROM t";
+  EXPECT_EQ(rows_of(*database_, kAll)->at(0), "1|NULL|NULL|x|NULL");
+  EXPECT_EQ(rows_of(*other, kAll)->at(0), "1|NULL|NULL|x|NULL");
+  ASSERT_TRUE(database_->run("ALTER TABLE t ADD COLUMN more BIGINT DEFAULT 7").has_value());
+  EXPECT_EQ(rows_of(*database_, kAll)->at(0), "1|NULL|NULL|x|NULL|7");
+  // Another connection may be told once that what it has prepared is old.
+  static_cast<void>(rows_of(*other, kAll));
+  EXPECT_EQ(rows_of(*other, kAll)->at(0), "1|NULL|NULL|x|NULL|7");
+}
+
+TEST_P(BothDatabases, ThousandsOfDifferentTextsAreFine) {
+  for (int number = 0; number < 2500; ++number)
+    ASSERT_EQ(number_of(*database_, fmt::format("SELECT {}", number).c_str()), number);
+}
+
+TEST_P(BothDatabases, WhatIsCountedIsWhatWasDone) {
+  const Counters before = database_->counters();
+  insert(1, "a");
+  insert(2, "b");
+  ASSERT_TRUE(database_->begin().has_value());
+  database_->execute(kInsertText, std::array<Param, 2>{std::int64_t{1}, "again"});
+  EXPECT_FALSE(database_->commit().has_value());
+  EXPECT_EQ(database_->counters().commits - before.commits, 2U);
+  EXPECT_EQ(database_->counters().statements - before.statements, 3U);
+  EXPECT_EQ(database_->counters().syncs - before.syncs, 2U);
+}
+
+TEST_P(BothDatabases, AWriterAndReadersWorkAtTheSameTime) {
+  // Each transaction keeps the sum of all rows at zero; a reader must never see another.
+  constexpr int kTransactions = 300;
+  ASSERT_TRUE(database_->begin().has_value());
+  for (std::int64_t id = 0; id < 10; ++id)
+    database_->execute({"INSERT INTO t(id, i) VALUES ($1, 0)"}, std::array<Param, 1>{id});
+  ASSERT_TRUE(database_->commit().has_value());
+  std::atomic<bool> over = false;
+  std::atomic<int> looks = 0;
+  std::atomic<int> wrong = 0;
+  const auto look = [&](Database& other) {
+    while (!over || looks < 20) {
+      const auto rows = rows_of(other, "SELECT sum(i), count(*) FROM t");
+      if (!rows || rows->at(0) != "0|10") ++wrong;
+      ++looks;
+    }
+  };
+  const std::unique_ptr<Database> readers[] = {reader(), reader()};
+  std::thread first([&] { look(*readers[0]); });
+  std::thread second([&] { look(*readers[1]); });
+  for (std::int64_t number = 0; number < kTransactions; ++number) {
+    EXPECT_TRUE(database_->begin().has_value());
+    for (const std::int64_t sign : {1, -1}) {
+      database_->execute({"UPDATE t SET i = i + $2 WHERE id = $1"},
+                         std::array<Param, 2>{(number + (sign > 0 ? 0 : 3)) % 10, sign * number});
+    }
+    const Result<void> committed = database_->commit();
+    EXPECT_TRUE(committed.has_value()) << committed.error().message;
+  }
+  over = true;
+  first.join();
+  second.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(number_of(*database_, "SELECT count(*) FROM t WHERE i <> 0"), 10);
+}
+
+}  // namespace
+}  // namespace gw::sql
