@@ -66,7 +66,7 @@ std::size_t RequestParser::feed_head(std::string_view bytes) {
   if (head.starts_with('\r') && head.size() > 1) {
     refuse(400, "malformed request: it does not begin with a method");
   } else if (head.size() >= limits_.header_bytes) {
-    const bool in_target = head.find("\r\n") == std::string_view::npos;
+    const bool in_target = head.substr(0, limits_.header_bytes).find("\r\n") == std::string_view::npos;
     refuse(in_target ? 414 : 431,
            fmt::format("the {} longer than {} bytes", in_target ? "request line is" : "headers are",
                        limits_.header_bytes));

@@ -17,6 +17,7 @@ struct ServerEvent {
   std::string id;
   std::string event;
   std::string data;
+  friend bool operator==(const ServerEvent&, const ServerEvent&) = default;
 };
 
 /// The event as bytes of a stream. Each line of `data` becomes a `data:` line of its own, so no text in it
