@@ -9,15 +9,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/sse.h"
 
 namespace gw::http {
 
 struct ClientOptions {
-  std::string url = "http://127.0.0.1:7411";  ///< `http://host[:port]` or `https://...`
-  std::string token;                          ///< Sent as `Authorization: Bearer`; empty: none.
-  std::string ca_file;                        ///< PEM; empty: the system's.
+  /// `http://host[:port][/prefix]`, `https://...`, or `unix:/path` of a socket file.
+  std::string url = "http://127.0.0.1:7411";
+  std::string token;    ///< Sent as `Authorization: Bearer`; empty: none.
+  std::string ca_file;  ///< PEM; empty: the system's.
   unsigned connect_seconds = 5;
-  unsigned answer_seconds = 60;  ///< For a whole answer; for streams between two pieces.
+  unsigned answer_seconds = 60;                      ///< For a whole answer; for streams between two pieces.
+  std::size_t answer_bytes = std::size_t{64} << 20;  ///< More is an Error; for streams: of one event.
 };
 
 struct Answer {
@@ -25,13 +28,6 @@ struct Answer {
   std::string content_type;
   std::vector<std::pair<std::string, std::string>> headers;  ///< Names in lower case.
   std::string body;
-};
-
-/// One event of `text/event-stream`.
-struct ServerEvent {
-  std::string id;
-  std::string event;
-  std::string data;
 };
 
 class Client {
@@ -50,7 +46,8 @@ class Client {
   /// The same for server-sent events; comments (keep-alives) are skipped.
   virtual Result<Answer> events(std::string_view target,
                                 const std::function<bool(const ServerEvent&)>& event) = 0;
-  /// Makes a call that waits in another thread, or a signal handler, end soon.
+  /// Makes the call that waits, or else the next one, end soon with an Error. May be called from another
+  /// thread or a signal handler.
   virtual void interrupt() = 0;
 };
 
