@@ -1,0 +1,188 @@
+// Files in the folders of attempts.
+#include "live/local_engine_attempts.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+#include "supervise/claim.h"
+#include "supervise/system.h"
+
+namespace gw::live {
+
+namespace fs = std::filesystem;
+using supervise::Descriptor;
+
+namespace {
+
+Error cannot(std::string_view what, const fs::path& path, int error) {
+  return Error{fmt::format("{}: {}: {}{}", path.string(), what, std::generic_category().message(error),
+                           error == ENOSPC ? "; free some space" : "")};
+}
+
+/// A file that appears whole; for one writer at a time.
+Result<void> write_whole(const fs::path& path, std::string_view bytes, mode_t mode) {
+  const fs::path partial = path.string() + ".new";
+  Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!file || !supervise::write_all(file.get(), bytes) || ::rename(partial.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(partial.c_str());
+    return std::unexpected(cannot("cannot write", path, error));
+  }
+  return {};
+}
+
+bool is_there(const fs::path& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+/// Folders that jobs may pass through, but not look into.
+Result<void> make_folders(const fs::path& folder) {
+  constexpr mode_t kMode = 0711;
+  if (::mkdir(folder.c_str(), kMode) == 0 || errno == EEXIST) return {};
+  if (errno == ENOENT && folder.has_parent_path() && folder.parent_path() != folder) {
+    if (Result<void> parent = make_folders(folder.parent_path()); !parent) return parent;
+    if (::mkdir(folder.c_str(), kMode) == 0 || errno == EEXIST) return {};
+  }
+  return std::unexpected(cannot("cannot make the folder", folder, errno));
+}
+
+std::optional<supervise::ExitRecord> read_exit_record(const fs::path& folder) {
+  const std::optional<std::string> bytes =
+      supervise::read_file_at(AT_FDCWD, (folder / supervise::kExitFile).c_str());
+  return bytes ? supervise::decode_exit(*bytes) : std::nullopt;
+}
+
+std::string boot_id() {
+  std::string id = supervise::read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id").value_or("");
+  while (id.ends_with('\n')) id.pop_back();
+  return id;
+}
+
+}  // namespace
+
+AttemptSight look_at_attempt(const fs::path& folder) {
+  AttemptSight sight;
+  const auto ended = [&] {
+    std::optional<supervise::ExitRecord> exit = read_exit_record(folder);
+    if (!exit) return false;
+    sight.stage = AttemptSight::Stage::kEnded;
+    sight.exit = std::move(*exit);
+    return true;
+  };
+  if (ended()) return sight;
+  const std::optional<std::string> claim =
+      supervise::read_file_at(AT_FDCWD, (folder / supervise::kClaimFile).c_str());
+  if (!claim) return sight;
+  sight.started_unix_ns = supervise::decode_claim(*claim).started_unix_ns;
+  if (const std::optional<pid_t> holder = supervise::lock_holder(folder.string())) {
+    sight.stage = AttemptSight::Stage::kRunning;
+    sight.supervisor = *holder;
+  } else if (!ended()) {  // It may just have ended.
+    sight.stage = AttemptSight::Stage::kDeserted;
+  }
+  return sight;
+}
+
+std::optional<supervise::LaunchRecord> read_launch_record(const fs::path& folder) {
+  const std::optional<std::string> bytes =
+      supervise::read_file_at(AT_FDCWD, (folder / supervise::kLaunchFile).c_str());
+  return bytes ? supervise::decode_launch(*bytes) : std::nullopt;
+}
+
+fs::path LiveList::file_of(AttemptId id) const { return folder_ / fmt::format("{}.{}", id.job, id.attempt); }
+
+Result<void> LiveList::make() const { return make_folders(folder_); }
+
+Result<void> LiveList::add(AttemptId id) const {
+  const fs::path file = file_of(id);
+  const Descriptor made(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!made) return std::unexpected(cannot("cannot write", file, errno));
+  return {};
+}
+
+void LiveList::remove(AttemptId id) const { ::unlink(file_of(id).c_str()); }
+
+std::vector<AttemptId> LiveList::all() const {
+  std::vector<AttemptId> ids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder_.c_str()), ::closedir);
+  if (!open) return ids;
+  while (const dirent* entry = ::readdir(open.get())) {
+    const std::string_view name = entry->d_name;
+    const char* end = name.data() + name.size();
+    AttemptId id;
+    const auto [dot, job_error] = std::from_chars(name.data(), end, id.job);
+    if (job_error != std::errc{} || dot == end || *dot != '.') continue;
+    const auto [rest, attempt_error] = std::from_chars(dot + 1, end, id.attempt);
+    if (attempt_error == std::errc{} && rest == end) ids.push_back(id);
+  }
+  return ids;
+}
+
+Result<void> write_attempt(const fs::path& folder, const supervise::LaunchRecord& record,
+                           const std::string& script, const std::optional<Owner>& owner) {
+  if (Result<void> made = make_folders(folder); !made) return made;
+  if (is_there(folder / supervise::kLaunchFile)) return {};
+  const auto give = [&](const fs::path& path) -> Result<void> {
+    if (!owner || ::chown(path.c_str(), owner->user, owner->group) == 0) return {};
+    return std::unexpected(cannot("cannot give it to the job's account", path, errno));
+  };
+  if (!script.empty()) {
+    const fs::path file = folder / supervise::kScriptFile;
+    if (Result<void> written = write_whole(file, script, 0500); !written) return written;
+    if (Result<void> given = give(file); !given) return given;
+  }
+  if (owner && !record.change_user && record.working_folder.empty()) {  // The supervisor would not know.
+    const fs::path work = folder / supervise::kWorkFolder;
+    if (::mkdir(work.c_str(), 0700) != 0 && errno != EEXIST)
+      return std::unexpected(cannot("cannot make the folder", work, errno));
+    if (Result<void> given = give(work); !given) return given;
+  }
+  return write_whole(folder / supervise::kLaunchFile, encode(record), 0600);
+}
+
+bool write_exit_record(const fs::path& folder, const supervise::ExitRecord& record, bool claim) {
+  if (!make_folders(folder)) return false;
+  if (claim) {
+    const Descriptor file(
+        ::open((folder / supervise::kClaimFile).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (!file) return false;
+  }
+  return write_whole(folder / supervise::kExitFile, encode(record), 0644).has_value();
+}
+
+bool write_stop(const fs::path& folder) {
+  const fs::path stop = folder / supervise::kStopFile;
+  if (Descriptor(::open(stop.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600))) return true;
+  // A full disk may still have room for a name.
+  return ::link((folder / supervise::kClaimFile).c_str(), stop.c_str()) == 0 || errno == EEXIST;
+}
+
+void tidy_attempt(const fs::path& folder) {
+  for (const char* name : {supervise::kLaunchFile, supervise::kClaimFile, supervise::kStopFile,
+                           supervise::kScriptFile, supervise::kPartialExitFile})
+    ::unlink((folder / name).c_str());
+}
+
+bool BootNote::exists() const { return is_there(file_); }
+
+bool BootNote::is_current() const {
+  const std::string id = boot_id();
+  return !id.empty() && supervise::read_file_at(AT_FDCWD, file_.c_str()) == id;
+}
+
+Result<void> BootNote::renew() const {
+  const Descriptor file(::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || !supervise::write_all(file.get(), boot_id()) || ::fsync(file.get()) != 0)
+    return std::unexpected(cannot("cannot write", file_, errno));
+  return {};
+}
+
+}  // namespace gw::live

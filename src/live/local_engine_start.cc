@@ -1,0 +1,349 @@
+// How attempts come under the engine: started, taken over from before, or found deserted.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+#include "live/job_output.h"
+#include "live/local_engine_worker.h"
+#include "supervise/claim.h"
+
+namespace gw::live {
+
+namespace fs = std::filesystem;
+using supervise::Descriptor;
+
+namespace {
+
+using Stage = AttemptSight::Stage;
+
+/// Descriptor on which a supervisor finds the engine's pipe.
+constexpr int kReportsDescriptor = 3;
+
+std::string random_mark() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return {};
+  std::string mark;
+  for (const unsigned char byte : bytes) mark += fmt::format("{:02x}", byte);
+  return mark;
+}
+
+Descriptor open_process(pid_t process) {
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+}
+
+/// Why a supervisor ended that had not claimed its attempt.
+std::string failed_supervisor(int status) {
+  if (WIFSIGNALED(status))
+    return fmt::format("its supervisor was killed by signal {} before it began", WTERMSIG(status));
+  const int code = WEXITSTATUS(status);
+  if (code > supervise::kFailedStatus) {
+    const int error = code - supervise::kFailedStatus;
+    return fmt::format("its supervisor could not begin: {}{}", std::generic_category().message(error),
+                       error == ENOSPC ? "; free some space" : "");
+  }
+  return fmt::format("its supervisor could not begin (status {})", code);
+}
+
+}  // namespace
+
+/// `lost_if_new`: where nothing says that it was begun, that proves nothing.
+void LocalEngine::Worker::take_up(const Launch& launch, bool lost_if_new) {
+  const AttemptId id = launch.id;
+  if (running_.contains(id) || ended_.contains(id)) return;
+  const AttemptSight sight = look_at_attempt(folder_of(id));
+  switch (sight.stage) {
+    case Stage::kRunning:
+      adopt(id, sight, false);
+      break;
+    case Stage::kEnded:
+      ended_.insert(id);
+      tell_ended(id, sight.exit);
+      break;
+    case Stage::kDeserted:
+      desert(id, sight, false);
+      break;
+    case Stage::kNew:
+      if (lost_if_new) {
+        desert(id, sight, false);
+      } else {
+        start_new(launch);
+      }
+  }
+}
+
+const Result<Account>& LocalEngine::Worker::account_of(const std::string& name) {
+  constexpr std::chrono::seconds kFresh(30);  // A look-up may ask a server somewhere.
+  const auto now = std::chrono::steady_clock::now();
+  auto found = accounts_.find(name);
+  if (found == accounts_.end() || found->second.until < now)
+    found = accounts_.insert_or_assign(name, CachedAccount{find_account(name), now + kFresh}).first;
+  return found->second.account;
+}
+
+Result<LaunchSite> LocalEngine::Worker::make_site(const Launch& launch) {
+  LaunchSite site;
+  site.folder = folder_of(launch.id);
+  site.account = own_account_;
+  if (!launch.unix_user.empty()) {
+    const Result<Account>& account = account_of(launch.unix_user);
+    if (!account) return std::unexpected(account.error());
+    site.account = *account;
+    if (account->user != own_account_.user) {
+      if (::geteuid() != 0) {
+        return fail(fmt::format("jobs cannot run as '{}': the server runs as '{}', and only root can change",
+                                launch.unix_user, own_account_.name));
+      }
+      site.change_user = true;
+    }
+  }
+  site.mark = random_mark();
+  if (site.mark.empty()) return fail("the system gives no random numbers");
+  site.groups = groups_;
+  if (!groups_.cpu) site.cores = cores_.take(total_cpu_milli(launch));
+  site.open_files = open_files_;
+  site.now_unix_ns = supervise::unix_now();
+  return site;
+}
+
+void LocalEngine::Worker::start_new(const Launch& launch) {
+  const AttemptId id = launch.id;
+  const fs::path folder = folder_of(id);
+  Running running;
+  running.cpu_milli = total_cpu_milli(launch);
+  const auto failed = [&](const Error& error) {
+    cores_.give_back(running.cores, running.cpu_milli);
+    fail_start(id, error.message);
+  };
+  if (const Result<void> added = live_->add(id); !added) return failed(added.error());
+  if (std::optional<supervise::LaunchRecord> before = read_launch_record(folder)) {
+    // Prepared by a server that was killed; its supervisor may be about to begin.
+    running.cores = std::move(before->cores);
+    cores_.add(running.cores, running.cpu_milli);
+  } else {
+    const Result<LaunchSite> site = make_site(launch);
+    if (!site) return failed(site.error());
+    running.cores = site->cores;
+    const Result<supervise::LaunchRecord> record = make_launch_record(launch, options_.rules, *site);
+    if (!record) return failed(record.error());
+    const std::optional<Owner> owner =
+        site->change_user ? std::optional(Owner{site->account.user, site->account.group}) : std::nullopt;
+    if (const Result<void> written = write_attempt(folder, *record, launch.spec->script, owner); !written)
+      return failed(written.error());
+  }
+  if (const Result<void> spawned = spawn(id, running); !spawned) return failed(spawned.error());
+  Descriptor process = open_process(running.supervisor);
+  watch(id, running_.emplace(id, std::move(running)).first->second, std::move(process));
+}
+
+Result<void> LocalEngine::Worker::spawn(AttemptId id, Running& running) {
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t all;
+  sigfillset(&all);
+  // Blocked from its first instruction, so that no request to stop is lost or deadly before it listens.
+  ::posix_spawnattr_setsigmask(&attributes, &all);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, reports_write_.get(), kReportsDescriptor);
+  std::string name = options_.supervisor.filename().string();
+  std::string folder = folder_of(id).string();
+  std::string descriptor = fmt::format("{}", kReportsDescriptor);
+  std::array<char*, 4> arguments = {name.data(), folder.data(), descriptor.data(), nullptr};
+  std::array<char*, 1> variables = {nullptr};
+  const int error = ::posix_spawn(&running.supervisor, options_.supervisor.c_str(), &actions, &attributes,
+                                  arguments.data(), variables.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (error == 0) {
+    running.own_child = true;
+    return {};
+  }
+  return fail(
+      fmt::format("cannot run {}: {}", options_.supervisor.string(), std::generic_category().message(error)));
+}
+
+void LocalEngine::Worker::watch(AttemptId id, Running& running, Descriptor process) {
+  keys_.erase(running.key);
+  running.key = next_key_++;
+  running.process = std::move(process);
+  epoll_event event{EPOLLIN, {.u64 = running.key}};
+  if (running.process && ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, running.process.get(), &event) == 0) {
+    keys_[running.key] = id;
+  } else {
+    running.process.close();
+  }
+  if (!running.process || (!running.own_child && !running.started_told)) unwatched_.insert(id);
+}
+
+/// Takes over a supervisor that another server started. Its process id is trusted only together with the
+/// lock.
+void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool unexpected) {
+  Descriptor process = open_process(sight.supervisor);
+  const bool same = supervise::lock_holder(folder_of(id).string()) == sight.supervisor;
+  Running running;
+  running.supervisor = same ? sight.supervisor : 0;
+  running.unexpected = unexpected;
+  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id))) {
+    constexpr std::int64_t kMilliPerCore = 1000;
+    running.cores = record->cores;
+    running.cpu_milli = static_cast<std::int64_t>(record->cores.size()) * kMilliPerCore;
+    cores_.add(running.cores, running.cpu_milli);
+  }
+  const auto place = running_.insert_or_assign(id, std::move(running)).first;
+  if (sight.started_unix_ns) tell_started(id, *sight.started_unix_ns);
+  watch(id, place->second, same ? std::move(process) : Descriptor());
+}
+
+/// Attempts without a descriptor to wait on, and those whose start nobody tells us.
+void LocalEngine::Worker::look_at_unwatched() {
+  const std::set<AttemptId> ids = unwatched_;
+  for (const AttemptId id : ids) {
+    const auto found = running_.find(id);
+    if (found == running_.end()) {
+      unwatched_.erase(id);
+      continue;
+    }
+    Running& running = found->second;
+    if (running.sweeping) continue;
+    const AttemptSight sight = look_at_attempt(folder_of(id));
+    if (sight.started_unix_ns) tell_started(id, *sight.started_unix_ns);
+    if (running.process) {
+      if (running.started_told) unwatched_.erase(id);
+      continue;
+    }
+    const bool starting = sight.stage == Stage::kNew && running.own_child &&
+                          ::waitpid(running.supervisor, nullptr, WNOHANG | WNOWAIT) == 0;
+    if (sight.stage != Stage::kRunning && !starting) supervisor_ended(id);
+  }
+}
+
+void LocalEngine::Worker::supervisor_ended(AttemptId id) {
+  const auto found = running_.find(id);
+  if (found == running_.end() || found->second.sweeping) return;
+  Running& running = found->second;
+  read_started();
+  siginfo_t info{};
+  int status = 0;
+  if (running.own_child &&
+      ::waitid(P_PID, static_cast<id_t>(running.supervisor), &info, WEXITED | WNOHANG) == 0 &&
+      info.si_pid == running.supervisor) {
+    status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
+  }
+  keys_.erase(running.key);
+  running.process.close();
+  const AttemptSight sight = look_at_attempt(folder_of(id));
+  switch (sight.stage) {
+    case Stage::kEnded: {
+      const std::optional<std::string> claim =
+          supervise::read_file_at(AT_FDCWD, (folder_of(id) / supervise::kClaimFile).c_str());
+      if (!running.started_told && claim) {
+        if (const auto started = supervise::decode_claim(*claim).started_unix_ns) tell_started(id, *started);
+      }
+      finish(id, sight.exit);
+      break;
+    }
+    case Stage::kRunning: {  // Under another supervisor, which came first.
+      const bool unexpected = running.unexpected;
+      cores_.give_back(running.cores, running.cpu_milli);
+      adopt(id, sight, unexpected);
+      break;
+    }
+    case Stage::kDeserted:
+      desert(id, sight, running.unexpected);
+      break;
+    case Stage::kNew: {
+      cores_.give_back(running.cores, running.cpu_milli);
+      unwatched_.erase(id);
+      running_.erase(found);
+      fail_start(id, failed_supervisor(status));
+    }
+  }
+}
+
+/// It never ran and never will.
+void LocalEngine::Worker::fail_start(AttemptId id, std::string note) {
+  supervise::ExitRecord exit;
+  exit.ending = supervise::Ending::kLaunchFailed;
+  exit.started_unix_ns = supervise::unix_now();
+  exit.note = std::move(note);
+  write_exit_record(folder_of(id), exit, true);
+  ended_.insert(id);
+  tell_ended(id, exit);
+}
+
+void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool unexpected) {
+  Running& running = running_[id];
+  running.unexpected = unexpected;
+  running.sweeping = true;
+  Leftovers leftovers;
+  leftovers.id = id;
+  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id));
+      record && !other_boot_) {
+    leftovers.mark = record->mark;
+    leftovers.control_group = record->control_group;
+    leftovers.cleanup = record->cleanup;
+  }
+  if (sight.stage == Stage::kNew) {
+    // Nobody may begin it any more. Where somebody just has, the sweep ends it.
+    supervise::ExitRecord exit;
+    exit.ending = supervise::Ending::kLost;
+    exit.started_unix_ns = supervise::unix_now();
+    exit.note = "the machine was started anew: whether it ran before cannot be known";
+    write_exit_record(folder_of(id), exit, true);
+  }
+  sweeper_->sweep(std::move(leftovers));
+}
+
+void LocalEngine::Worker::end_unexpected(AttemptId id) {
+  const AttemptSight sight = look_at_attempt(folder_of(id));
+  switch (sight.stage) {
+    case Stage::kRunning:
+      adopt(id, sight, true);
+      ask_to_stop(id, running_[id]);
+      break;
+    case Stage::kDeserted:
+      desert(id, sight, true);
+      break;
+    case Stage::kEnded:
+      forget(id);
+      break;
+    case Stage::kNew: {
+      supervise::ExitRecord exit;
+      exit.ending = supervise::Ending::kStopped;
+      exit.started_unix_ns = supervise::unix_now();
+      exit.note = "it was stopped before it began";
+      const bool claimed = write_exit_record(folder_of(id), exit, true);
+      if (claimed || look_at_attempt(folder_of(id)).stage == Stage::kNew) {
+        forget(id);
+      } else {
+        end_unexpected(id);  // A supervisor has just begun it.
+      }
+    }
+  }
+}
+
+void LocalEngine::Worker::ask_to_stop(AttemptId id, const Running& running) {
+  // The file tells, also a supervisor that is yet to begin; the signal wakes.
+  const int signal = write_stop(folder_of(id)) ? SIGUSR1 : SIGTERM;
+  if (running.process) {
+    ::syscall(SYS_pidfd_send_signal, running.process.get(), signal, nullptr, 0);
+  } else if (const std::optional<pid_t> holder = supervise::lock_holder(folder_of(id).string())) {
+    ::kill(*holder, signal);
+  }
+}
+
+}  // namespace gw::live

@@ -1,0 +1,136 @@
+// The inside of LocalEngine: its thread, and what it knows of the attempts that are not forgotten.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "live/local_engine.h"
+#include "live/local_engine_attempts.h"
+#include "live/local_engine_cores.h"
+#include "live/local_engine_leftovers.h"
+#include "supervise/system.h"
+
+namespace gw::live {
+
+class LocalEngine::Worker {
+ public:
+  explicit Worker(LocalEngineOptions options) : options_(std::move(options)), cores_(usable_cores()) {}
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  /// Opens what it needs and starts the thread.
+  Result<void> open();
+
+  struct StartOrder {
+    Launch launch;
+  };
+  struct StopOrder {
+    AttemptId id;
+  };
+  struct RecoverOrder {
+    std::vector<Launch> expected;
+  };
+  struct ForgetOrder {
+    AttemptId id;
+  };
+  struct SweptOrder {
+    AttemptId id;
+  };
+  using Order = std::variant<StartOrder, StopOrder, RecoverOrder, ForgetOrder, SweptOrder>;
+  void order(Order order);
+  void take(std::vector<Report>& reports);
+  [[nodiscard]] const std::string& missing_limits() const { return groups_.missing; }
+
+ private:
+  /// An attempt whose supervisor lives, or whose remains are being swept up.
+  struct Running {
+    std::uint64_t key = 0;          ///< In epoll.
+    supervise::Descriptor process;  ///< pidfd; none: it is looked at from time to time.
+    pid_t supervisor = 0;
+    bool own_child = false;
+    bool started_told = false;
+    bool unexpected = false;  ///< Nobody waits for it: it is ended and forgotten.
+    bool sweeping = false;
+    std::vector<std::uint32_t> cores;
+    std::int64_t cpu_milli = 0;
+  };
+  struct CachedAccount {
+    Result<Account> account;
+    std::chrono::steady_clock::time_point until;
+  };
+
+  void run();
+  void fetch_orders();
+  void handle(StartOrder& order);
+  void handle(StopOrder& order);
+  void handle(RecoverOrder& order);
+  void handle(ForgetOrder& order);
+  void handle(SweptOrder& order);
+  void read_started();
+  void look_at_unwatched();
+
+  void take_up(const Launch& launch, bool lost_if_new);
+  void start_new(const Launch& launch);
+  Result<LaunchSite> make_site(const Launch& launch);
+  Result<void> spawn(AttemptId id, Running& running);
+  void watch(AttemptId id, Running& running, supervise::Descriptor process);
+  void adopt(AttemptId id, const AttemptSight& sight, bool unexpected);
+  void supervisor_ended(AttemptId id);
+  void fail_start(AttemptId id, std::string note);
+  void desert(AttemptId id, const AttemptSight& sight, bool unexpected);
+  void end_unexpected(AttemptId id);
+  void ask_to_stop(AttemptId id, const Running& running);
+
+  void tell_started(AttemptId id, std::int64_t unix_ns);
+  void tell_ended(AttemptId id, const supervise::ExitRecord& exit);
+  void finish(AttemptId id, const supervise::ExitRecord& exit);
+  void push(Report report);
+  void forget(AttemptId id);
+  [[nodiscard]] std::filesystem::path folder_of(AttemptId id) const;
+  const Result<Account>& account_of(const std::string& name);
+
+  LocalEngineOptions options_;
+  CoreBook cores_;
+  ControlGroups groups_;
+  Account own_account_;
+  std::uint64_t open_files_ = 0;
+  std::unique_ptr<LiveList> live_;
+  std::unique_ptr<BootNote> boot_;
+  bool other_boot_ = false;  ///< The state is from before the machine was started.
+
+  supervise::Descriptor folder_lock_;
+  supervise::Descriptor events_;         ///< epoll
+  supervise::Descriptor orders_signal_;  ///< eventfd
+  supervise::Descriptor reports_read_;   ///< Pipe of StartedMessage.
+  supervise::Descriptor reports_write_;
+
+  std::mutex mutex_;
+  std::vector<Order> orders_;
+  std::vector<Report> reports_;
+  bool ending_ = false;
+
+  // The thread's own.
+  std::deque<Order> queue_;
+  std::map<AttemptId, Running> running_;
+  std::map<std::uint64_t, AttemptId> keys_;
+  std::set<AttemptId> unwatched_;  ///< Running ones to look at from time to time.
+  std::set<AttemptId> ended_;      ///< Told, and not forgotten.
+  std::map<std::string, CachedAccount> accounts_;
+  std::uint64_t next_key_ = 16;  ///< Smaller ones are the engine's own descriptors.
+
+  std::thread thread_;
+  std::unique_ptr<Sweeper> sweeper_;  ///< Ends before all that it calls.
+};
+
+}  // namespace gw::live

@@ -1,0 +1,32 @@
+// Who runs an attempt: claimed exactly once, and known to live by a lock, not by a process id.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "supervise/records.h"
+#include "supervise/system.h"
+
+namespace gw::supervise {
+
+/// A claimed attempt: the open descriptors that go with it.
+struct Claimed {
+  Descriptor launch;        ///< Holds the lock; closing it, or any other descriptor of that file, lets go.
+  Descriptor claim;         ///< To append the start to.
+  Descriptor partial_exit;  ///< Holds the space of the exit record.
+  std::string bytes;        ///< Of the launch record.
+};
+
+/// Claims the attempt in the working folder. None with `status`, what the process should exit with.
+///
+/// The lock is one of fcntl: it is not inherited by children, falls when the process dies, and can be looked
+/// at without being taken. It is taken on the launch file before the claim appears, so a claim without a
+/// lock means that its owner has gone.
+std::optional<Claimed> claim_attempt(int& status);
+
+/// The process that holds the lock on an attempt's launch file; none if nobody does.
+std::optional<pid_t> lock_holder(const std::string& attempt_folder);
+
+}  // namespace gw::supervise
