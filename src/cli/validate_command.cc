@@ -1,5 +1,5 @@
-// `gw validate`: every mistake in scenario, fleet, catalog and job files, with its place and what would be
-// right.
+// `gw validate`: every mistake in scenario, fleet, catalog and job files and in sbatch scripts, with its
+// place and what would be right.
 #include <fmt/core.h>
 
 #include <memory>
@@ -15,6 +15,7 @@
 #include "spec/catalog.h"
 #include "spec/job_spec_file.h"
 #include "spec/job_text.h"
+#include "spec/sbatch.h"
 #include "spec/scenario.h"
 
 namespace gw {
@@ -96,6 +97,18 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
     if (!file) report.findings = file.error();
     return report;
   }
+  if (spec::looks_like_sbatch(*text)) {
+    report.kind = "sbatch script";
+    const spec::Checked<spec::SbatchJob> script = spec::parse_sbatch(*text, path);
+    if (!script) {
+      report.findings = script.error();
+      return report;
+    }
+    report.contents = contents_of(script->job);
+    report.findings = script->unsupported;
+    report.findings.insert(report.findings.end(), script->warnings.begin(), script->warnings.end());
+    return report;
+  }
   if (spec::looks_like_job(*text)) {
     report.kind = "job";
     const spec::Checked<JobSpec> job = spec::parse_job(*text, path);
@@ -159,8 +172,8 @@ void add_validate_command(CLI::App& app, AppContext& context) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("validate", "Check scenario, fleet, catalog and job files, and name every mistake");
+  CLI::App* command = app.add_subcommand(
+      "validate", "Check scenario, fleet, catalog and job files and sbatch scripts, and name every mistake");
   command->group(kGroupInspect);
   command->add_option("FILE", options->files, "Files to check")->required()->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");

@@ -1,4 +1,4 @@
-// The examples of docs/formats-jobs.md are jobs.
+// docs/formats-jobs.md keeps its word: its examples are jobs, its table of sbatch's options is the reader's.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -8,6 +8,7 @@
 #include "spec/catalog.h"
 #include "spec/job_json.h"
 #include "spec/job_spec_file.h"
+#include "spec/sbatch.h"
 
 namespace gw::spec {
 namespace {
@@ -41,6 +42,21 @@ TEST(JobDocs, ExamplesOfJsonAreValid) {
     const Checked<JobSpec> job = parse_job_json(example);
     EXPECT_TRUE(job.has_value()) << example << diagnostics_text(job.error());
   }
+}
+
+TEST(JobDocs, ExamplesOfScriptsAreValid) {
+  const std::vector<std::string> examples = blocks(page(), "bash");
+  ASSERT_GE(examples.size(), 1U);
+  for (const std::string& example : examples) {
+    const Checked<SbatchJob> job = parse_sbatch(example, "example");
+    ASSERT_TRUE(job.has_value()) << example << diagnostics_text(job.error());
+    EXPECT_TRUE(job->unsupported.empty()) << diagnostics_text(job->unsupported);
+    EXPECT_TRUE(job->warnings.empty()) << diagnostics_text(job->warnings);
+  }
+}
+
+TEST(JobDocs, TheTableOfOptionsIsUpToDate) {
+  EXPECT_NE(page().find(sbatch_markdown()), std::string::npos) << "run: tools/update-yaml-docs";
 }
 
 }  // namespace

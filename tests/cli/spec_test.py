@@ -60,6 +60,15 @@ class Validate(GwTest):
         self.assert_exit(result, 1)
         self.assertIn(':7:10: "limit" must be an amount with its unit, not "4"', result.stdout)
 
+    def test_sbatch_scripts(self):
+        result = self.findings("#!/bin/bash\n#SBATCH -N2 --gpus-per-node=8 -p gpu\nsrun train\n")
+        self.assert_exit(result, 0)
+        self.assertIn(":2:31: warning: --partition=gpu is not supported: Gigawerk has no partitions", result.stdout)
+        self.assertIn("valid sbatch script: 2 nodes with 8 GPUs each\n", result.stdout)
+        result = self.findings("#!/bin/bash\n#SBATCH -N4 --gpus=6\nsrun train\n")
+        self.assert_exit(result, 1)
+        self.assertIn(":2:13: --gpus=6 does not spread evenly over 4 nodes", result.stdout)
+
     def test_names_are_shown_and_not_obeyed(self):
         result = self.findings('gigawerk: 1\n"\\e[31mred": 1\n')
         self.assertNotIn("\x1b", result.stdout)
@@ -112,6 +121,8 @@ class CatalogAndSchema(GwTest):
             self.assertEqual(schema["$schema"], "https://json-schema.org/draft/2020-12/schema")
         self.assertIn("| `gigawerk` |", gw("schema", "--markdown").stdout)
         self.assert_exit(gw("schema", "novel"), 2)
+        self.assertIn("| `-N`, `--nodes=N` |", gw("schema", "sbatch", "--markdown").stdout)
+        self.assert_exit(gw("schema", "sbatch"), 1)
 
 
 if __name__ == "__main__":
