@@ -155,7 +155,7 @@ void print_table(const std::vector<spec::ModelEntry>& models) {
 
 template <class Entry>
 void add_list(CLI::App& parent, AppContext& context, const char* name, const char* help,
-              std::vector<Entry> spec::Catalog::*entries) {
+              std::vector<Entry> spec::Catalog::* entries) {
   CLI::App* command = parent.add_subcommand(name, help);
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print JSON: all figures, with their sources");

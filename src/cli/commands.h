@@ -26,10 +26,17 @@ namespace gw {
 struct AppContext;
 
 // Headings under which `gw --help` lists the commands.
-inline constexpr const char* kGroupRun = "Run workloads";
+inline constexpr const char* kGroupFactory = "Run jobs on a factory";
+inline constexpr const char* kGroupOperate = "Operate a factory";
+inline constexpr const char* kGroupRun = "Simulate workloads";
 inline constexpr const char* kGroupInspect = "Look at fleets, files and results";
 inline constexpr const char* kGroupTool = "About gw";
 
+void add_serve_command(CLI::App& app, AppContext& context);
+void add_run_command(CLI::App& app, AppContext& context);
+void add_submit_command(CLI::App& app, AppContext& context);
+void add_jobs_commands(CLI::App& app, AppContext& context);
+void add_factory_commands(CLI::App& app, AppContext& context);
 void add_replay_command(CLI::App& app, AppContext& context);
 void add_simulate_command(CLI::App& app, AppContext& context);
 void add_journal_command(CLI::App& app, AppContext& context);

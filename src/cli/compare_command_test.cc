@@ -55,7 +55,8 @@ class CompareCommand : public testing::Test {
 
 TEST_F(CompareCommand, PrintsTextAndJson) {
   int status = -1;
-  EXPECT_THAT(compare({folder_ / "1", folder_ / "2" / "report.json"}, status), HasSubstr("utilisation to last end"));
+  EXPECT_THAT(compare({folder_ / "1", folder_ / "2" / "report.json"}, status),
+              HasSubstr("utilisation to last end"));
   EXPECT_EQ(status, 0);
   const auto json = nlohmann::json::parse(compare({folder_ / "1", folder_ / "2", "--json"}, status));
   EXPECT_EQ(status, 0);

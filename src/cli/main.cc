@@ -6,6 +6,11 @@ int main(int argc, char** argv) {
   gw::AppContext context = gw::make_context();
   CLI::App app("Gigawerk: an open operating system for AI factories");
   gw::set_up_app(app, context);
+  gw::add_serve_command(app, context);
+  gw::add_run_command(app, context);
+  gw::add_submit_command(app, context);
+  gw::add_jobs_commands(app, context);
+  gw::add_factory_commands(app, context);
   gw::add_replay_command(app, context);
   gw::add_simulate_command(app, context);
   gw::add_journal_command(app, context);

@@ -441,8 +441,11 @@ Joules Controller::energy_of(const LiveJob& job, const AttemptRecord& attempt,
 void Controller::close_attempt(LiveJob& job, const Report& report) {
   AttemptRecord attempt = std::move(*job.attempt);
   job.attempt.reset();
-  attempt.started = std::clamp(report.started, attempt.decided, book_.now);
-  attempt.ended_at = std::clamp(report.ended_at, attempt.started, book_.now);
+  // What counts is how long it ran, which its engine measured; when that was is as our own clock has it.
+  if (attempt.started == attempt.decided)
+    attempt.started = std::clamp(report.started, attempt.decided, book_.now);
+  const Nanoseconds ran = std::max(Nanoseconds{0}, report.ended_at - report.started);
+  attempt.ended_at = std::min(attempt.started + ran, book_.now);
   if (report.end == AttemptEnd::kLaunchFailed) attempt.ended_at = attempt.started;
   attempt.ended = true;
   attempt.end = report.end;
@@ -484,7 +487,7 @@ void Controller::hear(const Report& report) {
   }
   if (!report.ended) {
     const Instant started = std::clamp(report.started, job->attempt->decided, book_.now);
-    if (job->attempt->started == started) return;
+    if (job->attempt->started == started || job->attempt->started != job->attempt->decided) return;
     job->attempt->started = job->record.started = started;
     turn_.changes.changed_attempts.push_back(*job->attempt);
     mark(*job);

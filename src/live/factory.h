@@ -61,6 +61,8 @@ class Factory {
     return read(controller_.book());
   }
   [[nodiscard]] Instant now() const { return loop_->now(); }
+  /// See Loop::instant_of.
+  [[nodiscard]] Instant instant_of(std::int64_t unix_ns) const { return loop_->instant_of(unix_ns); }
   [[nodiscard]] bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   [[nodiscard]] FactoryCounters counters() const;
   [[nodiscard]] Store& store() { return *store_; }

@@ -53,6 +53,10 @@ Result<std::vector<std::string>> Loop::open() {
     return controller_.load(clock_(), starts);
   }();
   if (!notes) return notes;
+  origin_ = controller_.book().origin_unix_ns;
+  shift_ = 0;
+  const Nanoseconds behind = controller_.book().now - now();
+  if (behind > Nanoseconds{0}) shift_ = behind.count();
   reports_.clear();
   nodes_.clear();
   std::vector<Launch> expected;
@@ -65,7 +69,7 @@ Result<std::vector<std::string>> Loop::open() {
   return notes;
 }
 
-Instant Loop::now() const { return Instant{clock_() - controller_.book().origin_unix_ns}; }
+Instant Loop::now() const { return Instant{clock_() + shift_ - origin_}; }
 
 Instant Loop::next_due() const {
   const std::optional<Instant> engine = engine_.next_due();

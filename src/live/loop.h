@@ -4,6 +4,7 @@
 // has been kept is found and finished after a restart.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <shared_mutex>
@@ -47,6 +48,8 @@ class Loop {
   /// When a turn is due though nothing has come in; Instant::max() if none is.
   [[nodiscard]] Instant next_due() const;
   [[nodiscard]] Instant now() const;
+  /// The factory's time at a moment that the system's clock calls `unix_ns`. From any thread once open.
+  [[nodiscard]] Instant instant_of(std::int64_t unix_ns) const { return Instant{unix_ns - origin_.load()}; }
 
   /// Readers of the book hold it shared.
   [[nodiscard]] std::shared_mutex& mutex() { return mutex_; }
@@ -70,6 +73,8 @@ class Loop {
   std::vector<NodeReport> nodes_;
   bool again_ = false;
   bool healthy_ = false;
+  std::atomic<std::int64_t> origin_{0};
+  std::atomic<std::int64_t> shift_{0};  ///< The clock was behind what had been kept: it goes on from there.
 };
 
 }  // namespace gw::live

@@ -1,0 +1,130 @@
+// Usage and audit.
+#include <fmt/format.h>
+
+#include "api/api.h"
+#include "api/usage_report.h"
+#include "live/time_text.h"
+
+namespace gw::api {
+namespace {
+
+/// What runs has no transfer yet: what it has used up to now, as one.
+live::TransferRecord so_far(const live::Book& book, const live::LiveJob& job, const live::Prices& prices) {
+  const live::AttemptRecord& attempt = *job.attempt;
+  live::TransferRecord transfer;
+  transfer.attempt = attempt.id;
+  transfer.tenant = attempt.tenant;
+  transfer.user = job.record.user;
+  transfer.gpu_type = attempt.gpu_type;
+  transfer.price_plan = book.price_plan(attempt.tenant);
+  transfer.from = attempt.started;
+  transfer.to = std::max(book.now, attempt.started);
+  const std::int64_t milliseconds = (transfer.to - transfer.from).count() / 1'000'000;
+  transfer.micro_gpu_s = attempt.gpu_milli * milliseconds;
+  transfer.micro_core_s = attempt.cpu_milli * milliseconds;
+  if (const auto plan = prices.find(transfer.price_plan); plan != prices.end())
+    transfer.price = plan->second.price(transfer.gpu_type, transfer.micro_gpu_s, transfer.micro_core_s);
+  return transfer;
+}
+
+}  // namespace
+
+void Api::usage(Call call) {
+  const std::string by_text = call.text("by");
+  const std::string format = call.text("format");
+  UsageBy by = UsageBy::kTenant;
+  if (by_text == "user") {
+    by = UsageBy::kUser;
+  } else if (by_text == "job") {
+    by = UsageBy::kJob;
+  } else if (by_text == "gpu_type") {
+    by = UsageBy::kGpuType;
+  } else if (!by_text.empty() && by_text != "tenant") {
+    return call.refuse({400, "bad_parameter", "\"by\" must be tenant, user, job or gpu_type"});
+  }
+  if (!format.empty() && format != "json" && format != "csv" && format != "focus")
+    return call.refuse({400, "bad_parameter", "\"format\" must be json, csv or focus"});
+  const std::int64_t now_ns =
+      options_.factory->read([&](const live::Book& book) { return book.unix_ns(options_.factory->now()); });
+  std::int64_t from_ns = 0, to_ns = now_ns;
+  for (const auto& [name, value] : {std::pair{"from", &from_ns}, std::pair{"to", &to_ns}}) {
+    const std::string text = call.text(name);
+    if (text.empty()) continue;
+    const std::optional<std::int64_t> time = live::parse_time(text);
+    if (!time)
+      return call.refuse(
+          {400, "bad_parameter",
+           fmt::format("\"{}\" must be a time such as 2026-11-01 or 2026-11-01T08:00:00Z", name)});
+    *value = *time;
+  }
+  if (from_ns >= to_ns) return call.refuse({400, "bad_parameter", "\"from\" must be before \"to\""});
+  std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
+  if (!tenants) return;
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([this, call = std::move(call), by, format, from_ns, to_ns,
+                                      tenants = std::move(*tenants)](live::Archive& archive) {
+    live::UsageFilter filter;
+    filter.tenants = tenants;
+    UsageReport report(by, from_ns, to_ns);
+    std::vector<std::string> paths;
+    // What runs is looked at first: what ends meanwhile is then in the archive and left out here.
+    std::vector<std::pair<live::UsageRow, std::string>> open;
+    options_.factory->read([&](const live::Book& book) {
+      filter.from = Instant{from_ns - book.origin_unix_ns};
+      filter.to = Instant{to_ns - book.origin_unix_ns};
+      for (const live::LiveTenant& tenant : book.tenants) paths.push_back(tenant.path);
+      for (const auto& [number, job] : book.jobs) {
+        if (!job.attempt || (!tenants.empty() &&
+                             std::find(tenants.begin(), tenants.end(), job.record.tenant) == tenants.end()))
+          continue;
+        const live::TransferRecord transfer = so_far(book, job, options_.factory->options().prices);
+        if (transfer.to > filter.from && transfer.from < filter.to)
+          open.emplace_back(live::part_of(transfer, filter.from, filter.to), book.path(job.record.tenant));
+      }
+    });
+    std::set<live::AttemptId> known;
+    for (const auto& [row, tenant] : open) known.insert(row.attempt);
+    const Result<void> read = archive.usage(filter, [&](const live::UsageRow& row) {
+      known.erase(row.attempt);
+      report.add(row, row.tenant.value() < paths.size() ? paths[row.tenant.value()] : "", false);
+      return true;
+    });
+    if (!read) return call.refuse(read.error());
+    for (const auto& [row, tenant] : open) {
+      if (known.contains(row.attempt)) report.add(row, tenant, true);
+    }
+    if (format == "csv") return call.answer_text(report.csv(), "text/csv; charset=utf-8");
+    if (format == "focus") return call.answer_text(report.focus("Gigawerk"), "text/csv; charset=utf-8");
+    call.answer(report.json());
+  });
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::audit(Call call) {
+  const std::optional<std::uint64_t> limit = call.number("limit", 100, 1, 1000);
+  if (!limit) return;
+  const std::optional<std::uint64_t> before =
+      call.number("before", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!before) return;
+  std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
+  if (!tenants) return;
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([this, call = std::move(call), limit = *limit, before = *before,
+                                      tenants = std::move(*tenants)](live::Archive& archive) {
+    Result<std::vector<live::AuditRecord>> found =
+        archive.audit(tenants, before, static_cast<std::uint32_t>(limit + 1));
+    if (!found) return call.refuse(found.error());
+    const bool more = found->size() > limit;
+    if (more) found->resize(limit);
+    Json json;
+    json["audit"] = Json::array();
+    options_.factory->read([&](const live::Book& book) {
+      for (const live::AuditRecord& record : *found) json["audit"].push_back(audit_json(book, record));
+    });
+    json["next"] = more ? Json(fmt::format("{}", found->back().sequence)) : Json(nullptr);
+    call.answer(json);
+  });
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+}  // namespace gw::api

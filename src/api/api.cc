@@ -1,0 +1,202 @@
+// The frame of every request: route, token, role, handler, answer.
+#include "api/api.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "api/log_followers.h"
+#include "base/check.h"
+#include "base/crc32c.h"
+
+namespace gw::api {
+namespace {
+
+http::Response json_response(const Json& json, unsigned status) {
+  http::Response response;
+  response.status = status;
+  response.body = text_of(json) + '\n';
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+}  // namespace
+
+void Call::answer(const Json& json, unsigned status,
+                  std::vector<std::pair<std::string, std::string>> headers) const {
+  http::Response response = json_response(json, status);
+  for (auto& header : headers) response.headers.push_back(std::move(header));
+  if (status == 200 && (request.method == "GET" || request.method == "HEAD")) {
+    const std::string tag = fmt::format("\"{:08x}-{:x}\"", crc32c(response.body), response.body.size());
+    response.headers.front() = {"Cache-Control", "private, no-cache"};
+    response.headers.emplace_back("ETag", tag);
+    if (request.header("if-none-match").find(tag) != std::string_view::npos) {
+      response.status = 304;
+      response.body.clear();
+    }
+  }
+  responder->send(std::move(response));
+}
+
+void Call::answer_text(std::string body, std::string content_type, unsigned status) const {
+  http::Response response;
+  response.status = status;
+  response.content_type = std::move(content_type);
+  response.body = std::move(body);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  responder->send(std::move(response));
+}
+
+void Call::refuse(const live::Refusal& refusal) const {
+  http::Response response = json_response(error_json(refusal), refusal.status);
+  if (refusal.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"gigawerk\"");
+  if (refusal.status == 429 || refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
+  responder->send(std::move(response));
+}
+
+void Call::refuse(const Error& error) const { refuse(live::Refusal{503, "store", error.message}); }
+
+std::string Call::text(std::string_view name) const {
+  const std::string* value = request.parameter(name);
+  return value == nullptr ? std::string() : *value;
+}
+
+std::optional<std::uint64_t> Call::number(std::string_view name, std::uint64_t fallback, std::uint64_t least,
+                                          std::uint64_t most) const {
+  const std::string* value = request.parameter(name);
+  if (value == nullptr || value->empty()) return fallback;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (error == std::errc() && end == value->data() + value->size() && number >= least && number <= most)
+    return number;
+  refuse(
+      {400, "bad_parameter", fmt::format("\"{}\" must be a whole number from {} to {}", name, least, most)});
+  return std::nullopt;
+}
+
+Api::Api(ApiOptions options)
+    : options_(std::move(options)),
+      authority_(options_.foreign_tokens),
+      hub_(options_.most_watchers, 10'000) {}
+
+Api::~Api() = default;
+
+Result<std::unique_ptr<Api>> Api::make(ApiOptions options) {
+  GW_CHECK(options.factory != nullptr);
+  std::unique_ptr<Api> api(new Api(std::move(options)));
+  Result<std::unique_ptr<Readers>> readers = Readers::start(api->options_.open_reader, api->options_.readers);
+  if (!readers) return std::unexpected(readers.error());
+  api->readers_ = std::move(*readers);
+  if (!api->options_.jobs.empty()) {
+    Result<std::unique_ptr<LogFollowers>> followers =
+        LogFollowers::start(api->options_.jobs, *api->options_.factory);
+    if (!followers) return std::unexpected(followers.error());
+    api->followers_ = std::move(*followers);
+  }
+  api->add_routes();
+  return api;
+}
+
+void Api::add(RouteInfo info, Handler handler) {
+  routes_.push_back(info);
+  router_.add(
+      info.method, info.pattern,
+      [this, info, handler](http::Request request, http::PathParameters parameters,
+                            std::shared_ptr<http::Responder> responder) {
+        Call call(std::move(request), std::move(parameters), std::move(responder));
+        if (info.role) {
+          std::expected<live::Actor, live::Refusal> actor =
+              options_.factory->read([&](const live::Book& book) {
+                return authority_.identify(call.request, book, options_.factory->now());
+              });
+          if (!actor) return call.refuse(actor.error());
+          call.actor = std::move(*actor);
+          if (call.actor.role < *info.role)
+            return call.refuse({403, "forbidden",
+                                fmt::format("this needs the role {}; the token has {}",
+                                            live::name_of(*info.role), live::name_of(call.actor.role))});
+          if (info.everywhere && call.actor.tenant != TenantTree::root())
+            return call.refuse({403, "forbidden", "this needs a token for the whole factory"});
+        }
+        (this->*handler)(std::move(call));
+      });
+}
+
+void Api::handle(http::Request request, std::shared_ptr<http::Responder> responder) {
+  const http::Router::Match match = router_.match(request.method, request.segments);
+  if (std::holds_alternative<http::Router::NoSuchPath>(match)) {
+    const Call call(std::move(request), {}, std::move(responder));
+    return call.refuse({404, "not_found", "there is nothing at this path; see /openapi.json"});
+  }
+  router_.handle(std::move(request), std::move(responder));
+}
+
+void Api::kept(const live::Changes& changes) {
+  if (changes.new_jobs.empty() && changes.changed_jobs.empty()) return;
+  if (hub_.watchers() > 0)
+    options_.factory->read([&](const live::Book& book) { hub_.publish(changes, book); });
+  if (followers_ != nullptr && !changes.changed_jobs.empty()) followers_->tell(changes.changed_jobs);
+}
+
+void Api::beat() {
+  hub_.beat();
+  if (followers_ != nullptr) followers_->beat();
+}
+
+void Api::close() {
+  hub_.close();
+  if (followers_ != nullptr) followers_->close();
+}
+
+void Api::ask(Call call, decltype(live::Command::what) what,
+              std::function<void(const Call&, const live::Reply&)> done) {
+  const live::Actor actor = call.actor;
+  options_.factory->ask(actor, std::move(what),
+                        [call = std::move(call), done = std::move(done)](const live::Reply& reply) {
+                          if (reply.refusal) return call.refuse(*reply.refusal);
+                          done(call, reply);
+                        });
+}
+
+std::optional<std::vector<TenantId>> Api::visible(const Call& call, std::string_view path) {
+  std::optional<std::vector<TenantId>> tenants;
+  options_.factory->read([&](const live::Book& book) {
+    const TenantId top = path.empty() ? call.actor.tenant : book.tenant(path);
+    if (!top.valid() || !book.is_within(top, call.actor.tenant)) return;
+    tenants.emplace();
+    if (top == TenantTree::root()) return;
+    // Parents come before their children, so one walk finds all below.
+    std::vector<bool> within(book.tenants.size());
+    for (std::uint32_t id = 0; id < book.tenants.size(); ++id) {
+      const TenantId parent = book.tenants[id].record.parent;
+      within[id] = TenantId{id} == top || (parent.valid() && within[parent.value()]);
+      if (within[id]) tenants->push_back(TenantId{id});
+    }
+  });
+  if (!tenants) call.refuse({404, "unknown_tenant", "there is no such tenant"});
+  return tenants;
+}
+
+void Api::with_job(Call call, std::function<void(const Call&, live::Archive&, const live::JobRecord&)> then) {
+  const std::optional<JobReference> reference = parse_job_id(call.parameters.text("job"));
+  const live::Refusal unknown{404, "unknown_job",
+                              fmt::format("there is no job {}", call.parameters.text("job"))};
+  if (!reference) return call.refuse(unknown);
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([this, call = std::move(call), reference = *reference, unknown,
+                                      then = std::move(then)](live::Archive& archive) {
+    const Result<std::optional<live::JobRecord>> job =
+        reference.index ? archive.task(reference.number, *reference.index) : archive.job(reference.number);
+    if (!job) return call.refuse(job.error());
+    const bool visible = *job && options_.factory->read([&](const live::Book& book) {
+      return (*job)->tenant.value() < book.tenants.size() &&
+             book.is_within((*job)->tenant, call.actor.tenant);
+    });
+    if (!visible) return call.refuse(unknown);
+    then(call, archive, **job);
+  });
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+}  // namespace gw::api

@@ -1,0 +1,233 @@
+// Nodes, tenants and tokens.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+
+#include "api/api.h"
+#include "api/bodies.h"
+#include "api/token.h"
+#include "live/time_text.h"
+#include "spec/json_record.h"
+
+namespace gw::api {
+namespace {
+
+template <class Body>
+std::optional<Body> read_body(const Call& call, std::string_view what) {
+  spec::Checked<Body> body = spec::parse_json<Body>(call.request.body, what);
+  if (body) return std::move(*body);
+  call.refuse({422, "bad_body", spec::diagnostics_text(body.error())});
+  return std::nullopt;
+}
+
+std::string joined(const std::vector<std::string>& segments) {
+  return fmt::format("{}", fmt::join(segments, "/"));
+}
+
+bool is_name(std::string_view text) {
+  if (text.empty() || text.size() > 100) return false;
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return plain(text.front()) && std::all_of(text.begin(), text.end(), [&](char c) {
+           return plain(c) || c == '.' || c == '_' || c == '-' || c == '@';
+         });
+}
+
+}  // namespace
+
+void Api::list_nodes(Call call) {
+  const std::optional<std::uint64_t> limit = call.number("limit", 1000, 1, 10'000);
+  if (!limit) return;
+  const std::optional<std::uint64_t> after = call.number("after", 0, 0, UINT32_MAX);
+  if (!after) return;
+  const std::string state = call.text("state");
+  Json json;
+  json["nodes"] = Json::array();
+  options_.factory->read([&](const live::Book& book) {
+    std::uint64_t node = *after;
+    for (; node < book.fleet.nodes() && json["nodes"].size() < *limit; ++node) {
+      Json each = node_json(book, NodeId{static_cast<std::uint32_t>(node)});
+      if (state.empty() || each["state"] == state) json["nodes"].push_back(std::move(each));
+    }
+    json["next"] = node < book.fleet.nodes() ? Json(fmt::format("{}", node)) : Json(nullptr);
+    json["total"] = book.fleet.nodes();
+  });
+  call.answer(json);
+}
+
+void Api::show_node(Call call) {
+  const std::string name = joined(call.parameters.tail("node"));
+  std::optional<Json> json;
+  options_.factory->read([&](const live::Book& book) {
+    const NodeId node = book.node(name);
+    if (!node.valid()) return;
+    json = node_json(book, node);
+    Json jobs = Json::array();
+    for (const auto& [number, job] : book.jobs) {
+      if (job.record.state != live::JobState::kRunning ||
+          !book.is_within(job.record.tenant, call.actor.tenant))
+        continue;
+      bool there = false;
+      book.for_each_node(*book.core->job(job.record.core),
+                         [&](NodeId each, std::uint64_t) { there = there || each == node; });
+      if (there) jobs.push_back(job_id(job.record));
+    }
+    (*json)["jobs"] = std::move(jobs);
+  });
+  if (!json) return call.refuse({404, "unknown_node", fmt::format("there is no node {}", name)});
+  call.answer(*json);
+}
+
+void Api::change_node(Call call) {
+  const std::optional<NodeBody> body = read_body<NodeBody>(call, "node");
+  if (!body) return;
+  const std::string name = joined(call.parameters.tail("node"));
+  ask(std::move(call), live::NodeOrder{name, body->drained, body->reason},
+      [this, name](const Call& each, const live::Reply&) {
+        each.answer(
+            options_.factory->read([&](const live::Book& book) { return node_json(book, book.node(name)); }));
+      });
+}
+
+void Api::list_tenants(Call call) {
+  const std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
+  if (!tenants) return;
+  Json json;
+  json["tenants"] = Json::array();
+  options_.factory->read([&](const live::Book& book) {
+    for (const live::LiveTenant& tenant : book.tenants) {
+      if (tenant.record.id == TenantTree::root()) continue;
+      if (!tenants->empty() &&
+          std::find(tenants->begin(), tenants->end(), tenant.record.id) == tenants->end())
+        continue;
+      json["tenants"].push_back(tenant_json(book, tenant));
+    }
+  });
+  call.answer(json);
+}
+
+void Api::show_tenant(Call call) {
+  const std::string path = joined(call.parameters.tail("tenant"));
+  if (!visible(call, path)) return;
+  call.answer(options_.factory->read(
+      [&](const live::Book& book) { return tenant_json(book, book.tenants[book.tenant(path).value()]); }));
+}
+
+namespace {
+
+live::TenantOrder order_of(const TenantBody& body, std::string path, bool create) {
+  live::TenantOrder order;
+  order.path = std::move(path);
+  order.create = create;
+  order.weight = body.weight;
+  order.kind = body.kind;
+  order.home = body.home;
+  order.unix_user = body.unix_user;
+  order.price_plan = body.price_plan;
+  if (body.gpus) order.gpu_milli = std::llround(*body.gpus * 1000);
+  order.jobs = body.jobs;
+  return order;
+}
+
+}  // namespace
+
+void Api::add_tenant(Call call) {
+  const std::optional<TenantBody> body = read_body<TenantBody>(call, "tenant");
+  if (!body) return;
+  const std::string path = body->path;
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t slash = std::min(path.find('/', at), path.size());
+    if (!is_name(std::string_view(path).substr(at, slash - at)))
+      return call.refuse(
+          {422, "bad_path",
+           "a tenant's path is names joined by `/`; a name has letters, digits, `.`, `_`, `-`, `@` "
+           "(at most 100) and begins with a letter or digit"});
+    at = slash + 1;
+  }
+  // What stands above must be theirs; that it may make siblings of its own tenant would be a right above it.
+  const std::size_t slash = path.rfind('/');
+  const std::string above = slash == std::string::npos ? "" : path.substr(0, slash);
+  const bool allowed = options_.factory->read([&](const live::Book& book) {
+    const TenantId parent = book.tenant(above);
+    return parent.valid() && book.is_within(parent, call.actor.tenant);
+  });
+  if (!allowed)
+    return call.refuse(
+        {404, "unknown_tenant",
+         fmt::format("there is no tenant {} to make it in", above.empty() ? "(the root)" : above)});
+  if (body->unix_user && call.actor.tenant != TenantTree::root())
+    return call.refuse({403, "forbidden", "only an admin of the whole factory sets Unix users"});
+  ask(std::move(call), order_of(*body, path, true), [this, path](const Call& each, const live::Reply&) {
+    each.answer(options_.factory->read([&](const live::Book& book) {
+      return tenant_json(book, book.tenants[book.tenant(path).value()]);
+    }),
+                201);
+  });
+}
+
+void Api::change_tenant(Call call) {
+  const std::string path = joined(call.parameters.tail("tenant"));
+  const std::optional<TenantBody> body = read_body<TenantBody>(call, "tenant");
+  if (!body || !visible(call, path)) return;
+  if (!body->path.empty() && body->path != path)
+    return call.refuse({422, "bad_body", "a tenant cannot be renamed; leave \"path\" out"});
+  // Nobody widens the bounds that hold for themselves.
+  const bool own =
+      options_.factory->read([&](const live::Book& book) { return book.tenant(path) == call.actor.tenant; });
+  if (call.actor.tenant != TenantTree::root() && (own || body->unix_user))
+    return call.refuse(
+        {403, "forbidden", "a tenant's own limits, weight and Unix user are set by an admin above it"});
+  ask(std::move(call), order_of(*body, path, false), [this, path](const Call& each, const live::Reply&) {
+    each.answer(options_.factory->read(
+        [&](const live::Book& book) { return tenant_json(book, book.tenants[book.tenant(path).value()]); }));
+  });
+}
+
+void Api::list_tokens(Call call) {
+  Json json;
+  json["tokens"] = Json::array();
+  options_.factory->read([&](const live::Book& book) {
+    for (const auto& [id, token] : book.tokens) {
+      if (book.is_within(token.tenant, call.actor.tenant)) json["tokens"].push_back(token_json(book, token));
+    }
+  });
+  call.answer(json);
+}
+
+void Api::add_token(Call call) {
+  const std::optional<TokenBody> body = read_body<TokenBody>(call, "token");
+  if (!body) return;
+  live::TokenRecord record;
+  record.role = live::role_by_name(body->role).value_or(live::Role::kViewer);
+  record.user = body->user;
+  record.label = body->label;
+  record.tenant = options_.factory->read([&](const live::Book& book) {
+    const TenantId id = body->tenant.empty() ? call.actor.tenant : book.tenant(body->tenant);
+    return id.valid() && book.is_within(id, call.actor.tenant) ? id : TenantId{};
+  });
+  if (!record.tenant.valid())
+    return call.refuse({404, "unknown_tenant", fmt::format("there is no tenant {}", body->tenant)});
+  if (body->expires_in > Nanoseconds{0}) record.expires = options_.factory->now() + body->expires_in;
+  const NewToken token = make_token();
+  record.id = token.id;
+  record.hash = token.hash;
+  live::TokenOrder order;
+  order.add = record;
+  ask(std::move(call), std::move(order), [this, token](const Call& each, const live::Reply&) {
+    Json json = options_.factory->read(
+        [&](const live::Book& book) { return token_json(book, book.tokens.find(token.id)->second); });
+    json["token"] = token.text;  // Shown this once.
+    each.answer(json, 201);
+  });
+}
+
+void Api::revoke_token(Call call) {
+  live::TokenOrder order;
+  order.revoke = call.parameters.text("token");
+  ask(std::move(call), std::move(order),
+      [](const Call& each, const live::Reply&) { each.answer({{"count", 1}}); });
+}
+
+}  // namespace gw::api

@@ -1,0 +1,375 @@
+// Jobs: submit, list, show, explain, order about, watch.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/api.h"
+#include "api/token.h"
+#include "live/time_text.h"
+#include "spec/job_json.h"
+#include "spec/job_spec_file.h"
+
+namespace gw::api {
+namespace {
+
+constexpr std::size_t kMostBatch = 10'000;
+constexpr std::size_t kLongestKey = 200;
+
+/// What the command line leaves open, filled in: after this the text says everything.
+void complete(JobSpec& spec, const live::ControllerOptions& options) {
+  if (spec.name.empty()) {
+    const std::string program = spec.command.empty() ? "script" : spec.command.front();
+    spec.name = program.substr(program.rfind('/') + 1);
+    if (spec.name.size() > 64) spec.name.resize(64);
+    if (spec.name.empty()) spec.name = "job";
+  }
+  if (spec.limit == Nanoseconds{0}) spec.limit = options.default_limit;
+  // A job without GPUs gets a core a task; one with GPUs asks for none but what it says.
+  if (spec.cpu_milli == 0 && spec.gpus == 0 && spec.gpu_milli == 0)
+    spec.cpu_milli = std::int64_t{1000} * std::max(1U, spec.tasks_per_node);
+}
+
+std::string findings_text(const std::vector<spec::Diagnostic>& findings) {
+  return spec::diagnostics_text(findings);
+}
+
+}  // namespace
+
+/// A submission from a job's JSON; none after refusing.
+std::expected<live::Submit, live::Refusal> make_submit(live::Factory& factory, const live::Actor& actor,
+                                                       std::string_view body, std::string key) {
+  spec::Checked<JobSpec> spec = spec::parse_job_json(body);
+  if (!spec) return std::unexpected(live::Refusal{422, "bad_job", findings_text(spec.error())});
+  live::Submit submit;
+  if (!key.empty()) {
+    if (key.size() > kLongestKey)
+      return std::unexpected(
+          live::Refusal{400, "bad_key", fmt::format("an idempotency key has at most {} bytes", kLongestKey)});
+    submit.key = std::move(key);
+    submit.request_hash = hex(sha256(body)).substr(0, 32);
+  }
+  std::string path = spec->tenant;
+  TenantId tenant;
+  factory.read([&](const live::Book& book) {
+    if (path.empty()) {
+      tenant = actor.tenant == TenantTree::root() ? book.tenant("default") : actor.tenant;
+      path = book.path(tenant);
+    } else {
+      tenant = book.tenant(path);
+      if (tenant.valid() && !book.is_within(tenant, actor.tenant)) tenant = TenantId{};
+    }
+  });
+  if (!tenant.valid())
+    return std::unexpected(
+        live::Refusal{404, "unknown_tenant", fmt::format("there is no tenant {}; see gw tenants", path)});
+  spec->tenant = path;
+  complete(*spec, factory.options());
+  submit.tenant = tenant;
+  submit.text = std::make_shared<const std::string>(spec::job_json(*spec));
+  submit.spec = std::move(*spec);
+  return submit;
+}
+
+void Api::submit(Call call) {
+  std::expected<live::Submit, live::Refusal> submit = make_submit(
+      *options_.factory, call.actor, call.request.body, std::string(call.request.header("idempotency-key")));
+  if (!submit) return call.refuse(submit.error());
+  ask(std::move(call), std::move(*submit), [](const Call& each, const live::Reply& reply) {
+    Json json;
+    json["id"] = fmt::format("{}", reply.number);
+    json["number"] = reply.number;
+    json["count"] = reply.count;
+    if (reply.repeated) json["repeated"] = true;
+    each.answer(json, reply.repeated ? 200 : 201, {{"Location", fmt::format("/v1/jobs/{}", reply.number)}});
+  });
+}
+
+/// Many jobs in one request: each is accepted or refused by itself.
+void Api::submit_batch(Call call) {
+  const Json body = Json::parse(call.request.body, nullptr, false);
+  if (body.is_discarded() || !body.is_object() || body.size() != 1 || !body.contains("jobs") ||
+      !body["jobs"].is_array())
+    return call.refuse({400, "bad_body", "the body must be {\"jobs\": [...]}"});
+  const Json& jobs = body["jobs"];
+  if (jobs.empty() || jobs.size() > kMostBatch)
+    return call.refuse({400, "bad_body", fmt::format("a batch has from 1 to {} jobs", kMostBatch)});
+  struct Batch {
+    std::mutex mutex;
+    std::vector<Json> results;
+    std::size_t open = 0;
+    std::optional<Call> call;
+    void settle(std::size_t index, Json result) {
+      std::unique_lock lock(mutex);
+      results[index] = std::move(result);
+      if (--open > 0) return;
+      Json json;
+      json["results"] = std::move(results);
+      lock.unlock();
+      call->answer(json);
+    }
+  };
+  const auto batch = std::make_shared<Batch>();
+  batch->results.resize(jobs.size());
+  batch->open = jobs.size();
+  const live::Actor actor = call.actor;
+  const std::string key(call.request.header("idempotency-key"));
+  batch->call.emplace(std::move(call));
+  for (std::size_t index = 0; index < jobs.size(); ++index) {
+    std::expected<live::Submit, live::Refusal> submit = make_submit(
+        *options_.factory, actor, jobs[index].dump(), key.empty() ? "" : fmt::format("{}#{}", key, index));
+    if (!submit) {
+      batch->settle(index, error_json(submit.error()));
+      continue;
+    }
+    options_.factory->ask(actor, std::move(*submit), [batch, index](const live::Reply& reply) {
+      batch->settle(index, reply.refusal ? error_json(*reply.refusal)
+                                         : Json{{"id", fmt::format("{}", reply.number)},
+                                                {"number", reply.number},
+                                                {"count", reply.count}});
+    });
+  }
+}
+
+void Api::list_jobs(Call call) {
+  live::JobFilter filter;
+  const std::optional<std::uint64_t> limit = call.number("limit", 100, 1, 1000);
+  if (!limit) return;
+  const std::optional<std::uint64_t> before =
+      call.number("before", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!before) return;
+  const std::optional<std::uint64_t> array =
+      call.number("array", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!array) return;
+  std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
+  if (!tenants) return;
+  filter.tenants = std::move(*tenants);
+  filter.limit = static_cast<std::uint32_t>(*limit);
+  filter.before = *before;
+  filter.array_job = *array;
+  filter.user = call.text("user");
+  filter.name = call.text("name");
+  bool open_only = false;
+  std::string wanted = call.text("status");
+  for (std::size_t at = 0; at < wanted.size();) {
+    const std::size_t comma = std::min(wanted.find(',', at), wanted.size());
+    const std::string_view word = std::string_view(wanted).substr(at, comma - at);
+    at = comma + 1;
+    if (word == "open") {
+      for (const live::JobState state : {live::JobState::kHeld, live::JobState::kBlocked,
+                                         live::JobState::kWaiting, live::JobState::kRunning})
+        filter.states.push_back(state);
+    } else if (const auto state = live::job_state_by_name(word)) {
+      filter.states.push_back(*state);
+    } else if (const auto outcome = live::outcome_by_name(word);
+               outcome && *outcome != live::Outcome::kNone) {
+      filter.outcomes.push_back(*outcome);
+    } else {
+      return call.refuse(
+          {400, "bad_parameter",
+           fmt::format("\"status\" has no value {}; it may be open, held, blocked, waiting, running, "
+                       "ended, or an outcome such as completed",
+                       word)});
+    }
+  }
+  open_only =
+      filter.outcomes.empty() && !filter.states.empty() &&
+      std::find(filter.states.begin(), filter.states.end(), live::JobState::kEnded) == filter.states.end();
+  const auto answer = [](const Call& each, Json jobs, std::uint64_t last, bool more) {
+    Json json;
+    json["jobs"] = std::move(jobs);
+    json["next"] = more ? Json(fmt::format("{}", last)) : Json(nullptr);
+    each.answer(json);
+  };
+  if (open_only) {  // All in memory.
+    Json jobs = Json::array();
+    std::uint64_t last = 0;
+    bool more = false;
+    options_.factory->read([&](const live::Book& book) {
+      std::vector<bool> wanted_tenants(book.tenants.size(), filter.tenants.empty());
+      for (const TenantId tenant : filter.tenants) wanted_tenants[tenant.value()] = true;
+      auto at = filter.before == 0 ? book.jobs.end() : book.jobs.lower_bound(filter.before);
+      while (at != book.jobs.begin()) {
+        --at;
+        const live::JobRecord& job = at->second.record;
+        if (!wanted_tenants[job.tenant.value()] ||
+            std::find(filter.states.begin(), filter.states.end(), job.state) == filter.states.end() ||
+            (!filter.user.empty() && job.user != filter.user) ||
+            (!filter.name.empty() && job.name != filter.name) ||
+            (filter.array_job != 0 && job.array_job != filter.array_job))
+          continue;
+        if (jobs.size() == filter.limit) {
+          more = true;
+          break;
+        }
+        Json json = job_json(book, job);
+        add_live_facts(at->second, json);
+        jobs.push_back(std::move(json));
+        last = job.number;
+      }
+    });
+    return answer(call, std::move(jobs), last, more);
+  }
+  if (!filter.outcomes.empty()) filter.states.clear();
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post(
+      [this, call = std::move(call), filter = std::move(filter), answer](live::Archive& archive) mutable {
+        const std::uint32_t wanted_jobs = filter.limit++;
+        Result<std::vector<live::JobRecord>> found = archive.jobs(filter);
+        if (!found) return call.refuse(found.error());
+        const bool more = found->size() > wanted_jobs;
+        if (more) found->resize(wanted_jobs);
+        Json jobs = Json::array();
+        options_.factory->read([&](const live::Book& book) {
+          for (const live::JobRecord& job : *found) {
+            Json json = job_json(book, job);
+            if (const live::LiveJob* now = book.job(job.number)) add_live_facts(*now, json);
+            jobs.push_back(std::move(json));
+          }
+        });
+        answer(call, std::move(jobs), found->empty() ? 0 : found->back().number, more);
+      });
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::show_job(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive& archive, const live::JobRecord& job) {
+    const Result<std::vector<live::AttemptRecord>> attempts = archive.attempts(job.number);
+    if (!attempts) return each.refuse(attempts.error());
+    Json json;
+    options_.factory->read([&](const live::Book& book) {
+      json = job_json(book, job);
+      if (const live::LiveJob* now = book.job(job.number)) add_live_facts(*now, json);
+      json["attempts"] = Json::array();
+      for (const live::AttemptRecord& attempt : *attempts)
+        json["attempts"].push_back(attempt_json(book, attempt));
+    });
+    if (job.spec != nullptr) {
+      Json spec = Json::parse(*job.spec, nullptr, false);
+      // Secrets live in environments: they are shown only to those who ask, and may submit themselves.
+      const bool wanted = each.text("environment") == "1" && each.actor.role >= live::Role::kMember;
+      if (!wanted && spec.contains("environment")) spec["environment"] = "(hidden; ask with environment=1)";
+      json["spec"] = std::move(spec);
+    }
+    each.answer(json);
+  });
+}
+
+void Api::explain(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive& archive, const live::JobRecord& job) {
+    const Result<std::vector<live::ReasonRecord>> history = archive.reasons(job.number);
+    if (!history) return each.refuse(history.error());
+    Json json;
+    options_.factory->read([&](const live::Book& book) {
+      json["id"] = job_id(job);
+      const live::LiveJob* now = book.job(job.number);
+      const live::JobRecord& record = now != nullptr ? now->record : job;
+      json["status"] = live::status_of(record.state, record.outcome);
+      std::string name = "none", text = "it has ended";
+      Instant since = record.ended;
+      if (now != nullptr) {
+        since = now->reason_since;
+        if (record.state == live::JobState::kHeld) {
+          name = "held", text = "it is held; gw release lets it go on";
+        } else if (record.state == live::JobState::kBlocked) {
+          name = live::name_of(now->blocked), text = block_text(now->blocked);
+        } else if (record.state == live::JobState::kRunning) {
+          name = "none", text = "it runs";
+          since = record.started;
+        } else {
+          const sched::Reason reason = book.core->binding_reason(record.core);
+          name = sched::reason_name(reason), text = sched::reason_text(reason);
+          if (reason != now->reason) since = book.now;
+          const sched::State& state = book.core->state();
+          Json facts;
+          facts["gpus_asked"] = thousandths(record.gpu_milli);
+          facts["gpus_free"] = state.free_gpus();
+          facts["gpus_off"] = state.down_gpus();
+          facts["jobs_waiting"] = state.pending.size();
+          std::int64_t usable = 0;
+          for (const std::uint32_t pool : state.classes[book.core->job(record.core)->shape_class].pools)
+            usable += state.pools[pool]->free_gpus();
+          facts["gpus_free_of_its_kind"] = usable;
+          const sched::Pass::Promise promise = book.core->promise();
+          if (promise.job.valid()) {
+            const auto holder = book.by_core.find(promise.job.value());
+            const live::LiveJob* held = holder == book.by_core.end() ? nullptr : book.job(holder->second);
+            // Another tenant's job is no business of this one: that there is a reservation is.
+            if (held != nullptr && book.is_within(held->record.tenant, each.actor.tenant))
+              facts["reservation"] = {{"job", job_id(held->record)},
+                                      {"at", live::time_text(book.unix_ns(promise.when))}};
+            else
+              facts["reservation"] = {{"job", nullptr}, {"at", live::time_text(book.unix_ns(promise.when))}};
+          }
+          json["facts"] = std::move(facts);
+        }
+      }
+      json["reason"] = {{"name", name}, {"text", text}, {"since", live::time_text(book.unix_ns(since))}};
+      if (!record.note.empty()) json["note"] = record.note;
+      json["history"] = Json::array();
+      for (const live::ReasonRecord& reason : *history)
+        json["history"].push_back(
+            {{"since", live::time_text(book.unix_ns(reason.since))}, {"reason", reason.reason}});
+    });
+    each.answer(json);
+  });
+}
+
+void Api::eta(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive&, const live::JobRecord& job) {
+    if (!options_.eta) return each.refuse({501, "no_forecast", "this server makes no forecasts"});
+    std::expected<Json, live::Refusal> answer = options_.eta(job.number);
+    if (!answer) return each.refuse(answer.error());
+    each.answer(*answer);
+  });
+}
+
+void Api::order_job(Call call) {
+  const std::string word = call.request.method == "DELETE" ? "cancel" : call.request.segments.back();
+  const live::JobOrder::Kind kind = word == "hold"      ? live::JobOrder::Kind::kHold
+                                    : word == "release" ? live::JobOrder::Kind::kRelease
+                                    : word == "requeue" ? live::JobOrder::Kind::kRequeue
+                                                        : live::JobOrder::Kind::kCancel;
+  const std::optional<JobReference> reference = parse_job_id(call.parameters.text("job"));
+  const auto answer = [](const Call& each, const live::Reply& reply) {
+    each.answer({{"count", reply.count}});
+  };
+  const bool here = reference && options_.factory->read([&](const live::Book& book) {
+    if (const auto array = book.arrays.find(reference->number); array != book.arrays.end()) {
+      const auto task = book.jobs.lower_bound(reference->number);
+      return task != book.jobs.end() && book.is_within(task->second.record.tenant, call.actor.tenant);
+    }
+    const live::LiveJob* job = book.job(reference->number);
+    return job != nullptr && book.is_within(job->record.tenant, call.actor.tenant);
+  });
+  if (here) return ask(std::move(call), live::JobOrder{kind, reference->number, reference->index}, answer);
+  // Not in memory: it has ended, or it is none of theirs. An ended one is cancelled already.
+  with_job(std::move(call), [kind](const Call& each, live::Archive&, const live::JobRecord& job) {
+    if (kind == live::JobOrder::Kind::kCancel) return each.answer({{"count", 0}});
+    each.refuse(
+        {409, "job_ended", fmt::format("job {} has ended: {}", job_id(job), live::name_of(job.outcome))});
+  });
+}
+
+void Api::watch(Call call) {
+  const std::optional<std::uint64_t> job = call.number("job", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!job) return;
+  const std::string path = call.text("tenant");
+  const TenantId top = options_.factory->read([&](const live::Book& book) {
+    const TenantId id = path.empty() ? call.actor.tenant : book.tenant(path);
+    return id.valid() && book.is_within(id, call.actor.tenant) ? id : TenantId{};
+  });
+  if (!top.valid()) return call.refuse({404, "unknown_tenant", "there is no such tenant"});
+  std::uint64_t after = 0;
+  if (const std::string_view last = call.request.header("last-event-id"); !last.empty())
+    after = std::strtoull(std::string(last).c_str(), nullptr, 10);
+  http::Response head;
+  head.content_type = "text/event-stream";
+  head.headers.emplace_back("Cache-Control", "no-store");
+  head.body = ": watching\n\n";
+  if (hub_.watchers() >= options_.most_watchers)
+    return call.refuse({503, "too_many_watchers", "too many clients watch; try again later"});
+  const std::shared_ptr<http::Stream> stream = call.responder->stream(std::move(head));
+  if (!hub_.join(stream, {top, *job}, after)) stream->close();
+}
+
+}  // namespace gw::api

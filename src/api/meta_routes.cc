@@ -1,0 +1,176 @@
+// Health, figures for Prometheus, the OpenAPI document, and what a screen shows first.
+#include <fmt/format.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+
+#include "api/api.h"
+#include "live/time_text.h"
+
+namespace gw::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+class Families {
+ public:
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+  void add(const std::string& name, const std::string& help, bool counter, double value,
+           const Labels& labels = {}) {
+    const auto [at, is_new] = index_.try_emplace(name, families_.size());
+    if (is_new) {
+      MetricFamily& family = families_.emplace_back();
+      family.name = name;
+      family.help = help;
+      family.type = counter ? MetricType::Counter : MetricType::Gauge;
+    }
+    ClientMetric& metric = families_[at->second].metric.emplace_back();
+    for (const auto& [label, text] : labels) metric.label.push_back({label, text});
+    (counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+  void gauge(const std::string& name, const std::string& help, double value, const Labels& labels = {}) {
+    add(name, help, false, value, labels);
+  }
+  void counter(const std::string& name, const std::string& help, double value) {
+    add(name, help, true, value);
+  }
+  [[nodiscard]] std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+  std::map<std::string, std::size_t> index_;
+};
+
+struct Totals {
+  std::map<std::string, std::int64_t> jobs;                 ///< By state.
+  std::map<std::string, std::array<std::int64_t, 4>> gpus;  ///< By type: all, used, free, off.
+  std::int64_t nodes = 0, nodes_off = 0;
+};
+
+Totals totals_of(const live::Book& book) {
+  Totals totals;
+  for (const char* state : {"held", "blocked", "waiting", "running"}) totals.jobs[state] = 0;
+  for (const auto& [number, job] : book.jobs) ++totals.jobs[std::string(live::name_of(job.record.state))];
+  totals.nodes = book.fleet.nodes();
+  for (const auto& [name, mark] : book.marks) totals.nodes_off += book.node(name).valid();
+  for (const auto& pool : book.core->state().pools) {
+    if (pool->gpus_per_node() == 0) continue;
+    const std::uint32_t type = pool->gpu_type();
+    auto& gpus = totals.gpus[type == NodeType::kNoGpu ? "other" : book.fleet.gpu_types[type].name];
+    const std::int64_t all = std::int64_t{pool->nodes()} * pool->gpus_per_node();
+    gpus[0] += all;
+    gpus[1] += all - pool->free_gpus() - pool->down_gpus();
+    gpus[2] += pool->free_gpus();
+    gpus[3] += pool->down_gpus();
+  }
+  return totals;
+}
+
+}  // namespace
+
+void Api::health(Call call) { call.answer({{"status", "alive"}}); }
+
+void Api::ready(Call call) {
+  const bool ready = options_.factory->healthy();
+  call.answer({{"status", ready ? "ready" : "the store fails"}}, ready ? 200 : 503);
+}
+
+void Api::metrics(Call call) {
+  Families families;
+  const live::FactoryCounters counters = options_.factory->counters();
+  options_.factory->read([&](const live::Book& book) {
+    const Totals totals = totals_of(book);
+    for (const auto& [state, count] : totals.jobs)
+      families.gauge("gigawerk_jobs", "Jobs that have not ended, by state.", static_cast<double>(count),
+                     {{"state", state}});
+    for (const auto& [type, gpus] : totals.gpus) {
+      const std::pair<const char*, std::int64_t> states[] = {
+          {"used", gpus[1]}, {"free", gpus[2]}, {"off", gpus[3]}};
+      for (const auto& [state, count] : states)
+        families.gauge("gigawerk_gpus", "GPUs by type and state; off: of nodes that are down or drained.",
+                       static_cast<double>(count), {{"gpu_type", type}, {"state", state}});
+    }
+    families.gauge("gigawerk_nodes", "Nodes of the factory.", static_cast<double>(totals.nodes));
+    families.gauge("gigawerk_nodes_off", "Nodes that are down, drained or draining.",
+                   static_cast<double>(totals.nodes_off));
+    for (const live::LiveTenant& tenant : book.tenants) {
+      // The first level only: labels must stay few.
+      if (tenant.record.parent != TenantTree::root()) continue;
+      families.gauge("gigawerk_tenant_gpus_running", "GPUs that run for a tenant and all below it.",
+                     static_cast<double>(tenant.running_milli) / 1000, {{"tenant", tenant.path}});
+      families.gauge("gigawerk_tenant_jobs", "Jobs of a tenant and all below it that have not ended.",
+                     tenant.jobs, {{"tenant", tenant.path}});
+    }
+    families.counter("gigawerk_jobs_submitted_total", "Jobs submitted since the factory began.",
+                     static_cast<double>(book.next_number - 1));
+    families.counter("gigawerk_journal_entries_total",
+                     "Batches of events decided on since the factory began.",
+                     static_cast<double>(book.journal_sequence));
+  });
+  families.counter("gigawerk_turns_total", "Turns of the decision loop since the server started.",
+                   static_cast<double>(counters.turns));
+  families.counter("gigawerk_turn_failures_total", "Turns that the store could not keep.",
+                   static_cast<double>(counters.failures));
+  families.counter("gigawerk_turn_busy_seconds_total", "Time spent in turns, keeping included.",
+                   static_cast<double>(counters.busy_ns) * 1e-9);
+  families.counter("gigawerk_commands_total", "Commands taken in by turns.",
+                   static_cast<double>(counters.commands));
+  families.gauge("gigawerk_turn_commands_max", "Most commands of one turn so far.",
+                 static_cast<double>(counters.largest_batch));
+  families.gauge("gigawerk_store_healthy", "1 while what is decided can be kept.",
+                 options_.factory->healthy() ? 1 : 0);
+  families.gauge("gigawerk_watchers", "Clients that watch jobs.", static_cast<double>(hub_.watchers()));
+  families.counter("gigawerk_http_unauthorised_total", "Requests without a valid token.",
+                   static_cast<double>(authority_.refused()));
+  families.gauge("gigawerk_build_info", "1; the version is a label.", 1,
+                 {{"version", options_.version}, {"engine", options_.engine}});
+  if (options_.figures) {
+    for (const Figure& figure : options_.figures())
+      families.add(figure.name, figure.help, figure.counter, figure.value);
+  }
+  call.answer_text(families.text(), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+void Api::openapi_document(Call call) { call.answer(openapi_); }
+
+void Api::summary(Call call) {
+  const live::FactoryCounters counters = options_.factory->counters();
+  Json json;
+  options_.factory->read([&](const live::Book& book) {
+    const Totals totals = totals_of(book);
+    json["now"] = live::time_text(book.unix_ns(options_.factory->now()));
+    json["version"] = options_.version;
+    json["engine"] = options_.engine;
+    json["fleet"] = book.fleet.name;
+    json["policy"] = book.core->state().policy.name;
+    json["healthy"] = options_.factory->healthy();
+    json["nodes"] = totals.nodes;
+    json["nodes_off"] = totals.nodes_off;
+    json["gpus"] = Json::array();
+    for (const auto& [type, gpus] : totals.gpus)
+      json["gpus"].push_back(
+          {{"gpu_type", type}, {"all", gpus[0]}, {"used", gpus[1]}, {"free", gpus[2]}, {"off", gpus[3]}});
+    // Of the caller's own part.
+    const live::LiveTenant& own = book.tenants[call.actor.tenant.value()];
+    json["jobs"] = {{"open", own.jobs}, {"running", own.running}};
+    json["gpus_running"] = thousandths(own.running_milli);
+    if (call.actor.tenant == TenantTree::root()) json["jobs_by_state"] = totals.jobs;
+    json["turns"] = counters.turns;
+  });
+  call.answer(json);
+}
+
+void Api::whoami(Call call) {
+  Json json;
+  json["user"] = call.actor.user;
+  json["role"] = live::name_of(call.actor.role);
+  json["tenant"] =
+      options_.factory->read([&](const live::Book& book) { return book.path(call.actor.tenant); });
+  json["token"] = call.actor.token;
+  call.answer(json);
+}
+
+}  // namespace gw::api

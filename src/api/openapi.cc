@@ -1,0 +1,369 @@
+// The OpenAPI 3.1 document, made from the table of routes and the descriptions that bodies are read by.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "api/api.h"
+#include "api/bodies.h"
+#include "spec/job_fields.h"
+#include "spec/schema_writer.h"
+
+namespace gw::api {
+namespace {
+
+Json object(std::initializer_list<std::pair<std::string, Json>> properties,
+            std::vector<std::string> optional = {}) {
+  Json json{{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}};
+  for (const auto& [name, schema] : properties) {
+    json["properties"][name] = schema;
+    if (std::find(optional.begin(), optional.end(), name) == optional.end()) json["required"].push_back(name);
+  }
+  json["additionalProperties"] = false;
+  return json;
+}
+
+Json list_of(const std::string& name, const std::string& component, bool paged = true) {
+  Json json =
+      object({{name, {{"type", "array"}, {"items", {{"$ref", "#/components/schemas/" + component}}}}}});
+  if (paged) {
+    json["properties"]["next"] = {{"type", {"string", "null"}}, {"description", "Leads to the next page."}};
+    json["required"].push_back("next");
+  }
+  return json;
+}
+
+Json type(const char* name) { return {{"type", name}}; }
+Json or_null(const char* name) { return {{"type", {name, "null"}}}; }
+Json described(Json schema, const char* description) {
+  schema["description"] = description;
+  return schema;
+}
+Json ref(const char* component) { return {{"$ref", std::string("#/components/schemas/") + component}}; }
+
+const Json kTime = {{"type", "string"}, {"format", "date-time"}};
+
+std::vector<std::pair<std::string, Json>> job_properties() {
+  Json states = Json::array();
+  for (const live::JobState state :
+       {live::JobState::kHeld, live::JobState::kBlocked, live::JobState::kWaiting, live::JobState::kRunning})
+    states.push_back(live::name_of(state));
+  for (int outcome = 1; outcome <= static_cast<int>(live::Outcome::kDependency); ++outcome)
+    states.push_back(live::name_of(static_cast<live::Outcome>(outcome)));
+  return {
+      {"id", described(type("string"), "The number; `array_index` of a task.")},
+      {"number", type("integer")},
+      {"name", type("string")},
+      {"tenant", type("string")},
+      {"user", type("string")},
+      {"status", {{"enum", states}}},
+      {"ended", type("boolean")},
+      {"stopping", type("boolean")},
+      {"array", object({{"job", type("integer")}, {"index", type("integer")}, {"tasks", type("integer")}})},
+      {"nodes", type("integer")},
+      {"gpus", described(type("number"), "In all.")},
+      {"cpus", described(type("number"), "In all.")},
+      {"memory_mib", described(type("integer"), "Per node; 0 = no wish.")},
+      {"limit_s", type("number")},
+      {"priority", type("integer")},
+      {"submitted", kTime},
+      {"attempt", described(type("integer"), "The latest; 0 = it has not started yet.")},
+      {"started", kTime},
+      {"place", described(type("string"), "Its nodes.")},
+      {"ended_at", kTime},
+      {"exit_code", type("integer")},
+      {"signal", type("integer")},
+      {"note", type("string")},
+      {"reason", described(type("string"), "What keeps it back.")}};
+}
+
+Json job_schema() {
+  Json json{{"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
+  for (const auto& [name, schema] : job_properties()) json["properties"][name] = schema;
+  json["required"] = {"id",   "number", "name",       "tenant",  "user",     "status",    "ended",  "nodes",
+                      "gpus", "cpus",   "memory_mib", "limit_s", "priority", "submitted", "attempt"};
+  return json;
+}
+
+Json node_schema() {
+  return object({{"name", type("string")},
+                 {"type", type("string")},
+                 {"state", {{"enum", {"up", "down", "draining", "drained"}}}},
+                 {"gpu_type", type("string")},
+                 {"gpus", type("integer")},
+                 {"gpus_free", type("integer")},
+                 {"cpus", type("number")},
+                 {"cpus_free", or_null("number")},
+                 {"memory_mib", type("integer")},
+                 {"memory_mib_free", or_null("integer")},
+                 {"reason", type("string")},
+                 {"by", type("string")},
+                 {"since", kTime}},
+                {"gpu_type", "reason", "by", "since"});
+}
+
+Json token_schema() {
+  return object({{"id", type("string")},
+                 {"tenant", type("string")},
+                 {"role", {{"enum", {"viewer", "member", "operator", "admin"}}}},
+                 {"user", type("string")},
+                 {"label", type("string")},
+                 {"created", kTime},
+                 {"expires", or_null("string")},
+                 {"revoked", type("boolean")}});
+}
+
+Json with(Json schema, std::initializer_list<std::pair<std::string, Json>> properties, bool required = true) {
+  for (const auto& [name, property] : properties) {
+    schema["properties"][name] = property;
+    if (required) schema["required"].push_back(name);
+  }
+  return schema;
+}
+
+Json usage_sums() {
+  return object({{"attempts", type("integer")},
+                 {"gpu_seconds", type("number")},
+                 {"core_seconds", type("number")},
+                 {"energy_j", type("integer")},
+                 {"price_micro_eur", type("integer")}});
+}
+
+/// The described records as components: each `$defs` entry becomes one.
+void add_record(Json& components, const std::string& name, const std::string& text) {
+  std::string moved = text;
+  for (std::size_t at = moved.find("#/$defs/"); at != std::string::npos; at = moved.find("#/$defs/", at))
+    moved.replace(at, 8, "#/components/schemas/");
+  Json schema = Json::parse(moved);
+  schema.erase("$schema");
+  schema.erase("$id");
+  if (schema.contains("$defs")) {
+    for (const auto& [key, value] : schema["$defs"].items()) components[key] = value;
+    schema.erase("$defs");
+  }
+  if (!components.contains(name)) components[name] = schema;
+}
+
+/// `/v1/tenants/{tenant...}` as OpenAPI writes paths, and the names in it.
+std::string openapi_path(std::string_view pattern, std::vector<std::string>& names) {
+  std::string path;
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    path += pattern[at];
+    if (pattern[at] != '{') continue;
+    std::string name;
+    for (++at; at < pattern.size() && pattern[at] != '}'; ++at) {
+      if (pattern[at] != '.') name += pattern[at];
+    }
+    names.push_back(name);
+    path += name + '}';
+  }
+  return path;
+}
+
+}  // namespace
+
+Json component_schemas() {
+  Json components = Json::object();
+  add_record(components, "job", spec::json_schema_of<spec::JobRecord>());
+  add_record(components, "node_change", spec::json_schema_of<NodeBody>());
+  add_record(components, "tenant_change", spec::json_schema_of<TenantBody>());
+  add_record(components, "token_request", spec::json_schema_of<TokenBody>());
+  components["Error"] =
+      object({{"error", object({{"status", type("integer")},
+                                {"code", described(type("string"), "Stable, for programs.")},
+                                {"message", described(type("string"), "For people.")}})}});
+  components["Status"] = object({{"status", type("string")}});
+  components["Count"] = object({{"count", type("integer")}});
+  components["Submitted"] = object({{"id", type("string")},
+                                    {"number", type("integer")},
+                                    {"count", described(type("integer"), "Tasks of the array, else 1.")},
+                                    {"repeated", type("boolean")}},
+                                   {"repeated"});
+  components["Batch"] = object({{"jobs", {{"type", "array"}, {"items", ref("job")}, {"maxItems", 10'000}}}});
+  components["BatchResult"] =
+      object({{"results", {{"type", "array"}, {"items", {{"oneOf", {ref("Submitted"), ref("Error")}}}}}}});
+  components["Job"] = job_schema();
+  components["JobList"] = list_of("jobs", "Job");
+  components["Attempt"] = object({{"attempt", type("integer")},
+                                  {"place", type("string")},
+                                  {"gpu_type", type("string")},
+                                  {"gpus", type("number")},
+                                  {"cpus", type("number")},
+                                  {"decided", kTime},
+                                  {"started", kTime},
+                                  {"ended_at", kTime},
+                                  {"end", type("string")},
+                                  {"exit_code", type("integer")},
+                                  {"signal", type("integer")},
+                                  {"cpu_s", type("number")},
+                                  {"memory_peak_bytes", type("integer")},
+                                  {"output_bytes", type("integer")},
+                                  {"output_lost_bytes", type("integer")},
+                                  {"note", type("string")}},
+                                 {"gpu_type", "ended_at", "end", "exit_code", "signal", "cpu_s",
+                                  "memory_peak_bytes", "output_bytes", "output_lost_bytes", "note"});
+  components["JobDetail"] =
+      with(with(job_schema(), {{"attempts", {{"type", "array"}, {"items", ref("Attempt")}}}}),
+           {{"spec", described(type("object"), "As it was submitted, completed; see `job`.")}}, false);
+  components["Explanation"] = object(
+      {{"id", type("string")},
+       {"status", type("string")},
+       {"facts", object({{"gpus_asked", type("number")},
+                         {"gpus_free", type("integer")},
+                         {"gpus_off", type("integer")},
+                         {"jobs_waiting", type("integer")},
+                         {"gpus_free_of_its_kind", type("integer")},
+                         {"reservation", object({{"job", or_null("string")}, {"at", kTime}})}},
+                        {"reservation"})},
+       {"reason", object({{"name", type("string")}, {"text", type("string")}, {"since", kTime}})},
+       {"note", type("string")},
+       {"history", {{"type", "array"}, {"items", object({{"since", kTime}, {"reason", type("string")}})}}}},
+      {"facts", "note"});
+  components["Forecast"] = object({{"id", type("string")},
+                                   {"status", type("string")},
+                                   {"p50", or_null("string")},
+                                   {"p90", or_null("string")},
+                                   {"p50_s", or_null("number")},
+                                   {"p90_s", or_null("number")},
+                                   {"members", type("integer")},
+                                   {"members_started", type("integer")},
+                                   {"as_of", kTime},
+                                   {"text", type("string")}},
+                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "as_of"});
+  components["Node"] = node_schema();
+  components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
+  components["NodeList"] = with(list_of("nodes", "Node"), {{"total", type("integer")}});
+  components["Tenant"] =
+      object({{"path", type("string")},
+              {"name", type("string")},
+              {"weight", type("integer")},
+              {"kind", type("string")},
+              {"home", type("string")},
+              {"unix_user", type("string")},
+              {"price_plan", type("string")},
+              {"limits", object({{"gpus", type("number")}, {"jobs", type("integer")}})},
+              {"jobs", type("integer")},
+              {"running", type("integer")},
+              {"gpus_running", type("number")},
+              {"gpus_asked", type("number")},
+              {"decayed_gpu_s", described(type("number"), "Use that fair share remembers.")}},
+             {"kind", "home", "decayed_gpu_s"});
+  components["TenantList"] = list_of("tenants", "Tenant", false);
+  components["Token"] = token_schema();
+  components["TokenList"] = list_of("tokens", "Token", false);
+  components["NewToken"] = with(token_schema(), {{"token", described(type("string"), "Shown this once.")}});
+  components["Usage"] = object(
+      {{"from", kTime},
+       {"to", kTime},
+       {"lines",
+        {{"type", "array"},
+         {"items",
+          with(with(usage_sums(), {{"gpu_type", type("string")},
+                                   {"price_plan", type("string")},
+                                   {"open", described(type("boolean"), "Some of it still runs.")}}),
+               {{"tenant", type("string")}, {"user", type("string")}, {"job", type("string")}}, false)}}},
+       {"total", usage_sums()}});
+  components["AuditEntry"] = object({{"sequence", type("integer")},
+                                     {"at", kTime},
+                                     {"token", type("string")},
+                                     {"user", type("string")},
+                                     {"role", type("string")},
+                                     {"remote", type("string")},
+                                     {"action", type("string")},
+                                     {"target", type("string")},
+                                     {"detail", type("string")},
+                                     {"tenant", type("string")}});
+  components["AuditList"] = list_of("audit", "AuditEntry");
+  components["Summary"] =
+      object({{"now", kTime},
+              {"version", type("string")},
+              {"engine", type("string")},
+              {"fleet", type("string")},
+              {"policy", type("string")},
+              {"healthy", type("boolean")},
+              {"nodes", type("integer")},
+              {"nodes_off", type("integer")},
+              {"gpus",
+               {{"type", "array"},
+                {"items", object({{"gpu_type", type("string")},
+                                  {"all", type("integer")},
+                                  {"used", type("integer")},
+                                  {"free", type("integer")},
+                                  {"off", type("integer")}})}}},
+              {"jobs", object({{"open", type("integer")}, {"running", type("integer")}})},
+              {"gpus_running", type("number")},
+              {"jobs_by_state", {{"type", "object"}, {"additionalProperties", type("integer")}}},
+              {"turns", type("integer")}},
+             {"jobs_by_state"});
+  components["WhoAmI"] = object({{"user", type("string")},
+                                 {"role", type("string")},
+                                 {"tenant", type("string")},
+                                 {"token", type("string")}});
+  return components;
+}
+
+std::string Api::openapi() const {
+  Json document;
+  document["openapi"] = "3.1.0";
+  document["info"] = {
+      {"title", "Gigawerk"},
+      {"version", options_.version},
+      {"description",
+       "The control plane of an AI factory: jobs, nodes, tenants, usage. Every refusal is `Error`."},
+      {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}};
+  document["servers"] = {{{"url", "/"}}};
+  document["security"] = {{{"bearer", Json::array()}}};
+  document["paths"] = Json::object();
+  for (const RouteInfo& route : routes_) {
+    std::vector<std::string> names;
+    const std::string path = openapi_path(route.pattern, names);
+    Json operation;
+    operation["summary"] = route.summary;
+    operation["tags"] = {route.tag};
+    if (!route.role) {
+      operation["security"] = Json::array();
+    } else {
+      operation["description"] = fmt::format("Needs the role {}{}.", live::name_of(*route.role),
+                                             route.everywhere ? " and a token for the whole factory" : "");
+    }
+    for (const std::string& name : names)
+      operation["parameters"].push_back(
+          {{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+    for (const RouteInfo::Parameter& parameter : route.query)
+      operation["parameters"].push_back({{"name", parameter.name},
+                                         {"in", "query"},
+                                         {"description", parameter.description},
+                                         {"schema", Json::parse(parameter.schema)}});
+    if (route.request == "job" || route.request == "Batch")
+      operation["parameters"].push_back(
+          {{"name", "Idempotency-Key"},
+           {"in", "header"},
+           {"description", "The same key and body again give the first answer again, and submit nothing."},
+           {"schema", {{"type", "string"}, {"maxLength", 200}}}});
+    if (!route.request.empty())
+      operation["requestBody"] = {
+          {"required", true}, {"content", {{"application/json", {{"schema", ref(route.request.c_str())}}}}}};
+    Json good{{"description", route.summary}};
+    Json content;
+    if (!route.response.empty()) {
+      content["schema"] = ref(route.response.c_str());
+    } else {
+      content["schema"] = Json::object();
+    }
+    const std::string media = route.content_type.substr(0, route.content_type.find(';'));
+    good["content"][media] = content;
+    operation["responses"][fmt::format("{}", route.status)] = good;
+    operation["responses"]["default"] = {{"description", "Refused"},
+                                         {"content", {{"application/json", {{"schema", ref("Error")}}}}}};
+    std::string method = route.method;
+    for (char& letter : method) letter = static_cast<char>(letter | 0x20);
+    document["paths"][path][method] = operation;
+  }
+  document["components"]["schemas"] = component_schemas();
+  document["components"]["securitySchemes"]["bearer"] = {
+      {"type", "http"},
+      {"scheme", "bearer"},
+      {"description", "A token of `gw token`, or a JWT where OIDC is set up."}};
+  return text_of(document);
+}
+
+}  // namespace gw::api

@@ -1,0 +1,196 @@
+// The table of routes: what there is, who may use it, and what it takes and gives.
+#include "api/api.h"
+
+namespace gw::api {
+namespace {
+
+using Parameter = RouteInfo::Parameter;
+
+constexpr const char* kText = R"({"type":"string"})";
+constexpr const char* kWhole = R"({"type":"integer","minimum":0})";
+
+Parameter limit_of(const char* schema) {
+  return {"limit", "At most so many; the answer's `next` leads on.", schema};
+}
+const Parameter kTenantWish{"tenant", "Only this tenant and what is below it.", kText};
+
+}  // namespace
+
+void Api::add_routes() {
+  using live::Role;
+  const auto route = [](std::string method, std::string pattern, std::string tag, std::string summary) {
+    RouteInfo info;
+    info.method = std::move(method);
+    info.pattern = std::move(pattern);
+    info.tag = std::move(tag);
+    info.summary = std::move(summary);
+    return info;
+  };
+  RouteInfo info;
+
+  info = route("POST", "/v1/jobs", "jobs", "Submit a job");
+  info.role = Role::kMember;
+  info.request = "job";
+  info.response = "Submitted";
+  info.status = 201;
+  add(info, &Api::submit);
+
+  info =
+      route("POST", "/v1/jobs/batch", "jobs", "Submit up to 10,000 jobs, each accepted or refused by itself");
+  info.role = Role::kMember;
+  info.request = "Batch";
+  info.response = "BatchResult";
+  add(info, &Api::submit_batch);
+
+  info = route("GET", "/v1/jobs", "jobs", "List jobs, newest first");
+  info.query = {
+      {"status", "open, or states and outcomes joined by commas: waiting, running, completed, ...", kText},
+      kTenantWish,
+      {"user", "Only of this user.", kText},
+      {"name", "Only of this name.", kText},
+      {"array", "Only tasks of this array.", kWhole},
+      {"before", "Only numbers below this: the `next` of the page before.", kWhole},
+      limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
+  info.response = "JobList";
+  add(info, &Api::list_jobs);
+
+  info = route("GET", "/v1/jobs/{job}", "jobs", "Show a job with its attempts");
+  info.query = {{"environment", "1: with its environment (members only).", kText}};
+  info.response = "JobDetail";
+  add(info, &Api::show_job);
+
+  info = route("DELETE", "/v1/jobs/{job}", "jobs", "Cancel a job; of an array, all its tasks");
+  info.role = Role::kMember;
+  info.response = "Count";
+  add(info, &Api::order_job);
+  for (const auto& [word, summary] : {std::pair{"cancel", "Cancel a job; of an array, all its tasks"},
+                                      std::pair{"requeue", "Stop a running job and let it wait again"},
+                                      std::pair{"hold", "Keep a waiting job back until it is released"},
+                                      std::pair{"release", "Let a held job go on"}}) {
+    info = route("POST", std::string("/v1/jobs/{job}/") + word, "jobs", summary);
+    info.role = Role::kMember;
+    info.response = "Count";
+    add(info, &Api::order_job);
+  }
+
+  info = route("GET", "/v1/jobs/{job}/explain", "jobs", "Say what binds a waiting job, now and before");
+  info.response = "Explanation";
+  add(info, &Api::explain);
+  info = route("GET", "/v1/jobs/{job}/eta", "jobs", "Forecast when a waiting job starts");
+  info.response = "Forecast";
+  add(info, &Api::eta);
+
+  info = route("GET", "/v1/jobs/{job}/output", "jobs", "What a job has printed, as bytes");
+  info.query = {{"stream", "out (default) or err.", R"({"enum":["out","err"]})"},
+                {"offset", "From this byte on.", kWhole},
+                {"attempt", "Of this attempt; default: the latest.", kWhole},
+                limit_of(R"({"type":"integer","minimum":1,"maximum":8388608})")};
+  info.content_type = "application/octet-stream";
+  add(info, &Api::output);
+  info = route("GET", "/v1/jobs/{job}/follow", "jobs",
+               "Output and states of a job until it has ended, as server-sent events");
+  info.query = {{"offset", "From this byte of the output on.", kWhole}};
+  info.content_type = "text/event-stream";
+  add(info, &Api::follow);
+  info = route("GET", "/v1/watch", "jobs", "Every change of a job's state, as server-sent events");
+  info.query = {kTenantWish, {"job", "Only this job, or the tasks of this array.", kWhole}};
+  info.content_type = "text/event-stream";
+  add(info, &Api::watch);
+
+  info = route("GET", "/v1/nodes", "nodes", "List nodes");
+  info.query = {{"state", "up, down, draining or drained.", kText},
+                {"after", "The `next` of the page before.", kWhole},
+                limit_of(R"({"type":"integer","minimum":1,"maximum":10000,"default":1000})")};
+  info.response = "NodeList";
+  add(info, &Api::list_nodes);
+  info = route("GET", "/v1/nodes/{node...}", "nodes", "Show a node and the jobs there");
+  info.response = "NodeDetail";
+  add(info, &Api::show_node);
+  info = route("PATCH", "/v1/nodes/{node...}", "nodes", "Drain a node, or take it back into service");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.request = "node_change";
+  info.response = "Node";
+  add(info, &Api::change_node);
+
+  info = route("GET", "/v1/tenants", "tenants", "List tenants");
+  info.query = {kTenantWish};
+  info.response = "TenantList";
+  add(info, &Api::list_tenants);
+  info = route("POST", "/v1/tenants", "tenants", "Make a tenant");
+  info.role = Role::kAdmin;
+  info.request = "tenant_change";
+  info.response = "Tenant";
+  info.status = 201;
+  add(info, &Api::add_tenant);
+  info = route("GET", "/v1/tenants/{tenant...}", "tenants", "Show a tenant");
+  info.response = "Tenant";
+  add(info, &Api::show_tenant);
+  info =
+      route("PATCH", "/v1/tenants/{tenant...}", "tenants", "Change a tenant's weight, limits and settings");
+  info.role = Role::kAdmin;
+  info.request = "tenant_change";
+  info.response = "Tenant";
+  add(info, &Api::change_tenant);
+
+  info = route("GET", "/v1/tokens", "tokens", "List tokens (without their secrets)");
+  info.role = Role::kAdmin;
+  info.response = "TokenList";
+  add(info, &Api::list_tokens);
+  info = route("POST", "/v1/tokens", "tokens", "Make a token; its secret is shown this once");
+  info.role = Role::kAdmin;
+  info.request = "token_request";
+  info.response = "NewToken";
+  info.status = 201;
+  add(info, &Api::add_token);
+  info = route("DELETE", "/v1/tokens/{token}", "tokens", "Revoke a token");
+  info.role = Role::kAdmin;
+  info.response = "Count";
+  add(info, &Api::revoke_token);
+
+  info = route("GET", "/v1/usage", "accounts", "What was used, and what it costs");
+  info.query = {
+      {"from", "RFC 3339 time or date (UTC); default: the beginning.", kText},
+      {"to", "The same; default: now.", kText},
+      {"by", "What to sum up by.", R"({"enum":["tenant","user","job","gpu_type"]})"},
+      {"format", "json, csv, or focus (FinOps FOCUS rows as CSV).", R"({"enum":["json","csv","focus"]})"},
+      kTenantWish};
+  info.response = "Usage";
+  add(info, &Api::usage);
+  info = route("GET", "/v1/audit", "accounts", "Who changed what, newest first");
+  info.role = Role::kAdmin;
+  info.query = {kTenantWish,
+                {"before", "The `next` of the page before.", kWhole},
+                limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
+  info.response = "AuditList";
+  add(info, &Api::audit);
+
+  info = route("GET", "/v1/summary", "server", "The factory at a glance");
+  info.response = "Summary";
+  add(info, &Api::summary);
+  info = route("GET", "/v1/whoami", "server", "Whose token this is");
+  info.response = "WhoAmI";
+  add(info, &Api::whoami);
+  info = route("GET", "/healthz", "server", "Is the server alive?");
+  info.role.reset();
+  info.response = "Status";
+  add(info, &Api::health);
+  info = route("GET", "/readyz", "server", "Does it take work? 503 while the store fails");
+  info.role.reset();
+  info.response = "Status";
+  add(info, &Api::ready);
+  info = route("GET", "/metrics", "server", "Figures for Prometheus");
+  if (options_.public_metrics) {
+    info.role.reset();
+  } else {
+    info.everywhere = true;
+  }
+  info.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  add(info, &Api::metrics);
+  info = route("GET", "/openapi.json", "server", "This document");
+  info.role.reset();
+  add(info, &Api::openapi_document);
+  openapi_ = Json::parse(openapi());
+}
+
+}  // namespace gw::api

@@ -1,0 +1,430 @@
+// `gw ps`, `show`, `logs`, `cancel`, `hold`, `release`, `requeue`, `wait`, `explain`, `eta`.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/follow_job.h"
+#include "cli/server_access.h"
+#include "cli/text_table.h"
+#include "live/time_text.h"
+#include "report/text.h"
+
+namespace gw {
+namespace {
+
+using client::Connection;
+using client::Json;
+
+std::string number_text(const Json& json) {
+  if (!json.is_number()) return "-";
+  const double value = json.get<double>();
+  return value == 0 ? "-" : fmt::format("{:g}", value);
+}
+
+std::string now_text() {
+  return live::time_text(
+      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
+}
+
+std::string limit_text(const Json& job) { return report::format_duration(job.value("limit_s", 0.0)); }
+
+std::string where_text(const Json& job) {
+  const std::string status = job.value("status", "");
+  if (status == "running") return job.value("place", "");
+  if (job.contains("reason")) return "(" + job["reason"].get<std::string>() + ")";
+  if (job.value("ended", false) && status == "failed")
+    return job.contains("signal") ? fmt::format("signal {}", job["signal"].get<int>())
+                                  : fmt::format("exit {}", job.value("exit_code", 0));
+  return "";
+}
+
+struct PsOptions {
+  bool all = false;
+  std::string status, tenant, user, name;
+  std::uint64_t array = 0;
+  std::uint64_t limit = 100;
+};
+
+Result<ExitCode> ps(const AppContext& context, const PsOptions& options, bool json, Connection& connection) {
+  Json jobs = Json::array();
+  std::string before;
+  bool more = false;
+  while (jobs.size() < options.limit) {
+    const std::uint64_t page = std::min<std::uint64_t>(1000, options.limit - jobs.size());
+    std::expected<Json, client::Failure> answer = connection.get(
+        "/v1/jobs" + client::query({{"status", !options.status.empty() ? options.status
+                                               : options.all           ? ""
+                                                                       : "open"},
+                                    {"tenant", options.tenant},
+                                    {"user", options.user},
+                                    {"name", options.name},
+                                    {"array", options.array == 0 ? "" : fmt::format("{}", options.array)},
+                                    {"limit", fmt::format("{}", page)},
+                                    {"before", before}}));
+    if (!answer) return report_failure(context, answer.error());
+    for (Json& job : (*answer)["jobs"]) jobs.push_back(std::move(job));
+    more = (*answer)["next"].is_string();
+    if (!more) break;
+    before = (*answer)["next"];
+  }
+  if (json) {
+    fmt::print("{}\n", json_out({{"jobs", jobs}, {"more", more}}));
+    return ExitCode::ok;
+  }
+  if (jobs.empty()) {
+    fmt::print("no {}jobs\n", options.all || !options.status.empty() ? "such " : "open ");
+    return ExitCode::ok;
+  }
+  const std::string now = now_text();
+  TextTable table("rllllrrrrl");
+  table.add({"JOB", "NAME", "TENANT", "USER", "STATUS", "NODES", "GPUS", "LIMIT", "TIME", "WHERE OR WHY"});
+  for (const Json& job : jobs) {
+    const std::string status = job.value("status", "");
+    const bool ended = job.value("ended", false);
+    const Json began = job.contains("started") ? job["started"] : job["submitted"];
+    const std::string time = ended
+                                 ? (job.contains("started") ? age_text(job["ended_at"], job["started"]) : "-")
+                                 : age_text(now, status == "running" ? began : job["submitted"]);
+    table.add({job.value("id", ""), job.value("name", ""), job.value("tenant", ""), job.value("user", ""),
+               job.value("stopping", false) ? "stopping" : status, number_text(job["nodes"]),
+               number_text(job["gpus"]), limit_text(job), time, where_text(job)});
+  }
+  fmt::print("{}", table.text());
+  if (more) fmt::print("more follow; --limit N shows them\n");
+  return ExitCode::ok;
+}
+
+void print_facts(const std::vector<std::pair<std::string, std::string>>& facts) {
+  TextTable table("ll");
+  for (const auto& [name, value] : facts) {
+    if (!value.empty()) table.add({name, value});
+  }
+  fmt::print("{}", table.text());
+}
+
+Result<ExitCode> show(const AppContext& context, const std::string& id, bool environment, bool json,
+                      Connection& connection) {
+  const std::expected<Json, client::Failure> answer =
+      connection.get("/v1/jobs/" + client::escaped(id) + (environment ? "?environment=1" : ""));
+  if (!answer) return report_failure(context, answer.error());
+  const Json& job = *answer;
+  if (json) {
+    fmt::print("{}\n", json_out(job));
+    return ExitCode::ok;
+  }
+  const auto text = [&](const char* key) {
+    return job.contains(key) ? job[key].get<std::string>() : std::string();
+  };
+  std::vector<std::pair<std::string, std::string>> facts{
+      {"job", job.value("id", "") + "  " + job.value("name", "")},
+      {"tenant", text("tenant")},
+      {"user", text("user")},
+      {"status", text("status") + (job.contains("reason") ? " (" + text("reason") + ")" : "")},
+      {"asks for", fmt::format("{} node(s), {} GPU(s), {} CPU(s){}, limit {}", job.value("nodes", 0),
+                               number_text(job["gpus"]), number_text(job["cpus"]),
+                               job.value("memory_mib", 0) > 0
+                                   ? fmt::format(", {} MiB a node", job["memory_mib"].get<std::int64_t>())
+                                   : "",
+                               limit_text(job))},
+      {"submitted", text("submitted")},
+      {"started", text("started")},
+      {"ended", text("ended_at")},
+      {"nodes", text("place")}};
+  if (job.value("ended", false))
+    facts.emplace_back("exit code", fmt::format("{}", job.value("exit_code", 0)));
+  if (job.contains("signal")) facts.emplace_back("signal", fmt::format("{}", job["signal"].get<int>()));
+  facts.emplace_back("note", text("note"));
+  if (job.contains("spec")) {
+    const Json& spec = job["spec"];
+    if (spec.contains("command")) {
+      std::string words;
+      for (const Json& word : spec["command"]) words += (words.empty() ? "" : " ") + word.get<std::string>();
+      facts.emplace_back("command", words);
+    }
+    if (spec.contains("working_folder"))
+      facts.emplace_back("folder", spec["working_folder"].get<std::string>());
+    if (environment && spec.contains("environment") && spec["environment"].is_object()) {
+      for (const auto& [name, value] : spec["environment"].items())
+        facts.emplace_back("  " + name, value.get<std::string>());
+    }
+  }
+  print_facts(facts);
+  if (job.contains("attempts") && !job["attempts"].empty()) {
+    TextTable table("rlllrl");
+    table.add({"ATTEMPT", "STARTED", "TIME", "END", "CODE", "NODES"});
+    for (const Json& attempt : job["attempts"])
+      table.add({fmt::format("{}", attempt.value("attempt", 0)), attempt.value("started", ""),
+                 attempt.contains("ended_at") ? age_text(attempt["ended_at"], attempt["started"]) : "",
+                 attempt.value("end", "runs"),
+                 attempt.contains("exit_code") ? fmt::format("{}", attempt["exit_code"].get<int>()) : "",
+                 attempt.value("place", "")});
+    fmt::print("\n{}", table.text());
+  }
+  return ExitCode::ok;
+}
+
+struct LogsOptions {
+  std::string id;
+  bool follow = false;
+  bool error = false;
+  std::uint64_t attempt = 0;
+};
+
+Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Connection& connection) {
+  if (options.follow) {
+    const std::expected<Json, client::Failure> job =
+        connection.get("/v1/jobs/" + client::escaped(options.id));
+    if (!job) return report_failure(context, job.error());
+    const Result<ExitCode> done = follow_job(context, connection, (*job)["number"], false, true);
+    return done ? Result<ExitCode>(ExitCode::ok) : done;
+  }
+  std::string offset;
+  for (;;) {
+    const std::expected<http::Answer, client::Failure> part = connection.bytes(
+        fmt::format("/v1/jobs/{}/output", client::escaped(options.id)) +
+        client::query({{"offset", offset},
+                       {"stream", options.error ? "err" : ""},
+                       {"attempt", options.attempt == 0 ? "" : fmt::format("{}", options.attempt)}}));
+    if (!part) return report_failure(context, part.error());
+    std::string next, from;
+    for (const auto& [name, value] : part->headers) {
+      if (name == "gigawerk-next-offset") next = value;
+      if (name == "gigawerk-offset") from = value;
+    }
+    if (offset.empty() && from != "0" && !part->body.empty())
+      print_error(context, fmt::format("the first {} bytes of the output are not kept any more", from));
+    std::fwrite(part->body.data(), 1, part->body.size(), stdout);
+    if (part->body.empty()) return ExitCode::ok;
+    offset = next;
+  }
+}
+
+Result<ExitCode> order(const AppContext& context, const std::vector<std::string>& ids,
+                       const std::string& word, bool json, Connection& connection) {
+  ExitCode code = ExitCode::ok;
+  Json results = Json::array();
+  for (const std::string& id : ids) {
+    const std::expected<Json, client::Failure> answer =
+        connection.post(fmt::format("/v1/jobs/{}/{}", client::escaped(id), word), Json());
+    if (!answer) {
+      code = report_failure(context, answer.error());
+      continue;
+    }
+    results.push_back({{"id", id}, {"count", (*answer)["count"]}});
+    if (!json && answer->value("count", 0) == 0) fmt::print("job {} has ended already\n", id);
+  }
+  if (json) fmt::print("{}\n", json_out({{"jobs", results}}));
+  return code;
+}
+
+Result<ExitCode> wait(const AppContext& context, const std::vector<std::string>& ids, bool json,
+                      Connection& connection) {
+  Json results = Json::array();
+  int worst = 0;
+  for (const std::string& id : ids) {
+    std::expected<Json, client::Failure> job = connection.get("/v1/jobs/" + client::escaped(id));
+    if (!job) return report_failure(context, job.error());
+    // An array is waited for as a whole.
+    std::vector<std::string> numbers{fmt::format("{}", (*job)["number"].get<std::uint64_t>())};
+    if (job->contains("array") && id.find('_') == std::string::npos) {
+      numbers.clear();
+      const std::uint64_t first = (*job)["array"]["job"];
+      for (std::uint64_t task = 0; task < (*job)["array"]["tasks"].get<std::uint64_t>(); ++task)
+        numbers.push_back(fmt::format("{}", first + task));
+    }
+    for (const std::string& number : numbers) {
+      for (int failures = 0;;) {
+        job = connection.get("/v1/jobs/" + number);
+        if (job && job->value("ended", false)) break;
+        std::optional<client::Failure> failure;
+        if (job) {
+          failure = connection.events("/v1/watch?job=" + number, [&](const http::ServerEvent& event) {
+            if (event.event == "reset") return false;
+            const Json change = Json::parse(event.data, nullptr, false);
+            return !(change.is_object() && change.value("ended", false));
+          });
+          // It may have ended before the watch began.
+          job = connection.get("/v1/jobs/" + number);
+          if (job && job->value("ended", false)) break;
+        } else {
+          failure = job.error();
+        }
+        if (failure && failure->kind == client::Failure::Kind::kRefused && failure->status != 503)
+          return report_failure(context, *failure);
+        if (++failures > 120) return kUnreachable;
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      }
+      const int code = exit_code_of(*job);
+      worst = std::max(worst, code);
+      results.push_back({{"id", job->value("id", "")}, {"status", job->value("status", "")}, {"code", code}});
+      if (!json)
+        fmt::print("job {} {}{}\n", job->value("id", ""), job->value("status", ""),
+                   code != 0 ? fmt::format(" (exit code {})", code) : "");
+    }
+  }
+  if (json) fmt::print("{}\n", json_out({{"jobs", results}}));
+  return ExitCode{worst};
+}
+
+Result<ExitCode> explain(const AppContext& context, const std::string& id, bool json,
+                         Connection& connection) {
+  const std::expected<Json, client::Failure> answer =
+      connection.get("/v1/jobs/" + client::escaped(id) + "/explain");
+  if (!answer) return report_failure(context, answer.error());
+  if (json) {
+    fmt::print("{}\n", json_out(*answer));
+    return ExitCode::ok;
+  }
+  const Json& reason = (*answer)["reason"];
+  fmt::print("job {} is {}: {} ({}, since {})\n", answer->value("id", ""), answer->value("status", ""),
+             reason.value("text", ""), reason.value("name", ""), reason.value("since", ""));
+  if (answer->contains("note"))
+    fmt::print("note: {}\n", report::printable_name((*answer)["note"].get<std::string>()));
+  if (answer->contains("facts")) {
+    const Json& facts = (*answer)["facts"];
+    fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all; {} job(s) wait\n",
+               number_text(facts["gpus_asked"]), facts["gpus_free_of_its_kind"].get<std::int64_t>(),
+               facts["gpus_free"].get<std::int64_t>(), facts["jobs_waiting"].get<std::int64_t>());
+    if (facts.contains("reservation")) {
+      const Json& promise = facts["reservation"];
+      fmt::print(
+          "a reservation stands for {} at {}\n",
+          promise["job"].is_string() ? "job " + promise["job"].get<std::string>() : "a job of another tenant",
+          promise.value("at", ""));
+    }
+  }
+  if (!(*answer)["history"].empty()) {
+    TextTable table("ll");
+    table.add({"SINCE", "BOUND BY"});
+    for (const Json& entry : (*answer)["history"])
+      table.add({entry.value("since", ""), entry.value("reason", "")});
+    fmt::print("\n{}", table.text());
+  }
+  return ExitCode::ok;
+}
+
+Result<ExitCode> eta(const AppContext& context, const std::string& id, bool json, Connection& connection) {
+  const std::expected<Json, client::Failure> answer =
+      connection.get("/v1/jobs/" + client::escaped(id) + "/eta");
+  if (!answer) return report_failure(context, answer.error());
+  if (json) {
+    fmt::print("{}\n", json_out(*answer));
+    return ExitCode::ok;
+  }
+  fmt::print("job {}: {}\n", answer->value("id", ""), answer->value("text", ""));
+  return ExitCode::ok;
+}
+
+CLI::App* job_command(CLI::App& app, const char* name, const char* description,
+                      std::vector<std::string>& ids) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->group(kGroupFactory);
+  command->add_option("JOB", ids, "Numbers of jobs; 12_3 is task 3 of array 12")
+      ->required()
+      ->type_name("JOB");
+  return command;
+}
+
+}  // namespace
+
+void add_jobs_commands(CLI::App& app, AppContext& context) {
+  {
+    auto options = std::make_shared<PsOptions>();
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command = app.add_subcommand("ps", "List jobs");
+    command->group(kGroupFactory);
+    command->add_flag("-a,--all", options->all, "Also jobs that have ended");
+    command
+        ->add_option("-s,--status", options->status,
+                     "Only of these: waiting, running, completed, ... (by commas)")
+        ->type_name("STATUS");
+    command->add_option("--tenant", options->tenant, "Only of this tenant and what is below it")
+        ->type_name("PATH");
+    command->add_option("-u,--user", options->user, "Only of this user")->type_name("USER");
+    command->add_option("--name", options->name, "Only of this name")->type_name("NAME");
+    command->add_option("--array", options->array, "Only tasks of this array")->type_name("JOB");
+    command->add_option("-n,--limit", options->limit, "At most so many, newest first (default: 100)")
+        ->check(whole_number(1, 1'000'000))
+        ->type_name("N");
+    add_server_options(*command, *access);
+    set_server_action(*command, context, access, [&context, options, access](Connection& connection) {
+      return ps(context, *options, access->json, connection);
+    });
+  }
+  {
+    auto id = std::make_shared<std::string>();
+    auto environment = std::make_shared<bool>(false);
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command = app.add_subcommand("show", "Show a job and its attempts");
+    command->group(kGroupFactory);
+    command->add_option("JOB", *id, "Its number; 12_3 is task 3 of array 12")->required()->type_name("JOB");
+    command->add_flag("--env", *environment, "With its environment");
+    add_server_options(*command, *access);
+    set_server_action(*command, context, access, [&context, id, environment, access](Connection& connection) {
+      return show(context, *id, *environment, access->json, connection);
+    });
+  }
+  {
+    auto options = std::make_shared<LogsOptions>();
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command = app.add_subcommand("logs", "Print what a job has printed");
+    command->group(kGroupFactory);
+    command->add_option("JOB", options->id, "Its number; 12_3 is task 3 of array 12")
+        ->required()
+        ->type_name("JOB");
+    command->add_flag("-f,--follow", options->follow, "Go on until the job has ended");
+    command->add_flag("--stderr", options->error, "Standard error, where it is kept by itself");
+    command->add_option("--attempt", options->attempt, "Of this attempt (default: the latest)")
+        ->check(whole_number(1, UINT32_MAX))
+        ->type_name("N");
+    add_server_options(*command, *access, false);
+    set_server_action(*command, context, access, [&context, options](Connection& connection) {
+      return logs(context, *options, connection);
+    });
+  }
+  for (const auto& [word, description] :
+       {std::pair{"cancel", "Cancel jobs; of an array, all its tasks"},
+        std::pair{"hold", "Keep waiting jobs back until gw release"},
+        std::pair{"release", "Let held jobs go on"},
+        std::pair{"requeue", "Stop running jobs and let them wait again"}}) {
+    auto ids = std::make_shared<std::vector<std::string>>();
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command = job_command(app, word, description, *ids);
+    add_server_options(*command, *access);
+    set_server_action(*command, context, access,
+                      [&context, ids, access, name = std::string(word)](Connection& connection) {
+                        return order(context, *ids, name, access->json, connection);
+                      });
+  }
+  {
+    auto ids = std::make_shared<std::vector<std::string>>();
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command =
+        job_command(app, "wait", "Wait until jobs have ended; the exit code is the largest of theirs", *ids);
+    add_server_options(*command, *access);
+    set_server_action(*command, context, access, [&context, ids, access](Connection& connection) {
+      return wait(context, *ids, access->json, connection);
+    });
+  }
+  for (const auto& [word, description, action] :
+       {std::tuple{"explain", "Say what keeps a job waiting, now and before", &explain},
+        std::tuple{"eta", "Forecast when a job starts, by running the scheduler ahead", &eta}}) {
+    auto id = std::make_shared<std::string>();
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command = app.add_subcommand(word, description);
+    command->group(kGroupFactory);
+    command->add_option("JOB", *id, "Its number; 12_3 is task 3 of array 12")->required()->type_name("JOB");
+    add_server_options(*command, *access);
+    set_server_action(*command, context, access,
+                      [&context, id, access, action = action](Connection& connection) {
+                        return action(context, *id, access->json, connection);
+                      });
+  }
+}
+
+}  // namespace gw

@@ -1,0 +1,172 @@
+// `gw serve`: the control plane of a factory.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+
+#include "cli/app.h"
+#include "cli/commands.h"
+#include "cli/spec_files.h"
+#include "cli/version.h"
+#include "client/connection.h"
+#include "serve/server.h"
+
+namespace gw {
+namespace {
+
+struct Options {
+  std::string data, address = "127.0.0.1", fleet, policy, engine = "local", store, certificate, key, prices,
+                    log = "auto", limit;
+  std::uint16_t port = 7411;
+  double speed = 1;
+  std::uint64_t seed = 1;
+  std::uint32_t connections = 4096;
+  bool public_metrics = false;
+  bool no_cgroups = false;
+};
+
+/// Ends the process at a labelled place, for tests of durability: GIGAWERK_FAULT=LABEL:N (at its N-th
+/// passing).
+std::function<void(std::string_view)> fault_point() {
+  const char* wish = std::getenv("GIGAWERK_FAULT");
+  if (wish == nullptr) return {};
+  const std::string text(wish);
+  const std::size_t colon = text.rfind(':');
+  const std::string label = text.substr(0, colon);
+  auto left = std::make_shared<std::uint64_t>(
+      colon == std::string::npos ? 1 : std::strtoull(text.c_str() + colon + 1, nullptr, 10));
+  return [label, left](std::string_view at) {
+    if (at == label && *left > 0 && --*left == 0) kill(getpid(), SIGKILL);
+  };
+}
+
+Result<ExitCode> serve_factory(const AppContext& context, const Options& options) {
+  serve::ServeOptions serve;
+  serve.data = options.data.empty() ? client::default_data_folder() : options.data;
+  serve.store = options.store;
+  serve.http.address = options.address;
+  serve.http.port = options.port;
+  serve.http.tls_certificate = options.certificate;
+  serve.http.tls_key = options.key;
+  serve.http.connections = options.connections;
+  serve.http.body_bytes = std::size_t{16} << 20;
+  serve.engine = options.engine == "twin" ? serve::EngineKind::kTwin : serve::EngineKind::kLocal;
+  serve.speed = options.speed;
+  serve.seed = options.seed;
+  serve.public_metrics = options.public_metrics;
+  serve.control_groups = !options.no_cgroups;
+  serve.version = version_line();
+  serve.at_point = fault_point();
+  if (!options.fleet.empty()) {
+    Result<spec::Scenario> scenario = load_scenario(options.fleet);
+    if (!scenario) return std::unexpected(scenario.error());
+    serve.fleet = std::move(scenario->fleet);
+    serve.policy = scenario->policy;
+    serve.faults = scenario->faults;
+  } else if (serve.engine == serve::EngineKind::kTwin) {
+    print_error(context, "--engine twin needs a factory to simulate: --fleet FILE");
+    return ExitCode::usage;
+  }
+  if (!options.policy.empty()) serve.policy = *policy_by_name(options.policy);
+  const bool json = options.log == "json" || (options.log == "auto" && isatty(STDERR_FILENO) == 0);
+  serve::Log log(stderr, json, serve::Level::kInfo);
+
+  // Signals are taken by this thread alone; the others inherit the mask.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  Result<std::unique_ptr<serve::Server>> server = serve::Server::start(std::move(serve), log);
+  if (!server) return std::unexpected(server.error());
+  fmt::print("gw serve: ready at {}\n", (*server)->url());
+  if (!(*server)->first_token().empty())
+    fmt::print("gw serve: admin token, shown this once (kept in {}):\n{}\n", (*server)->token_file().string(),
+               (*server)->first_token());
+  std::fflush(stdout);
+  log.info("ready", {{"url", (*server)->url()}});
+  for (;;) {
+    timespec second{1, 0};
+    const int signal = sigtimedwait(&signals, nullptr, &second);
+    if (signal == SIGINT || signal == SIGTERM) break;
+    if (signal == SIGHUP) (*server)->reload();
+    (*server)->tick();
+    if (!(*server)->healthy()) {
+      log.error("another server has taken over; this one ends");
+      return ExitCode::failed;
+    }
+  }
+  log.info("stopping; running jobs go on");
+  server->reset();
+  log.info("stopped");
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, AppContext& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("serve", "Run the control plane: share this machine, or a simulated factory");
+  command->group(kGroupFactory);
+  command
+      ->add_option("--data", options->data,
+                   "Folder for everything that is kept (default: $XDG_STATE_HOME/gigawerk; as a service "
+                   "/var/lib/gigawerk)")
+      ->type_name("DIR");
+  command->add_option("--address", options->address, "Address to listen on, or unix:/PATH")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
+  command->add_option("--port", options->port, "Port to listen on; 0 = any that is free")
+      ->capture_default_str()
+      ->type_name("PORT");
+  command
+      ->add_option("--fleet", options->fleet,
+                   "Fleet or scenario (YAML): its nodes, policy, faults (default: this machine)")
+      ->type_name("FILE");
+  std::vector<std::string> policies;
+  for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
+  command
+      ->add_option("--policy", options->policy,
+                   "How to decide (default: gigawerk, or what the fleet file says)")
+      ->check(CLI::IsMember(policies));
+  command->add_option("--engine", options->engine, "local: run jobs here; twin: simulate them on the fleet")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"local", "twin"}));
+  command->add_option("--speed", options->speed, "Twin: simulated seconds a second")
+      ->check(number(0.001, 1e6))
+      ->capture_default_str()
+      ->type_name("N");
+  command->add_option("--seed", options->seed, "Twin: seed of run times and failures")
+      ->check(whole_number(0, kAnyWhole))
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      ->add_option("--store", options->store, "Keep everything in PostgreSQL: postgres://USER@HOST/DATABASE")
+      ->type_name("URL");
+  CLI::Option* certificate =
+      command->add_option("--tls-cert", options->certificate, "Certificate chain (PEM): serve HTTPS")
+          ->type_name("FILE");
+  command->add_option("--tls-key", options->key, "Its key (PEM)")->type_name("FILE")->needs(certificate);
+  command->add_option("--connections", options->connections, "Connections at a time")
+      ->check(whole_number(1, 1'000'000))
+      ->capture_default_str()
+      ->type_name("N");
+  command->add_flag("--public-metrics", options->public_metrics, "Give /metrics without a token");
+  command->add_flag("--no-cgroups", options->no_cgroups, "Hold jobs to their limits without control groups");
+  command->add_option("--log", options->log, "Log lines as text or JSON (auto: text on a terminal)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "text", "json"}));
+  command->footer(
+      "SIGTERM ends the server; jobs go on and are found again. SIGHUP reads the certificate anew.\n\n"
+      "Examples:\n"
+      "  gw serve\n"
+      "  gw serve --fleet scenarios/small-cluster.yaml --engine twin --speed 60\n"
+      "  gw serve --address 0.0.0.0 --tls-cert chain.pem --tls-key key.pem");
+  set_action(*command, context, [&context, options] { return serve_factory(context, *options); });
+}
+
+}  // namespace gw

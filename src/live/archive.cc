@@ -1,0 +1,339 @@
+// Queries over what was kept.
+#include "live/archive.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <tuple>
+
+#include "base/check.h"
+#include "live/sql_store.h"
+
+namespace gw::live {
+namespace {
+
+using sql::Param;
+using sql::Row;
+using sql::Statement;
+
+/// A statement made at run time; its texts are few (filters given or not) and kept for the drivers' caches.
+Statement kept_statement(const std::string& text) {
+  static thread_local std::map<std::string, std::string> texts;
+  return Statement{texts.emplace(text, text).first->second.c_str()};
+}
+
+class Where {
+ public:
+  explicit Where(int next) : next_(next) {}
+  void add(std::string_view condition) {
+    text_ += fmt::format("{} {}", text_.empty() ? " WHERE" : " AND", condition);
+  }
+  void equals(std::string_view column, Param value) {
+    add(fmt::format("{} = ${}", column, next_++));
+    params_.push_back(value);
+  }
+  void below(std::string_view column, std::int64_t value) {
+    add(fmt::format("{} < ${}", column, next_++));
+    params_.push_back(value);
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+  std::vector<Param>& params() { return params_; }
+  int next() { return next_++; }
+
+ private:
+  std::string text_;
+  std::vector<Param> params_;
+  int next_;
+};
+
+template <class Enum>
+std::string codes(const std::vector<Enum>& values) {
+  std::string text;
+  for (const Enum value : values)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", static_cast<int>(value));
+  return text;
+}
+
+std::string ids(const std::vector<TenantId>& tenants) {
+  std::string text;
+  for (const TenantId tenant : tenants) text += fmt::format("{}{}", text.empty() ? "" : ", ", tenant.value());
+  return text;
+}
+
+__extension__ using Wide = __int128;
+
+/// `amount` up to `part` of `whole`, rounded half up.
+std::int64_t portion(std::int64_t amount, std::int64_t part, std::int64_t whole) {
+  if (whole == 0) return amount;
+  return static_cast<std::int64_t>((Wide{amount} * part * 2 + whole) / (Wide{whole} * 2));
+}
+
+TransferRecord read_transfer(const Row& row) {
+  TransferRecord transfer;
+  transfer.attempt = {static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint32_t>(row.integer(1))};
+  transfer.tenant = TenantId{static_cast<std::uint32_t>(row.integer(2))};
+  transfer.user = row.text(3);
+  transfer.gpu_type = row.text(4);
+  transfer.price_plan = row.text(5);
+  transfer.from = Instant{row.integer(6)};
+  transfer.to = Instant{row.integer(7)};
+  transfer.micro_gpu_s = row.integer(8);
+  transfer.micro_core_s = row.integer(9);
+  transfer.energy = Joules{row.integer(10)};
+  transfer.price = MicroEuros{row.integer(11)};
+  return transfer;
+}
+
+}  // namespace
+
+UsageRow part_of(const TransferRecord& transfer, Instant from, Instant to) {
+  UsageRow row;
+  row.attempt = transfer.attempt;
+  row.tenant = transfer.tenant;
+  row.user = transfer.user;
+  row.gpu_type = transfer.gpu_type;
+  row.price_plan = transfer.price_plan;
+  row.from = std::clamp(from, transfer.from, transfer.to);
+  row.to = std::clamp(to, transfer.from, transfer.to);
+  const std::int64_t whole = (transfer.to - transfer.from).count();
+  const auto between = [&](std::int64_t amount) {
+    return portion(amount, (row.to - transfer.from).count(), whole) -
+           portion(amount, (row.from - transfer.from).count(), whole);
+  };
+  row.micro_gpu_s = between(transfer.micro_gpu_s);
+  row.micro_core_s = between(transfer.micro_core_s);
+  row.energy = Joules{between(transfer.energy.count())};
+  row.price = MicroEuros{between(transfer.price.count())};
+  return row;
+}
+
+Result<std::vector<JobRecord>> Archive::jobs(const JobFilter& filter) {
+  // Few tenants: each has its own index, so each gives its newest; else all jobs are walked from the newest.
+  constexpr std::size_t kFew = 64;
+  std::vector<std::vector<TenantId>> groups;
+  if (filter.tenants.empty() || filter.tenants.size() > kFew) {
+    groups.push_back(filter.tenants);
+  } else {
+    for (const TenantId tenant : filter.tenants) groups.push_back({tenant});
+  }
+  std::vector<JobRecord> found;
+  for (const std::vector<TenantId>& group : groups) {
+    Where where(1);
+    if (group.size() == 1) where.equals("tenant", std::int64_t{group[0].value()});
+    if (group.size() > 1) where.add(fmt::format("tenant IN ({})", ids(group)));
+    if (!filter.states.empty()) {
+      const bool open =
+          std::find(filter.states.begin(), filter.states.end(), JobState::kEnded) == filter.states.end();
+      if (open) where.add("state < 4");  // What the index of open jobs says.
+      where.add(fmt::format("state IN ({})", codes(filter.states)));
+    }
+    if (!filter.outcomes.empty()) where.add(fmt::format("outcome IN ({})", codes(filter.outcomes)));
+    if (!filter.user.empty()) where.equals("owner", std::string_view(filter.user));
+    if (!filter.name.empty()) where.equals("name", std::string_view(filter.name));
+    if (filter.array_job != 0) where.equals("array_job", static_cast<std::int64_t>(filter.array_job));
+    if (filter.before != 0) where.below("number", static_cast<std::int64_t>(filter.before));
+    const std::string text = fmt::format("SELECT {} FROM jobs{} ORDER BY number DESC LIMIT {}", kJobColumns,
+                                         where.text(), filter.limit);
+    const Result<void> read = database_->query(kept_statement(text), where.params(), [&](const Row& row) {
+      found.push_back(read_job(row));
+      return true;
+    });
+    if (!read) return std::unexpected(read.error());
+  }
+  if (groups.size() > 1) {
+    std::sort(found.begin(), found.end(),
+              [](const JobRecord& a, const JobRecord& b) { return a.number > b.number; });
+    if (found.size() > filter.limit) found.resize(filter.limit);
+  }
+  return found;
+}
+
+Result<std::optional<JobRecord>> Archive::job(std::uint64_t number) {
+  static const std::string text = fmt::format("SELECT {}, spec FROM jobs WHERE number = $1", kJobColumns);
+  static const Statement statement{text.c_str()};
+  static constexpr Statement kText{"SELECT spec FROM jobs WHERE number = $1"};
+  std::optional<JobRecord> found;
+  Result<void> read = database_->query(statement, std::array<Param, 1>{static_cast<std::int64_t>(number)},
+                                       [&](const Row& row) {
+                                         found = read_job(row);
+                                         if (!row.null(27))
+                                           found->spec = std::make_shared<const std::string>(row.text(27));
+                                         return true;
+                                       });
+  if (read && found && found->spec == nullptr && found->array_job != 0)
+    read = database_->query(kText, std::array<Param, 1>{static_cast<std::int64_t>(found->array_job)},
+                            [&](const Row& row) {
+                              found->spec = std::make_shared<const std::string>(row.text(0));
+                              return true;
+                            });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<std::optional<JobRecord>> Archive::task(std::uint64_t array_job, std::uint32_t index) {
+  static constexpr Statement kTask{
+      "SELECT number FROM jobs WHERE number >= $1 AND number < $1 + (SELECT array_tasks FROM jobs WHERE "
+      "number = $1) "
+      "AND array_job = $1 AND array_index = $2"};
+  std::uint64_t number = 0;
+  const Result<void> read =
+      database_->query(kTask, std::array<Param, 2>{static_cast<std::int64_t>(array_job), std::int64_t{index}},
+                       [&](const Row& row) {
+                         number = static_cast<std::uint64_t>(row.integer(0));
+                         return false;
+                       });
+  if (!read) return std::unexpected(read.error());
+  if (number == 0) return std::nullopt;
+  return job(number);
+}
+
+Result<std::vector<AttemptRecord>> Archive::attempts(std::uint64_t job) {
+  static const std::string text =
+      fmt::format("SELECT {} FROM attempts WHERE job = $1 ORDER BY attempt", kAttemptColumns);
+  static const Statement statement{text.c_str()};
+  std::vector<AttemptRecord> found;
+  const Result<void> read =
+      database_->query(statement, std::array<Param, 1>{static_cast<std::int64_t>(job)}, [&](const Row& row) {
+        found.push_back(read_attempt(row));
+        return true;
+      });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<std::vector<ReasonRecord>> Archive::reasons(std::uint64_t job) {
+  static constexpr Statement kReasons{
+      "SELECT job, since, reason FROM reasons WHERE job = $1 ORDER BY since, reason"};
+  std::vector<ReasonRecord> found;
+  const Result<void> read =
+      database_->query(kReasons, std::array<Param, 1>{static_cast<std::int64_t>(job)}, [&](const Row& row) {
+        found.push_back({job, Instant{row.integer(1)}, std::string(row.text(2))});
+        return true;
+      });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<void> Archive::usage(const UsageFilter& filter, const std::function<bool(const UsageRow&)>& row) {
+  Where where(3);
+  where.add("ended > $1");
+  where.add("began < $2");
+  if (!filter.tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(filter.tenants)));
+  const std::string text = fmt::format(
+      "SELECT job, attempt, tenant, owner, gpu_type, price_plan, began, ended, micro_gpu_s, micro_core_s, "
+      "energy_j, "
+      "micro_eur FROM transfers{} ORDER BY sequence",
+      where.text());
+  return database_->query(
+      kept_statement(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
+      [&](const Row& values) { return row(part_of(read_transfer(values), filter.from, filter.to)); });
+}
+
+Result<std::vector<AuditRecord>> Archive::audit(const std::vector<TenantId>& tenants, std::uint64_t before,
+                                                std::uint32_t limit) {
+  Where where(1);
+  if (!tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(tenants)));
+  if (before != 0) where.below("sequence", static_cast<std::int64_t>(before));
+  const std::string text = fmt::format(
+      "SELECT sequence, at, token, owner, role, remote, action, target, detail, tenant FROM audit{} ORDER "
+      "BY sequence DESC LIMIT {}",
+      where.text(), limit);
+  std::vector<AuditRecord> found;
+  const Result<void> read = database_->query(kept_statement(text), where.params(), [&](const Row& row) {
+    AuditRecord& audit = found.emplace_back();
+    audit.sequence = static_cast<std::uint64_t>(row.integer(0));
+    audit.now = Instant{row.integer(1)};
+    audit.token = row.text(2);
+    audit.user = row.text(3);
+    audit.role = role_by_name(row.text(4)).value_or(Role::kViewer);
+    audit.remote = row.text(5);
+    audit.action = row.text(6);
+    audit.target = row.text(7);
+    audit.detail = row.text(8);
+    audit.tenant = TenantId{static_cast<std::uint32_t>(row.integer(9))};
+    return true;
+  });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<std::vector<Archive::RunFraction>> Archive::run_fractions(std::uint32_t limit) {
+  // Ended by themselves or at the limit: what a cancelled job would have run is not known.
+  const std::string text = fmt::format(
+      "SELECT tenant, started, ended, time_limit FROM jobs WHERE state = 4 AND outcome IN ({}, {}, {}) AND "
+      "time_limit "
+      "> 0 ORDER BY number DESC LIMIT {}",
+      static_cast<int>(Outcome::kCompleted), static_cast<int>(Outcome::kFailed),
+      static_cast<int>(Outcome::kTimeLimit), limit);
+  std::vector<RunFraction> found;
+  const Result<void> read = database_->query(kept_statement(text), {}, [&](const Row& row) {
+    const double run = static_cast<double>(row.integer(2) - row.integer(1));
+    found.push_back({TenantId{static_cast<std::uint32_t>(row.integer(0))},
+                     std::clamp(run / static_cast<double>(row.integer(3)), 1e-6, 1.0)});
+    return true;
+  });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<LedgerCheck> Archive::check_ledger() {
+  using Sums = std::array<std::int64_t, 4>;
+  std::map<std::pair<std::string, std::int64_t>, Sums> expected, kept;
+  LedgerCheck check;
+  if (Result<void> begun = database_->begin(); !begun) return std::unexpected(begun.error());
+  std::int64_t origin = 0;
+  static constexpr Statement kOrigin{"SELECT value FROM settings WHERE name = 'origin_unix_ns'"};
+  Result<void> read = database_->query(kOrigin, {}, [&](const Row& row) {
+    origin = std::strtoll(std::string(row.text(0)).c_str(), nullptr, 10);
+    return true;
+  });
+  static constexpr Statement kTransfers{
+      "SELECT job, attempt, tenant, owner, gpu_type, price_plan, began, ended, micro_gpu_s, micro_core_s, "
+      "energy_j, "
+      "micro_eur FROM transfers"};
+  if (read)
+    read = database_->query(kTransfers, {}, [&](const Row& row) {
+      const TransferRecord transfer = read_transfer(row);
+      const std::int64_t month = month_of(origin + transfer.to.count());
+      const Sums amounts{transfer.micro_gpu_s, transfer.micro_core_s, transfer.energy.count(),
+                         transfer.price.count()};
+      Sums& debit = expected[{fmt::format("tenant:{}", transfer.tenant.value()), month}];
+      Sums& credit =
+          expected[{fmt::format("factory:{}", transfer.gpu_type.empty() ? "cpu" : transfer.gpu_type), month}];
+      for (std::size_t index = 0; index < amounts.size(); ++index) {
+        debit[index] += amounts[index];
+        credit[index] -= amounts[index];
+      }
+      ++check.transfers;
+      return true;
+    });
+  static constexpr Statement kAccounts{
+      "SELECT account, month, micro_gpu_s, micro_core_s, energy_j, micro_eur FROM accounts"};
+  Sums all{};
+  if (read)
+    read = database_->query(kAccounts, {}, [&](const Row& row) {
+      Sums& sums = kept[{std::string(row.text(0)), row.integer(1)}];
+      for (std::size_t index = 0; index < sums.size(); ++index) {
+        sums[index] = row.integer(static_cast<int>(index) + 2);
+        all[index] += sums[index];
+      }
+      ++check.accounts;
+      return true;
+    });
+  database_->rollback();
+  if (!read) return std::unexpected(read.error());
+  if (all != Sums{}) return fail("the ledger's accounts do not sum to zero");
+  if (expected != kept) {
+    for (const auto& [account, sums] : expected) {
+      const auto at = kept.find(account);
+      if (at == kept.end() || at->second != sums)
+        return fail(fmt::format("the ledger's account {} is not the sum of its transfers", account.first));
+    }
+    return fail("the ledger has accounts without transfers");
+  }
+  return check;
+}
+
+}  // namespace gw::live

@@ -1,0 +1,91 @@
+// Archive: everything that was kept, for people who ask: ended jobs, attempts, usage, audit. It reads the
+// database beside the factory and never writes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "live/records.h"
+#include "sql/database.h"
+
+namespace gw::live {
+
+/// Which jobs; what is not given does not restrict.
+struct JobFilter {
+  std::vector<TenantId> tenants;  ///< Of these only; empty: of all.
+  std::vector<JobState> states;   ///< In one of these.
+  std::vector<Outcome> outcomes;  ///< Ended in one of these ways.
+  std::string user;
+  std::string name;  ///< Exactly.
+  std::uint64_t array_job = 0;
+  std::uint64_t before = 0;  ///< Numbers below this; 0 = from the newest.
+  std::uint32_t limit = 100;
+};
+
+/// Which use; from < to.
+struct UsageFilter {
+  std::vector<TenantId> tenants;
+  Instant from;
+  Instant to = Instant::max();
+};
+
+/// What one attempt used inside the asked time.
+struct UsageRow {
+  AttemptId attempt;
+  TenantId tenant;
+  std::string user;
+  std::string gpu_type;
+  std::string price_plan;
+  Instant from;  ///< Cut to the asked time.
+  Instant to;
+  std::int64_t micro_gpu_s = 0;
+  std::int64_t micro_core_s = 0;
+  Joules energy;
+  MicroEuros price;
+};
+
+/// Of one transfer, the part between `from` and `to`. Parts of adjacent times add up to the whole exactly.
+UsageRow part_of(const TransferRecord& transfer, Instant from, Instant to);
+
+struct LedgerCheck {
+  std::uint64_t transfers = 0;
+  std::uint64_t accounts = 0;
+};
+
+class Archive {
+ public:
+  explicit Archive(std::unique_ptr<sql::Database> reader) : database_(std::move(reader)) {}
+
+  /// Newest first; `spec` is not filled.
+  Result<std::vector<JobRecord>> jobs(const JobFilter& filter);
+  /// With its text.
+  Result<std::optional<JobRecord>> job(std::uint64_t number);
+  /// The task of an array; none if there is none.
+  Result<std::optional<JobRecord>> task(std::uint64_t array_job, std::uint32_t index);
+  /// Oldest first.
+  Result<std::vector<AttemptRecord>> attempts(std::uint64_t job);
+  Result<std::vector<ReasonRecord>> reasons(std::uint64_t job);
+  /// Calls `row` for everything used inside the asked time, in order of posting, until it gives false.
+  Result<void> usage(const UsageFilter& filter, const std::function<bool(const UsageRow&)>& row);
+  /// Newest first, below `before` (0 = from the newest).
+  Result<std::vector<AuditRecord>> audit(const std::vector<TenantId>& tenants, std::uint64_t before,
+                                         std::uint32_t limit);
+  /// How much of their limits ended jobs have run, newest first: for forecasts.
+  struct RunFraction {
+    TenantId tenant;
+    double fraction = 1;
+  };
+  Result<std::vector<RunFraction>> run_fractions(std::uint32_t limit);
+  /// Adds up all accounts and all transfers; an Error where they differ or do not sum to zero.
+  Result<LedgerCheck> check_ledger();
+
+ private:
+  std::unique_ptr<sql::Database> database_;
+};
+
+}  // namespace gw::live

@@ -1,0 +1,272 @@
+// Starting and ending in order.
+#include "serve/server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <future>
+
+#include "api/api.h"
+#include "api/token.h"
+#include "files/output_file.h"
+#include "live/discover.h"
+#include "live/local_engine.h"
+#include "live/sql_store.h"
+#include "serve/steady_unix_clock.h"
+#include "sql/database.h"
+
+namespace gw::serve {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string own_name() {
+  const passwd* entry = getpwuid(getuid());
+  return entry != nullptr ? entry->pw_name : "admin";
+}
+
+/// The folder, for its owner alone.
+Result<void> make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail(fmt::format("{}: cannot make the folder: {}", folder.string(), error.message()));
+  if (chmod(folder.c_str(), 0711) != 0)
+    return fail(fmt::format("{}: cannot set its mode: {}", folder.string(), std::strerror(errno)));
+  return {};
+}
+
+/// A file that nobody else may read, whole or not at all.
+Result<void> write_private(const fs::path& path, std::string_view text) {
+  const fs::path partial = path.string() + ".new";
+  unlink(partial.c_str());
+  const int file = open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) return fail(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  const bool written =
+      write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
+  const int error = errno;
+  close(file);
+  if (!written || rename(partial.c_str(), path.c_str()) != 0)
+    return fail(fmt::format("{}: cannot write: {}", path.string(), std::strerror(written ? errno : error)));
+  return {};
+}
+
+class ServerParts final : public Server {
+ public:
+  ServerParts(ServeOptions options, Log& log) : options_(std::move(options)), log_(log) {}
+
+  ~ServerParts() override {
+    if (api_) api_->close();
+    if (http_) http_->drain(5);
+    http_.reset();
+    if (factory_) factory_->stop();
+    api_.reset();
+    factory_.reset();
+  }
+
+  Result<void> start() {
+    if (Result<void> made = make_folder(options_.data); !made) return made;
+    if (Result<void> opened = open_store(); !opened) return opened;
+    if (Result<void> opened = open_factory(); !opened) return opened;
+    if (Result<void> made = make_api(); !made) return made;
+    factory_->start();
+    if (Result<void> made = make_first_token(); !made) return made;
+    return listen();
+  }
+
+  [[nodiscard]] const std::string& url() const override { return url_; }
+  [[nodiscard]] const std::string& first_token() const override { return first_token_; }
+  [[nodiscard]] const fs::path& token_file() const override { return token_file_; }
+
+  void tick() override {
+    if (++ticks_ % 15 == 0) api_->beat();
+    const std::int64_t ahead_s = clock_.ahead_ns() / 1'000'000'000;
+    if (ahead_s != last_ahead_s_ && (ahead_s > 10 || ahead_s < -10) && ticks_ % 60 == 1)
+      log_.warn("the system's clock has been set; the factory's own time goes on",
+                {{"ahead_s", fmt::format("{}", ahead_s)}});
+    last_ahead_s_ = ahead_s;
+  }
+
+  void reload() override {
+    if (options_.http.tls_certificate.empty()) return;
+    if (Result<void> done = http_->reload_tls(); !done) {
+      log_.error(done.error().message);
+    } else {
+      log_.info("certificate read anew");
+    }
+  }
+  [[nodiscard]] bool healthy() const override { return true; }
+
+ private:
+  Result<void> open_store() {
+    Result<std::unique_ptr<sql::Database>> database =
+        options_.store.empty() ? sql::open_sqlite((options_.data / "gigawerk.db").string())
+                               : sql::open_postgres(options_.store);
+    if (!database) return std::unexpected(database.error());
+    database_ = database->get();
+    Result<std::unique_ptr<live::SqlStore>> store =
+        live::SqlStore::open(std::move(*database), options_.at_point);
+    if (!store) return std::unexpected(store.error());
+    store_ = std::move(*store);
+    return {};
+  }
+
+  Result<void> open_factory() {
+    live::ControllerOptions controller;
+    controller.policy = options_.policy;
+    controller.prices = options_.prices;
+    controller.default_limit = options_.default_limit;
+    if (options_.fleet) {
+      controller.fleet = *options_.fleet;
+    } else {
+      Result<live::Machine> machine = live::discover_machine();
+      if (!machine) return std::unexpected(machine.error());
+      controller.fleet = live::fleet_of(*machine);
+    }
+    live::FactoryHooks hooks;
+    hooks.log = [this](std::string_view message) { log_.warn(message); };
+    hooks.at_point = options_.at_point;
+    hooks.kept = [this](const live::Changes& changes) {
+      if (api_) api_->kept(changes);
+    };
+    const std::int64_t began = clock_.now_unix_ns();
+    live::UnixClock clock = [this] { return clock_.now_unix_ns(); };
+    if (options_.engine == EngineKind::kTwin && options_.speed != 1)
+      clock = [this, began] {
+        return began +
+               static_cast<std::int64_t>(static_cast<double>(clock_.now_unix_ns() - began) * options_.speed);
+      };
+    factory_ = std::make_unique<live::Factory>(std::move(controller), std::move(store_), std::move(clock),
+                                               std::move(hooks));
+    Result<std::unique_ptr<live::Engine>> engine = make_engine();
+    if (!engine) return std::unexpected(engine.error());
+    return factory_->open(std::move(*engine));
+  }
+
+  Result<std::unique_ptr<live::Engine>> make_engine() {
+    if (options_.engine == EngineKind::kTwin) return make_twin_engine();
+    live::LocalEngineOptions engine;
+    engine.folder = options_.data / "jobs";
+    engine.control_groups = options_.control_groups;
+    engine.to_instant = [this](std::int64_t unix_ns) { return factory_->instant_of(unix_ns); };
+    engine.wake = [this] { factory_->wake(); };
+    Result<std::unique_ptr<live::LocalEngine>> local = live::LocalEngine::open(std::move(engine));
+    if (!local) return std::unexpected(local.error());
+    if (!(*local)->missing_limits().empty()) log_.warn((*local)->missing_limits());
+    return std::unique_ptr<live::Engine>(std::move(*local));
+  }
+
+  Result<std::unique_ptr<live::Engine>> make_twin_engine();
+
+  Result<void> make_api() {
+    api::ApiOptions api;
+    api.factory = factory_.get();
+    api.open_reader = [this] { return database_->open_reader(); };
+    if (options_.engine == EngineKind::kLocal) api.jobs = options_.data / "jobs";
+    api.version = options_.version;
+    api.engine = options_.engine == EngineKind::kLocal ? "local" : "twin";
+    api.public_metrics = options_.public_metrics;
+    api.log = [this](std::string_view message) { log_.warn(message); };
+    api.figures = [this] { return figures(); };
+    Result<std::unique_ptr<api::Api>> made = api::Api::make(std::move(api));
+    if (!made) return std::unexpected(made.error());
+    api_ = std::move(*made);
+    return {};
+  }
+
+  std::vector<api::Figure> figures() {
+    std::vector<api::Figure> figures;
+    const sql::Counters counters = database_->counters();
+    figures.push_back({"gigawerk_store_commits_total", "Transactions committed.", true,
+                       static_cast<double>(counters.commits)});
+    figures.push_back({"gigawerk_store_syncs_total", "Times that the store was forced to disk.", true,
+                       static_cast<double>(counters.syncs)});
+    if (!http_) return figures;
+    const http::ServerCounters http = http_->counters();
+    figures.push_back({"gigawerk_http_requests_total", "Requests handed to the API.", true,
+                       static_cast<double>(http.requests_total)});
+    figures.push_back({"gigawerk_http_requests_refused_total",
+                       "Requests that were malformed, too large or too slow.", true,
+                       static_cast<double>(http.requests_refused)});
+    figures.push_back({"gigawerk_http_connections", "Connections that are open.", false,
+                       static_cast<double>(http.connections_open)});
+    return figures;
+  }
+
+  /// The first start: an admin's token, in a file that its owner alone can read.
+  Result<void> make_first_token() {
+    token_file_ = options_.data / "admin.token";
+    const bool some = factory_->read([](const live::Book& book) { return !book.tokens.empty(); });
+    if (some) return {};
+    const api::NewToken token = api::make_token();
+    live::TokenOrder order;
+    order.add.emplace();
+    order.add->id = token.id;
+    order.add->hash = token.hash;
+    order.add->role = live::Role::kAdmin;
+    order.add->tenant = TenantTree::root();
+    order.add->user = own_name();
+    order.add->label = "made at the first start";
+    // The file first: a token that is known and lost would be worse than one that is unknown.
+    if (Result<void> written = write_private(token_file_, token.text + "\n"); !written) return written;
+    std::promise<std::optional<live::Refusal>> done;
+    factory_->ask({"", "gigawerk", live::Role::kAdmin, TenantTree::root(), ""}, std::move(order),
+                  [&](const live::Reply& reply) { done.set_value(reply.refusal); });
+    if (const std::optional<live::Refusal> refusal = done.get_future().get()) return fail(refusal->message);
+    first_token_ = token.text;
+    return {};
+  }
+
+  Result<void> listen() {
+    http::ServerOptions http = options_.http;
+    http.log = [this](std::string_view message) { log_.warn(message); };
+    Result<std::unique_ptr<http::Server>> server =
+        http::Server::start(http, [this](http::Request request, std::shared_ptr<http::Responder> responder) {
+          api_->handle(std::move(request), std::move(responder));
+        });
+    if (!server) return std::unexpected(server.error());
+    http_ = std::move(*server);
+    const bool tls = !options_.http.tls_certificate.empty();
+    if (http.address.starts_with("unix:")) {
+      url_ = http.address;
+    } else {
+      const bool v6 = http.address.find(':') != std::string::npos;
+      url_ = fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", v6 ? "[" : "", http.address, v6 ? "]" : "",
+                         http_->port());
+    }
+    // For clients on this machine: where to find it.
+    return write_private(options_.data / "server.url", url_ + "\n");
+  }
+
+  ServeOptions options_;
+  Log& log_;
+  SteadyUnixClock clock_;
+  sql::Database* database_ = nullptr;  ///< Owned by the store.
+  std::unique_ptr<live::SqlStore> store_;
+  std::unique_ptr<live::Factory> factory_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<http::Server> http_;
+  std::string url_;
+  std::string first_token_;
+  fs::path token_file_;
+  std::uint64_t ticks_ = 0;
+  std::int64_t last_ahead_s_ = 0;
+};
+
+Result<std::unique_ptr<live::Engine>> ServerParts::make_twin_engine() {
+  return fail("the simulated engine is not built in yet");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(ServeOptions options, Log& log) {
+  auto server = std::make_unique<ServerParts>(std::move(options), log);
+  if (Result<void> started = server->start(); !started) return std::unexpected(started.error());
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace gw::serve

@@ -1,0 +1,63 @@
+// Server: gw serve as a whole: store, factory, engine, API and HTTP put together, started and ended in order.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "http/server.h"
+#include "live/prices.h"
+#include "model/faults.h"
+#include "model/fleet.h"
+#include "model/policy.h"
+#include "serve/log.h"
+
+namespace gw::serve {
+
+enum class EngineKind : std::uint8_t { kLocal, kTwin };
+
+struct ServeOptions {
+  std::filesystem::path data;  ///< Folder of everything that is kept here.
+  std::string store;           ///< `postgres://...`; empty: SQLite in `data`.
+  http::ServerOptions http;
+  EngineKind engine = EngineKind::kLocal;
+  std::optional<Fleet> fleet;  ///< None: this machine.
+  FaultSpec faults;            ///< Of the simulated factory.
+  double speed = 1;            ///< Simulated seconds a second.
+  std::uint64_t seed = 1;
+  PolicyConfig policy;
+  live::Prices prices;
+  Nanoseconds default_limit = hours(24);
+  bool public_metrics = false;
+  bool control_groups = true;
+  std::string version;
+  /// Labelled places of the path of a turn, for tests that end the process there.
+  std::function<void(std::string_view)> at_point;
+};
+
+class Server {
+ public:
+  /// Starts everything; when it returns, requests are answered.
+  static Result<std::unique_ptr<Server>> start(ServeOptions options, Log& log);
+  /// Ends everything in order; jobs go on.
+  virtual ~Server() = default;
+
+  /// `http://127.0.0.1:7411`
+  [[nodiscard]] virtual const std::string& url() const = 0;
+  /// The token that was made because there was none; empty otherwise. Shown once.
+  [[nodiscard]] virtual const std::string& first_token() const = 0;
+  [[nodiscard]] virtual const std::filesystem::path& token_file() const = 0;
+  /// To be called about every second: keeps streams alive, looks after the lease.
+  virtual void tick() = 0;
+  /// SIGHUP: reads certificates anew.
+  virtual void reload() = 0;
+  /// False once it must end: another server has taken over.
+  [[nodiscard]] virtual bool healthy() const = 0;
+};
+
+}  // namespace gw::serve
