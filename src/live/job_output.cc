@@ -139,7 +139,7 @@ Result<std::uint64_t> end_of(const fs::path& attempt, std::string_view stem) {
 
 fs::path attempt_folder(const fs::path& jobs, AttemptId id) {
   constexpr std::uint64_t kJobsPerFolder = 1000;
-  return jobs / fmt::format("{}/{}/{}", id.job / kJobsPerFolder, id.job, id.attempt);
+  return jobs / fmt::format("{}/{}.{}", id.job / kJobsPerFolder, id.job, id.attempt);
 }
 
 Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std::uint64_t offset,
@@ -172,7 +172,6 @@ Result<void> remove_attempt(const fs::path& jobs, AttemptId id) {
   fs::remove_all(folder, error);
   if (error)
     return fail(fmt::format("{}: cannot remove the attempt's folder: {}", folder.string(), error.message()));
-  fs::remove(folder.parent_path(), error);  // Only once it is empty.
   return {};
 }
 

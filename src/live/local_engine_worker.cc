@@ -199,6 +199,7 @@ void LocalEngine::Worker::handle(SweptOrder& order) {
   if (sight.stage != AttemptSight::Stage::kEnded) {
     exit.ending = supervise::Ending::kLost;
     const std::int64_t now = supervise::unix_now();
+    exit.ran = sight.started_unix_ns.has_value();
     exit.started_unix_ns = sight.started_unix_ns.value_or(now);
     exit.duration_ns = std::max<std::int64_t>(now - exit.started_unix_ns, 0);
     exit.note = "its supervisor was killed, or its machine went down; what was left of it has been ended";
@@ -222,16 +223,20 @@ void LocalEngine::Worker::read_started() {
     if (got <= 0) return;
     for (std::size_t index = 0; index < static_cast<std::size_t>(got) / sizeof messages[0]; ++index) {
       const supervise::StartedMessage& message = messages[index];
-      tell_started({message.job, static_cast<std::uint32_t>(message.attempt)}, message.unix_ns);
+      note_started({message.job, static_cast<std::uint32_t>(message.attempt)}, message.unix_ns);
     }
   }
 }
 
-void LocalEngine::Worker::tell_started(AttemptId id, std::int64_t unix_ns) {
+/// For an attempt that runs: once.
+void LocalEngine::Worker::note_started(AttemptId id, std::int64_t unix_ns) {
   const auto found = running_.find(id);
   if (found == running_.end() || found->second.started_told) return;
   found->second.started_told = true;
-  if (found->second.unexpected) return;
+  if (!found->second.unexpected) tell_started(id, unix_ns);
+}
+
+void LocalEngine::Worker::tell_started(AttemptId id, std::int64_t unix_ns) {
   Report report;
   report.id = id;
   report.started = options_.to_instant(unix_ns);
@@ -269,6 +274,7 @@ void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit
   if (found == running_.end()) return;
   Running& running = found->second;
   cores_.give_back(running.cores, running.cpu_milli);
+  if (exit.ran) note_started(id, exit.started_unix_ns);
   const bool unexpected = running.unexpected;
   keys_.erase(running.key);
   unwatched_.erase(id);

@@ -203,7 +203,8 @@ void Supervisor::read_status() {
       status_.close();
       if (why_ == Ending::kLaunchFailed || started_) return;
       started_ = true;
-      (void)write_all(claimed_.claim.get(), encode_started(exit_.started_unix_ns));
+      exit_.ran = true;
+      write_start(claimed_, exit_.started_unix_ns);
       if (reports_ >= 0) {
         const StartedMessage message{record_.job, record_.attempt, exit_.started_unix_ns};
         (void)!::write(reports_, &message, sizeof message);
