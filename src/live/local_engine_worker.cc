@@ -14,6 +14,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -30,6 +32,11 @@ constexpr std::uint64_t kOrdersKey = 1;
 constexpr std::uint64_t kReportsKey = 2;
 
 std::string reason(int error) { return std::generic_category().message(error); }
+
+std::uint64_t processes_of_machine() {
+  const std::optional<std::string> text = supervise::read_file_at(AT_FDCWD, "/proc/sys/kernel/pid_max");
+  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
+}
 
 /// A server that was just killed may hold the lock for a moment, through a child that it was starting.
 bool lock_soon(int descriptor) {
@@ -66,6 +73,8 @@ Result<void> LocalEngine::Worker::open() {
     groups_.missing = "control groups are turned off";
   }
   own_account_ = own_account();
+  if (const std::uint64_t most = processes_of_machine(); most > 0)
+    options_.rules.processes_max = std::min(options_.rules.processes_max, most / 2);
   // One descriptor for each running attempt; jobs get the limit that we had.
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -135,6 +135,7 @@ std::string encode(const LaunchRecord& record) {
   out.u64(record.memory_bytes);
   out.u64(record.memory_by_group ? 1 : 0);
   out.u64(record.processes_max);
+  out.u64(record.processes_by_group ? 1 : 0);
   write_numbers(out, record.cores);
   out.u64(record.open_files);
   out.text(record.note);
@@ -178,6 +179,7 @@ std::optional<LaunchRecord> decode_launch(std::string_view bytes) {
   record.memory_bytes = in.u64();
   record.memory_by_group = read_bool(in);
   record.processes_max = in.u64();
+  record.processes_by_group = read_bool(in);
   record.cores = read_numbers(in);
   record.open_files = in.u64();
   record.note = in.text();

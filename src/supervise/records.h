@@ -75,7 +75,8 @@ struct LaunchRecord {
   std::uint64_t memory_bytes = 0;  ///< Of all processes together; 0 = no limit.
   bool memory_by_group =
       false;  ///< The control group limits memory; else each process, and a watch over all.
-  std::uint64_t processes_max = 0;   ///< For pids.max; 0 = not limited there.
+  std::uint64_t processes_max = 0;   ///< 0 = no limit.
+  bool processes_by_group = false;   ///< The control group limits them; else the account does, if not root.
   std::vector<std::uint32_t> cores;  ///< That the tasks may run on; empty: all.
   std::uint64_t open_files = 0;      ///< Soft limit for the tasks; 0 = as it is.
   std::string note;                  ///< Goes into the exit record.
