@@ -184,8 +184,10 @@ bool BootNote::is_current() const {
 }
 
 Result<void> BootNote::renew() const {
-  const Descriptor file(::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file || !supervise::write_all(file.get(), boot_id()) || ::fsync(file.get()) != 0)
+  const fs::path partial = file_.string() + ".new";  // A note cut short would say that all may be lost.
+  const Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || !supervise::write_all(file.get(), boot_id()) || ::fsync(file.get()) != 0 ||
+      ::rename(partial.c_str(), file_.c_str()) != 0)
     return std::unexpected(cannot("cannot write", file_, errno));
   return {};
 }

@@ -64,7 +64,7 @@ Result<void> LocalEngine::Worker::open() {
   }
   boot_ = std::make_unique<BootNote>(folder / "boot");
   other_boot_ = !boot_->is_current() && (boot_->exists() || !live_->all().empty());
-  if (!other_boot_) {
+  if (!other_boot_ && !boot_->is_current()) {  // A full disk must not keep a server from what it left.
     if (Result<void> noted = boot_->renew(); !noted) return noted;
   }
   if (options_.control_groups) {
