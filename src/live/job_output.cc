@@ -154,7 +154,7 @@ Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std
     if ((*part)->end == 0) {
       const Result<std::uint64_t> end = end_of(attempt, stem);
       if (!end) return std::unexpected(end.error());
-      (*part)->end = std::max(*end, (*part)->next);
+      (*part)->end = (*part)->bytes.empty() ? *end : std::max(*end, (*part)->next);
     }
     if ((*part)->bytes.empty()) {  // Nothing there yet, or asked for what is yet to come.
       (*part)->next = std::min(std::max(offset, (*part)->first), (*part)->end);
