@@ -1,6 +1,7 @@
 // What survives the death of the server, of a supervisor, of the machine: nothing is lost, nothing runs
 // twice.
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -254,6 +255,42 @@ TEST_F(LocalEngineRecoverTest, TwoSupervisorsOfOneAttemptRunItOnce) {
   }
   EXPECT_EQ(output_of(), "once\n");
   EXPECT_EQ(ended_[launch.id].size(), 1U);
+}
+
+TEST_F(LocalEngineRecoverTest, WithoutDescriptorsOfProcessesAllIsAsWithThem) {
+  options_.process_descriptors = false;
+  open_engine();
+  const Launch stays = launch_of(shell("echo ready; until [ -e go ]; do sleep 0.02; done; exit 2"), 1);
+  engine_->start(stays);
+  engine_->start(launch_of(shell("echo ready; sleep 60"), 2));
+  ASSERT_TRUE(wait_for_output("ready", {1, 1}));
+  ASSERT_TRUE(wait_for_output("ready", {2, 1}));
+  engine_->stop({2, 1}, StopKind::kCancel);
+  EXPECT_EQ(wait_for_end({2, 1}).end, AttemptEnd::kStopped);
+  engine_->start(launch_of(shell("exit 9"), 3));
+  EXPECT_EQ(wait_for_end({3, 1}).exit_code, 9);
+  engine_->forget({2, 1});
+  engine_->forget({3, 1});
+  open_again();
+  engine_->recover({stays});
+  wait_for_start({1, 1});
+  std::ofstream(folder_of() / "work" / "go");
+  EXPECT_EQ(wait_for_end().exit_code, 2);
+}
+
+TEST_F(LocalEngineRecoverTest, WithoutDescriptorsNothingStartsAndTheReasonIsTold) {
+  open_engine();
+  EXPECT_EQ(run(launch_of(shell("true"), 1)).exit_code, 0);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Report refused = run(launch_of(shell("true"), 2));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(refused.end, AttemptEnd::kLaunchFailed);
+  EXPECT_THAT(refused.note, HasSubstr("Too many open files"));
+  EXPECT_EQ(run(launch_of(shell("exit 3"), 3)).exit_code, 3);
 }
 
 TEST_F(LocalEngineRecoverTest, ASupervisorThatCannotRunIsReported) {

@@ -182,6 +182,7 @@ void LocalEngine::Worker::watch(AttemptId id, Running& running, Descriptor proce
   running.key = next_key_++;
   running.process = std::move(process);
   epoll_event event{EPOLLIN, {.u64 = running.key}};
+  if (!options_.process_descriptors) running.process.close();
   if (running.process && ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, running.process.get(), &event) == 0) {
     keys_[running.key] = id;
   } else {
@@ -226,8 +227,11 @@ void LocalEngine::Worker::look_at_unwatched() {
       if (running.started_told) unwatched_.erase(id);
       continue;
     }
-    const bool starting = sight.stage == Stage::kNew && running.own_child &&
-                          ::waitpid(running.supervisor, nullptr, WNOHANG | WNOWAIT) == 0;
+    siginfo_t info{};
+    const bool starting =
+        sight.stage == Stage::kNew && running.own_child &&
+        ::waitid(P_PID, static_cast<id_t>(running.supervisor), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == 0;
     if (sight.stage != Stage::kRunning && !starting) supervisor_ended(id);
   }
 }
