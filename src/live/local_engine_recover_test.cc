@@ -29,7 +29,22 @@ class LocalEngineRecoverTest : public LocalEngineTestCase {
     forget_reports();
     open_engine();
   }
-  std::string text_of(const fs::path& path) {
+  template <class Done>
+  static bool wait_without_engine(Done done) {
+    for (int number = 0; number < 500 && !done(); ++number)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return done();
+  }
+  /// Processes of this test whose command line holds `text`.
+  [[nodiscard]] std::vector<pid_t> commands_with(const std::string& text) const {
+    std::vector<pid_t> found;
+    for (const pid_t process : processes_with(folder_.string())) {
+      if (text_of("/proc/" + std::to_string(process) + "/cmdline").find(text) != std::string::npos)
+        found.push_back(process);
+    }
+    return found;
+  }
+  static std::string text_of(const fs::path& path) {
     return supervise::read_file_at(AT_FDCWD, path.c_str()).value_or("");
   }
 };
@@ -190,13 +205,15 @@ TEST_F(LocalEngineRecoverTest, ASupervisorThatIsKilledLeavesNothingBehind) {
 
 TEST_F(LocalEngineRecoverTest, ASupervisorThatWasKilledWithItsServerIsFoundOut) {
   open_engine();
-  const Launch launch = launch_of(shell("setsid sleep 400 & echo ready; sleep 402"));
+  const Launch launch = launch_of(shell("setsid sleep 400 & echo ready; while true; do sleep 402; done"));
   engine_->start(launch);
   ASSERT_TRUE(wait_for_output("ready"));
   const pid_t supervisor = look_at_attempt(folder_of()).supervisor;
   engine_.reset();
   ::kill(supervisor, SIGKILL);
   ::waitpid(supervisor, nullptr, 0);
+  // Its tasks die with it, without a server.
+  EXPECT_TRUE(wait_without_engine([&] { return commands_with("sleep 402").empty(); }));
   open_again();
   engine_->recover({launch});
   EXPECT_EQ(wait_for_end().end, AttemptEnd::kLost);
