@@ -133,7 +133,7 @@ TEST_F(Sqlite, ErrorsOfOpeningSayWhatToDo) {
   std::ofstream(path_) << std::string(5000, 'x');
   EXPECT_THAT(error_of(path_),
               AllOf(HasSubstr(path_), HasSubstr("file is not a database"), HasSubstr("check the path")));
-    if (::geteuid() == 0) return;  // Root may write everywhere.
+  if (::geteuid() == 0) return;  // Root may write everywhere.
   fs::permissions(folder_, fs::perms::owner_read | fs::perms::owner_exec);
   EXPECT_THAT(error_of((folder_ / "new.db").string()), HasSubstr("folder must be writable"));
   fs::permissions(folder_, fs::perms::owner_all);
