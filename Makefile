@@ -26,9 +26,9 @@ test: ## Build everything, run all tests and the comparison of compilers
 	@tools/build.sh clang gw
 	@tests/determinism.sh build/release/gw build/clang/gw
 
-bench: ## Build and run the benchmarks: of the core, then of whole runs
+bench: ## Build and run the benchmarks: of the core, then of whole runs and of the HTTP server
 	@tools/setup.sh
-	@tools/build.sh release gw gw_bench
+	@tools/build.sh release gw gw_bench gw_http_bench
 	@build/release/bench/gw_bench
 	@for script in bench/*.sh; do [[ ! -e $$script ]] || $$script build/release/gw; done
 
