@@ -69,6 +69,11 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     print_error(context, "--engine twin needs a factory to simulate: --fleet FILE");
     return ExitCode::usage;
   }
+  if (!serve.fleet) {
+    Result<spec::Catalog> catalog = load_catalog();
+    if (!catalog) return std::unexpected(catalog.error());
+    serve.catalog = std::move(*catalog);
+  }
   if (!options.policy.empty()) serve.policy = *policy_by_name(options.policy);
   const bool json = options.log == "json" || (options.log == "auto" && isatty(STDERR_FILENO) == 0);
   serve::Log log(stderr, json, serve::Level::kInfo);
@@ -80,6 +85,11 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
+  serve.stop = [&signals] {
+    const timespec now{0, 0};
+    const int signal = sigtimedwait(&signals, nullptr, &now);
+    return signal == SIGINT || signal == SIGTERM;
+  };
   Result<std::unique_ptr<serve::Server>> server = serve::Server::start(std::move(serve), log);
   if (!server) return std::unexpected(server.error());
   fmt::print("gw serve: ready at {}\n", (*server)->url());

@@ -27,6 +27,9 @@ struct ControllerOptions {
   PolicyConfig policy;
   Prices prices;
   Nanoseconds default_limit = hours(24);
+  /// Whose attempts these are: one engine on one machine. What another started cannot be taken over: it is
+  /// lost.
+  std::string engine_id;
   /// A job that was lost so often is given up.
   std::uint32_t most_attempts = 10;
   /// A snapshot of the core is kept when so many events, or as many as it has jobs, have passed since.
@@ -132,6 +135,7 @@ class Controller {
   Result<void> replay(const SnapshotRow& snapshot, std::uint64_t adopt_from, std::uint64_t& differs);
   Result<void> load_jobs(Loaded& loaded);
   Result<void> load_job(JobRecord& record);
+  void lose_foreign_attempts(const Loaded& loaded, std::vector<std::string>& notes);
   void link_dependencies();
   /// To the fleet and policy of the options, where they are others than those of the store.
   sched::Core::Moved move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes);

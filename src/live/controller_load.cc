@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kOrigin = "origin_unix_ns";
 constexpr std::string_view kNodeNames = "node_names";
+constexpr std::string_view kEngine = "engine_id";
 constexpr std::string_view kDefaultTenant = "default";
 
 std::string header_bytes(const Fleet& fleet, const PolicyConfig& policy) {
@@ -124,6 +125,8 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   settle_moved(moved);
   link_dependencies();
   if (turn_.changes.snapshot) turn_.changes.snapshot = snapshot_row(false);
+  book_.now = std::max(book_.core->now(), Instant{unix_now_ns - book_.origin_unix_ns});
+  lose_foreign_attempts(*loaded, notes);
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
     if (job.record.state != JobState::kRunning) continue;
@@ -132,7 +135,6 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
       turn_.orders.stops.emplace_back(job.attempt->id,
                                       job.record.requeueing ? StopKind::kRequeue : StopKind::kCancel);
   }
-  book_.now = std::max(book_.core->now(), Instant{unix_now_ns - book_.origin_unix_ns});
   if (const std::string problem = check(); !problem.empty())
     return fail(fmt::format("the store is damaged: {}", problem));
   return notes;
@@ -147,6 +149,7 @@ void Controller::begin_anew(std::int64_t unix_now_ns) {
   turn_.changes.snapshot = snapshot_row(false);
   turn_.changes.settings.emplace_back(kOrigin, fmt::format("{}", unix_now_ns));
   turn_.changes.settings.emplace_back(kNodeNames, joined_names(book_.fleet));
+  turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
   Command command;
   command.actor = {"", "gigawerk", Role::kAdmin, TenantTree::root(), ""};
   TenantOrder order;
@@ -342,6 +345,32 @@ void Controller::settle_moved(const sched::Core::Moved& moved) {
     leave(*job);
     end_job(*job, Outcome::kNever, "no part of the changed factory could ever hold it");
   }
+}
+
+/// Attempts that another engine started (on another machine, or before a restored backup): what became of
+/// them cannot be known here, and they must not be started again as if they never had been.
+void Controller::lose_foreign_attempts(const Loaded& loaded, std::vector<std::string>& notes) {
+  const std::string* engine = setting(loaded, kEngine);
+  if (engine != nullptr && *engine == options_.engine_id) return;
+  turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
+  std::vector<std::uint64_t> running;
+  for (const auto& [number, job] : book_.jobs) {
+    if (job.record.state == JobState::kRunning) running.push_back(number);
+  }
+  for (const std::uint64_t number : running) {
+    const LiveJob& job = *book_.job(number);
+    Report report;
+    report.id = job.attempt->id;
+    report.ended = true;
+    report.started = job.attempt->started;
+    report.ended_at = book_.now;
+    report.end = AttemptEnd::kLost;
+    report.note = "it ran under another engine, which cannot be asked";
+    hear(report);
+  }
+  if (!running.empty())
+    notes.push_back(fmt::format("{} job(s) ran under another engine ({}) and are lost to this one",
+                                running.size(), engine == nullptr ? "unknown" : *engine));
 }
 
 /// The dependencies of jobs that still wait for others.

@@ -1,5 +1,7 @@
 // The tables of a live factory, version by version. docs/formats-store.md says what is in them.
 #include "live/sql_store.h"
+#include "sql/lease.h"
+#include "sql/migrate.h"
 
 namespace gw::live {
 namespace {
@@ -92,11 +94,30 @@ std::string for_postgres(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+/// Once released, a step is never changed: what comes later is a step of its own.
+std::vector<sql::Migration> migrations() {
+  static const std::string sqlite = for_sqlite(kTables), postgres = for_postgres(kTables);
+  return {{1, "tables of a live factory", sqlite, postgres},
+          {2, "lease of the serving process", sql::kLeaseTable, {}}};
+}
+
+}  // namespace
+
 Result<void> migrate_store(sql::Database& database) {
-  static constexpr sql::Statement kProbe{"SELECT COUNT(*) FROM settings"};
-  if (database.query(kProbe, {}, [](const sql::Row&) { return true; })) return {};
-  return database.run(database.dialect() == sql::Dialect::kSqlite ? for_sqlite(kTables)
-                                                                  : for_postgres(kTables));
+  const Result<sql::Migrated> done = sql::migrate(database, migrations());
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+Result<void> check_store(sql::Database& database) { return sql::check_schema(database, migrations()); }
+
+const std::vector<std::string>& store_tables() {
+  static const std::vector<std::string> tables{"settings",    "tenants", "jobs",     "attempts",  "nodes",
+                                               "tokens",      "reasons", "audit",    "transfers", "accounts",
+                                               "idempotency", "journal", "snapshots"};
+  return tables;
 }
 
 }  // namespace gw::live

@@ -50,6 +50,8 @@ class SqlStore final : public Store {
 
 /// Creates the tables, or changes those of an earlier version.
 Result<void> migrate_store(sql::Database& database);
+/// For readers: an Error unless the tables are those of this version.
+Result<void> check_store(sql::Database& database);
 /// Names of all tables, parents first: for copies.
 const std::vector<std::string>& store_tables();
 

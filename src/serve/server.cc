@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <future>
 
 #include "api/api.h"
@@ -17,6 +18,7 @@
 #include "live/discover.h"
 #include "live/local_engine.h"
 #include "live/sql_store.h"
+#include "serve/leadership.h"
 #include "serve/steady_unix_clock.h"
 #include "sql/database.h"
 
@@ -66,6 +68,7 @@ class ServerParts final : public Server {
     if (factory_) factory_->stop();
     api_.reset();
     factory_.reset();
+    leadership_.reset();  // Last: nobody takes over before all is kept.
   }
 
   Result<void> start() {
@@ -99,7 +102,7 @@ class ServerParts final : public Server {
       log_.info("certificate read anew");
     }
   }
-  [[nodiscard]] bool healthy() const override { return true; }
+  [[nodiscard]] bool healthy() const override { return !leadership_ || leadership_->held(); }
 
  private:
   Result<void> open_store() {
@@ -108,10 +111,24 @@ class ServerParts final : public Server {
                                : sql::open_postgres(options_.store);
     if (!database) return std::unexpected(database.error());
     database_ = database->get();
+    if (Result<void> led = lead(); !led) return led;
     Result<std::unique_ptr<live::SqlStore>> store =
         live::SqlStore::open(std::move(*database), options_.at_point);
     if (!store) return std::unexpected(store.error());
     store_ = std::move(*store);
+    if (leadership_) store_->set_fence([this](sql::Database& writer) { leadership_->fence(writer); });
+    return {};
+  }
+
+  /// On a shared database: waits until this server is the one that serves.
+  Result<void> lead() {
+    if (options_.store.empty()) return {};
+    Result<std::unique_ptr<sql::Database>> database = sql::open_postgres(options_.store);
+    if (!database) return std::unexpected(database.error());
+    Result<std::unique_ptr<Leadership>> leadership = Leadership::take(
+        std::move(*database), options_.stop, [this](std::string_view message) { log_.info(message); });
+    if (!leadership) return std::unexpected(leadership.error());
+    leadership_ = std::move(*leadership);
     return {};
   }
 
@@ -120,12 +137,16 @@ class ServerParts final : public Server {
     controller.policy = options_.policy;
     controller.prices = options_.prices;
     controller.default_limit = options_.default_limit;
+    controller.engine_id = engine_id();
     if (options_.fleet) {
       controller.fleet = *options_.fleet;
     } else {
-      Result<live::Machine> machine = live::discover_machine();
-      if (!machine) return std::unexpected(machine.error());
-      controller.fleet = live::fleet_of(*machine);
+      const live::FoundMachine machine = live::discover_machine();
+      live::MachineFleet found = live::machine_fleet(machine, options_.catalog);
+      if (!found.note.empty()) log_.warn(found.note);
+      controller.fleet = std::move(found.fleet);
+      controller.fleet.node_names = {machine.host.empty() ? "localhost" : machine.host};
+      gpus_ = std::move(found.gpus);
     }
     live::FactoryHooks hooks;
     hooks.log = [this](std::string_view message) { log_.warn(message); };
@@ -147,11 +168,23 @@ class ServerParts final : public Server {
     return factory_->open(std::move(*engine));
   }
 
+  /// Attempts belong to the engine on this machine and folder, whoever serves.
+  [[nodiscard]] std::string engine_id() const {
+    if (options_.engine == EngineKind::kTwin) return "twin";
+    std::ifstream file("/etc/machine-id");
+    std::string machine;
+    std::getline(file, machine);
+    std::error_code ignored;
+    return fmt::format("local:{}:{}", machine.empty() ? "unknown" : machine,
+                       fs::weakly_canonical(options_.data, ignored).string());
+  }
+
   Result<std::unique_ptr<live::Engine>> make_engine() {
     if (options_.engine == EngineKind::kTwin) return make_twin_engine();
     live::LocalEngineOptions engine;
     engine.folder = options_.data / "jobs";
     engine.control_groups = options_.control_groups;
+    engine.rules.gpus = gpus_;
     engine.to_instant = [this](std::int64_t unix_ns) { return factory_->instant_of(unix_ns); };
     engine.wake = [this] { factory_->wake(); };
     Result<std::unique_ptr<live::LocalEngine>> local = live::LocalEngine::open(std::move(engine));
@@ -246,6 +279,7 @@ class ServerParts final : public Server {
   Log& log_;
   SteadyUnixClock clock_;
   sql::Database* database_ = nullptr;  ///< Owned by the store.
+  std::unique_ptr<Leadership> leadership_;
   std::unique_ptr<live::SqlStore> store_;
   std::unique_ptr<live::Factory> factory_;
   std::unique_ptr<api::Api> api_;
@@ -253,6 +287,7 @@ class ServerParts final : public Server {
   std::string url_;
   std::string first_token_;
   fs::path token_file_;
+  std::vector<live::LocalGpu> gpus_;  ///< Of this machine.
   std::uint64_t ticks_ = 0;
   std::int64_t last_ahead_s_ = 0;
 };

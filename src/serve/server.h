@@ -16,6 +16,7 @@
 #include "model/fleet.h"
 #include "model/policy.h"
 #include "serve/log.h"
+#include "spec/catalog.h"
 
 namespace gw::serve {
 
@@ -27,6 +28,7 @@ struct ServeOptions {
   http::ServerOptions http;
   EngineKind engine = EngineKind::kLocal;
   std::optional<Fleet> fleet;  ///< None: this machine.
+  spec::Catalog catalog;       ///< By which this machine's GPUs are known.
   FaultSpec faults;            ///< Of the simulated factory.
   double speed = 1;            ///< Simulated seconds a second.
   std::uint64_t seed = 1;
@@ -36,6 +38,8 @@ struct ServeOptions {
   bool public_metrics = false;
   bool control_groups = true;
   std::string version;
+  /// Asked while it stands by for another server: true ends the wait.
+  std::function<bool()> stop;
   /// Labelled places of the path of a turn, for tests that end the process there.
   std::function<void(std::string_view)> at_point;
 };
