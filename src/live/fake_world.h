@@ -144,27 +144,61 @@ class FakeEngine final : public Engine {
   std::function<Instant(std::int64_t)> instant_;
 };
 
-/// A commit may fail, with or without having been kept, or the process may die before or after it.
-class FlakyStore final : public MemoryStore {
+/// What keeps the factory's store while its process is dead.
+class Device {
  public:
-  explicit FlakyStore(Rng& rng) : rng_(rng) {}
-  double fails = 0;
-  double crashes = 0;
+  virtual ~Device() = default;
+  /// The store, as a new process finds it.
+  virtual Store& open() = 0;
+  /// The process has died; perhaps the machine's power was cut, too.
+  virtual void crash() = 0;
+  /// All that is kept.
+  virtual MemoryStore content() = 0;
+};
+
+class MemoryDevice final : public Device {
+ public:
+  Store& open() override { return store_; }
+  void crash() override {}
+  MemoryStore content() override { return store_; }
+
+ private:
+  MemoryStore store_;
+};
+
+/// A commit may fail, with or without having been kept, or the process may die before or after it.
+class FlakyStore final : public Store {
+ public:
+  FlakyStore(Rng& rng, Store& inner, double fails, double crashes)
+      : rng_(rng), inner_(inner), fails_(fails), crashes_(crashes) {}
 
   Result<void> commit(const Changes& changes) override {
-    ++commits;
-    if (rng_.chance(crashes)) throw Crash{};
-    const bool fails_now = rng_.chance(fails);
+    if (rng_.chance(crashes_)) throw Crash{};
+    const bool fails_now = rng_.chance(fails_);
     if (fails_now && rng_.chance(0.5)) return fail("the disk is full");
-    if (Result<void> kept = MemoryStore::commit(changes); !kept) return kept;
+    if (Result<void> kept = inner_.commit(changes); !kept) return kept;
     if (fails_now) return fail("the answer to the commit was lost");
-    if (rng_.chance(crashes)) throw Crash{};
+    if (rng_.chance(crashes_)) throw Crash{};
     return {};
   }
-  std::uint64_t commits = 0;
+  Result<Loaded> load() override { return inner_.load(); }
+  Result<void> journal_after(std::uint64_t sequence,
+                             const std::function<bool(const JournalRow&)>& row) override {
+    return inner_.journal_after(sequence, row);
+  }
+  Result<std::optional<EndedJob>> ended_job(std::uint64_t number) override {
+    return inner_.ended_job(number);
+  }
+  Result<EndedTasks> ended_tasks(std::uint64_t first) override { return inner_.ended_tasks(first); }
+  Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override {
+    return inner_.find_key(scope, key);
+  }
 
  private:
   Rng& rng_;
+  Store& inner_;
+  double fails_;
+  double crashes_;
 };
 
 /// The store's journal as verification reads it.

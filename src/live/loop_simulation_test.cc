@@ -5,17 +5,22 @@
 
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 
+#include "live/archive.h"
 #include "live/fake_world.h"
 #include "live/loop.h"
+#include "live/sql_store.h"
 #include "live/verify.h"
 #include "sched/random_case.h"
 #include "spec/job_json.h"
+#include "sql/testing/power_cut_vfs.h"
 
 namespace gw::live {
 namespace {
 
 using fake::Crash;
+using fake::Device;
 using fake::FakeEngine;
 using fake::FlakyStore;
 using fake::World;
@@ -29,7 +34,8 @@ Fleet small_fleet(Rng& rng) {
 /// One factory and its users, through its crashes.
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed) : rng_(seed), chaos_(Rng(seed).split("chaos")), store_(chaos_) {
+  Simulation(std::uint64_t seed, Device& device)
+      : rng_(seed), chaos_(Rng(seed).split("chaos")), device_(device) {
     Rng fleet_rng = rng_.split("fleet");
     options_.fleet = small_fleet(fleet_rng);
     const std::vector<PolicyName>& names = policy_names();
@@ -55,8 +61,8 @@ class Simulation {
  private:
   /// Everything may go wrong.
   void safety() {
-    store_.fails = chaos_.chance(0.5) ? 0.03 : 0;
-    store_.crashes = 0.02;
+    fails_ = chaos_.chance(0.5) ? 0.03 : 0;
+    store_crashes_ = 0.02;
     const std::int64_t turns = rng_.between(40, 160);
     for (std::int64_t turn = 0; turn < turns; ++turn) {
       advance();
@@ -70,7 +76,7 @@ class Simulation {
 
   /// Nothing goes wrong any more: all work ends.
   void recovery() {
-    store_.fails = store_.crashes = 0;
+    fails_ = store_crashes_ = 0;
     wish_.lost = wish_.launch_fails = 0;
     crash_points_ = false;
     wish_.late = wish_.twice = 0;
@@ -105,6 +111,8 @@ class Simulation {
   }
 
   void judge() {
+    crash();
+    store_ = device_.content();
     for (const std::string& violation : world_.violations) ADD_FAILURE() << violation;
     // No acknowledged job is lost, and each has ended.
     for (const auto& [number, ticket] : acknowledged_) {
@@ -166,7 +174,8 @@ class Simulation {
   }
 
   void boot() {
-    controller_ = std::make_unique<Controller>(options_, store_);
+    flaky_ = std::make_unique<FlakyStore>(chaos_, device_.open(), fails_, store_crashes_);
+    controller_ = std::make_unique<Controller>(options_, *flaky_);
     engine_ = std::make_unique<FakeEngine>(world_, chaos_, wish_, [this](std::int64_t unix_ns) {
       return Instant{unix_ns - controller_->book().origin_unix_ns};
     });
@@ -176,7 +185,7 @@ class Simulation {
       if (crash_points_ && chaos_.chance(0.002)) throw Crash{};
     };
     loop_ = std::make_unique<Loop>(
-        *controller_, store_, *engine_, [this] { return world_.wall + world_.skew; }, hooks);
+        *controller_, *flaky_, *engine_, [this] { return world_.wall + world_.skew; }, hooks);
     const Result<std::vector<std::string>> opened = loop_->open();
     ASSERT_TRUE(opened) << opened.error().message;
   }
@@ -186,6 +195,8 @@ class Simulation {
     loop_.reset();
     engine_.reset();
     controller_.reset();
+    flaky_.reset();
+    device_.crash();
     for (const auto& [ticket, command] : in_flight_) unanswered_.push_back(command);
     in_flight_.clear();
   }
@@ -296,7 +307,11 @@ class Simulation {
   Rng rng_;
   Rng chaos_;
   World world_;
-  FlakyStore store_;
+  Device& device_;
+  MemoryStore store_;  ///< At the end, to be judged.
+  std::unique_ptr<FlakyStore> flaky_;
+  double fails_ = 0;
+  double store_crashes_ = 0;
   ControllerOptions options_;
   fake::EngineWish wish_;
   std::unique_ptr<Controller> controller_;
@@ -314,36 +329,131 @@ class Simulation {
   std::map<Outcome, int> outcomes_;
 };
 
-std::uint64_t seeds() {
+/// SQLite on a disk that forgets what was not synced when the power is cut.
+class SqlDevice final : public Device {
+ public:
+  explicit SqlDevice(std::uint64_t seed) : rng_(Rng(seed).split("power")), vfs_({.seed = seed}) {}
+
+  Store& open() override {
+    Result<std::unique_ptr<sql::Database>> database = sql::open_sqlite("factory.db", {.vfs = vfs_.name()});
+    if (!database) throw std::runtime_error(database.error().message);
+    Result<std::unique_ptr<SqlStore>> store = SqlStore::open(std::move(*database));
+    if (!store) throw std::runtime_error(store.error().message);
+    store_ = std::move(*store);
+    return *store_;
+  }
+
+  void crash() override {
+    // The process dies first: what it had not committed is rolled back by whoever opens the file next.
+    if (rng_.chance(0.7)) vfs_.cut_power(rng_), ++*total;
+    store_.reset();
+  }
+
+  MemoryStore content() override {
+    open();
+    MemoryStore content;
+    sql::Database& database = store_->database();
+    const std::string jobs = fmt::format("SELECT {} FROM jobs", kJobColumns);
+    const std::string attempts = fmt::format("SELECT {} FROM attempts", kAttemptColumns);
+    EXPECT_TRUE(database.query({jobs.c_str()}, {}, [&](const sql::Row& row) {
+      const JobRecord job = read_job(row);
+      content.jobs[job.number] = job;
+      return true;
+    }));
+    EXPECT_TRUE(database.query({attempts.c_str()}, {}, [&](const sql::Row& row) {
+      const AttemptRecord attempt = read_attempt(row);
+      content.attempts[attempt.id] = attempt;
+      return true;
+    }));
+    EXPECT_TRUE(database.query(
+        {"SELECT sequence, job, attempt, micro_gpu_s, micro_core_s FROM transfers ORDER BY sequence"}, {},
+        [&](const sql::Row& row) {
+          TransferRecord transfer;
+          transfer.sequence = static_cast<std::uint64_t>(row.integer(0));
+          transfer.attempt = {static_cast<std::uint64_t>(row.integer(1)),
+                              static_cast<std::uint32_t>(row.integer(2))};
+          transfer.micro_gpu_s = row.integer(3);
+          transfer.micro_core_s = row.integer(4);
+          content.transfers.push_back(transfer);
+          return true;
+        }));
+    EXPECT_TRUE(journal_source(database)([&](const JournalEntry& entry) {
+      if (const auto* row = std::get_if<JournalRow>(&entry)) content.journal.push_back(*row);
+      if (const auto* snapshot = std::get_if<SnapshotRow>(&entry)) content.snapshots.push_back(*snapshot);
+      return true;
+    }));
+    Result<std::unique_ptr<sql::Database>> reader = database.open_reader();
+    EXPECT_TRUE(reader);
+    const Result<LedgerCheck> ledger = Archive(std::move(*reader)).check_ledger();
+    EXPECT_TRUE(ledger) << ledger.error().message;
+    store_.reset();
+    return content;
+  }
+
+  std::uint64_t* total = nullptr;  ///< Counts the cuts.
+
+ private:
+  Rng rng_;
+  sql::testing::PowerCutVfs vfs_;
+  std::unique_ptr<SqlStore> store_;
+};
+
+std::uint64_t seeds(std::uint64_t usual) {
   const char* wanted = std::getenv("GW_SEEDS");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 2000;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : usual;
 }
 
-TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
-  std::uint64_t crashes = 0, failures = 0, jobs = 0;
+/// Runs the seeds, or the one that GW_SEED names, and says what happened in all.
+struct Campaign {
+  std::uint64_t crashes = 0, failures = 0, jobs = 0, last = 0;
+  bool alone = false;
   std::map<Outcome, int> outcomes;
-  const char* only = std::getenv("GW_SEED");
-  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
-  const std::uint64_t last = only != nullptr ? first : seeds();
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {} (run it alone with GW_SEED={})", seed, seed));
-    Simulation simulation(seed);
-    simulation.run();
-    crashes += simulation.crashes();
-    failures += simulation.failures();
-    jobs += simulation.acknowledged();
-    for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
-    if (HasFailure()) return;
+
+  template <class MakeDevice>
+  void run(std::uint64_t usual, MakeDevice&& make_device) {
+    const char* only = std::getenv("GW_SEED");
+    alone = only != nullptr;
+    const std::uint64_t first = alone ? std::strtoull(only, nullptr, 10) : 1;
+    last = alone ? first : seeds(usual);
+    for (std::uint64_t seed = first; seed <= last; ++seed) {
+      SCOPED_TRACE(fmt::format("seed {} (run it alone with GW_SEED={})", seed, seed));
+      const std::unique_ptr<Device> device = make_device(seed);
+      Simulation simulation(seed, *device);
+      simulation.run();
+      crashes += simulation.crashes();
+      failures += simulation.failures();
+      jobs += simulation.acknowledged();
+      for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
+      if (::testing::Test::HasFailure()) return;
+    }
   }
-  if (only != nullptr) return;
+};
+
+TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
+  Campaign campaign;
+  campaign.run(2000, [](std::uint64_t) { return std::make_unique<fake::MemoryDevice>(); });
+  if (HasFailure() || campaign.alone) return;
   // The trouble did happen.
-  EXPECT_GT(crashes, last * 2);
-  EXPECT_GT(failures, last / 10);
-  EXPECT_GT(jobs, last * 20);
+  EXPECT_GT(campaign.crashes, campaign.last * 2);
+  EXPECT_GT(campaign.failures, campaign.last / 10);
+  EXPECT_GT(campaign.jobs, campaign.last * 20);
   for (const Outcome outcome :
        {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,
         Outcome::kLaunchFailed, Outcome::kDependency})
-    EXPECT_GT(outcomes[outcome], 0) << name_of(outcome);
+    EXPECT_GT(campaign.outcomes[outcome], 0) << name_of(outcome);
+}
+
+TEST(LoopSimulation, SqliteOnADiskWhosePowerIsCut) {
+  Campaign campaign;
+  std::uint64_t cuts = 0;
+  campaign.run(300, [&](std::uint64_t seed) {
+    auto device = std::make_unique<SqlDevice>(seed);
+    device->total = &cuts;
+    return device;
+  });
+  if (HasFailure() || campaign.alone) return;
+  EXPECT_GT(cuts, campaign.last * 2);
+  EXPECT_GT(campaign.jobs, campaign.last * 20);
 }
 
 }  // namespace
