@@ -112,6 +112,14 @@ TEST_F(LocalEngineRecoverTest, AnAttemptThatNeverStartedIsStarted) {
   engine_->recover({prepared});
   EXPECT_EQ(wait_for_end({2, 1}).exit_code, 0);
   EXPECT_EQ(output_of({2, 1}), "run\n");
+  // And one that was to end before it began.
+  const Launch stopped = launch_of(shell("echo run"), 4);
+  ASSERT_TRUE(write_attempt(folder_of({4, 1}), *record, "", std::nullopt).has_value());
+  ASSERT_TRUE(write_stop(folder_of({4, 1})));
+  engine_->start(stopped);
+  EXPECT_EQ(wait_for_end({4, 1}).end, AttemptEnd::kStopped);
+  EXPECT_EQ(output_of({4, 1}), "");
+  EXPECT_FALSE(started_.contains({4, 1}));
   // And one where it was killed while it wrote.
   const Launch torn = launch_of(shell("echo run"), 3);
   fs::create_directories(folder_of({3, 1}));

@@ -138,7 +138,7 @@ TEST_F(LocalEngineTest, NoFieldReachesAShell) {
 TEST_F(LocalEngineTest, TheServersOwnEnvironmentAndDescriptorsStayWithIt) {
   ASSERT_EQ(::setenv("GW_TEST_SECRET", "hunter2", 1), 0);
   const int leak = ::open("/dev/null", O_RDONLY);  // Without O_CLOEXEC.
-  const Report report = run(shell("env; ls /proc/self/fd | tr '\\n' ' '"));
+  const Report report = run(shell("env; cat /proc/$PPID/environ; ls /proc/self/fd | tr '\\n' ' '"));
   ::close(leak);
   ::unsetenv("GW_TEST_SECRET");
   EXPECT_EQ(report.exit_code, 0);

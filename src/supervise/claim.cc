@@ -42,7 +42,6 @@ std::optional<Claimed> claim_attempt(int& status) {
     status = kTakenStatus;
     return std::nullopt;
   };
-  if (::access(kExitFile, F_OK) == 0) return taken();
   claimed.claim = Descriptor(::open(kClaimFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!claimed.claim) return errno == EEXIST ? taken() : failed();
   std::string bytes = encode(ClaimRecord{::getpid(), std::nullopt});
@@ -53,7 +52,7 @@ std::optional<Claimed> claim_attempt(int& status) {
     ::unlink(kClaimFile);
     return std::nullopt;
   }
-  if (::access(kExitFile, F_OK) == 0) {  // The engine gave it up just now; its claim had that name before.
+  if (::access(kExitFile, F_OK) == 0) {  // It has ended: that file had the claim's name before.
     ::unlink(kClaimFile);
     return taken();
   }
