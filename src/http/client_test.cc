@@ -219,7 +219,7 @@ TEST(Client, TimesOut) {
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_THAT(text_of((*Client::make(options))->send("GET", "/")),
               HasSubstr("did not answer within 1 seconds"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, Milliseconds(3000));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Milliseconds(8000));
   // A whole answer has one time, not each of its bytes.
   TestServer trickle([](const Request& /*request*/, const std::shared_ptr<Responder>& responder) {
     std::thread([stream = responder->stream({200, "text/plain", {}, {}})] {
@@ -365,7 +365,7 @@ TEST(Client, AnInterruptionEndsAWait) {
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(text_of(client->send("GET", "/wait")),
               fmt::format("error: http://127.0.0.1:{}: interrupted", server.port()));
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, Milliseconds(2000));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, Milliseconds(4000));
   }
   EXPECT_EQ(text_of(client->send("GET", "/")), "GET / []");
   client->interrupt();  // Between two calls: the next one ends.

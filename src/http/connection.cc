@@ -296,7 +296,6 @@ void Connection::drain() {
 void Connection::close(Ending ending) {
   if (state_ == State::kClosed) return;
   const std::shared_ptr<Connection> self = shared_from_this();  // The thread's may be the last.
-  const bool streaming = state_ == State::kStreaming;
   state_ = State::kClosed;
   boost::system::error_code ignored;
   if (ending == Ending::kAbort) {
@@ -307,7 +306,7 @@ void Connection::close(Ending ending) {
   thread_.scratch.clear();
   queue_.clear();
   blocked_ = false;
-  if (streaming) stream_is_over();
+  if (stream_) stream_is_over();
   finish_work();
   ServerState& shared = thread_.shared();
   if (refused_) {

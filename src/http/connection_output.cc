@@ -249,8 +249,8 @@ void Connection::on_all_written() {
       }
       stream_is_over();
       finish_work();
-      if (!keep_alive_) return linger();
-      await_request();
+      state_ = State::kEnding;
+      if (keep_alive_) await_request();
       return on_all_written();
     case State::kEnding:
       finish_work();

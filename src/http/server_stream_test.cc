@@ -124,20 +124,47 @@ TEST(ServerStream, NoticesThatAPeerHasGone) {
     closing.say(get_request("/"));
     closing.hear_to("\r\n\r\n");
   }
-  EXPECT_TRUE(eventually([&] { return streams.closed == 1; }, Milliseconds(2000)));
+  EXPECT_TRUE(eventually([&] { return streams.closed == 1; }, Milliseconds(5000)));
   EXPECT_FALSE(streams.get(0)->open());
   EXPECT_FALSE(streams.get(0)->write(bytes("x")));
   TestPeer resetting(server.port());
   resetting.say(get_request("/"));
   resetting.hear_to("\r\n\r\n");
   resetting.reset();
-  EXPECT_TRUE(eventually([&] { return streams.closed == 2; }, Milliseconds(2000)));
+  EXPECT_TRUE(eventually([&] { return streams.closed == 2; }, Milliseconds(5000)));
   EXPECT_FALSE(streams.get(1)->open());
   EXPECT_TRUE(eventually([&] { return server->counters().connections_open == 0; }));
   // It is told at once to those who ask late.
   std::atomic<bool> told{false};
   streams.get(0)->on_close([&] { told = true; });
   EXPECT_TRUE(eventually([&] { return told.load(); }));
+}
+
+TEST(ServerStream, ServesAPeerThatHadClosedItsSide) {
+  std::vector<std::shared_ptr<Responder>> waiting;
+  std::mutex mutex;
+  TestServer server([&](const Request& /*request*/, std::shared_ptr<Responder> responder) {
+    const std::lock_guard lock(mutex);
+    waiting.push_back(std::move(responder));
+  });
+  for (const char* request : {"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+    TestPeer peer(server.port());
+    peer.say(request);
+    peer.say_no_more();
+    ASSERT_TRUE(eventually([&] {
+      const std::lock_guard lock(mutex);
+      return waiting.size() == 1;
+    }));
+    std::this_thread::sleep_for(Milliseconds(20));  // Its end is read while the handler has the request.
+    const std::shared_ptr<Stream> stream = waiting.front()->stream({200, "text/plain", {}, {}});
+    waiting.clear();
+    std::atomic<bool> closed{false};
+    stream->on_close([&] { closed = true; });
+    EXPECT_TRUE(stream->write(bytes("all")));
+    stream->close();
+    EXPECT_THAT(peer.hear_all(), HasSubstr("all"));
+    EXPECT_TRUE(eventually([&] { return closed.load(); }));
+  }
 }
 
 TEST(ServerStream, CutsAPeerThatTalksIntoAStream) {
@@ -196,7 +223,7 @@ TEST(ServerStream, CutsAReaderThatStops) {
   TestPeer peer(server.port(), 4096);
   peer.say(get_request("/"));
   streams.get(0)->write(bytes(std::string(std::size_t{20} << 20, 'x')));
-  EXPECT_TRUE(eventually([&] { return streams.closed == 1; }, Milliseconds(5000)));
+  EXPECT_TRUE(eventually([&] { return streams.closed == 1; }));
 }
 
 TEST(ServerStream, AProducerCanFollowItsReader) {

@@ -291,10 +291,11 @@ TEST(Server, HasOnlySoManyConnectionsOfOneAddress) {
   EXPECT_THAT(server.ask(get_request("/", kClose)), StartsWith("HTTP/1.1 200"));
 }
 
-/// How long the server lets `peer` send `text` byte by byte, 20 ms between two.
+/// How long the server lets `peer` send `text` byte by byte, 20 ms between two; 20 seconds at most.
 double seconds_of_trickling(TestPeer& peer, std::string_view text) {
   const auto begin = std::chrono::steady_clock::now();
-  for (std::size_t at = 0;; at = (at + 1) % text.size()) {
+  const auto end = begin + std::chrono::seconds(20);
+  for (std::size_t at = 0; std::chrono::steady_clock::now() < end; at = (at + 1) % text.size()) {
     if (!peer.say(text.substr(at, 1))) break;
     pollfd polled{peer.descriptor(), POLLIN, 0};
     if (::poll(&polled, 1, 20) > 0) break;
@@ -329,7 +330,7 @@ TEST(Server, SlowHeadsAndBodiesEndInTotalTime) {
   }
   for (const double second : seconds) {
     EXPECT_GT(second, 0.8);
-    EXPECT_LT(second, 3.0);
+    EXPECT_LT(second, 10.0);
   }
   for (TestPeer* peer : {&head, &later, &body, &chunks})
     EXPECT_THAT(peer->hear_all(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
@@ -344,7 +345,7 @@ TEST(Server, ClosesIdleConnections) {
   TestPeer peer(server.port());
   peer.say(get_request("/"));
   peer.hear_answer();
-  EXPECT_TRUE(peer.hears_the_end(Milliseconds(5000)));
+  EXPECT_TRUE(peer.hears_the_end());
   EXPECT_TRUE(eventually([&] { return server->counters().connections_open == 0; }));
 }
 
@@ -554,13 +555,13 @@ TEST(Server, WaitsWhenDescriptorsRunOut) {
   rusage begin{};
   rusage end{};
   ASSERT_EQ(::getrusage(RUSAGE_SELF, &begin), 0);
-  std::this_thread::sleep_for(Milliseconds(500));
+  std::this_thread::sleep_for(Milliseconds(1000));
   ASSERT_EQ(::getrusage(RUSAGE_SELF, &end), 0);
   const auto busy =
       (end.ru_utime.tv_sec - begin.ru_utime.tv_sec + end.ru_stime.tv_sec - begin.ru_stime.tv_sec) *
           1'000'000 +
       end.ru_utime.tv_usec - begin.ru_utime.tv_usec + end.ru_stime.tv_usec - begin.ru_stime.tv_usec;
-  EXPECT_LT(busy, 250'000) << "microseconds of work in half a second of waiting";
+  EXPECT_LT(busy, 50'000) << "microseconds of work in a second of waiting";
   EXPECT_THAT(server.log(), HasSubstr("raise the limit of open files"));
   EXPECT_EQ(server.log().find("cannot accept"),
             server.log().rfind("cannot accept"));  // Not ten times a second.

@@ -147,7 +147,7 @@ TEST(ServerThreads, DrainFinishesWhatIsInWork) {
   server->drain(10);
   const auto took = std::chrono::steady_clock::now() - begin;
   EXPECT_GE(took, Milliseconds(90));
-  EXPECT_LT(took, Milliseconds(5000));
+  EXPECT_LT(took, Milliseconds(9000));
   const std::string answer = busy.hear_all();
   EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
   EXPECT_THAT(answer, EndsWith("GET /busy []"));  // What was behind it is the client's to repeat.
@@ -166,7 +166,7 @@ TEST(ServerThreads, DrainWaitsOnlySoLong) {
   ASSERT_TRUE(eventually([&] { return waiting.size() == 1; }));
   const auto begin = std::chrono::steady_clock::now();
   server->drain(1);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, Milliseconds(3000));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Milliseconds(8000));
   EXPECT_THAT(server.log(), HasSubstr("still in work after 1 seconds"));
   server.stop();
   EXPECT_THAT(peer.hear_all(), IsEmpty());
