@@ -45,6 +45,7 @@ struct Launch {
   std::string unix_user;  ///< Account that it runs under; empty: the engine's own.
   std::string gpu_type;   ///< Of its nodes; empty where they have none.
   Nanoseconds limit;      ///< > 0
+  Instant decided;        ///< When its start was decided.
 };
 
 enum class StopKind : std::uint8_t {
