@@ -52,6 +52,12 @@ class IdTable {
     return *item;
   }
 
+  /// Memory for so many items at a time.
+  void reserve(std::size_t count) {
+    items_.reserve(count);
+    while (count * 2 > keys_.size()) grow();
+  }
+
   void remove(JobId id) {
     std::size_t at = position(id);
     GW_CHECK(at != kNowhere);

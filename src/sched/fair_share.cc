@@ -149,15 +149,12 @@ TenantId FairShare::first() const {
   return at;
 }
 
-void FairShare::walk(TenantId at, std::vector<TenantId>& out) const {
-  const Node& node = nodes_[at.value()];
-  if (node.waiting) out.push_back(at);
-  for (const TenantId child : node.active) walk(child, out);
-}
-
 void FairShare::ordered(std::vector<TenantId>& out) const {
   out.clear();
-  walk(TenantId{0}, out);
+  for_each_waiting([&](TenantId tenant) {
+    out.push_back(tenant);
+    return true;
+  });
 }
 
 double FairShare::usage_gpu_seconds(TenantId tenant) const {

@@ -45,7 +45,13 @@ class FairShare {
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
   void set_waiting(TenantId tenant, bool waiting);
 
-  /// All tenants with waiting jobs, best first.
+  /// Calls visit(tenant) for the tenants with waiting jobs, best first, until it gives false. The call that
+  /// gives false may have changed who waits and what runs.
+  template <class Visit>
+  void for_each_waiting(Visit&& visit) const {
+    walk(TenantId{0}, visit);
+  }
+  /// All of them, best first.
   void ordered(std::vector<TenantId>& out) const;
   /// The best tenant with waiting jobs; none if there is none.
   [[nodiscard]] TenantId first() const;
@@ -79,7 +85,15 @@ class FairShare {
   void change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge);
   void insert_active(TenantId child);
   void erase_active(TenantId child);
-  void walk(TenantId at, std::vector<TenantId>& out) const;
+  template <class Visit>
+  bool walk(TenantId at, Visit& visit) const {
+    const Node& node = nodes_[at.value()];
+    if (node.waiting && !visit(at)) return false;
+    for (const TenantId child : node.active) {
+      if (!walk(child, visit)) return false;
+    }
+    return true;
+  }
 
   double half_life_s_;
   double commitment_s_;

@@ -107,35 +107,28 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
   for (auto priority = keys_.begin(); priority != keys_.end() && !stop();) {
     const std::int64_t key = priority->first;
     ++scans_;
-    fair_.ordered(ordered_);
-    for (std::size_t at = 0; at < ordered_.size() && !stop();) {
-      const TenantId tenant = ordered_[at];
-      PendingQueue& queue = queues_[tenant.value()];
-      Visit& visit = visits_[tenant.value()];
-      if (visit.scan != scans_) visit = {scans_, false, JobId{}};
-      if (visit.done || queue.empty()) {
-        ++at;
-        continue;
-      }
-      PendingQueue::Cursor from =
-          keys_.size() == 1 && !visit.last.valid()
-              ? queue.begin()
-              : queue.lower_bound(key, visit.last.valid() ? JobId{visit.last.value() + 1} : JobId{0});
-      bool started = false;
-      scan_queue(
-          queue, from, key, bounds,
-          [&](JobId job) {
-            visit.last = job;
-            return started = try_start(job);
-          },
-          [&] { return started || stop(); });
-      if (!started) {
-        visit.done = true;
-        ++at;
-      } else if (!stop()) {  // A start moves its tenant back.
-        fair_.ordered(ordered_);
-        at = 0;
-      }
+    bool started = true;
+    while (started && !stop()) {  // A start moves its tenant back.
+      started = false;
+      fair_.for_each_waiting([&](TenantId tenant) {
+        PendingQueue& queue = queues_[tenant.value()];
+        Visit& visit = visits_[tenant.value()];
+        if (visit.scan != scans_) visit = {scans_, false, JobId{}};
+        if (visit.done) return true;
+        const PendingQueue::Cursor from =
+            keys_.size() == 1 && !visit.last.valid()
+                ? queue.begin()
+                : queue.lower_bound(key, visit.last.valid() ? JobId{visit.last.value() + 1} : JobId{0});
+        scan_queue(
+            queue, from, key, bounds,
+            [&](JobId job) {
+              visit.last = job;
+              return started = try_start(job);
+            },
+            [&] { return started || stop(); });
+        visit.done = !started;
+        return visit.done && !stop();
+      });
     }
     priority = keys_.upper_bound(key);
   }

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <vector>
 
 #include "base/units.h"
 #include "model/job.h"
+#include "sched/least_of.h"
 
 namespace gw::sched {
 
@@ -24,9 +24,9 @@ class ShapeClasses {
     std::uint64_t failed_held = 0;
     /// State::node_changes when it was last found that it fits in no future; 0 = never.
     std::uint64_t hopeless_at = 0;
-    std::multiset<Nanoseconds> limits;  ///< Of the waiting jobs.
+    LeastOf<Nanoseconds> limits;  ///< Of the waiting jobs.
     [[nodiscard]] Nanoseconds shortest_limit() const {
-      return limits.empty() ? Nanoseconds::max() : *limits.begin();
+      return limits.empty() ? Nanoseconds::max() : limits.least();
     }
   };
 
@@ -65,7 +65,7 @@ class ShapeClasses {
       if (track_limits_) entry.limits.insert(limit);
       waiting_classes_ += entry.waiting++ == 0;
     } else {
-      if (track_limits_) entry.limits.erase(entry.limits.find(limit));
+      if (track_limits_) entry.limits.erase(limit);
       waiting_classes_ -= --entry.waiting == 0;
     }
   }

@@ -112,6 +112,8 @@ bool Core::restore(std::string_view snapshot) {
     }
   }
   const std::size_t jobs = in.count();
+  constexpr std::size_t kLeastJobBytes = 16;
+  state_.jobs.reserve(std::min(jobs, in.left() / kLeastJobBytes));
   for (std::size_t index = 0; index < jobs; ++index) {
     const JobId id{in.u32()};
     const JobRequest request = decode_request(in);
@@ -122,20 +124,19 @@ bool Core::restore(std::string_view snapshot) {
         !request_problem(request).empty() || request.tenant.value() > tenants || waits_since < Instant{} ||
         waits_since > now_)
       return false;
-    state_.next_job = id.value();  // Ids come in order; those between have left the system.
-    state_.apply(Event::job_submitted(id, request), now_, ignored);
-    Job* job = state_.jobs.find(id);
-    if (job == nullptr) return false;
-    state_.set_waits_since(*job, waits_since);
+    Job* job = nullptr;
     if (running) {
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);
       if (!in.ok() || placement.pool >= state_.pools.size() || expected_end < Instant{} ||
           !state_.pools[placement.pool]->is_free(request.shape, placement))
         return false;
-      state_.start_at(*job, std::move(placement), expected_end, now_, ignored);
+      job = state_.put_running(id, request, waits_since, std::move(placement), expected_end, now_);
+    } else {
+      job = state_.put_waiting(id, request, waits_since);
     }
-    state_.jobs[id].reason = static_cast<Reason>(reason);
+    if (job == nullptr) return false;
+    job->reason = static_cast<Reason>(reason);
   }
   for (const auto& pool : state_.pools) {  // Last: jobs may run on closed nodes, but not start there.
     const std::size_t closed = in.count();

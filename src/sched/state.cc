@@ -40,25 +40,48 @@ std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
   return fitting;
 }
 
+/// A job that neither waits nor runs yet; null if no part of the fleet could ever hold it.
+Job* State::admit(JobId id, const JobRequest& request, Instant since) {
+  GW_CHECK(request.tenant.value() < pending.tenants());
+  GW_CHECK(request.limit > Nanoseconds{0});
+  const std::uint32_t shape_class =
+      classes.join(request.shape, [this](const Shape& shape) { return pools_for(shape); });
+  if (classes[shape_class].pools.empty()) {
+    classes.leave(shape_class);
+    return nullptr;
+  }
+  Job& job = jobs.add(id);
+  job.request = request;
+  job.request.limit = std::min(job.request.limit, kLongestSpan);
+  job.waits_since = since;
+  job.key = order_key(policy, job.request);
+  job.shape_class = shape_class;
+  if (uniform && (request.shape.gpus == 0 || request.shape.gpu_milli != 0)) set_structured();
+  return &job;
+}
+
 void State::submit(const Event& event, Instant now, Plan& plan) {
   GW_CHECK(event.job.value() == next_job);
   ++next_job;
-  GW_CHECK(event.request.tenant.value() < pending.tenants());
-  GW_CHECK(event.request.limit > Nanoseconds{0});
-  Job& job = jobs.add(event.job);
-  job.request = event.request;
-  job.request.limit = std::min(job.request.limit, kLongestSpan);
-  job.waits_since = now;
-  job.key = order_key(policy, job.request);
-  job.shape_class = classes.join(job.request.shape, [this](const Shape& shape) { return pools_for(shape); });
-  if (classes[job.shape_class].pools.empty()) {
-    plan.rejections.push_back({job.id, Reason::kNever});
-    classes.leave(job.shape_class);
-    jobs.remove(job.id);
-    return;
+  Job* job = admit(event.job, event.request, now);
+  if (job == nullptr) {
+    plan.rejections.push_back({event.job, Reason::kNever});
+  } else {
+    enqueue(*job);
   }
-  if (uniform && (job.request.shape.gpus == 0 || job.request.shape.gpu_milli != 0)) set_structured();
-  enqueue(job);
+}
+
+Job* State::put_waiting(JobId id, const JobRequest& request, Instant since) {
+  Job* job = admit(id, request, since);
+  if (job != nullptr) enqueue(*job);
+  return job;
+}
+
+Job* State::put_running(JobId id, const JobRequest& request, Instant since, Placement placement,
+                        Instant expected_end, Instant now) {
+  Job* job = admit(id, request, since);
+  if (job != nullptr) occupy(*job, std::move(placement), expected_end, now);
+  return job;
 }
 
 void State::set_structured() {
@@ -123,8 +146,13 @@ void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
 }
 
 void State::start_at(Job& job, Placement placement, Instant expected_end, Instant now, Plan& plan) {
-  GW_CHECK(!job.running);
   dequeue(job);
+  occupy(job, std::move(placement), expected_end, now);
+  plan.starts.push_back({job.id, job.placement});
+}
+
+void State::occupy(Job& job, Placement placement, Instant expected_end, Instant now) {
+  GW_CHECK(!job.running && !job.waits);
   const Shape& shape = job.request.shape;
   pools[placement.pool]->take(shape, placement);
   job.running = true;
@@ -136,7 +164,6 @@ void State::start_at(Job& job, Placement placement, Instant expected_end, Instan
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
   job.placement = std::move(placement);
-  plan.starts.push_back({job.id, job.placement});
 }
 
 /// Takes a running job off its nodes.

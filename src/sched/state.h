@@ -28,8 +28,14 @@ class State {
   /// Starts a waiting job on a place that is free.
   void start(Job& job, Placement placement, Instant now, Plan& plan);
 
-  /// The same for a job whose limit ends at `expected_end` (snapshots).
+  /// The same for a job whose limit ends at `expected_end` (a move to another fleet).
   void start_at(Job& job, Placement placement, Instant expected_end, Instant now, Plan& plan);
+
+  /// For snapshots: a job as it was, waiting since `since`. Null if no part of the fleet could ever hold it.
+  Job* put_waiting(JobId id, const JobRequest& request, Instant since);
+  /// The same of one that runs, on a place that is free.
+  Job* put_running(JobId id, const JobRequest& request, Instant since, Placement placement,
+                   Instant expected_end, Instant now);
 
   /// Where the job fits among open (held) nodes now.
   [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
@@ -43,7 +49,7 @@ class State {
     return classes[job.shape_class].hopeless_at == node_changes;
   }
   void set_hopeless(const Job& job) { classes[job.shape_class].hopeless_at = node_changes; }
-  /// Sets since when a waiting job waits (snapshots).
+  /// Sets since when a waiting job waits (a move to another fleet).
   void set_waits_since(Job& job, Instant since);
   /// From now on places matter, counts no longer do: `uniform` ends.
   void set_structured();
@@ -85,6 +91,8 @@ class State {
   void dequeue(Job& job);
   void stop(Job& job, Instant now);
   void wait_again(Job& job, Instant now);
+  Job* admit(JobId id, const JobRequest& request, Instant since);
+  void occupy(Job& job, Placement placement, Instant expected_end, Instant now);
   void submit(const Event& event, Instant now, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;

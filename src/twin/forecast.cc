@@ -1,0 +1,143 @@
+// The ensemble: how many members, which thread runs which, and what their starts say together.
+#include "twin/forecast.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <numeric>
+#include <thread>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "sched/core.h"
+#include "twin/forecast_member.h"
+
+namespace gw::twin {
+namespace {
+
+/// Calls run(index) for all indices below `count`, on up to `threads` threads.
+template <class Run>
+void on_threads(std::uint32_t count, unsigned threads, Run&& run) {
+  std::atomic<std::uint32_t> next{0};
+  const auto work = [&] {
+    for (std::uint32_t index = next++; index < count; index = next++) run(index);
+  };
+  std::vector<std::jthread> others;
+  for (unsigned thread = 1; thread < std::min<std::uint64_t>(threads, count); ++thread)
+    others.emplace_back(work);
+  work();
+}
+
+std::vector<TenantId> parents(const sched::FairShare& tenants) {
+  std::vector<TenantId> parents{TenantId{}};
+  for (std::uint32_t tenant = 1; tenant < tenants.tenants(); ++tenant)
+    parents.push_back(tenants.parent(TenantId{tenant}));
+  return parents;
+}
+
+/// Of those of `wanted` that are among `jobs` (ascending), once each and ascending; of all jobs if none are
+/// wanted.
+std::vector<std::uint32_t> indices(const std::vector<JobId>& jobs, const std::vector<JobId>& wanted) {
+  std::vector<std::uint32_t> indices;
+  if (wanted.empty()) {
+    indices.resize(jobs.size());
+    std::iota(indices.begin(), indices.end(), 0U);
+    return indices;
+  }
+  for (const JobId job : wanted) {
+    const auto at = std::lower_bound(jobs.begin(), jobs.end(), job);
+    if (at != jobs.end() && *at == job) indices.push_back(static_cast<std::uint32_t>(at - jobs.begin()));
+  }
+  std::sort(indices.begin(), indices.end());
+  indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
+  return indices;
+}
+
+std::uint32_t steps_for(const ForecastOptions& options, const sched::State& state) {
+  constexpr std::size_t kManyJobs = 2'000;
+  constexpr std::uint32_t kManyJobsSteps = 512;
+  if (options.steps) return *options.steps;
+  const bool dear = state.policy.backfill == BackfillKind::kConservative && state.jobs.size() > kManyJobs;
+  return dear ? kManyJobsSteps : 0;
+}
+
+}  // namespace
+
+const StartForecast* Forecast::find(JobId job) const {
+  const auto at = std::lower_bound(jobs_.begin(), jobs_.end(), job,
+                                   [](const StartForecast& forecast, JobId id) { return forecast.job < id; });
+  return at == jobs_.end() || at->job != job ? nullptr : &*at;
+}
+
+void Forecast::merge(const Forecast& more) {
+  GW_CHECK(starts_.jobs == more.starts_.jobs && starts_.asked == more.starts_.asked &&
+           starts_.now == more.starts_.now);
+  starts_.members.insert(starts_.members.end(), more.starts_.members.begin(), more.starts_.members.end());
+  events_ += more.events_;
+  jobs_ = start_quantiles(starts_);
+}
+
+Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptions& options) {
+  auto first_core = std::make_unique<sched::Core>(input.fleet, input.policy);
+  if (!first_core->restore(input.snapshot))
+    return fail(fmt::format(
+        "forecast: the snapshot of {} bytes is not one of the fleet \"{}\" under the policy \"{}\"; take "
+        "it from the core whose starts are asked for",
+        input.snapshot.size(), input.fleet.name, input.policy.name));
+  const sched::State& state = first_core->state();
+  const Instant now = std::max(input.now, first_core->now());
+  const RunTimeSampler run_times(input.run_times, parents(state.pending.fair_share()));
+
+  Forecast forecast;
+  StartTable& table = forecast.starts_;
+  table.now = now;
+  state.jobs.for_each([&](const sched::Job& job) {
+    if (!job.running) table.jobs.push_back(job.id);
+  });
+  std::sort(table.jobs.begin(), table.jobs.end());
+  for (const JobId job : table.jobs)
+    table.gpu_milli.push_back(state.jobs[job].request.shape.total_gpu_milli());
+  table.asked = indices(table.jobs, options.jobs);
+
+  const Nanoseconds horizon = std::min(options.horizon, sched::kLastInstant - now);
+  const ForecastTask task{table.jobs, table.asked, now, now + horizon, steps_for(options, state), run_times};
+  const Rng rng = Rng(options.seed).split("forecast");
+  const unsigned threads =
+      options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  const auto run = [&](std::uint32_t count, std::uint64_t most_events) {
+    const auto done = static_cast<std::uint32_t>(table.members.size());
+    std::vector<ForecastMember> members(count);
+    on_threads(count, threads, [&](std::uint32_t index) {
+      std::unique_ptr<sched::Core> core;
+      if (done + index == 0) {
+        core = std::move(first_core);
+      } else {
+        core = std::make_unique<sched::Core>(input.fleet, input.policy);
+        GW_CHECK(core->restore(input.snapshot));
+      }
+      members[index] =
+          run_member(std::move(core), task, rng.split(options.first_member + done + index), most_events);
+    });
+    for (ForecastMember& member : members) {
+      forecast.events_ += member.events;
+      table.members.push_back(std::move(member.starts));
+    }
+  };
+
+  // The first members show what one costs; then as many more as the rest pays for, with a reserve for dearer
+  // ones.
+  run(ForecastOptions::kFewestMembers, options.most_events / ForecastOptions::kFewestMembers);
+  const std::uint64_t each =
+      std::max<std::uint64_t>(1, forecast.events_ / ForecastOptions::kFewestMembers * 5 / 4);
+  const std::uint64_t left = options.most_events - std::min(options.most_events, forecast.events_);
+  const auto more = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+      left / each,
+      std::max(options.most_members, ForecastOptions::kFewestMembers) - ForecastOptions::kFewestMembers));
+  if (more > 0) run(more, left / more);
+  forecast.jobs_ = start_quantiles(table);
+  return forecast;
+}
+
+}  // namespace gw::twin

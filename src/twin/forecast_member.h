@@ -1,0 +1,40 @@
+// ForecastMember: one possible future of a factory: the real scheduler runs ahead until the jobs asked for
+// have started.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/rng.h"
+#include "base/units.h"
+#include "sched/core.h"
+#include "twin/forecast_quantiles.h"
+#include "twin/run_times.h"
+
+namespace gw::twin {
+
+/// What all members of an ensemble have in common.
+struct ForecastTask {
+  std::span<const JobId> jobs;           ///< All that wait, ascending.
+  std::span<const std::uint32_t> asked;  ///< Indices into `jobs`, ascending: until these have started.
+  Instant now;
+  Instant horizon;
+  std::uint32_t steps = 0;  ///< See ForecastOptions; 0 = no grid.
+  const RunTimeSampler& run_times;
+};
+
+struct ForecastMember {
+  StartTable::Member starts;
+  std::uint64_t events = 0;  ///< What it cost.
+};
+
+/// Runs `core`, as it is at `task.now`, until all jobs have started, nothing runs any more, the horizon is
+/// reached or it has cost `most_events`. Each job's run time depends on `rng` and the job alone, not on what
+/// happens before it starts.
+ForecastMember run_member(std::unique_ptr<sched::Core> core, const ForecastTask& task, const Rng& rng,
+                          std::uint64_t most_events);
+
+}  // namespace gw::twin
