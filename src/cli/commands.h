@@ -37,6 +37,7 @@ void add_run_command(CLI::App& app, AppContext& context);
 void add_submit_command(CLI::App& app, AppContext& context);
 void add_jobs_commands(CLI::App& app, AppContext& context);
 void add_factory_commands(CLI::App& app, AppContext& context);
+void add_ledger_command(CLI::App& app, AppContext& context);
 void add_replay_command(CLI::App& app, AppContext& context);
 void add_simulate_command(CLI::App& app, AppContext& context);
 void add_journal_command(CLI::App& app, AppContext& context);

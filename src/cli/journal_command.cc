@@ -7,7 +7,9 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/store_access.h"
 #include "cli/text_table.h"
+#include "live/sql_store.h"
 #include "report/text.h"
 #include "runtime/journal.h"
 
@@ -18,6 +20,7 @@ struct Options {
   std::string file;
   bool json = false;
   std::uint64_t limit = 0;
+  StoreAccess store;
 };
 
 std::string event_text(const sched::Event& event, const Fleet& fleet) {
@@ -106,7 +109,32 @@ Result<ExitCode> show(const Options& options) {
   }
 }
 
+/// The journal of a live factory, in its store.
+Result<ExitCode> verify_live(const Options& options) {
+  Result<std::unique_ptr<sql::Database>> database = open_store_reader(options.store);
+  if (!database) return std::unexpected(database.error());
+  const Result<live::LiveVerifyReport> report = live::verify_live_journal(live::journal_source(**database));
+  if (!report) return fail(fmt::format("{}: {}", (*database)->name(), report.error().message));
+  if (options.json) {
+    nlohmann::ordered_json json;
+    json["verified"] = true;
+    json["batches"] = report->batches;
+    json["events"] = report->events;
+    json["starts"] = report->starts;
+    json["snapshots"] = report->snapshots;
+    json["segments"] = report->segments;
+    fmt::print("{}\n", json_out(json));
+  } else {
+    fmt::print("{}: verified: {} events, {} plans with {} starts repeated byte for byte in {} segment{}{}\n",
+               (*database)->name(), report->events, report->batches, report->starts, report->segments,
+               report->segments == 1 ? "" : "s",
+               report->snapshots == 0 ? "" : fmt::format(", {} snapshots resumed from", report->snapshots));
+  }
+  return ExitCode::ok;
+}
+
 Result<ExitCode> verify(const Options& options) {
+  if (options.file.empty()) return verify_live(options);
   const Result<runtime::VerifyReport> report = runtime::verify_journal(options.file);
   if (!report) return std::unexpected(report.error());
   if (options.json) {
@@ -135,7 +163,13 @@ void add_journal_command(CLI::App& app, AppContext& context) {
   const auto add = [&](const char* name, const char* text, Result<ExitCode> (*action)(const Options&)) {
     auto options = std::make_shared<Options>();
     CLI::App* child = command->add_subcommand(name, text);
-    child->add_option("FILE", options->file, "The journal")->required()->type_name("FILE");
+    if (action == &verify) {
+      child->add_option("FILE", options->file, "The journal (default: that of gw serve, in its store)")
+          ->type_name("FILE");
+      add_store_options(*child, options->store);
+    } else {
+      child->add_option("FILE", options->file, "The journal")->required()->type_name("FILE");
+    }
     child->add_flag("--json", options->json, "Print JSON");
     if (action == &show)
       child->add_option("--limit", options->limit, "Stop after about N lines")

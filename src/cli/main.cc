@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   gw::add_submit_command(app, context);
   gw::add_jobs_commands(app, context);
   gw::add_factory_commands(app, context);
+  gw::add_ledger_command(app, context);
   gw::add_replay_command(app, context);
   gw::add_simulate_command(app, context);
   gw::add_journal_command(app, context);

@@ -65,8 +65,7 @@ void Connection::await(Phase phase) {
 }
 
 void Connection::read_more() {
-  // While the handler works, what has come before its turn is enough; a stream must notice that its peer
-  // goes.
+  // While the handler works, one reading before its turn is enough; a stream must notice that its peer goes.
   const bool wanted = stash_.empty() || state_ == State::kStreaming;
   if (reading_ || peer_done_ || !wanted || state_ == State::kClosed) return;
   reading_ = true;
@@ -155,8 +154,9 @@ std::size_t Connection::read_requests(std::string_view bytes) {
         refuse(parser_.refusal());
         break;
     }
+    // Small answers go out together; but whoever asks for much at once must take it.
     constexpr std::size_t kMostGathered = std::size_t{64} << 10;
-    if (thread_.scratch.size() > kMostGathered) write_out();
+    if (thread_.scratch.size() > kMostGathered || !queue_.empty()) write_out();
   }
   consuming_ = false;
   return used;
@@ -213,18 +213,18 @@ void Connection::call_handler(Request request) {
   const auto responder =
       std::make_shared<ResponderHandle>(thread_.mailbox(), key_, shared.options.stream_buffer_bytes);
   const Handling handling{thread_.mailbox().get(), key_, this};
-  std::string problem_text;
+  std::optional<std::string> thrown;
   const std::string path = request.path;
   Handling::current = &handling;
   try {
     shared.handler(std::move(request), responder);
   } catch (const std::exception& error) {
-    problem_text = error.what();
+    thrown = error.what();
   } catch (...) {
-    problem_text = "something that is no std::exception";
+    thrown = "something that is no std::exception";
   }
-  if (!problem_text.empty()) {
-    shared.log(fmt::format("the handler of {} threw: {}", path, problem_text));
+  if (thrown) {
+    shared.log(fmt::format("the handler of {} threw: {}", path, *thrown));
     responder->give_up(problem(500, "the server failed to answer this request"));
   }
   Handling::current = nullptr;

@@ -98,10 +98,10 @@ void Connection::start_stream(std::uint64_t request, Response response, std::sha
   stream_drained_ = false;
   event_stream_ = response.content_type.starts_with("text/event-stream");
   thread_.shared().counters.streams_open.fetch_add(1, std::memory_order_relaxed);
-  if (!response.body.empty()) {
-    const std::size_t size = response.body.size();
-    stream_->waiting.fetch_add(size, std::memory_order_relaxed);
-    add_piece(std::make_shared<const std::string>(std::move(response.body)));
+  if (!response.body.empty()) {  // Beside the bound of what may wait.
+    if (stream_chunked_) append_chunk_size(output(), response.body.size());
+    output() += response.body;
+    if (stream_chunked_) output() += "\r\n";
   }
   if (event_stream_ && thread_.shared().draining.load(std::memory_order_relaxed)) end_stream(false);
 }

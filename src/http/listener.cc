@@ -195,11 +195,13 @@ Accepted accept_connection(int listening) {
   }
   made.peer = describe_tcp(address);
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-  // A peer that vanished without a word is noticed after about two minutes.
+  // A peer that vanished without a word is noticed after about two minutes, whether something is under way to
+  // it or not.
   set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, 60);
   set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, 15);
   set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, 4);
+  set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 120'000);
   return made;
 }
 

@@ -175,6 +175,18 @@ TEST(ServerStream, CutsASlowReader) {
   EXPECT_FALSE(streams.get(1)->write(bytes(std::string(100'001, 'x'))));
 }
 
+TEST(ServerStream, TheFirstBodyMayBeLarge) {
+  ServerOptions options;
+  options.stream_buffer_bytes = 1000;
+  Streams streams("text/plain", std::string(5'000'000, 'x'));
+  TestServer server(std::ref(streams), options);
+  TestPeer peer(server.port(), 4096);
+  peer.say("GET / HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(streams.get(0)->write(bytes("last")));
+  streams.get(0)->close();
+  EXPECT_THAT(body_of(peer.hear_all()), EndsWith("xlast"));
+}
+
 TEST(ServerStream, CutsAReaderThatStops) {
   ServerOptions options;
   options.write_seconds = 1;

@@ -96,6 +96,22 @@ TEST(Server, ManySmallPipelinedRequestsNeedLittleMemoryAndOrder) {
     ASSERT_EQ(body_of(peer.hear_answer()), fmt::format("GET /{} []", number));
 }
 
+TEST(Server, WhoAsksForMuchAtOnceMustTakeIt) {
+  std::atomic<int> handled{0};
+  TestServer server([&](const Request& /*request*/, const std::shared_ptr<Responder>& responder) {
+    ++handled;
+    responder->send({200, "text/plain", {}, std::string(1'000'000, 'x')});
+  });
+  TestPeer peer(server.port(), 4096);
+  std::string text;
+  for (int number = 0; number < 300; ++number) text += get_request("/");
+  std::jthread writer([&] { peer.say(text); });
+  ASSERT_TRUE(eventually([&] { return handled > 0; }));
+  std::this_thread::sleep_for(Milliseconds(200));
+  EXPECT_LT(handled, 30);  // What the system itself holds back, and one more.
+  for (int number = 0; number < 300; ++number) ASSERT_EQ(body_of(peer.hear_answer()).size(), 1'000'000U);
+}
+
 TEST(Server, ServesHeadOptionsAndHttp10) {
   TestServer server(echo);
   TestPeer peer(server.port());

@@ -139,7 +139,7 @@ Result<std::uint64_t> end_of(const fs::path& attempt, std::string_view stem) {
 
 fs::path attempt_folder(const fs::path& jobs, AttemptId id) {
   constexpr std::uint64_t kJobsPerFolder = 1000;
-  return jobs / fmt::format("{}/{}/{}", id.job / kJobsPerFolder, id.job, id.attempt);
+  return jobs / fmt::format("{}/{}.{}", id.job / kJobsPerFolder, id.job, id.attempt);
 }
 
 Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std::uint64_t offset,
@@ -154,7 +154,7 @@ Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std
     if ((*part)->end == 0) {
       const Result<std::uint64_t> end = end_of(attempt, stem);
       if (!end) return std::unexpected(end.error());
-      (*part)->end = std::max(*end, (*part)->next);
+      (*part)->end = (*part)->bytes.empty() ? *end : std::max(*end, (*part)->next);
     }
     if ((*part)->bytes.empty()) {  // Nothing there yet, or asked for what is yet to come.
       (*part)->next = std::min(std::max(offset, (*part)->first), (*part)->end);
@@ -172,7 +172,6 @@ Result<void> remove_attempt(const fs::path& jobs, AttemptId id) {
   fs::remove_all(folder, error);
   if (error)
     return fail(fmt::format("{}: cannot remove the attempt's folder: {}", folder.string(), error.message()));
-  fs::remove(folder.parent_path(), error);  // Only once it is empty.
   return {};
 }
 

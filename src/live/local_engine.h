@@ -21,6 +21,9 @@ struct LocalEngineOptions {
   LaunchRules rules;
   bool control_groups = true;          ///< False: not even where there could be.
   std::filesystem::path control_root;  ///< cgroup2 folder to work in; empty: where this process stands.
+  /// False: supervisors are looked at from time to time, as before Linux 5.3, which has no descriptors for
+  /// processes.
+  bool process_descriptors = true;
   /// From nanoseconds since 1970 to the owner's time. Called on the engine's thread; must be given.
   std::function<Instant(std::int64_t unix_ns)> to_instant;
   /// Called on the engine's thread when `take` has something to give again. May be empty.

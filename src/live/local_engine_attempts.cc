@@ -29,13 +29,13 @@ Error cannot(std::string_view what, const fs::path& path, int error) {
                            error == ENOSPC ? "; free some space" : "")};
 }
 
-/// A file that appears whole; for one writer at a time.
-Result<void> write_whole(const fs::path& path, std::string_view bytes, mode_t mode) {
-  const fs::path partial = path.string() + ".new";
-  Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-  if (!file || !supervise::write_all(file.get(), bytes) || ::rename(partial.c_str(), path.c_str()) != 0) {
+/// A new file. Who crashes on the way leaves one that is not whole.
+Result<void> write_new(const fs::path& path, std::string_view bytes, mode_t mode) {
+  ::unlink(path.c_str());
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!file || !supervise::write_all(file.get(), bytes)) {
     const int error = errno;
-    ::unlink(partial.c_str());
+    ::unlink(path.c_str());
     return std::unexpected(cannot("cannot write", path, error));
   }
   return {};
@@ -87,6 +87,11 @@ AttemptSight look_at_attempt(const fs::path& folder) {
     sight.supervisor = *holder;
   } else if (!ended()) {  // It may just have ended.
     sight.stage = AttemptSight::Stage::kDeserted;
+    if (supervise::decode_exit(*claim)) {
+      // Killed between its last word and giving it its name.
+      ::rename((folder / supervise::kClaimFile).c_str(), (folder / supervise::kExitFile).c_str());
+      ended();
+    }
   }
   return sight;
 }
@@ -101,8 +106,10 @@ fs::path LiveList::file_of(AttemptId id) const { return folder_ / fmt::format("{
 
 Result<void> LiveList::make() const { return make_folders(folder_); }
 
-Result<void> LiveList::add(AttemptId id) const {
+Result<void> LiveList::add(AttemptId id, const fs::path& launch) const {
   const fs::path file = file_of(id);
+  // A second name of the launch file: cheaper by far than a file.
+  if (::link(launch.c_str(), file.c_str()) == 0 || errno == EEXIST) return {};
   const Descriptor made(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!made) return std::unexpected(cannot("cannot write", file, errno));
   return {};
@@ -129,14 +136,15 @@ std::vector<AttemptId> LiveList::all() const {
 Result<void> write_attempt(const fs::path& folder, const supervise::LaunchRecord& record,
                            const std::string& script, const std::optional<Owner>& owner) {
   if (Result<void> made = make_folders(folder); !made) return made;
-  if (is_there(folder / supervise::kLaunchFile)) return {};
+  // One that is not whole has never been handed to a supervisor.
+  if (read_launch_record(folder)) return {};
   const auto give = [&](const fs::path& path) -> Result<void> {
     if (!owner || ::chown(path.c_str(), owner->user, owner->group) == 0) return {};
     return std::unexpected(cannot("cannot give it to the job's account", path, errno));
   };
   if (!script.empty()) {
     const fs::path file = folder / supervise::kScriptFile;
-    if (Result<void> written = write_whole(file, script, 0500); !written) return written;
+    if (Result<void> written = write_new(file, script, 0500); !written) return written;
     if (Result<void> given = give(file); !given) return given;
   }
   if (owner && !record.change_user && record.working_folder.empty()) {  // The supervisor would not know.
@@ -145,17 +153,15 @@ Result<void> write_attempt(const fs::path& folder, const supervise::LaunchRecord
       return std::unexpected(cannot("cannot make the folder", work, errno));
     if (Result<void> given = give(work); !given) return given;
   }
-  return write_whole(folder / supervise::kLaunchFile, encode(record), 0600);
+  return write_new(folder / supervise::kLaunchFile, encode(record), 0600);
 }
 
 bool write_exit_record(const fs::path& folder, const supervise::ExitRecord& record, bool claim) {
   if (!make_folders(folder)) return false;
-  if (claim) {
-    const Descriptor file(
-        ::open((folder / supervise::kClaimFile).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-    if (!file) return false;
-  }
-  return write_whole(folder / supervise::kExitFile, encode(record), 0644).has_value();
+  const Descriptor open_folder(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor file(::openat(open_folder.get(), supervise::kClaimFile,
+                                 O_WRONLY | O_CLOEXEC | (claim ? O_CREAT | O_EXCL : 0), 0644));
+  return open_folder && file && supervise::write_exit(open_folder.get(), file.get(), record);
 }
 
 bool write_stop(const fs::path& folder) {
@@ -166,8 +172,7 @@ bool write_stop(const fs::path& folder) {
 }
 
 void tidy_attempt(const fs::path& folder) {
-  for (const char* name : {supervise::kLaunchFile, supervise::kClaimFile, supervise::kStopFile,
-                           supervise::kScriptFile, supervise::kPartialExitFile})
+  for (const char* name : {supervise::kLaunchFile, supervise::kStopFile, supervise::kScriptFile})
     ::unlink((folder / name).c_str());
 }
 
@@ -179,8 +184,10 @@ bool BootNote::is_current() const {
 }
 
 Result<void> BootNote::renew() const {
-  const Descriptor file(::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file || !supervise::write_all(file.get(), boot_id()) || ::fsync(file.get()) != 0)
+  const fs::path partial = file_.string() + ".new";  // A note cut short would say that all may be lost.
+  const Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || !supervise::write_all(file.get(), boot_id()) || ::fsync(file.get()) != 0 ||
+      ::rename(partial.c_str(), file_.c_str()) != 0)
     return std::unexpected(cannot("cannot write", file_, errno));
   return {};
 }

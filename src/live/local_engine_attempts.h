@@ -39,7 +39,8 @@ class LiveList {
  public:
   explicit LiveList(std::filesystem::path folder) : folder_(std::move(folder)) {}
   Result<void> make() const;
-  Result<void> add(AttemptId id) const;
+  /// `launch`: its launch file.
+  Result<void> add(AttemptId id, const std::filesystem::path& launch) const;
   void remove(AttemptId id) const;
   [[nodiscard]] std::vector<AttemptId> all() const;
 

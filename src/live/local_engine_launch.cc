@@ -120,7 +120,8 @@ class RecordBuilder {
             "as a whole: {}",
             groups.missing);
     }
-    if (groups.processes) record_.processes_max = rules_.processes_max;
+    record_.processes_max = rules_.processes_max;
+    record_.processes_by_group = groups.processes;
   }
 
   [[nodiscard]] std::string inner_working_folder() const {

@@ -25,10 +25,12 @@ struct LocalGpu {
 struct LaunchRules {
   std::uint64_t segment_bytes = std::uint64_t{16} << 20;
   std::uint64_t output_cap_bytes = std::uint64_t{256} << 20;  ///< Of each stream.
-  bool separate_error = false;      ///< Captured standard error goes to a stream of its own.
-  std::uint64_t processes_max = 0;  ///< Of a job, where control groups can limit it; 0 = any number.
-  bool no_new_privileges = true;    ///< For jobs under another account: sudo and the like do not work.
-  std::vector<LocalGpu> gpus;       ///< By their index in a node's GPU mask.
+  bool separate_error = false;  ///< Captured standard error goes to a stream of its own.
+  /// Of a job where control groups can limit it, else of its account if that is not root's; threads count.
+  /// Never more than half of what the machine can have. 0 = no limit.
+  std::uint64_t processes_max = 32'768;
+  bool no_new_privileges = true;  ///< For jobs under another account: sudo and the like do not work.
+  std::vector<LocalGpu> gpus;     ///< By their index in a node's GPU mask.
   std::string bubblewrap = "bwrap";
   std::vector<std::string> read_only_folders;  ///< That views show beside the system's own.
   std::vector<std::string> writable_folders;

@@ -1,5 +1,4 @@
 // How attempts come under the engine: started, taken over from before, or found deserted.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -68,6 +67,7 @@ void LocalEngine::Worker::take_up(const Launch& launch, bool lost_if_new) {
       break;
     case Stage::kEnded:
       ended_.insert(id);
+      if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
       tell_ended(id, sight.exit);
       break;
     case Stage::kDeserted:
@@ -125,7 +125,6 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
     cores_.give_back(running.cores, running.cpu_milli);
     fail_start(id, error.message);
   };
-  if (const Result<void> added = live_->add(id); !added) return failed(added.error());
   if (std::optional<supervise::LaunchRecord> before = read_launch_record(folder)) {
     // Prepared by a server that was killed; its supervisor may be about to begin.
     running.cores = std::move(before->cores);
@@ -141,6 +140,8 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
     if (const Result<void> written = write_attempt(folder, *record, launch.spec->script, owner); !written)
       return failed(written.error());
   }
+  if (const Result<void> added = live_->add(id, folder / supervise::kLaunchFile); !added)
+    return failed(added.error());
   if (const Result<void> spawned = spawn(id, running); !spawned) return failed(spawned.error());
   Descriptor process = open_process(running.supervisor);
   watch(id, running_.emplace(id, std::move(running)).first->second, std::move(process));
@@ -181,6 +182,7 @@ void LocalEngine::Worker::watch(AttemptId id, Running& running, Descriptor proce
   running.key = next_key_++;
   running.process = std::move(process);
   epoll_event event{EPOLLIN, {.u64 = running.key}};
+  if (!options_.process_descriptors) running.process.close();
   if (running.process && ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, running.process.get(), &event) == 0) {
     keys_[running.key] = id;
   } else {
@@ -204,7 +206,7 @@ void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool un
     cores_.add(running.cores, running.cpu_milli);
   }
   const auto place = running_.insert_or_assign(id, std::move(running)).first;
-  if (sight.started_unix_ns) tell_started(id, *sight.started_unix_ns);
+  if (sight.started_unix_ns) note_started(id, *sight.started_unix_ns);
   watch(id, place->second, same ? std::move(process) : Descriptor());
 }
 
@@ -220,13 +222,16 @@ void LocalEngine::Worker::look_at_unwatched() {
     Running& running = found->second;
     if (running.sweeping) continue;
     const AttemptSight sight = look_at_attempt(folder_of(id));
-    if (sight.started_unix_ns) tell_started(id, *sight.started_unix_ns);
+    if (sight.started_unix_ns) note_started(id, *sight.started_unix_ns);
     if (running.process) {
       if (running.started_told) unwatched_.erase(id);
       continue;
     }
-    const bool starting = sight.stage == Stage::kNew && running.own_child &&
-                          ::waitpid(running.supervisor, nullptr, WNOHANG | WNOWAIT) == 0;
+    siginfo_t info{};
+    const bool starting =
+        sight.stage == Stage::kNew && running.own_child &&
+        ::waitid(P_PID, static_cast<id_t>(running.supervisor), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == 0;
     if (sight.stage != Stage::kRunning && !starting) supervisor_ended(id);
   }
 }
@@ -247,15 +252,9 @@ void LocalEngine::Worker::supervisor_ended(AttemptId id) {
   running.process.close();
   const AttemptSight sight = look_at_attempt(folder_of(id));
   switch (sight.stage) {
-    case Stage::kEnded: {
-      const std::optional<std::string> claim =
-          supervise::read_file_at(AT_FDCWD, (folder_of(id) / supervise::kClaimFile).c_str());
-      if (!running.started_told && claim) {
-        if (const auto started = supervise::decode_claim(*claim).started_unix_ns) tell_started(id, *started);
-      }
+    case Stage::kEnded:
       finish(id, sight.exit);
       break;
-    }
     case Stage::kRunning: {  // Under another supervisor, which came first.
       const bool unexpected = running.unexpected;
       cores_.give_back(running.cores, running.cpu_milli);

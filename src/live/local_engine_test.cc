@@ -255,7 +255,7 @@ TEST_F(LocalEngineTest, ForgettingKeepsTheOutput) {
   EXPECT_FALSE(fs::exists(folder_of() / "script"));
   EXPECT_THAT(fs::directory_iterator(options_.folder / "live"), testing::Eq(fs::directory_iterator()));
   EXPECT_TRUE(remove_attempt(options_.folder, {1, 1}).has_value());
-  EXPECT_FALSE(fs::exists(folder_of().parent_path()));
+  EXPECT_FALSE(fs::exists(folder_of()));
 }
 
 TEST_F(LocalEngineTest, TwoEnginesDoNotShareAFolder) {

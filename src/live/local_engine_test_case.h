@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -63,6 +64,7 @@ class LocalEngineTestCase : public testing::Test {
     for (int number = 0; number < 200 && !processes_with(folder_.string()).empty(); ++number)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_THAT(processes_with(folder_.string()), testing::IsEmpty()) << "processes are left behind";
+    for (const pid_t process : processes_with(folder_.string())) ::kill(process, SIGKILL);
     std::filesystem::remove_all(folder_);
   }
 

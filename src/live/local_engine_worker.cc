@@ -14,6 +14,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -30,6 +32,11 @@ constexpr std::uint64_t kOrdersKey = 1;
 constexpr std::uint64_t kReportsKey = 2;
 
 std::string reason(int error) { return std::generic_category().message(error); }
+
+std::uint64_t processes_of_machine() {
+  const std::optional<std::string> text = supervise::read_file_at(AT_FDCWD, "/proc/sys/kernel/pid_max");
+  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
+}
 
 /// A server that was just killed may hold the lock for a moment, through a child that it was starting.
 bool lock_soon(int descriptor) {
@@ -57,7 +64,7 @@ Result<void> LocalEngine::Worker::open() {
   }
   boot_ = std::make_unique<BootNote>(folder / "boot");
   other_boot_ = !boot_->is_current() && (boot_->exists() || !live_->all().empty());
-  if (!other_boot_) {
+  if (!other_boot_ && !boot_->is_current()) {  // A full disk must not keep a server from what it left.
     if (Result<void> noted = boot_->renew(); !noted) return noted;
   }
   if (options_.control_groups) {
@@ -66,6 +73,8 @@ Result<void> LocalEngine::Worker::open() {
     groups_.missing = "control groups are turned off";
   }
   own_account_ = own_account();
+  if (const std::uint64_t most = processes_of_machine(); most > 0)
+    options_.rules.processes_max = std::min(options_.rules.processes_max, most / 2);
   // One descriptor for each running attempt; jobs get the limit that we had.
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -199,6 +208,7 @@ void LocalEngine::Worker::handle(SweptOrder& order) {
   if (sight.stage != AttemptSight::Stage::kEnded) {
     exit.ending = supervise::Ending::kLost;
     const std::int64_t now = supervise::unix_now();
+    exit.ran = sight.started_unix_ns.has_value();
     exit.started_unix_ns = sight.started_unix_ns.value_or(now);
     exit.duration_ns = std::max<std::int64_t>(now - exit.started_unix_ns, 0);
     exit.note = "its supervisor was killed, or its machine went down; what was left of it has been ended";
@@ -222,16 +232,20 @@ void LocalEngine::Worker::read_started() {
     if (got <= 0) return;
     for (std::size_t index = 0; index < static_cast<std::size_t>(got) / sizeof messages[0]; ++index) {
       const supervise::StartedMessage& message = messages[index];
-      tell_started({message.job, static_cast<std::uint32_t>(message.attempt)}, message.unix_ns);
+      note_started({message.job, static_cast<std::uint32_t>(message.attempt)}, message.unix_ns);
     }
   }
 }
 
-void LocalEngine::Worker::tell_started(AttemptId id, std::int64_t unix_ns) {
+/// For an attempt that runs: once.
+void LocalEngine::Worker::note_started(AttemptId id, std::int64_t unix_ns) {
   const auto found = running_.find(id);
   if (found == running_.end() || found->second.started_told) return;
   found->second.started_told = true;
-  if (found->second.unexpected) return;
+  if (!found->second.unexpected) tell_started(id, unix_ns);
+}
+
+void LocalEngine::Worker::tell_started(AttemptId id, std::int64_t unix_ns) {
   Report report;
   report.id = id;
   report.started = options_.to_instant(unix_ns);
@@ -269,6 +283,7 @@ void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit
   if (found == running_.end()) return;
   Running& running = found->second;
   cores_.give_back(running.cores, running.cpu_milli);
+  if (exit.ran) note_started(id, exit.started_unix_ns);
   const bool unexpected = running.unexpected;
   keys_.erase(running.key);
   unwatched_.erase(id);

@@ -92,6 +92,7 @@ class LocalEngine::Worker {
   void end_unexpected(AttemptId id);
   void ask_to_stop(AttemptId id, const Running& running);
 
+  void note_started(AttemptId id, std::int64_t unix_ns);
   void tell_started(AttemptId id, std::int64_t unix_ns);
   void tell_ended(AttemptId id, const supervise::ExitRecord& exit);
   void finish(AttemptId id, const supervise::ExitRecord& exit);

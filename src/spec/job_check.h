@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "model/job_spec.h"
@@ -44,8 +43,5 @@ std::vector<JobProblem> check_job(const JobSpec& job);
 
 /// What to call a job that has no name: after its program, or `script`.
 std::string default_job_name(const JobSpec& job);
-
-/// Whether `text` is UTF-8 (without surrogates and overlong forms).
-bool is_utf8(std::string_view text);
 
 }  // namespace gw::spec

@@ -12,6 +12,7 @@
 #include "spec/job_fields.h"
 #include "spec/job_text.h"
 #include "spec/record_reader.h"
+#include "spec/utf8.h"
 
 namespace gw::spec {
 
@@ -98,9 +99,7 @@ JobSpec build_job(JobRecord&& record, const YamlNode& node, Findings& findings) 
   job.output = std::move(record.output);
   job.error = std::move(record.error);
   job.image = std::move(record.image);
-  const std::string_view isolation = record.isolation    ? *record.isolation
-                                     : job.image.empty() ? "none"
-                                                         : "container";
+  const std::string isolation = record.isolation.value_or(job.image.empty() ? "none" : "container");
   job.isolation = isolation == "container"    ? Isolation::kContainer
                   : isolation == "bubblewrap" ? Isolation::kBubblewrap
                                               : Isolation::kNone;

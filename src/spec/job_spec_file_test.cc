@@ -11,6 +11,7 @@
 #include "spec/broken_jobs.h"
 #include "spec/job_check.h"
 #include "spec/job_text.h"
+#include "spec/utf8.h"
 
 namespace gw::spec {
 namespace {

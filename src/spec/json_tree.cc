@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "spec/described.h"
+#include "spec/utf8.h"
 
 namespace gw::spec {
 
@@ -19,9 +20,7 @@ Mark mark_at(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const auto lines = std::count(before.begin(), before.end(), '\n');
   const std::string_view row = before.substr(before.rfind('\n') + 1);  // From 0 where there is no line break.
-  const auto characters = std::count_if(
-      row.begin(), row.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-  return {static_cast<std::uint32_t>(lines + 1), static_cast<std::uint32_t>(characters + 1)};
+  return {static_cast<std::uint32_t>(lines + 1), static_cast<std::uint32_t>(characters(row) + 1)};
 }
 
 /// nlohmann's message without its own number and place.
@@ -33,9 +32,12 @@ std::string plain_message(std::string_view message) {
   if (message.starts_with("syntax error ")) message.remove_prefix(13);
   // What was read last may be long, no UTF-8, and is known from the place.
   const std::size_t last = message.find("; last read: ");
-  const std::size_t expected = message.rfind("; expected ");
   std::string plain(message.substr(0, std::min(last, std::size_t{300})));
-  if (last != message.npos && expected != message.npos && expected > last) plain += message.substr(expected);
+  const std::size_t expected = message.rfind("'; expected ");
+  constexpr std::size_t kLongest = 60;  // What is longer is no kind of token, but part of what was read.
+  if (last != message.npos && expected != message.npos && message.size() - expected < kLongest &&
+      is_utf8(message.substr(expected)))
+    plain += message.substr(expected + 1);
   return plain;
 }
 

@@ -9,6 +9,7 @@
 #include "spec/sbatch_builder.h"
 #include "spec/sbatch_options.h"
 #include "spec/sbatch_words.h"
+#include "spec/utf8.h"
 
 namespace gw::spec {
 

@@ -9,6 +9,7 @@
 
 #include "spec/near_miss.h"
 #include "spec/sbatch.h"
+#include "spec/utf8.h"
 
 namespace gw::spec {
 
@@ -201,11 +202,15 @@ bool is_client(SbatchId id) { return id >= SbatchId::kHelp; }
 std::span<const SbatchOption> sbatch_options() { return kOptions; }
 
 std::string shown(std::string_view text) {
+  if (!is_utf8(text)) {  // Of a command line; messages are UTF-8.
+    std::string plain(text);
+    std::replace_if(
+        plain.begin(), plain.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+    return shown(plain);
+  }
   constexpr std::size_t kShown = 60;
   if (text.size() <= kShown) return std::string(text);
-  std::size_t end = kShown;  // Not within a character of several bytes.
-  while (end > kShown - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + "...";
+  return std::string(utf8_front(text, kShown)) + "...";
 }
 
 std::string SbatchUse::written() const {

@@ -95,7 +95,7 @@ struct SbatchUse {
   [[nodiscard]] std::string written() const;
 };
 
-/// `text` for a message: shortened where it is long.
+/// `text` for a message: shortened where it is long, and UTF-8.
 std::string shown(std::string_view text);
 
 /// What is found about a script and its command line, in three kinds.

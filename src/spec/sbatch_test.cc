@@ -499,6 +499,7 @@ TEST(Sbatch, TheCommandLineWins) {
             "command line: --gpus=3 does not spread evenly over 2 nodes; write --gpus-per-node");
   EXPECT_EQ(refused("-H", {"-N", "2", "x"}), "command line: \"x\" is no option");
   EXPECT_EQ(refused("-H", {"--comment=\xff"}), "command line: the value of --comment is not UTF-8");
+  EXPECT_EQ(refused("-H", {"a\xff"}), "command line: \"a?\" is no option");
   const SbatchJob job = good("-H", {"--output=$HOME/x", "-p", "gpu"});
   EXPECT_THAT(job.warnings, IsEmpty()) << "a shell has read it";
   EXPECT_THAT(messages(job.unsupported),

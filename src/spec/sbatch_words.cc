@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <string>
 
+#include "spec/utf8.h"
+
 namespace gw::spec {
 
 namespace {
@@ -57,10 +59,7 @@ class LineReader {
  private:
   /// Columns count characters.
   [[nodiscard]] Mark mark(std::size_t at) const {
-    const auto characters =
-        std::count_if(line_.begin(), line_.begin() + static_cast<std::ptrdiff_t>(at),
-                      [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-    return {number_, static_cast<std::uint32_t>(characters + 1)};
+    return {number_, static_cast<std::uint32_t>(characters(line_.substr(0, at)) + 1)};
   }
 
   bool read_word(std::string& text) {

@@ -10,6 +10,8 @@
 #include <istream>
 #include <streambuf>
 
+#include "spec/utf8.h"
+
 namespace gw::spec {
 
 const YamlNode* YamlNode::find(std::string_view key) const {
@@ -33,9 +35,7 @@ std::string what_is(const YamlNode& node) {
   }
   constexpr std::size_t kShown = 60;
   if (node.text.size() <= kShown) return fmt::format("\"{}\"", node.text);
-  std::size_t end = kShown;  // Not within a character of several bytes.
-  while (end > kShown - 4 && (static_cast<unsigned char>(node.text[end]) & 0xc0) == 0x80) --end;
-  return fmt::format("\"{}...\"", std::string_view(node.text).substr(0, end));
+  return fmt::format("\"{}...\"", utf8_front(node.text, kShown));
 }
 
 namespace {

@@ -99,7 +99,7 @@ class Database {
 struct SqliteOptions {
   bool create = true;
   bool read_only = false;
-  std::string vfs;  ///< Name of a registered VFS; empty: the system's (tests).
+  std::string vfs{};  ///< Name of a registered VFS; empty: the system's (tests).
   /// A query of a reader that has held an old state while the log of writes grew past this is stopped with an
   /// Error.
   std::uint64_t wal_bytes_max = std::uint64_t{256} << 20;

@@ -10,7 +10,7 @@
 #include <limits>
 #include <thread>
 
-#include "sql/testing/test_database.h"
+#include "sql/testing/both_databases.h"
 
 namespace gw::sql {
 namespace {
@@ -22,48 +22,23 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::number_of;
 using testing::rows_of;
-using testing::TestDatabase;
 
 constexpr Statement kInsert{"INSERT INTO t(id, i, r, s, b) VALUES ($1, $2, $3, $4, $5)"};
 constexpr Statement kInsertText{"INSERT INTO t(id, s) VALUES ($1, $2)"};
 
-class BothDatabases : public ::testing::TestWithParam<Dialect> {
+class BothDatabases : public testing::BothDatabases {
  protected:
   void SetUp() override {
-    if (const std::string missing = TestDatabase::missing(GetParam()); !missing.empty())
-      GTEST_SKIP() << missing;
-    Result<std::unique_ptr<TestDatabase>> made = TestDatabase::make(GetParam());
-    ASSERT_TRUE(made.has_value()) << made.error().message;
-    test_ = std::move(*made);
-    database_ = open();
-    const Result<void> done = database_->run(
-        "CREATE TABLE t(id BIGINT PRIMARY KEY, i BIGINT, r DOUBLE PRECISION, s TEXT, b BYTEA);"
+    testing::BothDatabases::SetUp();
+    if (IsSkipped()) return;
+    run("CREATE TABLE t(id BIGINT PRIMARY KEY, i BIGINT, r DOUBLE PRECISION, s TEXT, b BYTEA);"
         "CREATE INDEX t_i ON t(i)");
-    ASSERT_TRUE(done.has_value()) << done.error().message;
   }
-
-  [[nodiscard]] std::unique_ptr<Database> open() const {
-    Result<std::unique_ptr<Database>> opened = test_->open();
-    if (!opened) ADD_FAILURE() << opened.error().message;
-    return std::move(*opened);
-  }
-  [[nodiscard]] std::unique_ptr<Database> reader() const {
-    Result<std::unique_ptr<Database>> opened = database_->open_reader();
-    if (!opened) ADD_FAILURE() << opened.error().message;
-    return std::move(*opened);
-  }
-  void insert(std::int64_t id, std::string_view text) {
-    const Result<void> done = change(*database_, kInsertText.sql, {id, text});
-    ASSERT_TRUE(done.has_value()) << done.error().message;
-  }
-  std::int64_t count() { return number_of(*database_, "SELECT count(*) FROM t"); }
-
-  std::unique_ptr<TestDatabase> test_;
-  std::unique_ptr<Database> database_;
+  void insert(std::int64_t id, std::string_view text) { must_change(kInsertText.sql, {id, text}); }
+  std::int64_t count() { return number("SELECT count(*) FROM t"); }
 };
 
-INSTANTIATE_TEST_SUITE_P(Sql, BothDatabases, ::testing::Values(Dialect::kSqlite, Dialect::kPostgres),
-                         [](const auto& test) { return testing::dialect_name(test.param); });
+GW_BOTH_DATABASES(BothDatabases);
 
 TEST_P(BothDatabases, ValuesOfEveryTypeComeBackAsTheyWere) {
   const std::string zeros("\0a\0\xff\xfe\0", 6);

@@ -53,7 +53,7 @@ Result<PostgresTarget> read_postgres_url(const std::string& url) {
     if (option->val != nullptr) target.settings.emplace_back(option->keyword, option->val);
   }
   const std::string host = value_of(target, "host");
-  const std::string port = value_of(target, "port");
+  std::string port = value_of(target, "port");
   const std::string database = value_of(target, "dbname");
   const std::string user = value_of(target, "user");
   // Signs of a password that was cut at a character of its own.
@@ -63,6 +63,7 @@ Result<PostgresTarget> read_postgres_url(const std::string& url) {
   for (const auto& [keyword, value] : kDefaults) {
     if (value_of(target, keyword).empty()) target.settings.emplace_back(keyword, value);
   }
+  if (port.find_first_not_of(',') == std::string::npos) port.clear();  // Of several hosts, none given.
   // A folder of a socket stands in the query of a URL.
   const bool socket = host.starts_with('/');
   target.name = fmt::format("postgres://{}{}{}{}{}/{}{}", user, user.empty() ? "" : "@", socket ? "" : host,

@@ -123,7 +123,8 @@ std::string numeric_text(std::string_view bytes) {
     std::string fraction;
     for (int index = weight + 1; fraction.size() < static_cast<std::size_t>(scale); ++index)
       fraction += fmt::format("{:04}", digit(index));
-    text += "." + fraction.substr(0, static_cast<std::size_t>(scale));
+    text += ".";
+    text.append(fraction, 0, static_cast<std::size_t>(scale));
   }
   return text;
 }

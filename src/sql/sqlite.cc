@@ -122,6 +122,15 @@ Result<void> SqliteDatabase::set_up_writer() {
     if (Result<void> done = set(pragma); !done) return done;
   }
   checkpoints_.attach(handle_.get(), kBusyMs);
+  // SQLite's own RAISE works in triggers only.
+  const int code = sqlite3_create_function_v2(
+      handle_.get(), "gigawerk_raise", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, nullptr,
+      [](sqlite3_context* context, int, sqlite3_value** values) {
+        const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(values[0]));
+        sqlite3_result_error(context, text != nullptr ? text : "", -1);
+      },
+      nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return std::unexpected(error(code, ""));
   return {};
 }
 

@@ -26,8 +26,8 @@ class WalCheckpoints {
   void committed(sqlite3* connection);
 
  private:
-  static constexpr int kCheckpointPages = 2000;
-  static constexpr int kPatientPages = 8 * kCheckpointPages;
+  static constexpr int kCheckpointPages = 4000;
+  static constexpr int kPatientPages = 4 * kCheckpointPages;
   static constexpr int kPatienceMs = 100;
 
   int pages_ = 0;  ///< In the log after the last commit.

@@ -38,23 +38,37 @@ std::optional<Claimed> claim_attempt(int& status) {
   }
   claimed.bytes.resize(have);
 
-  if (::access(kClaimFile, F_OK) == 0) {
+  const auto taken = [&] {
     status = kTakenStatus;
     return std::nullopt;
-  }
-  // Before the claim: who cannot keep how the attempt ends must not begin it.
-  claimed.partial_exit = Descriptor(::open(kPartialExitFile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!claimed.partial_exit) return failed();
-  if (!write_all(claimed.partial_exit.get(), std::string(kExitRecordBytes, '\0'))) return failed();
-  claimed.claim = Descriptor(::open(kClaimFile, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644));
-  if (!claimed.claim) {
-    if (errno != EEXIST) return failed();
-    status = kTakenStatus;
+  };
+  if (::access(kExitFile, F_OK) == 0) return taken();
+  claimed.claim = Descriptor(::open(kClaimFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!claimed.claim) return errno == EEXIST ? taken() : failed();
+  std::string bytes = encode(ClaimRecord{::getpid(), std::nullopt});
+  bytes.resize(kExitRecordBytes);
+  if (!write_all(claimed.claim.get(), bytes)) {
+    // Who cannot keep how the attempt ends must not begin it.
+    status = kFailedStatus + errno;
+    ::unlink(kClaimFile);
     return std::nullopt;
   }
-  // What it says is for people and for the time of the start: that it exists is what counts.
-  (void)write_all(claimed.claim.get(), encode_claimed(::getpid()));
+  if (::access(kExitFile, F_OK) == 0) {  // The engine gave it up just now; its claim had that name before.
+    ::unlink(kClaimFile);
+    return taken();
+  }
   return claimed;
+}
+
+void write_start(const Claimed& claimed, std::int64_t unix_ns) {
+  const std::string bytes = encode(ClaimRecord{::getpid(), unix_ns});
+  (void)!::pwrite(claimed.claim.get(), bytes.data(), bytes.size(), 0);
+}
+
+bool write_exit(int folder, int claim, const ExitRecord& record) {
+  const std::string bytes = encode(record);
+  return ::pwrite(claim, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()) &&
+         ::renameat(folder, kClaimFile, folder, kExitFile) == 0;
 }
 
 std::optional<pid_t> lock_holder(const std::string& attempt_folder) {

@@ -13,10 +13,9 @@ namespace gw::supervise {
 
 /// A claimed attempt: the open descriptors that go with it.
 struct Claimed {
-  Descriptor launch;        ///< Holds the lock; closing it, or any other descriptor of that file, lets go.
-  Descriptor claim;         ///< To append the start to.
-  Descriptor partial_exit;  ///< Holds the space of the exit record.
-  std::string bytes;        ///< Of the launch record.
+  Descriptor launch;  ///< Holds the lock; closing it, or any other descriptor of that file, lets go.
+  Descriptor claim;
+  std::string bytes;  ///< Of the launch record.
 };
 
 /// Claims the attempt in the working folder. None with `status`, what the process should exit with.
@@ -25,6 +24,12 @@ struct Claimed {
 /// at without being taken. It is taken on the launch file before the claim appears, so a claim without a
 /// lock means that its owner has gone.
 std::optional<Claimed> claim_attempt(int& status);
+
+/// Writes into a claim when its attempt has started.
+void write_start(const Claimed& claimed, std::int64_t unix_ns);
+
+/// Makes the claim file `claim` in `folder` (as for openat) the exit record; false with errno.
+bool write_exit(int folder, int claim, const ExitRecord& record);
 
 /// The process that holds the lock on an attempt's launch file; none if nobody does.
 std::optional<pid_t> lock_holder(const std::string& attempt_folder);

@@ -47,7 +47,8 @@ std::optional<ControlGroup> ControlGroup::make(const LaunchRecord& record, std::
     group.set("memory.swap.max", "0");  // Absent without swap accounting.
     group.set("memory.oom.group", "1");
   }
-  if (record.processes_max > 0 && !group.set("pids.max", number_text(record.processes_max)))
+  if (record.processes_by_group && record.processes_max > 0 &&
+      !group.set("pids.max", number_text(record.processes_max)))
     add_note(notes, "the number of processes", errno);
   return group;
 }

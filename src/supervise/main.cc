@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -50,9 +49,7 @@ int main(int count, char** arguments) {
     exit.ending = Ending::kLaunchFailed;
     exit.started_unix_ns = unix_now();
     exit.note = "its launch record cannot be read";
-    const std::string bytes = encode(exit);
-    if (::pwrite(claimed->partial_exit.get(), bytes.data(), bytes.size(), 0) > 0)
-      std::rename(kPartialExitFile, kExitFile);
+    write_exit(AT_FDCWD, claimed->claim.get(), exit);
     return kUnreadableStatus;
   }
   claimed->bytes = {};

@@ -135,6 +135,7 @@ std::string encode(const LaunchRecord& record) {
   out.u64(record.memory_bytes);
   out.u64(record.memory_by_group ? 1 : 0);
   out.u64(record.processes_max);
+  out.u64(record.processes_by_group ? 1 : 0);
   write_numbers(out, record.cores);
   out.u64(record.open_files);
   out.text(record.note);
@@ -178,6 +179,7 @@ std::optional<LaunchRecord> decode_launch(std::string_view bytes) {
   record.memory_bytes = in.u64();
   record.memory_by_group = read_bool(in);
   record.processes_max = in.u64();
+  record.processes_by_group = read_bool(in);
   record.cores = read_numbers(in);
   record.open_files = in.u64();
   record.note = in.text();
@@ -191,6 +193,7 @@ std::optional<LaunchRecord> decode_launch(std::string_view bytes) {
 std::string encode(const ExitRecord& record) {
   constexpr std::size_t kLongestNote = kExitRecordBytes - 256;  // The other fields take less than that.
   ByteWriter out;
+  out.u64(record.ran ? 1 : 0);
   out.u64(static_cast<std::uint64_t>(record.ending));
   out.i64(record.exit_code);
   out.i64(record.signal);
@@ -209,6 +212,7 @@ std::optional<ExitRecord> decode_exit(std::string_view bytes) {
   if (!payload) return std::nullopt;
   ByteReader in(*payload);
   ExitRecord record;
+  record.ran = read_bool(in);
   const std::uint8_t ending = in.u8();
   if (ending > static_cast<std::uint8_t>(Ending::kLost)) in.refuse();
   record.ending = static_cast<Ending>(ending);
@@ -225,16 +229,16 @@ std::optional<ExitRecord> decode_exit(std::string_view bytes) {
   return record;
 }
 
-std::string encode_claimed(std::int32_t supervisor) {
+std::string encode(const ClaimRecord& record) {
   ByteWriter out;
-  out.i64(supervisor);
-  return framed(kClaimedType, out);
-}
-
-std::string encode_started(std::int64_t unix_ns) {
-  ByteWriter out;
-  out.i64(unix_ns);
-  return framed(kStartedType, out);
+  out.i64(record.supervisor);
+  std::string bytes = framed(kClaimedType, out);
+  if (record.started_unix_ns) {
+    ByteWriter start;
+    start.i64(*record.started_unix_ns);
+    bytes += framed(kStartedType, start);
+  }
+  return bytes;
 }
 
 ClaimRecord decode_claim(std::string_view bytes) {

@@ -14,13 +14,12 @@ namespace gw::supervise {
 // Files in the folder of an attempt.
 inline constexpr const char* kLaunchFile =
     "launch";  ///< LaunchRecord; locked by the supervisor while it lives.
-inline constexpr const char* kClaimFile = "claim";               ///< Made once: who has it, runs it.
-inline constexpr const char* kStopFile = "stop";                 ///< There: the attempt is to end.
-inline constexpr const char* kExitFile = "exit";                 ///< ExitRecord; appears whole.
-inline constexpr const char* kPartialExitFile = "exit.partial";  ///< Its space, taken beforehand.
-inline constexpr const char* kScriptFile = "script";             ///< The job's script, executable.
-inline constexpr const char* kWorkFolder = "work";               ///< Where it runs, unless it names a folder.
-inline constexpr const char* kOutputStem = "out";                ///< out.OFFSET: segments of what it printed.
+inline constexpr const char* kClaimFile = "claim";    ///< Made once; becomes the exit file.
+inline constexpr const char* kStopFile = "stop";      ///< There: the attempt is to end.
+inline constexpr const char* kExitFile = "exit";      ///< ExitRecord; appears whole.
+inline constexpr const char* kScriptFile = "script";  ///< The job's script, executable.
+inline constexpr const char* kWorkFolder = "work";    ///< Where it runs, unless it names a folder.
+inline constexpr const char* kOutputStem = "out";     ///< out.OFFSET: segments of what it printed.
 inline constexpr const char* kErrorStem = "err";
 
 /// Environment variable by which the processes of an attempt are found when their supervisor has gone.
@@ -76,7 +75,8 @@ struct LaunchRecord {
   std::uint64_t memory_bytes = 0;  ///< Of all processes together; 0 = no limit.
   bool memory_by_group =
       false;  ///< The control group limits memory; else each process, and a watch over all.
-  std::uint64_t processes_max = 0;   ///< For pids.max; 0 = not limited there.
+  std::uint64_t processes_max = 0;   ///< 0 = no limit.
+  bool processes_by_group = false;   ///< The control group limits them; else the account does, if not root.
   std::vector<std::uint32_t> cores;  ///< That the tasks may run on; empty: all.
   std::uint64_t open_files = 0;      ///< Soft limit for the tasks; 0 = as it is.
   std::string note;                  ///< Goes into the exit record.
@@ -97,6 +97,7 @@ enum class Ending : std::uint8_t {
 };
 
 struct ExitRecord {
+  bool ran = false;  ///< All its tasks had become their commands.
   Ending ending = Ending::kExited;
   std::int32_t exit_code = 0;
   std::int32_t signal = 0;
@@ -110,7 +111,7 @@ struct ExitRecord {
   friend bool operator==(const ExitRecord&, const ExitRecord&) = default;
 };
 
-/// What the claim file says; it grows by the start.
+/// What the claim file says; the start is added to it.
 struct ClaimRecord {
   std::int32_t supervisor = 0;  ///< Its process id, for people: who lives is told by the lock.
   std::optional<std::int64_t> started_unix_ns;
@@ -128,18 +129,18 @@ inline constexpr int kUnreadableStatus = 2;
 inline constexpr int kTakenStatus = 3;
 inline constexpr int kFailedStatus = 64;
 
-/// Exit records are written into a file of this size that exists beforehand; a longer note is cut.
+/// The claim file has this size from the beginning, so that the exit record, which is written over it, has
+/// its space whatever becomes of the disk. A note that is too long for it is cut.
 inline constexpr std::size_t kExitRecordBytes = 2048;
 
 std::string encode(const LaunchRecord& record);
 std::string encode(const ExitRecord& record);
-std::string encode_claimed(std::int32_t supervisor);
-std::string encode_started(std::int64_t unix_ns);
+std::string encode(const ClaimRecord& record);
 
 /// None where the bytes are damaged, cut short or of another version.
 std::optional<LaunchRecord> decode_launch(std::string_view bytes);
 std::optional<ExitRecord> decode_exit(std::string_view bytes);
-/// As much of it as is whole: a claim may be read while it is written.
+/// As much of it as is whole: it may be read while it is written.
 ClaimRecord decode_claim(std::string_view bytes);
 
 }  // namespace gw::supervise

@@ -51,6 +51,7 @@ class Supervisor {
   void end_others();
   [[nodiscard]] pid_t living_group() const;
   void ask_processes(int signal);
+  void get_ahead();
   void kill_processes();
   void fail_launch(const StartFailure& failure);
   void fail_launch(std::string note, int exit_code);

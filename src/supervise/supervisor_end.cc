@@ -1,4 +1,5 @@
 // What remains to do for an attempt when all its processes have gone.
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -6,7 +7,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
 #include <ctime>
 
 #include "supervise/supervisor.h"
@@ -102,11 +102,7 @@ void Supervisor::finish() {
     exit_.output_lost_bytes += capture.log.lost_bytes() + capture.log.dropped_bytes();
   }
   add_note(output_note());
-  // Over the space that was taken beforehand: a disk that is full by now does not lose how it ended.
-  const std::string bytes = encode(exit_);
-  if (::pwrite(claimed_.partial_exit.get(), bytes.data(), bytes.size(), 0) ==
-      static_cast<ssize_t>(bytes.size()))
-    std::rename(kPartialExitFile, kExitFile);
+  write_exit(AT_FDCWD, claimed_.claim.get(), exit_);
 }
 
 }  // namespace gw::supervise

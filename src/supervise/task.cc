@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <string_view>
@@ -92,6 +93,12 @@ class NewTask {
       // Of its data, not of its address space: CUDA, Java and Go reserve far more than they use.
       const rlimit limit{record_.memory_bytes, record_.memory_bytes};
       if (::setrlimit(RLIMIT_DATA, &limit) != 0) give_up(StartStage::kLimits, errno);
+    }
+    if (!record_.processes_by_group && record_.processes_max > 0) {
+      rlimit processes{};
+      ::getrlimit(RLIMIT_NPROC, &processes);
+      processes.rlim_cur = std::min<rlim_t>(record_.processes_max, processes.rlim_max);
+      ::setrlimit(RLIMIT_NPROC, &processes);
     }
     rlimit files{};
     if (record_.open_files > 0 && ::getrlimit(RLIMIT_NOFILE, &files) == 0 &&

@@ -17,7 +17,7 @@ struct PostgresServerOptions {
   /// Off saves time; on where crashes of the machine or real times matter.
   bool fsync = false;
   /// More settings, as `work_mem=1MB`.
-  std::vector<std::string> settings;
+  std::vector<std::string> settings{};
 };
 
 /// Listens on a free port of 127.0.0.1, where it asks for the password, and on a socket in its folder. It

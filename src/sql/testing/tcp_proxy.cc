@@ -88,8 +88,8 @@ bool TcpProxy::client_sent(Link& link) {
   if (!met) return pass_on(link.server, bytes);
   ++triggered_;
   if (fault == Fault::kCutBefore) return false;
-  link.answer_is_last = fault == Fault::kCutAtAnswer;
-  return pass_on(link.server, bytes) && fault == Fault::kCutAtAnswer;
+  link.answer_is_last = true;
+  return pass_on(link.server, bytes);
 }
 
 bool TcpProxy::server_sent(Link& link) {

@@ -15,7 +15,6 @@ enum class Fault : std::uint8_t {
   kNone,
   kSwallow,      ///< From now on no byte passes either way; connections stay open.
   kCutBefore,    ///< What the client sends with `trigger` in it is dropped and the connection closed.
-  kCutAfter,     ///< It is passed on, but the connection is closed before any answer to it.
   kCutAtAnswer,  ///< The answer is dropped once the server has given it.
 };
 
@@ -46,7 +45,7 @@ class TcpProxy {
   std::uint16_t to_port_ = 0;
   std::atomic<Fault> fault_ = Fault::kNone;
   std::atomic<int> triggered_ = 0;
-  std::string trigger_ = "COMMIT";
+  std::string trigger_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

@@ -1,0 +1,118 @@
+// Records come back as they were written, and damage shows.
+#include "supervise/records.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace gw::supervise {
+namespace {
+
+LaunchRecord full_record() {
+  LaunchRecord record;
+  record.job = 12'345'678'901;
+  record.attempt = 3;
+  record.mark = "abc";
+  record.command = {"python3", "train.py", ""};
+  record.environment = {"A=1", "RANK=0", "Z=\n"};
+  record.tasks = {{{}, {}, "out", "", ""}, {{"other"}, {{1, "RANK=1"}}, "", "err", std::string("a\0b", 3)}};
+  record.working_folder = "/data";
+  record.separate_error = true;
+  record.segment_bytes = 1 << 20;
+  record.output_cap_bytes = 1 << 24;
+  record.limit_ns = 1'000'000'000;
+  record.warning_before_ns = 5;
+  record.warning_signal = 10;
+  record.warn_every_process = false;
+  record.grace_ns = 7;
+  record.reach = SignalReach::kBelowTasks;
+  record.cleanup = {{"podman", "rm"}, {"x"}};
+  record.change_user = true;
+  record.user = 1000;
+  record.group = 100;
+  record.groups = {100, 27};
+  record.no_new_privileges = true;
+  record.control_group = "/sys/fs/cgroup/x";
+  record.cpu_max = "max 100000";
+  record.memory_bytes = 1ULL << 40;
+  record.memory_by_group = true;
+  record.processes_max = 9;
+  record.processes_by_group = true;
+  record.cores = {0, 5, 63};
+  record.open_files = 1024;
+  record.note = "note";
+  return record;
+}
+
+TEST(Records, ALaunchComesBack) {
+  const std::string bytes = encode(full_record());
+  const std::optional<LaunchRecord> back = decode_launch(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(*back, full_record());
+  EXPECT_FALSE(decode_launch(bytes + "x").has_value());
+}
+
+TEST(Records, EveryCutAndEveryChangedByteShows) {
+  const std::string bytes = encode(full_record());
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_launch(bytes.substr(0, size)).has_value()) << size;
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
+    EXPECT_FALSE(decode_launch(damaged).has_value()) << at;
+  }
+}
+
+TEST(Records, ALaunchWithoutSenseIsRefused) {
+  LaunchRecord record = full_record();
+  record.tasks[1].environment[0].first = 3;  // There are three variables.
+  EXPECT_FALSE(decode_launch(encode(record)).has_value());
+  record = full_record();
+  record.command.clear();  // The first task has none of its own.
+  EXPECT_FALSE(decode_launch(encode(record)).has_value());
+  record = full_record();
+  record.tasks.clear();
+  EXPECT_FALSE(decode_launch(encode(record)).has_value());
+}
+
+RC_GTEST_PROP(Records, AnExitComesBackFromALargerFile, ()) {
+  ExitRecord record;
+  record.ran = *rc::gen::arbitrary<bool>();
+  record.ending = static_cast<Ending>(*rc::gen::inRange(0, 7));
+  record.exit_code = *rc::gen::arbitrary<std::int32_t>();
+  record.signal = *rc::gen::arbitrary<std::int32_t>();
+  record.started_unix_ns = *rc::gen::arbitrary<std::int64_t>();
+  record.duration_ns = *rc::gen::arbitrary<std::int64_t>();
+  record.cpu_ns = *rc::gen::arbitrary<std::int64_t>();
+  record.memory_peak_bytes = *rc::gen::arbitrary<std::uint64_t>();
+  record.output_bytes = *rc::gen::arbitrary<std::uint64_t>();
+  record.output_lost_bytes = *rc::gen::arbitrary<std::uint64_t>();
+  record.note = *rc::gen::arbitrary<std::string>();
+  std::string bytes = encode(record);
+  RC_ASSERT(bytes.size() <= kExitRecordBytes);
+  bytes.resize(kExitRecordBytes, 'x');
+  const std::optional<ExitRecord> back = decode_exit(bytes);
+  RC_ASSERT(back.has_value());
+  RC_ASSERT(*back == record);
+}
+
+TEST(Records, ALongNoteFitsIntoTheSpaceThatIsThere) {
+  ExitRecord record;
+  record.note = std::string(10'000, 'n');
+  const std::string bytes = encode(record);
+  EXPECT_LE(bytes.size(), kExitRecordBytes);
+  EXPECT_GT(decode_exit(bytes)->note.size(), 1'000U);
+}
+
+TEST(Records, AClaimIsReadAsFarAsItGoes) {
+  const std::string claimed = encode(ClaimRecord{77, std::nullopt});
+  const std::string started = encode(ClaimRecord{77, 5});
+  ASSERT_TRUE(started.starts_with(claimed));
+  EXPECT_EQ(decode_claim("").supervisor, 0);
+  EXPECT_EQ(decode_claim(claimed + std::string(100, '\0')).supervisor, 77);
+  EXPECT_FALSE(decode_claim(claimed + std::string(100, '\0')).started_unix_ns.has_value());
+  EXPECT_FALSE(decode_claim(started.substr(0, started.size() - 1)).started_unix_ns.has_value());
+  EXPECT_EQ(decode_claim(started).started_unix_ns, 5);
+}
+
+}  // namespace
+}  // namespace gw::supervise
