@@ -11,8 +11,9 @@ SOURCE = os.environ.get("GW_SOURCE_DIR", os.getcwd())
 
 
 def gw(*words, env=None, stdin=None, stdin_file=None):
-    """Runs `gw WORDS` on a text or an open file; the result has returncode, stdout and stderr as text."""
-    surroundings = {**os.environ, **(env or {})}
+    """Runs `gw WORDS` on a text or an open file; the result has returncode, stdout and stderr as text. A variable of
+    `env` that is None is taken away."""
+    surroundings = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
     given = {"stdin": stdin_file} if stdin_file else {"input": stdin}
     return subprocess.run([GW, *words], capture_output=True, text=True, env=surroundings, timeout=120, **given)
 
