@@ -174,8 +174,10 @@ void Api::list_jobs(Call call) {
   open_only =
       filter.outcomes.empty() && !filter.states.empty() &&
       std::find(filter.states.begin(), filter.states.end(), live::JobState::kEnded) == filter.states.end();
-  const auto answer = [](const Call& each, Json jobs, std::uint64_t last, bool more) {
+  const auto answer = [this](const Call& each, Json jobs, std::uint64_t last, bool more) {
     Json json;
+    json["now"] = options_.factory->read(
+        [&](const live::Book& book) { return live::time_text(book.unix_ns(options_.factory->now())); });
     json["jobs"] = std::move(jobs);
     json["next"] = more ? Json(fmt::format("{}", last)) : Json(nullptr);
     each.answer(json);

@@ -182,7 +182,8 @@ Json component_schemas() {
   components["BatchResult"] =
       object({{"results", {{"type", "array"}, {"items", {{"oneOf", {ref("Submitted"), ref("Error")}}}}}}});
   components["Job"] = job_schema();
-  components["JobList"] = list_of("jobs", "Job");
+  components["JobList"] =
+      with(list_of("jobs", "Job"), {{"now", described(kTime, "By the factory's clock.")}});
   components["Attempt"] = object({{"attempt", type("integer")},
                                   {"place", type("string")},
                                   {"gpu_type", type("string")},

@@ -26,11 +26,6 @@ std::string number_text(const Json& json) {
   return value == 0 ? "-" : fmt::format("{:g}", value);
 }
 
-std::string now_text() {
-  return live::time_text(
-      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
-}
-
 std::string limit_text(const Json& job) { return report::format_duration(job.value("limit_s", 0.0)); }
 
 std::string where_text(const Json& job) {
@@ -52,6 +47,7 @@ struct PsOptions {
 
 Result<ExitCode> ps(const AppContext& context, const PsOptions& options, bool json, Connection& connection) {
   Json jobs = Json::array();
+  Json now;
   std::string before;
   bool more = false;
   while (jobs.size() < options.limit) {
@@ -67,6 +63,7 @@ Result<ExitCode> ps(const AppContext& context, const PsOptions& options, bool js
                                     {"limit", fmt::format("{}", page)},
                                     {"before", before}}));
     if (!answer) return report_failure(context, answer.error());
+    now = (*answer)["now"];
     for (Json& job : (*answer)["jobs"]) jobs.push_back(std::move(job));
     more = (*answer)["next"].is_string();
     if (!more) break;
@@ -80,7 +77,6 @@ Result<ExitCode> ps(const AppContext& context, const PsOptions& options, bool js
     fmt::print("no {}jobs\n", options.all || !options.status.empty() ? "such " : "open ");
     return ExitCode::ok;
   }
-  const std::string now = now_text();
   TextTable table("rllllrrrrl");
   table.add({"JOB", "NAME", "TENANT", "USER", "STATUS", "NODES", "GPUS", "LIMIT", "TIME", "WHERE OR WHY"});
   for (const Json& job : jobs) {

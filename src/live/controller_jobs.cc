@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "live/controller.h"
+#include "live/job_environment_hosts.h"
 #include "sched/codec.h"
 
 namespace gw::live {
@@ -43,14 +44,17 @@ Outcome outcome_of(const Report& report) {
   return Outcome::kFailed;
 }
 
-/// Names of nodes as one short text.
+/// Names of nodes as one short text: all of them as long as that is short, else the first few.
 std::string place_text(const std::vector<std::string>& nodes) {
-  constexpr std::size_t kShown = 4;
-  std::string text;
-  for (std::size_t index = 0; index < nodes.size() && index < kShown; ++index)
-    text += (index == 0 ? "" : ",") + nodes[index];
-  if (nodes.size() > kShown) text += fmt::format(",+{}", nodes.size() - kShown);
-  return text;
+  constexpr std::size_t kLongest = 160;
+  constexpr std::size_t kMostCompressed = 1024;
+  if (nodes.size() <= kMostCompressed) {
+    std::string all = compressed_hosts(nodes);
+    if (all.size() <= kLongest) return all;
+  }
+  constexpr std::size_t kFirst = 2;
+  return fmt::format("{},+{}", compressed_hosts({nodes.begin(), nodes.begin() + kFirst}),
+                     nodes.size() - kFirst);
 }
 
 }  // namespace
@@ -342,12 +346,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   sched::encode(bytes, start.placement);
   attempt.placement = bytes.take();
   std::vector<std::string> names;
-  book_.for_each_node(core_job, [&](NodeId node, std::uint64_t) {
-    if (names.size() <= 8) names.push_back(book_.node_name(node));
-  });
-  std::uint32_t nodes = 0;
-  for (const sched::Piece& piece : start.placement.pieces) nodes += piece.count;
-  names.resize(std::max<std::size_t>(names.size(), nodes));
+  book_.for_each_node(core_job, [&](NodeId node, std::uint64_t) { names.push_back(book_.node_name(node)); });
   attempt.place = place_text(names);
   const std::uint32_t gpu_type = book_.core->state().pools[start.placement.pool]->gpu_type();
   if (record.gpu_milli > 0 && gpu_type != NodeType::kNoGpu)

@@ -109,7 +109,8 @@ void Factory::run() {
         auto wait = std::chrono::nanoseconds(kLongestWait);
         const Instant due = loop_->next_due();
         if (due != Instant::max())
-          wait = std::clamp(std::chrono::nanoseconds((due - loop_->now()).count()),
+          wait = std::clamp(std::chrono::nanoseconds(static_cast<std::int64_t>(
+                                static_cast<double>((due - loop_->now()).count()) / clock_rate_)),
                             std::chrono::nanoseconds(0), wait);
         if (!healthy_) wait = kAfterFailure;
         wakeup_.wait_for(lock, wait, something);

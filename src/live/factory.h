@@ -44,6 +44,8 @@ class Factory {
 
   /// Loads what was kept; the engine takes over what runs. Before `start`.
   Result<void> open(std::unique_ptr<Engine> engine);
+  /// How many seconds of the factory's time pass in a second (simulated factories). Before `start`.
+  void set_clock_rate(double rate) { clock_rate_ = rate; }
   void start();
   /// Ends after the turn in work, keeping a last snapshot. Jobs go on.
   void stop();
@@ -75,6 +77,7 @@ class Factory {
   Controller controller_;
   UnixClock clock_;
   FactoryHooks hooks_;
+  double clock_rate_ = 1;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Loop> loop_;
   std::thread thread_;

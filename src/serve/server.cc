@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -15,11 +16,14 @@
 #include "api/api.h"
 #include "api/token.h"
 #include "files/output_file.h"
+#include "live/archive.h"
 #include "live/discover.h"
 #include "live/local_engine.h"
 #include "live/sql_store.h"
+#include "serve/forecaster.h"
 #include "serve/leadership.h"
 #include "serve/steady_unix_clock.h"
+#include "serve/twin_engine.h"
 #include "sql/database.h"
 
 namespace gw::serve {
@@ -67,6 +71,7 @@ class ServerParts final : public Server {
     http_.reset();
     if (factory_) factory_->stop();
     api_.reset();
+    forecaster_.reset();
     factory_.reset();
     leadership_.reset();  // Last: nobody takes over before all is kept.
   }
@@ -152,7 +157,11 @@ class ServerParts final : public Server {
     hooks.log = [this](std::string_view message) { log_.warn(message); };
     hooks.at_point = options_.at_point;
     hooks.kept = [this](const live::Changes& changes) {
+      if (forecaster_) forecaster_->learn(changes);
       if (api_) api_->kept(changes);
+      const sql::Counters counters = database_->counters();
+      commits_ = counters.commits;
+      syncs_ = counters.syncs;
     };
     const std::int64_t began = clock_.now_unix_ns();
     live::UnixClock clock = [this] { return clock_.now_unix_ns(); };
@@ -163,9 +172,17 @@ class ServerParts final : public Server {
       };
     factory_ = std::make_unique<live::Factory>(std::move(controller), std::move(store_), std::move(clock),
                                                std::move(hooks));
+    if (options_.engine == EngineKind::kTwin) factory_->set_clock_rate(options_.speed);
     Result<std::unique_ptr<live::Engine>> engine = make_engine();
     if (!engine) return std::unexpected(engine.error());
-    return factory_->open(std::move(*engine));
+    if (Result<void> opened = factory_->open(std::move(*engine)); !opened) return opened;
+    forecaster_ = std::make_unique<Forecaster>(*factory_);
+    Result<std::unique_ptr<sql::Database>> reader = database_->open_reader();
+    if (!reader) return std::unexpected(reader.error());
+    const auto fractions = live::Archive(std::move(*reader)).run_fractions(10'000);
+    if (!fractions) return std::unexpected(fractions.error());
+    forecaster_->learn(*fractions);
+    return {};
   }
 
   /// Attempts belong to the engine on this machine and folder, whoever serves.
@@ -193,7 +210,13 @@ class ServerParts final : public Server {
     return std::unique_ptr<live::Engine>(std::move(*local));
   }
 
-  Result<std::unique_ptr<live::Engine>> make_twin_engine();
+  Result<std::unique_ptr<live::Engine>> make_twin_engine() {
+    TwinEngineOptions engine;
+    engine.seed = options_.seed;
+    engine.faults = options_.faults;
+    return std::unique_ptr<live::Engine>(
+        std::make_unique<TwinEngine>(*options_.fleet, [this] { return factory_->now(); }, engine));
+  }
 
   Result<void> make_api() {
     api::ApiOptions api;
@@ -205,6 +228,7 @@ class ServerParts final : public Server {
     api.public_metrics = options_.public_metrics;
     api.log = [this](std::string_view message) { log_.warn(message); };
     api.figures = [this] { return figures(); };
+    api.eta = [this](std::uint64_t number) { return forecaster_->eta(number); };
     Result<std::unique_ptr<api::Api>> made = api::Api::make(std::move(api));
     if (!made) return std::unexpected(made.error());
     api_ = std::move(*made);
@@ -213,11 +237,10 @@ class ServerParts final : public Server {
 
   std::vector<api::Figure> figures() {
     std::vector<api::Figure> figures;
-    const sql::Counters counters = database_->counters();
-    figures.push_back({"gigawerk_store_commits_total", "Transactions committed.", true,
-                       static_cast<double>(counters.commits)});
+    figures.push_back(
+        {"gigawerk_store_commits_total", "Transactions committed.", true, static_cast<double>(commits_)});
     figures.push_back({"gigawerk_store_syncs_total", "Times that the store was forced to disk.", true,
-                       static_cast<double>(counters.syncs)});
+                       static_cast<double>(syncs_)});
     if (!http_) return figures;
     const http::ServerCounters http = http_->counters();
     figures.push_back({"gigawerk_http_requests_total", "Requests handed to the API.", true,
@@ -282,19 +305,18 @@ class ServerParts final : public Server {
   std::unique_ptr<Leadership> leadership_;
   std::unique_ptr<live::SqlStore> store_;
   std::unique_ptr<live::Factory> factory_;
+  std::unique_ptr<Forecaster> forecaster_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> http_;
   std::string url_;
   std::string first_token_;
   fs::path token_file_;
+  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> syncs_{0};
   std::vector<live::LocalGpu> gpus_;  ///< Of this machine.
   std::uint64_t ticks_ = 0;
   std::int64_t last_ahead_s_ = 0;
 };
-
-Result<std::unique_ptr<live::Engine>> ServerParts::make_twin_engine() {
-  return fail("the simulated engine is not built in yet");
-}
 
 }  // namespace
 

@@ -1,0 +1,152 @@
+// Snapshots, forecasts and the sentences made of them.
+#include "serve/forecaster.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "live/time_text.h"
+#include "report/text.h"
+
+namespace gw::serve {
+namespace {
+
+/// While jobs come and go by the second, a forecast of just now is as good as one of now.
+constexpr std::int64_t kFreshNs = 2'000'000'000;
+/// About half a second on two cores.
+constexpr std::uint64_t kMostEvents = 500'000;
+
+std::int64_t steady_ns() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string from_now(Instant when, Instant now) {
+  return when <= now ? std::string("now") : "in " + report::format_duration(to_seconds(when - now));
+}
+
+}  // namespace
+
+void Forecaster::learn(const std::vector<live::Archive::RunFraction>& fractions) {
+  const std::lock_guard lock(learning_);
+  for (auto at = fractions.rbegin(); at != fractions.rend(); ++at) {
+    const Nanoseconds whole = seconds(1'000'000);
+    run_times_.observe(
+        at->tenant, Nanoseconds{static_cast<std::int64_t>(at->fraction * static_cast<double>(whole.count()))},
+        whole);
+  }
+}
+
+void Forecaster::learn(const live::Changes& changes) {
+  const std::lock_guard lock(learning_);
+  for (const live::JobRecord& job : changes.changed_jobs) {
+    const bool ran_out = job.outcome == live::Outcome::kCompleted || job.outcome == live::Outcome::kFailed ||
+                         job.outcome == live::Outcome::kTimeLimit;
+    // What a cancelled or lost job would have run is not known.
+    if (job.state == live::JobState::kEnded && ran_out && job.limit > Nanoseconds{0})
+      run_times_.observe(job.tenant, std::max(job.ended - job.started, Nanoseconds{1}), job.limit);
+  }
+}
+
+std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster::forecast_for(JobId job) {
+  const std::lock_guard one(making_);
+  const std::uint64_t sequence = factory_.read([](const live::Book& book) { return book.journal_sequence; });
+  if (kept_ != nullptr && kept_->forecast.find(job) != nullptr &&
+      (kept_->sequence == sequence || steady_ns() - kept_->made_ns < kFreshNs))
+    return kept_;
+  auto made = std::make_shared<Kept>();
+  std::string snapshot;
+  const Fleet* fleet = nullptr;  // It does not change while the factory is open.
+  PolicyConfig policy;
+  factory_.read([&](const live::Book& book) {
+    made->sequence = book.journal_sequence;
+    made->as_of = std::max(book.core->now(), factory_.now());
+    snapshot = book.core->snapshot();
+    fleet = &book.fleet;
+    policy = book.core->state().policy;
+  });
+  twin::RunTimeModel run_times;
+  {
+    const std::lock_guard lock(learning_);
+    run_times = run_times_;
+  }
+  twin::ForecastOptions options;
+  options.seed = made->sequence + 1;
+  options.most_events = kMostEvents;
+  Result<twin::Forecast> forecast =
+      twin::forecast_starts({*fleet, policy, snapshot, made->as_of, run_times}, options);
+  if (!forecast) return std::unexpected(live::Refusal{500, "forecast", forecast.error().message});
+  made->forecast = std::move(*forecast);
+  made->made_ns = steady_ns();
+  kept_ = made;
+  return kept_;
+}
+
+std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
+  api::Json json;
+  JobId core;
+  factory_.read([&](const live::Book& book) {
+    const live::LiveJob* job = book.job(number);
+    json["id"] = job == nullptr ? fmt::format("{}", number) : api::job_id(job->record);
+    if (job == nullptr) {
+      json["status"] = "ended";
+      json["text"] = "it has ended";
+      return;
+    }
+    json["status"] = live::status_of(job->record.state, job->record.outcome);
+    switch (job->record.state) {
+      case live::JobState::kRunning:
+        json["text"] = fmt::format("it has run since {}", live::time_text(book.unix_ns(job->record.started)));
+        break;
+      case live::JobState::kHeld:
+        json["text"] = "it is held; it starts only after gw release";
+        break;
+      case live::JobState::kBlocked:
+        json["text"] = fmt::format("it is not in line yet: {}", api::block_text(job->blocked));
+        break;
+      default:
+        core = job->record.core;
+    }
+  });
+  if (!core.valid()) return json;
+  const std::expected<std::shared_ptr<const Kept>, live::Refusal> kept = forecast_for(core);
+  if (!kept) return std::unexpected(kept.error());
+  const twin::StartForecast* start = (*kept)->forecast.find(core);
+  const Instant now = factory_.now();
+  const auto unix_ns = [&](Instant when) {
+    return factory_.read([&](const live::Book& book) { return book.unix_ns(when); });
+  };
+  json["as_of"] = live::time_text(unix_ns((*kept)->as_of));
+  json["members"] = (*kept)->forecast.members();
+  if (start == nullptr) {
+    json["text"] = "it is just about to start, or has started";
+    return json;
+  }
+  json["members_started"] = start->reached;
+  const auto put = [&](const char* name, Instant when) {
+    const std::string key(name);
+    if (when == twin::StartForecast::kNever) {
+      json[key] = nullptr;
+      json[key + "_s"] = nullptr;
+    } else {
+      json[key] = live::time_text(unix_ns(std::max(when, now)));
+      json[key + "_s"] = std::max(0.0, to_seconds(when - now));
+    }
+  };
+  put("p50", start->p50);
+  put("p90", start->p90);
+  if (start->p50 == twin::StartForecast::kNever) {
+    json["text"] =
+        "nothing that runs now could make room for it by ending; nodes must come back or be resumed";
+  } else {
+    const std::string late =
+        start->p90 == twin::StartForecast::kNever
+            ? std::string("perhaps never as things stand")
+            : fmt::format("{}{}", start->p90_or_later ? "later than " : "", from_now(start->p90, now));
+    json["text"] = fmt::format("as likely as not it starts {}{}; with 90 % probability {}",
+                               start->p50_or_later ? "later than " : "", from_now(start->p50, now), late);
+  }
+  return json;
+}
+
+}  // namespace gw::serve
