@@ -1,5 +1,6 @@
 // `gw backup`, `restore`, `ledger verify`: a factory's store copied, brought back, and proven exact.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <memory>
@@ -149,6 +150,7 @@ void add_backup_commands(CLI::App& app, AppContext& context) {
                "  gw backup /backup/factory-2026-11-26.db\n"
                "  gw backup factory.db --store postgres://gigawerk@db/gigawerk");
     set_action(*command, context, [access, file, json, into] {
+      umask(0077);  // It holds everybody's jobs.
       return into ? restore(*access, *file, *json) : backup(*access, *file, *json);
     });
   }

@@ -111,6 +111,15 @@ class ServerParts final : public Server {
 
  private:
   Result<void> open_store() {
+    // It holds everybody's jobs. SQLite gives its other files the mode of the first.
+    if (options_.store.empty()) {
+      const fs::path path = options_.data / "gigawerk.db";
+      const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+      const bool kept = file >= 0 && fchmod(file, 0600) == 0;
+      if (file >= 0) close(file);
+      if (!kept)
+        return fail(fmt::format("{}: cannot be kept from others: {}", path.string(), std::strerror(errno)));
+    }
     Result<std::unique_ptr<sql::Database>> database =
         options_.store.empty() ? sql::open_sqlite((options_.data / "gigawerk.db").string())
                                : sql::open_postgres(options_.store);

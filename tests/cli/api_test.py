@@ -1,0 +1,299 @@
+"""The API keeps to its own document: every route is in /openapi.json and answers as it says there."""
+
+import base64
+import json
+import threading
+import time
+import unittest
+
+import jsonschema
+from factory_server import FactoryServer
+
+
+def operations(document):
+    """(method, path, operation) of the document."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+class ApiTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = FactoryServer()
+        cls.server.start()
+        cls.document = cls.server.get("/openapi.json").json
+        cls.tried = set()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def schema(self, schema):
+        """A schema of the document by itself, with the components that it refers to."""
+        text = json.dumps(schema).replace("#/components/schemas/", "#/$defs/")
+        whole = json.loads(text)
+        whole["$defs"] = json.loads(
+            json.dumps(self.document["components"]["schemas"]).replace("#/components/schemas/", "#/$defs/"))
+        return whole
+
+    def check(self, schema, value):
+        jsonschema.Draft202012Validator(self.schema(schema)).validate(value)
+
+    def call(self, method, template, status=None, body=None, headers=None, **names):
+        """One request, its body and answer held against the document. Names fill the path; the rest is the query."""
+        operation = self.document["paths"][template][method.lower()]
+        self.tried.add((method, template))
+        path = template
+        for name in [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]:
+            path = path.replace("{" + name + "}", str(names.pop(name)))
+        known = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
+        self.assertLessEqual(set(names), known)
+        if names:
+            path += "?" + "&".join(f"{name}={value}" for name, value in names.items())
+        if body is not None:
+            self.check(operation["requestBody"]["content"]["application/json"]["schema"], body)
+        answer = self.server.request(method, path, None if body is None else json.dumps(body), headers=headers or {})
+        good = [code for code in operation["responses"] if code != "default"]
+        if status is None:
+            self.assertEqual(str(answer.status), good[0], answer)
+        else:
+            self.assertEqual(answer.status, status, answer)
+        if answer.status == 304:
+            return answer
+        response = operation["responses"].get(str(answer.status), operation["responses"]["default"])
+        media = answer.headers["content-type"].split(";")[0]
+        if answer.status == 200 and good[0] == "201":  # Said again: the same answer.
+            response = operation["responses"]["201"]
+        self.assertIn(media, response["content"], answer)
+        if media == "application/json":
+            self.check(response["content"][media]["schema"], answer.json)
+        return answer
+
+    def test_0_document(self):
+        self.assertEqual(self.document["openapi"], "3.1.0")
+        for schema in self.document["components"]["schemas"].values():
+            jsonschema.Draft202012Validator.check_schema(self.schema(schema))
+        for method, path, operation in operations(self.document):
+            self.assertTrue(operation["summary"], (method, path))
+            names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
+            self.assertEqual(path.count("{"), len(names), (method, path))
+            for each in operation.get("parameters", []):
+                jsonschema.Draft202012Validator.check_schema(each["schema"])
+
+    def test_jobs(self):
+        job = {"name": "first", "command": ["sh", "-c", "echo out; echo more"], "limit": "1min"}
+        number = self.call("POST", "/v1/jobs", body=job).json["number"]
+        self.server.wait(number)
+        self.call("GET", "/v1/jobs", status=200, limit=1)
+        page = self.call("GET", "/v1/jobs", tenant="default", limit=1000).json
+        self.assertIn(number, [each["number"] for each in page["jobs"]])
+        shown = self.call("GET", "/v1/jobs/{job}", job=number).json
+        self.assertEqual((shown["status"], shown["exit_code"], len(shown["attempts"])), ("completed", 0, 1))
+        output = self.call("GET", "/v1/jobs/{job}/output", job=number)
+        self.assertEqual(output.body, b"out\nmore\n")
+        self.assertEqual(self.call("GET", "/v1/jobs/{job}/output", job=number, offset=4, limit=2).body, b"mo")
+        self.call("GET", "/v1/jobs/{job}/explain", job=number)
+        self.call("GET", "/v1/jobs/{job}/eta", job=number)
+        self.call("DELETE", "/v1/jobs/{job}", job=number)
+        self.call("POST", "/v1/jobs/{job}/cancel", job=number)
+        self.call("POST", "/v1/jobs/{job}/hold", status=409, job=number)
+        self.call("GET", "/v1/jobs/{job}", status=404, job=999999)
+        self.call("GET", "/v1/jobs/{job}", status=404, job="1_7")
+        self.call("GET", "/v1/jobs/{job}", status=404, job="nonsense")
+        refused = self.server.request("GET", "/v1/jobs?status=nonsense")
+        self.assertEqual((refused.status, refused.code), (400, "bad_parameter"))
+
+    def test_a_job_that_waits(self):
+        big = {"name": "big", "command": ["sleep", "600"], "cpus": self.cores(), "limit": "10min"}
+        running = self.call("POST", "/v1/jobs", body=big).json["number"]
+        waiting = self.call("POST", "/v1/jobs", body=big).json["number"]
+        explained = self.call("GET", "/v1/jobs/{job}/explain", job=waiting).json
+        self.assertEqual(explained["reason"]["name"], "side-resources")
+        forecast = self.call("GET", "/v1/jobs/{job}/eta", job=waiting).json
+        self.assertTrue(forecast["p50"])
+        self.call("POST", "/v1/jobs/{job}/hold", job=waiting)
+        self.assertEqual(self.call("GET", "/v1/jobs/{job}/explain", job=waiting).json["reason"]["name"], "held")
+        self.call("POST", "/v1/jobs/{job}/release", job=waiting)
+        self.call("POST", "/v1/jobs/{job}/requeue", status=409, job=waiting)
+        self.call("POST", "/v1/jobs/{job}/requeue", job=running)
+        for number in (running, waiting):
+            self.call("POST", "/v1/jobs/{job}/cancel", job=number)
+        for number in (running, waiting):
+            self.assertEqual(self.server.wait(number)["status"], "cancelled")
+        self.assertEqual(self.call("GET", "/v1/jobs/{job}", job=running).json["attempts"][0]["end"], "stopped")
+
+    def cores(self):
+        return self.server.get("/v1/nodes").json["nodes"][0]["cpus"]
+
+    def test_keys_make_submissions_once(self):
+        job = {"command": ["true"], "limit": "1min"}
+        key = {"Idempotency-Key": "only-once"}
+        first = self.call("POST", "/v1/jobs", body=job, headers=key).json
+        again = self.call("POST", "/v1/jobs", status=200, body=job, headers=key).json
+        self.assertEqual((again["number"], again["repeated"]), (first["number"], True))
+        other = {"command": ["false"], "limit": "1min"}
+        refused = self.call("POST", "/v1/jobs", status=422, body=other, headers=key)
+        self.assertEqual(refused.code, "key_reused")
+
+    def test_batches(self):
+        jobs = [{"command": ["true"], "limit": "1min"}] * 5
+        answer = self.call("POST", "/v1/jobs/batch", body={"jobs": jobs}).json["results"]
+        self.assertEqual(len({each["number"] for each in answer}), 5)
+        mixed = self.server.request("POST", "/v1/jobs/batch", json.dumps({"jobs": [jobs[0], {"comand": ["x"]}]})).json
+        self.assertIn("number", mixed["results"][0])
+        self.assertIn('did you mean "command"?', mixed["results"][1]["error"]["message"])
+
+    def test_pages_lead_through_all(self):
+        self.server.request("POST", "/v1/jobs/batch", json.dumps(
+            {"jobs": [{"name": "paged", "command": ["true"], "limit": "1min"}] * 25}))
+        seen, before = [], ""
+        while before is not None:
+            page = self.server.get(f"/v1/jobs?name=paged&limit=7&before={before}").json
+            seen += [job["number"] for job in page["jobs"]]
+            before = page["next"]
+        self.assertEqual(len(seen), 25)
+        self.assertEqual(seen, sorted(seen, reverse=True))
+
+    def test_etags_save_a_second_answer(self):
+        nodes = self.call("GET", "/v1/nodes")
+        self.call("GET", "/v1/nodes", status=304, headers={"If-None-Match": nodes.headers["etag"]})
+
+    def test_follow_and_watch(self):
+        with self.server.events("/v1/watch") as watch:
+            number = self.server.submit(command=["sh", "-c", "printf 'a\\303\\244'; sleep 0.3; printf '\\377b'"])
+            events = watch.until(lambda event, data: data.get("number") == number and data["ended"])
+            states = [data["status"] for _, data in events if data.get("number") == number]
+            self.assertEqual(states[-1], "completed")
+            for _, data in events:
+                self.check(self.document["components"]["schemas"]["Job"], data)
+        with self.server.events(f"/v1/jobs/{number}/follow") as follow:
+            events = follow.until(lambda event, data: event == "end")
+        text = b""
+        for event, data in events:
+            if event == "out":
+                text += data["text"].encode() if "text" in data else base64.b64decode(data["base64"])
+        self.assertEqual(text, b"a\xc3\xa4\xffb")
+        self.tried |= {("GET", "/v1/watch"), ("GET", "/v1/jobs/{job}/follow")}
+
+    def test_watchers_come_back_where_they_were(self):
+        with self.server.events("/v1/watch"):  # Somebody listens all the time: events are remembered.
+            with self.server.events("/v1/watch") as watch:
+                number = self.server.submit(command=["true"])
+                last = None
+                for event, data, identity in watch:
+                    last = identity
+                    if json.loads(data).get("number") == number:
+                        break
+            self.server.wait(number)
+            with self.server.events("/v1/watch", headers={"Last-Event-ID": last}) as watch:
+                events = watch.until(lambda event, data: data.get("number") == number and data["ended"])
+            self.assertNotIn("reset", [event for event, _ in events])
+            with self.server.events("/v1/watch", headers={"Last-Event-ID": "1"}) as watch:
+                first = next(iter(watch))
+                self.assertIn(first[0], ("reset", "job"))
+
+    def test_nodes(self):
+        name = self.call("GET", "/v1/nodes").json["nodes"][0]["name"]
+        self.call("GET", "/v1/nodes/{node}", node=name)
+        self.call("GET", "/v1/nodes/{node}", status=404, node="nobody")
+        drained = self.call("PATCH", "/v1/nodes/{node}", node=name, body={"drained": True, "reason": "test"}).json
+        self.assertIn(drained["state"], ("drained", "draining"))
+        waiting = self.server.submit(command=["true"])
+        time.sleep(0.2)
+        self.assertEqual(self.server.get(f"/v1/jobs/{waiting}").json["status"], "waiting")
+        self.call("PATCH", "/v1/nodes/{node}", node=name, body={"drained": False})
+        self.assertEqual(self.server.wait(waiting)["status"], "completed")
+
+    def test_tenants_and_tokens(self):
+        made = self.call("POST", "/v1/tenants", body={"path": "acme", "weight": 2}).json
+        self.assertEqual((made["path"], made["weight"]), ("acme", 2))
+        self.call("POST", "/v1/tenants", status=409, body={"path": "acme"})
+        self.call("POST", "/v1/tenants", status=404, body={"path": "nobody/at/all"})
+        self.call("POST", "/v1/tenants", body={"path": "acme/vision"})
+        self.call("GET", "/v1/tenants")
+        self.call("GET", "/v1/tenants/{tenant}", tenant="acme/vision")
+        changed = self.call("PATCH", "/v1/tenants/{tenant}", tenant="acme", body={"gpus": 2.5, "jobs": 3}).json
+        self.assertEqual(changed["limits"], {"gpus": 2.5, "jobs": 3})
+        token = self.call("POST", "/v1/tokens", body={"tenant": "acme", "user": "ann", "expires_in": "1h"}).json
+        self.assertEqual(len([each for each in self.call("GET", "/v1/tokens").json["tokens"]
+                              if each["id"] == token["id"]]), 1)
+        me = self.server.request("GET", "/v1/whoami", token=token["token"]).json
+        self.assertEqual((me["user"], me["tenant"], me["role"]), ("ann", "acme", "member"))
+        held = {"tenant": "acme", "command": ["true"], "hold": True, "limit": "1min"}
+        numbers = [self.call("POST", "/v1/jobs", body=held).json["number"] for _ in range(3)]
+        refused = self.call("POST", "/v1/jobs", status=429, body=held)
+        self.assertEqual(refused.code, "tenant_limit")
+        for number in numbers:
+            self.call("DELETE", "/v1/jobs/{job}", job=number)
+        self.call("DELETE", "/v1/tokens/{token}", token=token["id"])
+        self.assertEqual(self.server.request("GET", "/v1/whoami", token=token["token"]).status, 401)
+        self.call("DELETE", "/v1/tokens/{token}", status=404, token="nobody")
+
+    def test_usage_and_audit(self):
+        number = self.server.submit(command=["sleep", "0.3"], cpus=1)
+        self.server.wait(number)
+        usage = self.call("GET", "/v1/usage", by="job").json
+        line = [each for each in usage["lines"] if each["job"] == str(number)][0]
+        attempt = self.server.get(f"/v1/jobs/{number}").json["attempts"][0]
+        self.assertGreaterEqual(line["core_seconds"], 0.3)
+        self.assertLess(line["core_seconds"], 5)
+        self.assertEqual(line["attempts"], attempt["attempt"])
+        for by in ("tenant", "user", "gpu_type"):
+            self.call("GET", "/v1/usage", by=by)
+        focus = self.server.get("/v1/usage?format=focus").text.splitlines()
+        self.assertTrue(focus[0].startswith("BilledCost,BillingAccountId"), focus[0])
+        self.assertTrue(self.server.get("/v1/usage?format=csv").text.startswith("tenant,user,"))
+        self.call("GET", "/v1/usage", status=400, **{"from": "yesterday"})
+        audit = self.call("GET", "/v1/audit", limit=1000).json["audit"]
+        self.assertIn(("job.submit", str(number)), [(each["action"], each["target"]) for each in audit])
+
+    def test_parts_of_time_add_up(self):
+        number = self.server.submit(command=["sleep", "0.5"], cpus=1)
+        self.server.wait(number)
+        attempt = self.server.get(f"/v1/jobs/{number}").json["attempts"][0]
+        middle = attempt["started"][:-4] + "250Z" if attempt["started"][-4:-1] < "250" else attempt["ended_at"]
+        def seconds(query):
+            lines = self.server.get("/v1/usage?by=job" + query).json["lines"]
+            return sum(each["core_seconds"] for each in lines if each["job"] == str(number))
+        whole = seconds("")
+        self.assertAlmostEqual(seconds(f"&to={middle}") + seconds(f"&from={middle}"), whole, places=6)
+
+    def test_server(self):
+        for path in ("/v1/summary", "/v1/whoami", "/healthz", "/readyz", "/openapi.json"):
+            self.call("GET", path)
+        metrics = self.call("GET", "/metrics").text
+        self.assertIn("# TYPE gigawerk_jobs gauge", metrics)
+        for line in metrics.splitlines():  # Names follow Prometheus' rules.
+            if line.startswith("# TYPE"):
+                _, _, name, kind = line.split()
+                self.assertEqual(name.endswith("_total"), kind == "counter", line)
+                self.assertRegex(name, r"^gigawerk_[a-z0-9_]+$")
+        for path in ("/v1/summary", "/metrics"):
+            self.assertEqual(self.server.request("GET", path, token=None).status, 401)
+        self.assertEqual(self.server.request("GET", "/nothing", token=None).status, 404)
+        self.assertEqual(self.server.request("PUT", "/v1/jobs").status, 405)
+
+    def test_many_watchers(self):
+        streams = [self.server.events("/v1/watch") for _ in range(200)]
+        heard = []
+        def listen(stream):
+            events = stream.until(lambda event, data: data.get("name") == "heard-by-all" and data["ended"])
+            heard.append(len(events))
+        threads = [threading.Thread(target=listen, args=(stream,)) for stream in streams]
+        for thread in threads:
+            thread.start()
+        self.server.submit(name="heard-by-all", command=["true"])
+        for thread in threads:
+            thread.join(30)
+        for stream in streams:
+            stream.close()
+        self.assertEqual(len(heard), 200)
+
+    def test_zz_every_route_was_tried(self):
+        missing = {(method, path) for method, path, _ in operations(self.document)} - self.tried
+        self.assertEqual(missing, set())
+
+
+if __name__ == "__main__":
+    unittest.main()
