@@ -22,6 +22,8 @@ live::TransferRecord so_far(const live::Book& book, const live::LiveJob& job, co
   const std::int64_t milliseconds = (transfer.to - transfer.from).count() / 1'000'000;
   transfer.micro_gpu_s = attempt.gpu_milli * milliseconds;
   transfer.micro_core_s = attempt.cpu_milli * milliseconds;
+  __extension__ using Wide = __int128;
+  transfer.energy = Joules{static_cast<std::int64_t>(Wide{attempt.power.count()} * milliseconds / 1'000'000)};
   if (const auto plan = prices.find(transfer.price_plan); plan != prices.end())
     transfer.price = plan->second.price(transfer.gpu_type, transfer.micro_gpu_s, transfer.micro_core_s);
   return transfer;

@@ -135,8 +135,7 @@ void add_submit_command(CLI::App& app, AppContext& context) {
   command->add_option("FILE", options->file, "Job file or sbatch script; - reads standard input")
       ->required()
       ->type_name("FILE");
-  command->add_option("ARGUMENT", options->arguments, "Arguments of the script")->type_name("ARGUMENT");
-  command->positionals_at_end();
+  command->add_option("ARGUMENT", options->arguments, "Arguments of the script; behind -- where they begin with -")->type_name("ARGUMENT");
   add_job_options(*command, options->job);
   command
       ->add_option("--key", options->key,

@@ -48,7 +48,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     begins_.erase(begins_.begin());
   }
   settle();
-  if (event_count_ > 0) {
+  if (event_count_ > 0 || std::exchange(plan_due_, false)) {
     const sched::Plan plan = book_.core->plan(book_.now);
     JournalRow row;
     row.sequence = ++book_.journal_sequence;
@@ -73,7 +73,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || room_) return book_.now;
+  if (!ready_.empty() || !doomed_.empty() || room_ || plan_due_) return book_.now;
   return begins_.empty() ? Instant::max() : begins_.begin()->first;
 }
 
@@ -411,14 +411,8 @@ void Controller::carry_out(const sched::Plan& plan) {
     // Its nodes failed though nobody said so before: the core has put it back in line already.
     LiveJob* job = book_.job_of(core_id);
     GW_CHECK(job != nullptr && job->attempt);
-    Report report;
-    report.id = job->attempt->id;
-    report.ended = true;
-    report.started = job->attempt->started;
-    report.ended_at = book_.now;
-    report.end = AttemptEnd::kLost;
-    turn_.orders.stops.emplace_back(report.id, StopKind::kRequeue);
-    close_attempt(*job, report);
+    turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    close_attempt(*job, lost(*job, "its nodes failed"));
     count_running(*job, -1);
     job->record.state = JobState::kWaiting;
     mark(*job);

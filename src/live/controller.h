@@ -116,6 +116,7 @@ class Controller {
   void end_job(LiveJob& job, Outcome outcome, std::string note);
   void start_attempt(LiveJob& job, const sched::Plan::Start& start);
   void close_attempt(LiveJob& job, const Report& report);
+  [[nodiscard]] Report lost(const LiveJob& job, std::string note) const;
   void hear(const Report& report);
   void hear(const NodeReport& report);
   void stop_or_end(LiveJob& job);
@@ -123,8 +124,7 @@ class Controller {
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
-  [[nodiscard]] Joules energy_of(const LiveJob& job, const AttemptRecord& attempt,
-                                 std::int64_t milliseconds) const;
+  [[nodiscard]] Milliwatts power_of(const LiveJob& job, const sched::Placement& placement) const;
   void count_job(const LiveJob& job, int sign);
   void count_core(const LiveJob& job, int sign);
   void count_running(const LiveJob& job, int sign);
@@ -155,6 +155,7 @@ class Controller {
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;
+  bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.
   std::uint64_t audit_sequence_ = 0;
   std::uint64_t transfer_sequence_ = 0;
   std::uint64_t reason_cursor_ = 0;

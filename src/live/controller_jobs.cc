@@ -353,6 +353,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
     attempt.gpu_type = book_.fleet.gpu_types[gpu_type].name;
   attempt.gpu_milli = record.gpu_milli;
   attempt.cpu_milli = record.cpu_milli;
+  attempt.power = power_of(job, start.placement);
   attempt.decided = attempt.started = book_.now;
   record.state = JobState::kRunning;
   record.started = book_.now;
@@ -414,17 +415,13 @@ void Controller::transfer(const LiveJob& job, const AttemptRecord& attempt) {
   record.price_plan = book_.price_plan(attempt.tenant);
   if (const auto plan = options_.prices.find(record.price_plan); plan != options_.prices.end())
     record.price = plan->second.price(record.gpu_type, record.micro_gpu_s, record.micro_core_s);
-  record.energy = energy_of(job, attempt, milliseconds);
+  __extension__ using Wide = __int128;
+  record.energy = Joules{static_cast<std::int64_t>(Wide{attempt.power.count()} * milliseconds / 1'000'000)};
   turn_.changes.transfers.push_back(std::move(record));
 }
 
-/// Nameplate power of its share of each node, for the time that it held them.
-Joules Controller::energy_of(const LiveJob& job, const AttemptRecord& attempt,
-                             std::int64_t milliseconds) const {
-  ByteReader bytes(attempt.placement);
-  const sched::Placement placement = sched::decode_placement(bytes);
-  if (!bytes.done() || placement.pieces.empty() || placement.pool >= book_.core->state().pools.size())
-    return {};
+/// Nameplate power of a job's share of its nodes, which are of one kind.
+Milliwatts Controller::power_of(const LiveJob& job, const sched::Placement& placement) const {
   const NodeId first = book_.core->state().fleet_node(placement, placement.pieces.front().node);
   const NodeType& type = book_.fleet.type_of(first);
   __extension__ using Wide = __int128;
@@ -434,7 +431,7 @@ Joules Controller::energy_of(const LiveJob& job, const AttemptRecord& attempt,
   } else if (type.cpu_milli > 0) {
     milliwatts = Wide{type.power_max.count()} * job.record.cpu_milli / type.cpu_milli;
   }
-  return Joules{static_cast<std::int64_t>(milliwatts * milliseconds / 1'000'000)};
+  return Milliwatts{static_cast<std::int64_t>(milliwatts)};
 }
 
 void Controller::close_attempt(LiveJob& job, const Report& report) {
@@ -471,6 +468,19 @@ void Controller::close_attempt(LiveJob& job, const Report& report) {
   std::erase_if(turn_.changes.changed_attempts,
                 [&](const AttemptRecord& known) { return known.id == attempt.id; });
   turn_.changes.changed_attempts.push_back(std::move(attempt));
+}
+
+/// What is said of a running attempt that nobody can be asked about any more. One that was never heard to
+/// have started is not charged.
+Report Controller::lost(const LiveJob& job, std::string note) const {
+  Report report;
+  report.id = job.attempt->id;
+  report.ended = true;
+  report.started = job.attempt->started;
+  report.ended_at = job.attempt->started == job.attempt->decided ? report.started : book_.now;
+  report.end = AttemptEnd::kLost;
+  report.note = std::move(note);
+  return report;
 }
 
 void Controller::hear(const Report& report) {
@@ -548,15 +558,8 @@ void Controller::hear(const NodeReport& report) {
   }
   for (const std::uint64_t number : hit) {
     const LiveJob& job = *book_.job(number);
-    Report lost;
-    lost.id = job.attempt->id;
-    lost.ended = true;
-    lost.started = job.attempt->started;
-    lost.ended_at = book_.now;
-    lost.end = AttemptEnd::kLost;
-    lost.note = fmt::format("node {} failed", report.node);
-    turn_.orders.stops.emplace_back(lost.id, StopKind::kRequeue);
-    hear(lost);
+    turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kRequeue);
+    hear(lost(job, fmt::format("node {} failed", report.node)));
   }
   apply(sched::Event::node_down(node));
 }

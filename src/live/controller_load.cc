@@ -74,7 +74,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   limited_.clear();
   begins_.clear();
   dependents_.clear();
-  room_ = deciding_ = false;
+  room_ = deciding_ = plan_due_ = false;
   events_since_snapshot_ = reason_cursor_ = 0;
   expected.clear();
 
@@ -121,11 +121,13 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
     moved = move_to_options(old_fleet, notes);
     turn_.changes.settings.emplace_back(kNodeNames, new_names);
   }
+  // Not before anything that was kept, whatever the clock says.
+  book_.now = std::max(book_.core->now(), Instant{unix_now_ns - book_.origin_unix_ns});
   if (Result<void> jobs = load_jobs(*loaded); !jobs) return std::unexpected(jobs.error());
   settle_moved(moved);
   link_dependencies();
   if (turn_.changes.snapshot) turn_.changes.snapshot = snapshot_row(false);
-  book_.now = std::max(book_.core->now(), Instant{unix_now_ns - book_.origin_unix_ns});
+  plan_due_ = turn_.changes.snapshot.has_value();
   lose_foreign_attempts(*loaded, notes);
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
@@ -253,6 +255,7 @@ Result<void> Controller::load_job(JobRecord& record) {
   LiveJob& job = book_.jobs.emplace_hint(book_.jobs.end(), record.number, LiveJob{})->second;
   job.record = record;
   job.reason_since = record.submitted;
+  book_.now = std::max(book_.now, record.submitted);
   if (record.tenant.value() >= book_.tenants.size())
     return fail(fmt::format("the store is damaged: job {} has an unknown tenant", record.number));
   count_job(job, +1);
@@ -311,6 +314,7 @@ Result<void> Controller::load_jobs(Loaded& loaded) {
         job->record.state != JobState::kRunning)
       return fail(fmt::format("the store is damaged: attempt {} of job {} is open, the job does not run",
                               attempt.id.attempt, attempt.id.job));
+    book_.now = std::max({book_.now, attempt.decided, attempt.started});
     job->attempt = std::move(attempt);
   }
   return {};
@@ -319,14 +323,7 @@ Result<void> Controller::load_jobs(Loaded& loaded) {
 void Controller::settle_moved(const sched::Core::Moved& moved) {
   const auto lose = [&](LiveJob& job, std::string_view why) {
     if (!job.attempt) return;
-    Report report;
-    report.id = job.attempt->id;
-    report.ended = true;
-    report.started = job.attempt->started;
-    report.ended_at = book_.now = std::max(book_.now, book_.core->now());
-    report.end = AttemptEnd::kLost;
-    report.note = std::string(why);
-    close_attempt(job, report);
+    close_attempt(job, lost(job, std::string(why)));
     count_running(job, -1);
     turn_.orders.forgets.clear();  // It may run still: the engine stops what is not expected.
   };
@@ -359,14 +356,7 @@ void Controller::lose_foreign_attempts(const Loaded& loaded, std::vector<std::st
   }
   for (const std::uint64_t number : running) {
     const LiveJob& job = *book_.job(number);
-    Report report;
-    report.id = job.attempt->id;
-    report.ended = true;
-    report.started = job.attempt->started;
-    report.ended_at = book_.now;
-    report.end = AttemptEnd::kLost;
-    report.note = "it ran under another engine, which cannot be asked";
-    hear(report);
+    hear(lost(job, "it ran under another engine, which cannot be asked"));
   }
   if (!running.empty())
     notes.push_back(fmt::format("{} job(s) ran under another engine ({}) and are lost to this one",

@@ -31,13 +31,19 @@ Fleet small_fleet(Rng& rng) {
   return sched::random_case::random_fleet(rng, wish);
 }
 
+Fleet named(Fleet fleet) {
+  for (std::uint32_t node = 0; node < fleet.nodes(); ++node)
+    fleet.node_names.push_back(fmt::format("n{}", node));
+  return fleet;
+}
+
 /// One factory and its users, through its crashes.
 class Simulation {
  public:
   Simulation(std::uint64_t seed, Device& device)
       : rng_(seed), chaos_(Rng(seed).split("chaos")), device_(device) {
     Rng fleet_rng = rng_.split("fleet");
-    options_.fleet = small_fleet(fleet_rng);
+    options_.fleet = whole_fleet_ = named(small_fleet(fleet_rng));
     const std::vector<PolicyName>& names = policy_names();
     options_.policy = *policy_by_name(names[rng_.below(names.size())].name);
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
@@ -129,10 +135,13 @@ class Simulation {
         EXPECT_EQ(numbers.size(), 1U) << name;
       }
     }
-    // A job that completed did so in one attempt, the last; others were lost or sent back.
+    // A job that completed did so in one attempt, the last; others were lost or sent back. (What runs on
+    // nodes that are taken out of the factory is lost to it, though it may have completed unseen.)
     std::map<std::uint64_t, int> completed;
     for (const auto& [id, process] : world_.processes) {
-      if (process.end == AttemptEnd::kExited && process.exit_code == 0) ++completed[id.job];
+      const auto attempt = store_.attempts.find(id);
+      const bool lost = attempt != store_.attempts.end() && attempt->second.end == AttemptEnd::kLost;
+      if (process.end == AttemptEnd::kExited && process.exit_code == 0 && !lost) ++completed[id.job];
     }
     for (const auto& [number, times] : completed)
       EXPECT_LE(times, 1) << "job " << number << " completed twice";
@@ -190,8 +199,27 @@ class Simulation {
     ASSERT_TRUE(opened) << opened.error().message;
   }
 
+  /// The fleet without some of its nodes.
+  Fleet fewer_nodes() {
+    Fleet fleet = whole_fleet_;
+    fleet.node_type_of.clear();
+    fleet.node_names.clear();
+    for (std::uint32_t node = 0; node < whole_fleet_.nodes(); ++node) {
+      if (chaos_.chance(0.3) && node + 1 < whole_fleet_.nodes()) continue;
+      fleet.node_type_of.push_back(whole_fleet_.node_type_of[node]);
+      fleet.node_names.push_back(whole_fleet_.node_names[node]);
+    }
+    fleet.fabric = {{"site", {0, fleet.nodes()}}};
+    return fleet;
+  }
+
   void crash() {
     ++crashes_;
+    if (crash_points_ && chaos_.chance(0.1)) {  // The next one is started with another policy or fleet.
+      const std::vector<PolicyName>& names = policy_names();
+      options_.policy = *policy_by_name(names[chaos_.below(names.size())].name);
+      if (chaos_.chance(0.5)) options_.fleet = chaos_.chance(0.5) ? whole_fleet_ : fewer_nodes();
+    }
     loop_.reset();
     engine_.reset();
     controller_.reset();
@@ -313,6 +341,7 @@ class Simulation {
   double fails_ = 0;
   double store_crashes_ = 0;
   ControllerOptions options_;
+  Fleet whole_fleet_;
   fake::EngineWish wish_;
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<FakeEngine> engine_;

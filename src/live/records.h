@@ -99,6 +99,7 @@ struct AttemptRecord {
   std::string gpu_type;  ///< Empty where it has no GPU.
   std::int64_t gpu_milli = 0;
   std::int64_t cpu_milli = 0;
+  Milliwatts power;  ///< Nameplate power of its share of the nodes.
   Instant decided;
   Instant started;  ///< As the engine says; `decided` until it has.
   bool ended = false;

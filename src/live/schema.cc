@@ -31,7 +31,7 @@ CREATE INDEX jobs_tenant ON jobs (tenant, number);
 CREATE TABLE attempts (
   job BIGINT NOT NULL, attempt BIGINT NOT NULL, core BIGINT NOT NULL, tenant BIGINT NOT NULL,
   placement BYTEA NOT NULL, place TEXT NOT NULL, gpu_type TEXT NOT NULL, gpu_milli BIGINT NOT NULL,
-  cpu_milli BIGINT NOT NULL, decided BIGINT NOT NULL, started BIGINT NOT NULL, is_over BIGINT NOT NULL,
+  cpu_milli BIGINT NOT NULL, power_mw BIGINT NOT NULL, decided BIGINT NOT NULL, started BIGINT NOT NULL, is_over BIGINT NOT NULL,
   ended BIGINT NOT NULL, how BIGINT NOT NULL, exit_code BIGINT NOT NULL, signal BIGINT NOT NULL,
   note TEXT NOT NULL, cpu_ns BIGINT NOT NULL, memory_peak BIGINT NOT NULL, output_bytes BIGINT NOT NULL,
   output_lost_bytes BIGINT NOT NULL, PRIMARY KEY (job, attempt)){WITHOUT_ROWID};

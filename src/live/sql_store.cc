@@ -66,11 +66,9 @@ constexpr Statement kChangeJob{
     "$7, ended = $8, exit_code = $9, signal = $10, place = $11, note = $12 WHERE number = $13"};
 constexpr Statement kAddAttempt{
     "INSERT INTO attempts (job, attempt, core, tenant, placement, place, gpu_type, gpu_milli, cpu_milli, "
-    "decided, "
-    "started, is_over, ended, how, exit_code, signal, note, cpu_ns, memory_peak, output_bytes, "
-    "output_lost_bytes) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21)"};
+    "power_mw, decided, started, is_over, ended, how, exit_code, signal, note, cpu_ns, memory_peak, "
+    "output_bytes, output_lost_bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
+    "$15, $16, $17, $18, $19, $20, $21, $22)"};
 constexpr Statement kChangeAttempt{
     "UPDATE attempts SET started = $1, is_over = $2, ended = $3, how = $4, exit_code = $5, signal = $6, note "
     "= $7, "
@@ -160,18 +158,19 @@ AttemptRecord read_attempt(const Row& row) {
   attempt.gpu_type = row.text(6);
   attempt.gpu_milli = row.integer(7);
   attempt.cpu_milli = row.integer(8);
-  attempt.decided = Instant{row.integer(9)};
-  attempt.started = Instant{row.integer(10)};
-  attempt.ended = row.integer(11) != 0;
-  attempt.ended_at = Instant{row.integer(12)};
-  attempt.end = read_code<AttemptEnd>(row, 13);
-  attempt.exit_code = static_cast<int>(row.integer(14));
-  attempt.signal = static_cast<int>(row.integer(15));
-  attempt.note = row.text(16);
-  attempt.cpu_time = Nanoseconds{row.integer(17)};
-  attempt.memory_peak = Bytes{row.integer(18)};
-  attempt.output_bytes = u64(row, 19);
-  attempt.output_lost_bytes = u64(row, 20);
+  attempt.power = Milliwatts{row.integer(9)};
+  attempt.decided = Instant{row.integer(10)};
+  attempt.started = Instant{row.integer(11)};
+  attempt.ended = row.integer(12) != 0;
+  attempt.ended_at = Instant{row.integer(13)};
+  attempt.end = read_code<AttemptEnd>(row, 14);
+  attempt.exit_code = static_cast<int>(row.integer(15));
+  attempt.signal = static_cast<int>(row.integer(16));
+  attempt.note = row.text(17);
+  attempt.cpu_time = Nanoseconds{row.integer(18)};
+  attempt.memory_peak = Bytes{row.integer(19)};
+  attempt.output_bytes = u64(row, 20);
+  attempt.output_lost_bytes = u64(row, 21);
   return attempt;
 }
 
@@ -281,7 +280,7 @@ void SqlStore::write_jobs(const Changes& changes) {
 
 void SqlStore::write_attempts(const Changes& changes) {
   for (const AttemptRecord& attempt : changes.new_attempts)
-    database_->execute(kAddAttempt, std::array<Param, 21>{number(attempt.id.job),
+    database_->execute(kAddAttempt, std::array<Param, 22>{number(attempt.id.job),
                                                           number(attempt.id.attempt),
                                                           id(attempt.core),
                                                           id(attempt.tenant),
@@ -290,6 +289,7 @@ void SqlStore::write_attempts(const Changes& changes) {
                                                           text(attempt.gpu_type),
                                                           attempt.gpu_milli,
                                                           attempt.cpu_milli,
+                                                          attempt.power.count(),
                                                           when(attempt.decided),
                                                           when(attempt.started),
                                                           flag(attempt.ended),

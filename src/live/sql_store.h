@@ -67,7 +67,8 @@ inline constexpr std::string_view kJobColumns =
     "ended, exit_code, signal, place, note";
 JobRecord read_job(const sql::Row& row);
 inline constexpr std::string_view kAttemptColumns =
-    "job, attempt, core, tenant, placement, place, gpu_type, gpu_milli, cpu_milli, decided, started, "
+    "job, attempt, core, tenant, placement, place, gpu_type, gpu_milli, cpu_milli, power_mw, decided, "
+    "started, "
     "is_over, "
     "ended, how, exit_code, signal, note, cpu_ns, memory_peak, output_bytes, output_lost_bytes";
 AttemptRecord read_attempt(const sql::Row& row);
