@@ -306,7 +306,7 @@ const sqlite3_io_methods methods = {
         },
     .xShmMap = shm_map,
     .xShmLock = shm_lock,
-    .xShmBarrier = [](sqlite3_file*) { std::atomic_thread_fence(std::memory_order_seq_cst); },
+    .xShmBarrier = [](sqlite3_file* file) { const std::lock_guard guard(handle(file).state->mutex); },
     .xShmUnmap = shm_unmap,
     .xFetch = nullptr,
     .xUnfetch = nullptr,
