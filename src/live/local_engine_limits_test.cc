@@ -440,19 +440,46 @@ TEST(Isolation, AContainerGetsItsLimitsAndNoSecretsOnTheCommandLine) {
   EXPECT_THAT(container_command(task, options).error().message, HasSubstr("'KEY' cannot be handed"));
 }
 
-TEST_F(LocalEngineLimitsTest, AContainerRuns) {
-  JobSpec spec = shell("echo inside; exit 3");
+/// An image with a shell that is on this machine already: GIGAWERK_TEST_IMAGE, else Debian's.
+std::string image_at_hand() {
+  const char* named = std::getenv("GIGAWERK_TEST_IMAGE");
+  const std::string image = named != nullptr ? named : "docker.io/library/debian:12";
+  const std::string look = fmt::format(
+      "podman run --rm --network host {0} sh -c true >/dev/null 2>&1 || "
+      "docker image inspect {0} >/dev/null 2>&1",
+      image);
+  return !image.starts_with('-') && std::system(look.c_str()) == 0 ? image : "";
+}
+
+TEST_F(LocalEngineLimitsTest, AContainerRunsAndGoesWithItsJob) {
+  JobSpec spec;
   spec.isolation = Isolation::kContainer;
-  spec.image = "docker.io/library/debian:12";
+  spec.environment = {{"TOKEN", "hunter2"}};
+  spec.script = "#!/bin/sh\necho inside $TOKEN $GIGAWERK_JOB_ID\necho made > made\nexit 3\n";
   if (find_program("podman").empty() && find_program("docker").empty()) {
     EXPECT_THAT(run(spec).note, HasSubstr("install the package podman"));
     return;
   }
-  if (std::system("podman image exists docker.io/library/debian:12 2>/dev/null || "
-                  "docker image inspect docker.io/library/debian:12 >/dev/null 2>&1") != 0)
-    GTEST_SKIP() << "no image is at hand";
-  EXPECT_EQ(run(spec).exit_code, 3);
-  EXPECT_EQ(output_of(), "inside\n");
+  spec.image = image_at_hand();
+  if (spec.image.empty()) GTEST_SKIP() << "no image is at hand that runs here (GIGAWERK_TEST_IMAGE)";
+  const Report report = run(spec);
+  EXPECT_EQ(report.exit_code, 3) << report.note << output_of();
+  EXPECT_EQ(output_of(), "inside hunter2 1\n");
+  EXPECT_EQ(read(folder_of() / "work" / "made"), "made\n");
+  // Stopped, and left without its supervisor: nothing remains of it either way.
+  spec.script = "#!/bin/sh\ntrap 'echo asked; exit 4' TERM\necho ready\nwhile true; do sleep 1; done\n";
+  engine_->start(launch_of(spec, 2));
+  ASSERT_TRUE(wait_for_output("ready", {2, 1}));
+  engine_->stop({2, 1}, StopKind::kCancel);
+  const Report stopped = wait_for_end({2, 1});
+  EXPECT_EQ(stopped.end, AttemptEnd::kStopped);
+  EXPECT_EQ(stopped.exit_code, 4);
+  EXPECT_THAT(output_of({2, 1}), HasSubstr("asked\n"));
+  engine_->start(launch_of(spec, 3));
+  ASSERT_TRUE(wait_for_output("ready", {3, 1}));
+  ::kill(look_at_attempt(folder_of({3, 1})).supervisor, SIGKILL);
+  EXPECT_EQ(wait_for_end({3, 1}).end, AttemptEnd::kLost);
+  EXPECT_THAT(processes_with("while true; do sleep 1"), IsEmpty());
 }
 
 }  // namespace
