@@ -1,4 +1,4 @@
-// What a job may take: cores, memory, processes, GPUs, an account; and how it is kept apart.
+// What a job may take: cores, memory, processes, GPUs, an account.
 #include <fmt/format.h>
 #include <pwd.h>
 #include <sys/resource.h>
@@ -6,10 +6,8 @@
 #include <csignal>
 #include <fstream>
 
-#include "live/local_engine_attempts.h"
 #include "live/local_engine_cores.h"
 #include "live/local_engine_groups.h"
-#include "live/local_engine_isolation.h"
 #include "live/local_engine_test_case.h"
 #include "supervise/control_group.h"
 
@@ -17,13 +15,10 @@ namespace gw::live {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::IsSupersetOf;
 using testing::Not;
-using testing::SizeIs;
 
 class LocalEngineLimitsTest : public LocalEngineTestCase {
  protected:
@@ -323,136 +318,6 @@ TEST_F(LocalEngineLimitsTest, DescriptorsOfTheServerAreNoGiftToJobs) {
   run(shell("ulimit -n"));
   EXPECT_EQ(output_of(), "777\n");
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-}
-
-/// Whether bubblewrap works here: in some containers it may not.
-bool views_work() {
-  return !find_program("bwrap").empty() &&
-         std::system("bwrap --ro-bind / / --unshare-pid --proc /proc true 2>/dev/null") == 0;
-}
-
-TEST_F(LocalEngineLimitsTest, AViewShowsTheSystemAndTheWorkingFolder) {
-  if (!views_work()) GTEST_SKIP() << "bubblewrap does not work here";
-  const fs::path secret = folder_ / "secret";
-  {
-    std::ofstream(secret) << "hunter2";
-  }
-  JobSpec spec;
-  spec.isolation = Isolation::kBubblewrap;
-  spec.environment = {{"LD_PRELOAD", ""}, {"TOKEN", "two\nlines"}};
-  spec.script =
-      "#!/bin/sh\ncat " + secret.string() + " 2>/dev/null || echo hidden\n" +
-      "touch /usr/made 2>/dev/null || echo read-only\n"
-      "ls -d /proc/[0-9]* | wc -l\nls /tmp | wc -l\ntouch made /tmp/made && echo writable\n"
-      "pwd\necho \"$TOKEN\"\nls /dev/vda /dev/sda 2>/dev/null\ngrep CapEff /proc/self/status\nexit 5\n";
-  const Report report = run(spec);
-  EXPECT_EQ(report.exit_code, 5) << report.note << output_of();
-  EXPECT_THAT(output_of(), HasSubstr("hidden\nread-only\n"));
-  EXPECT_THAT(output_of(), HasSubstr("writable\n" + (folder_of() / "work").string() + "\ntwo\nlines\n"));
-  EXPECT_THAT(output_of(), HasSubstr("CapEff:\t0000000000000000\n"));
-  EXPECT_THAT(output_of(), Not(HasSubstr("/dev/")));
-  EXPECT_TRUE(fs::exists(folder_of() / "work" / "made"));
-  EXPECT_FALSE(fs::exists("/tmp/made"));
-}
-
-TEST_F(LocalEngineLimitsTest, AJobInAViewHasItsGrace) {
-  if (!views_work()) GTEST_SKIP() << "bubblewrap does not work here";
-  open_engine();
-  JobSpec spec = shell("trap 'echo asked; exit 3' TERM; echo ready; while true; do sleep 0.05; done");
-  spec.isolation = Isolation::kBubblewrap;
-  engine_->start(launch_of(spec));
-  ASSERT_TRUE(wait_for_output("ready"));
-  engine_->stop({1, 1}, StopKind::kCancel);
-  const Report report = wait_for_end();
-  EXPECT_EQ(report.end, AttemptEnd::kStopped);
-  EXPECT_EQ(report.exit_code, 3);
-  EXPECT_THAT(output_of(), HasSubstr("asked\n"));
-}
-
-TEST_F(LocalEngineLimitsTest, AViewDiesWithItsSupervisor) {
-  if (!views_work()) GTEST_SKIP() << "bubblewrap does not work here";
-  open_engine();
-  JobSpec spec = shell("setsid sleep 600 & echo ready; sleep 601");
-  spec.isolation = Isolation::kBubblewrap;
-  engine_->start(launch_of(spec));
-  ASSERT_TRUE(wait_for_output("ready"));
-  ::kill(look_at_attempt(folder_of()).supervisor, SIGKILL);
-  EXPECT_EQ(wait_for_end().end, AttemptEnd::kLost);
-}
-
-TEST_F(LocalEngineLimitsTest, AViewUnderAnotherAccount) {
-  if (::geteuid() != 0 || !views_work()) GTEST_SKIP() << "needs root and bubblewrap";
-  JobSpec spec = shell("id -u; touch made && echo writable");
-  spec.isolation = Isolation::kBubblewrap;
-  Launch launch = launch_of(spec);
-  launch.unix_user = "nobody";
-  const Report report = run(launch);
-  if (output_of().find("bwrap:") != std::string::npos)
-    GTEST_SKIP() << "no user namespaces here: " << output_of();
-  EXPECT_EQ(report.exit_code, 0) << output_of();
-  EXPECT_EQ(output_of(), fmt::format("{}\nwritable\n", ::getpwnam("nobody")->pw_uid));
-}
-
-TEST_F(LocalEngineLimitsTest, AMissingToolIsNamed) {
-  options_.rules.bubblewrap = "no-such-bwrap";
-  JobSpec spec = shell("true");
-  spec.isolation = Isolation::kBubblewrap;
-  const Report report = run(spec);
-  EXPECT_EQ(report.end, AttemptEnd::kLaunchFailed);
-  EXPECT_THAT(report.note, HasSubstr("install the package bubblewrap"));
-}
-
-TEST(Isolation, AContainerGetsItsLimitsAndNoSecretsOnTheCommandLine) {
-  IsolatedTask task;
-  task.command = {"python3", "train.py", "--rm"};
-  task.environment = {{"PASSWORD", "hunter2"}, {"RANK", "0"}};
-  task.working_folder = "/data/run";
-  ContainerOptions options;
-  options.tool = "/usr/bin/podman";
-  options.name = "gw-7-1-0-ab";
-  options.image = "registry.example/torch:2";
-  options.gpus = "0,3";
-  options.cpu_milli = 2500;
-  options.memory_mib = 4096;
-  options.processes_max = 100;
-  const Result<IsolatedCommand> podman = container_command(task, options);
-  ASSERT_TRUE(podman.has_value());
-  EXPECT_THAT(
-      podman->command,
-      ElementsAre("/usr/bin/podman", "run", "--rm", "--name", "gw-7-1-0-ab", "--network", "host", "--workdir",
-                  "/data/run", "--volume", "/data/run:/data/run", "--env-file", "/dev/fd/3", "--cpus",
-                  "2.500", "--memory", "4096m", "--pids-limit", "100", "--device", "nvidia.com/gpu=0",
-                  "--device", "nvidia.com/gpu=3", "registry.example/torch:2", "python3", "train.py", "--rm"));
-  EXPECT_EQ(podman->input, "PASSWORD=hunter2\nRANK=0\n");
-  EXPECT_THAT(container_cleanup(options),
-              ElementsAre("/usr/bin/podman", "rm", "--force", "--time", "0", "gw-7-1-0-ab"));
-  options.kind = ContainerTool::kDocker;
-  options.set_user = true;
-  options.user = 1000;
-  options.group = 100;
-  const Result<IsolatedCommand> docker = container_command(task, options);
-  ASSERT_TRUE(docker.has_value());
-  EXPECT_THAT(docker->command, IsSupersetOf({"--gpus", "\"device=0,3\"", "--user", "1000:100"}));
-  options.image = "--privileged";
-  EXPECT_FALSE(container_command(task, options).has_value());
-  options.image = "image";
-  task.environment.emplace_back("KEY", "two\nlines");
-  EXPECT_THAT(container_command(task, options).error().message, HasSubstr("'KEY' cannot be handed"));
-}
-
-TEST_F(LocalEngineLimitsTest, AContainerRuns) {
-  JobSpec spec = shell("echo inside; exit 3");
-  spec.isolation = Isolation::kContainer;
-  spec.image = "docker.io/library/debian:12";
-  if (find_program("podman").empty() && find_program("docker").empty()) {
-    EXPECT_THAT(run(spec).note, HasSubstr("install the package podman"));
-    return;
-  }
-  if (std::system("podman image exists docker.io/library/debian:12 2>/dev/null || "
-                  "docker image inspect docker.io/library/debian:12 >/dev/null 2>&1") != 0)
-    GTEST_SKIP() << "no image is at hand";
-  EXPECT_EQ(run(spec).exit_code, 3);
-  EXPECT_EQ(output_of(), "inside\n");
 }
 
 }  // namespace

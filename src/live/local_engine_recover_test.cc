@@ -55,6 +55,7 @@ TEST_F(LocalEngineRecoverTest, ARunningAttemptIsTakenOver) {
       launch_of(shell("echo first; until [ -e go ]; do sleep 0.02; done; echo second; exit 6"));
   engine_->start(launch);
   ASSERT_TRUE(wait_for_output("first"));
+  wait_for_start();
   const Instant started = started_[launch.id].front().started;
   open_again();
   engine_->recover({launch});

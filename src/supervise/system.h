@@ -40,6 +40,12 @@ std::int64_t unix_now();
 /// Nanoseconds since the machine was started, its sleep included; nobody sets this clock.
 std::int64_t boot_now();
 
+/// `span` after `from`, or so far in the future that it never comes: sums do not overflow.
+constexpr std::int64_t later(std::int64_t from, std::int64_t span) {
+  constexpr std::int64_t kNever = std::int64_t{1} << 62;
+  return span >= kNever ? kNever : from + span;
+}
+
 /// False with errno set, possibly after a part was written.
 bool write_all(int descriptor, std::string_view bytes);
 /// The whole of a file, at most `most` bytes; none with errno set. `folder` as for openat.

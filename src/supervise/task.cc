@@ -89,11 +89,6 @@ class NewTask {
       }
       if (::sched_setaffinity(0, sizeof cores, &cores) != 0) give_up(StartStage::kLimits, errno);
     }
-    if (setting_.memory_per_process && record_.memory_bytes > 0) {
-      // Of its data, not of its address space: CUDA, Java and Go reserve far more than they use.
-      const rlimit limit{record_.memory_bytes, record_.memory_bytes};
-      if (::setrlimit(RLIMIT_DATA, &limit) != 0) give_up(StartStage::kLimits, errno);
-    }
     if (!record_.processes_by_group && record_.processes_max > 0) {
       rlimit processes{};
       ::getrlimit(RLIMIT_NPROC, &processes);
@@ -106,6 +101,13 @@ class NewTask {
       files.rlim_cur = record_.open_files;
       ::setrlimit(RLIMIT_NOFILE, &files);
     }
+  }
+
+  /// Of its data, not of its address space: CUDA, Java and Go reserve far more than they use.
+  void limit_memory() const {
+    if (!setting_.memory_per_process || record_.memory_bytes == 0) return;
+    const rlimit limit{record_.memory_bytes, record_.memory_bytes};
+    if (::setrlimit(RLIMIT_DATA, &limit) != 0) give_up(StartStage::kLimits, errno);
   }
 
   void become_user() const {
@@ -152,6 +154,9 @@ class NewTask {
     arguments.push_back(nullptr);
 
     const std::string name = command.front();
+    std::string candidate;
+    candidate.reserve(path.size() + name.size() + 2);
+    limit_memory();  // From here on we take none ourselves.
     if (name.find('/') != std::string::npos) {
       ::execve(name.c_str(), arguments.data(), variables.data());
       give_up_to_run(name, errno);
@@ -159,7 +164,7 @@ class NewTask {
     int error = ENOENT;
     while (!name.empty() && !path.empty()) {
       const std::size_t end = path.find(':');
-      std::string candidate(path.substr(0, end));
+      candidate = path.substr(0, end);
       if (candidate.empty()) candidate = ".";
       candidate += '/';
       candidate += name;
