@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 #include "base/check.h"
@@ -25,8 +26,11 @@ void on_threads(std::uint32_t count, unsigned threads, Run&& run) {
     for (std::uint32_t index = next++; index < count; index = next++) run(index);
   };
   std::vector<std::jthread> others;
-  for (unsigned thread = 1; thread < std::min<std::uint64_t>(threads, count); ++thread)
-    others.emplace_back(work);
+  try {
+    for (unsigned thread = 1; thread < std::min<std::uint64_t>(threads, count); ++thread)
+      others.emplace_back(work);
+  } catch (const std::system_error&) {  // The system gives no more threads: fewer do it too.
+  }
   work();
 }
 
