@@ -126,6 +126,9 @@ class Api {
   void eta(Call call);
   void order_job(Call call);
   void watch(Call call);
+  // search_routes.cc
+  void search_jobs(Call call, live::JobFilter filter, std::uint64_t offset);
+  void search_nodes(Call call, std::uint64_t after, std::uint64_t limit);
   // output_routes.cc
   void output(Call call);
   void follow(Call call);

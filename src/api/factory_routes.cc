@@ -42,6 +42,8 @@ void Api::list_nodes(Call call) {
   if (!limit) return;
   const std::optional<std::uint64_t> after = call.number("after", 0, 0, UINT32_MAX);
   if (!after) return;
+  if (!call.text("sort").empty() || !call.text("text").empty())
+    return search_nodes(std::move(call), *after, *limit);
   const std::string state = call.text("state");
   Json json;
   json["nodes"] = Json::array();
@@ -53,6 +55,7 @@ void Api::list_nodes(Call call) {
     }
     json["next"] = node < book.fleet.nodes() ? Json(fmt::format("{}", node)) : Json(nullptr);
     json["total"] = book.fleet.nodes();
+    if (state.empty()) json["found"] = book.fleet.nodes();
   });
   call.answer(json);
 }

@@ -174,6 +174,13 @@ void Api::list_jobs(Call call) {
   open_only =
       filter.outcomes.empty() && !filter.states.empty() &&
       std::find(filter.states.begin(), filter.states.end(), live::JobState::kEnded) == filter.states.end();
+  const std::optional<std::uint64_t> offset = call.number("offset", 0, 0, UINT32_MAX);
+  if (!offset) return;
+  if (*offset > 0 || !call.text("sort").empty() || !call.text("text").empty()) {
+    if (open_only) return search_jobs(std::move(call), std::move(filter), *offset);
+    return call.refuse({400, "bad_parameter",
+                        "\"sort\", \"text\" and \"offset\" are for jobs that have not ended: status=open"});
+  }
   const auto answer = [this](const Call& each, Json jobs, std::uint64_t last, bool more) {
     Json json;
     json["now"] = options_.factory->read(

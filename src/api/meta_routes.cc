@@ -50,6 +50,22 @@ struct Totals {
   std::int64_t nodes = 0, nodes_off = 0;
 };
 
+/// CPUs by all, used, free, off, in thousandths; of nodes whose CPUs are counted.
+std::array<std::int64_t, 4> cpus_of(const live::Book& book) {
+  std::array<std::int64_t, 4> cpus{};
+  for (const auto& pool : book.core->state().pools) {
+    for (std::uint32_t node = 0; node < pool->nodes(); ++node) {
+      const std::int64_t all = book.fleet.type_of(pool->fleet_node(node)).cpu_milli;
+      if (all == 0) continue;
+      const std::int64_t free = pool->side_free(node).cpu_milli;
+      cpus[0] += all;
+      cpus[1] += pool->is_down(node) ? 0 : all - free;
+      cpus[pool->is_off(node) ? 3 : 2] += pool->is_down(node) ? all : free;
+    }
+  }
+  return cpus;
+}
+
 Totals totals_of(const live::Book& book) {
   Totals totals;
   for (const char* state : {"held", "blocked", "waiting", "running"}) totals.jobs[state] = 0;
@@ -153,6 +169,11 @@ void Api::summary(Call call) {
     for (const auto& [type, gpus] : totals.gpus)
       json["gpus"].push_back(
           {{"gpu_type", type}, {"all", gpus[0]}, {"used", gpus[1]}, {"free", gpus[2]}, {"off", gpus[3]}});
+    if (const std::array<std::int64_t, 4> cpus = cpus_of(book); cpus[0] > 0)
+      json["cpus"] = {{"all", thousandths(cpus[0])},
+                      {"used", thousandths(cpus[1])},
+                      {"free", thousandths(cpus[2])},
+                      {"off", thousandths(cpus[3])}};
     // Of the caller's own part.
     const live::LiveTenant& own = book.tenants[call.actor.tenant.value()];
     json["jobs"] = {{"open", own.jobs}, {"running", own.running}};

@@ -182,8 +182,10 @@ Json component_schemas() {
   components["BatchResult"] =
       object({{"results", {{"type", "array"}, {"items", {{"oneOf", {ref("Submitted"), ref("Error")}}}}}}});
   components["Job"] = job_schema();
+  const Json found = described(type("integer"), "How many there are in all, where that is known.");
   components["JobList"] =
-      with(list_of("jobs", "Job"), {{"now", described(kTime, "By the factory's clock.")}});
+      with(with(list_of("jobs", "Job"), {{"now", described(kTime, "By the factory's clock.")}}),
+           {{"found", found}}, false);
   components["Attempt"] = object({{"attempt", type("integer")},
                                   {"place", type("string")},
                                   {"gpu_type", type("string")},
@@ -232,7 +234,8 @@ Json component_schemas() {
                                   {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "as_of"});
   components["Node"] = node_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
-  components["NodeList"] = with(list_of("nodes", "Node"), {{"total", type("integer")}});
+  components["NodeList"] =
+      with(with(list_of("nodes", "Node"), {{"total", type("integer")}}), {{"found", found}}, false);
   components["Tenant"] =
       object({{"path", type("string")},
               {"name", type("string")},
@@ -290,11 +293,15 @@ Json component_schemas() {
                                   {"used", type("integer")},
                                   {"free", type("integer")},
                                   {"off", type("integer")}})}}},
+              {"cpus", object({{"all", type("number")},
+                               {"used", type("number")},
+                               {"free", type("number")},
+                               {"off", type("number")}})},
               {"jobs", object({{"open", type("integer")}, {"running", type("integer")}})},
               {"gpus_running", type("number")},
               {"jobs_by_state", {{"type", "object"}, {"additionalProperties", type("integer")}}},
               {"turns", type("integer")}},
-             {"jobs_by_state"});
+             {"cpus", "jobs_by_state"});
   components["WhoAmI"] = object({{"user", type("string")},
                                  {"role", type("string")},
                                  {"tenant", type("string")},

@@ -50,6 +50,14 @@ void Api::add_routes() {
       {"name", "Only of this name.", kText},
       {"array", "Only tasks of this array.", kWhole},
       {"before", "Only numbers below this: the `next` of the page before.", kWhole},
+      {"sort",
+       "Of jobs that have not ended: queue (running, then waiting in the policy's order), time, gpus, cpus, "
+       "limit, "
+       "number, tenant, user or name; with `-` before it the largest first.",
+       kText},
+      {"text", "Of jobs that have not ended: only with this in one of their names, state, reason or place.",
+       kText},
+      {"offset", "With sort or text: so many are passed over; the `next` of the page before.", kWhole},
       limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
   info.response = "JobList";
   add(info, &Api::list_jobs);
@@ -98,9 +106,14 @@ void Api::add_routes() {
   add(info, &Api::watch);
 
   info = route("GET", "/v1/nodes", "nodes", "List nodes");
-  info.query = {{"state", "up, down, draining or drained.", kText},
-                {"after", "The `next` of the page before.", kWhole},
-                limit_of(R"({"type":"integer","minimum":1,"maximum":10000,"default":1000})")};
+  info.query = {
+      {"state", "up, down, draining or drained.", kText},
+      {"after", "The `next` of the page before.", kWhole},
+      {"sort",
+       "fleet, state, gpus_free, cpus_free, memory_free or name; with `-` before it the largest first.",
+       kText},
+      {"text", "Only with this in their name, type, state or reason.", kText},
+      limit_of(R"({"type":"integer","minimum":1,"maximum":10000,"default":1000})")};
   info.response = "NodeList";
   add(info, &Api::list_nodes);
   info = route("GET", "/v1/nodes/{node...}", "nodes", "Show a node and the jobs there");

@@ -19,11 +19,29 @@ std::vector<std::string> split_words(const std::string& list) {
   return words;
 }
 
-void read_value(OptionEntry& entry, const CLI::Option& option) {
+/// What the server is to be asked for; empty where it has no such things. `command` is the command's name:
+/// what has ended cannot be cancelled.
+std::string asked_for(const std::string& value, const std::string& command) {
+  if (value == "JOB") {
+    for (const char* word : {"cancel", "hold", "release", "requeue", "wait"}) {
+      if (command == word) return "open-jobs";
+    }
+    return "jobs";
+  }
+  if (value == "NODE") return command == "drain" ? "nodes-on" : command == "resume" ? "nodes-off" : "nodes";
+  if (value == "PATH") return "tenants";
+  return value == "ID" ? "tokens" : "";
+}
+
+void read_value(OptionEntry& entry, const CLI::Option& option, const std::string& command) {
   entry.value = value_name(option);
+  // Of "KIND:JOB" the value's name is JOB, but not the whole value.
+  if (option.get_type_name() == entry.value) entry.asked = asked_for(entry.value, command);
   const std::string& value = entry.value;
   const std::size_t open = value.find('{'), close = value.rfind('}');
-  if (value == "COMMAND") {
+  if (!entry.asked.empty()) {
+    entry.kind = ValueKind::asked;
+  } else if (value == "COMMAND") {
     entry.kind = ValueKind::command;
   } else if (open != std::string::npos && close != std::string::npos && open < close) {
     entry.kind = ValueKind::words;
@@ -32,14 +50,14 @@ void read_value(OptionEntry& entry, const CLI::Option& option) {
     entry.value = fmt::format("{}", fmt::join(entry.words, "|"));
   } else if (value.find("DIR") != std::string::npos) {
     entry.kind = ValueKind::folder;
-  } else if (value.find("FILE") != std::string::npos || value.find("PATH") != std::string::npos) {
+  } else if (value.find("FILE") != std::string::npos) {
     entry.kind = ValueKind::file;
   } else {
     entry.kind = ValueKind::text;
   }
 }
 
-OptionEntry describe_option(const CLI::Option& option) {
+OptionEntry describe_option(const CLI::Option& option, const std::string& command) {
   OptionEntry entry;
   if (option.nonpositional()) {
     for (const std::string& name : option.get_snames()) entry.names.push_back("-" + name);
@@ -47,7 +65,7 @@ OptionEntry describe_option(const CLI::Option& option) {
   } else {
     entry.names.push_back(option.get_name(true));
   }
-  if (takes_value(option)) read_value(entry, option);
+  if (takes_value(option)) read_value(entry, option, command);
   entry.description = option.get_description();
   if (takes_value(option)) entry.default_value = option.get_default_str();
   entry.required = option.get_required();
@@ -72,7 +90,8 @@ CommandEntry describe_command(const CLI::App& app, std::vector<std::string> path
   entry.description = app.get_description();
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;
-    (option->nonpositional() ? entry.options : entry.arguments).push_back(describe_option(*option));
+    (option->nonpositional() ? entry.options : entry.arguments)
+        .push_back(describe_option(*option, app.get_name()));
   }
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_group().empty()) continue;

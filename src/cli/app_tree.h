@@ -18,6 +18,7 @@ enum class ValueKind {
   folder,   ///< A folder.
   words,    ///< One of a few words.
   command,  ///< The name of a command of gw.
+  asked,    ///< Something that the server has: a job, a node, a tenant, a token.
 };
 
 /// An option, or an argument without a name.
@@ -26,6 +27,7 @@ struct OptionEntry {
   std::string value;               ///< What stands for the value in help: "FILE", "N"; empty for a flag.
   ValueKind kind = ValueKind::none;
   std::vector<std::string> words;  ///< For ValueKind::words.
+  std::string asked;               ///< For ValueKind::asked: what `gw __complete` is asked for.
   std::string description;
   std::string default_value;
   bool required = false;
@@ -46,7 +48,8 @@ struct CommandEntry {
 };
 
 /// The tree under `app`. A value's kind follows from its name in help: FILE
-/// (`->type_name("FILE")`) and PATH are files, DIR a folder, "{a,b}" (CLI::IsMember) words.
+/// (`->type_name("FILE")`) is a file, DIR a folder, "{a,b}" (CLI::IsMember) words; JOB, NODE, PATH (of a tenant)
+/// and ID (of a token) are what the server has.
 CommandEntry describe_app(const CLI::App& app);
 
 /// `root` and everything below it, parents first.

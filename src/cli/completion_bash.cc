@@ -35,6 +35,12 @@ constexpr const char* kTail = R"(  if [[ -z $pending && $current == -* ]]; then
     words=$options kind=words
   fi
   case $kind in
+    asked)
+      # Names from the server are compared, never evaluated.
+      while IFS=$'\t' read -r word _; do
+        [[ $word == "$current"* ]] && COMPREPLY+=("$word")
+      done < <("${COMP_WORDS[0]}" __complete "$words" "${COMP_LINE:-${COMP_WORDS[*]}}" 2>/dev/null)
+      ;;
     words) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current") ;;
     file)
       compopt -o filenames 2>/dev/null
@@ -69,6 +75,8 @@ std::string offer(const CommandEntry& app, const OptionEntry& entry) {
       return fmt::format("kind=words words={}", shell_quoted(fmt::format("{}", fmt::join(entry.words, " "))));
     case ValueKind::command:
       return fmt::format("kind=words words='{}'", fmt::join(names_of(app.commands), " "));
+    case ValueKind::asked:
+      return "kind=asked words=" + entry.asked;
   }
   return "kind=''";
 }

@@ -35,6 +35,8 @@ std::string offer(const CommandEntry& app, const OptionEntry& entry) {
       for (const CommandEntry& command : app.commands) names += (names.empty() ? "" : " ") + command.name();
       return " -x -a " + fish_quoted(names);
     }
+    case ValueKind::asked:
+      return fmt::format(" -x -a '(__gw_asked {})'", entry.asked);
   }
   return "";
 }
@@ -77,7 +79,11 @@ std::string fish_completion(const CommandEntry& app) {
                           child.name(), child.path_text());
     }
   }
-  text += "        end\n    end\n    test \"$path\" = \"$argv[1]\"\nend\n\ncomplete -c gw -f\n";
+  text += "        end\n    end\n    test \"$path\" = \"$argv[1]\"\nend\n\n";
+  text +=
+      "function __gw_asked --description 'What the server has'\n"
+      "    command gw __complete $argv[1] (commandline -cp) 2>/dev/null\nend\n\n"
+      "complete -c gw -f\n";
   for (const CommandEntry* command : all_commands(app)) text += command_lines(app, *command);
   return text;
 }

@@ -36,6 +36,8 @@ std::string action(const OptionEntry& entry) {
       return fmt::format("({})", fmt::join(entry.words, " "));
     case ValueKind::command:
       return "_gw_command_names";
+    case ValueKind::asked:
+      return " _gw_asked " + entry.asked;  // The blank: called as it is, without options of compadd.
   }
   return " ";
 }
@@ -90,10 +92,22 @@ std::string command_function(const CommandEntry& command) {
   return text + "  esac\n}\n\n";
 }
 
+constexpr const char* kAsked = R"zsh(_gw_asked() {
+  local -a found
+  local line
+  for line in ${(f)"$(command gw __complete $argv[1] "${(j: :)words}" 2>/dev/null)"}; do
+    found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+  done
+  _describe -t $argv[1] $argv[1] found
+}
+
+)zsh";
+
 }  // namespace
 
 std::string zsh_completion(const CommandEntry& app) {
   std::string text = "#compdef gw\n# zsh completion for gw, made by `gw completion zsh`.\n\n";
+  text += kAsked;
   for (const CommandEntry* command : all_commands(app)) text += command_function(*command);
   // Autoloaded as _gw the file is the body of that function; sourced it registers itself.
   return text + "if [[ $funcstack[1] == _gw ]]; then\n  _gw \"$@\"\nelse\n  compdef _gw gw\nfi\n";

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   gw::add_run_command(app, context);
   gw::add_submit_command(app, context);
   gw::add_jobs_commands(app, context);
+  gw::add_top_command(app, context);
   gw::add_factory_commands(app, context);
   gw::add_backup_commands(app, context);
   gw::add_ledger_command(app, context);
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
   gw::add_schema_command(app, context);
   gw::add_workload_command(app, context);
   gw::add_compare_command(app, context);
+  gw::add_complete_command(app, context);
   gw::add_completion_command(app, context);
   gw::add_man_command(app, context);
   gw::add_version_command(app, context);
