@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "api/api.h"
+#include "live/time_text.h"
 #include "sched/pending.h"
 
 namespace gw::api {
@@ -204,6 +205,7 @@ void Api::search_jobs(Call call, live::JobFilter filter, std::uint64_t offset) {
         Json json;
         json["jobs"] = Json::array();
         options_.factory->read([&](const live::Book& book) {
+          json["now"] = live::time_text(book.unix_ns(options_.factory->now()));
           for (const Place& place : places) {
             const live::LiveJob* job = book.job(place.id);
             if (job == nullptr) continue;  // It has ended meanwhile.
