@@ -11,7 +11,9 @@
 #include "cli/spec_files.h"
 #include "cli/version.h"
 #include "client/connection.h"
+#include "live/price_file.h"
 #include "serve/server.h"
+#include "spec/unit_text.h"
 
 namespace gw {
 namespace {
@@ -73,6 +75,22 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());
     serve.catalog = std::move(*catalog);
+  }
+  if (!options.prices.empty()) {
+    spec::Checked<live::Prices> prices = live::read_prices(options.prices);
+    if (!prices) {
+      for (const spec::Diagnostic& finding : prices.error()) print_error(context, finding.text());
+      return ExitCode::failed;
+    }
+    serve.prices = std::move(*prices);
+  }
+  if (!options.limit.empty()) {
+    const std::optional<double> limit = spec::parse_amount(options.limit, spec::Unit::kNanoseconds);
+    if (!limit || *limit < 1e9 || *limit > 3.2e18) {
+      print_error(context, fmt::format("--default-limit {}: write for example 24h", options.limit));
+      return ExitCode::usage;
+    }
+    serve.default_limit = Nanoseconds{static_cast<std::int64_t>(*limit)};
   }
   if (!options.policy.empty()) serve.policy = *policy_by_name(options.policy);
   const bool json = options.log == "json" || (options.log == "auto" && isatty(STDERR_FILENO) == 0);
@@ -157,6 +175,9 @@ void add_serve_command(CLI::App& app, AppContext& context) {
   command
       ->add_option("--store", options->store, "Keep everything in PostgreSQL: postgres://USER@HOST/DATABASE")
       ->type_name("URL");
+  command->add_option("--prices", options->prices, "Price plans (YAML), in euros an hour")->type_name("FILE");
+  command->add_option("--default-limit", options->limit, "Time limit of jobs that name none (default: 24h)")
+      ->type_name("TIME");
   CLI::Option* certificate =
       command->add_option("--tls-cert", options->certificate, "Certificate chain (PEM): serve HTTPS")
           ->type_name("FILE");
