@@ -16,7 +16,7 @@ help: ## List the tasks
 
 demo: ## Build, then run four weeks of the German industrial AI cloud into out/
 	@tools/setup.sh
-	@tools/build.sh release gw gw_share
+	@tools/build.sh release gw gw-supervise gw_share
 	@build/release/gw simulate scenarios/$(DEMO).yaml --out out/$(DEMO)
 
 test: ## Build everything, run all tests and the comparison of compilers
@@ -51,12 +51,12 @@ coverage: ## Measure which lines the tests run
 
 install: ## Install under PREFIX (/usr/local); DESTDIR is honoured
 	@tools/setup.sh
-	@tools/build.sh release gw gw_share gw_manual
+	@tools/build.sh release gw gw-supervise gw_share gw_manual
 	@cmake --install build/release --prefix $(PREFIX)
 
 package: ## Make the .deb and the .tar.gz in build/release/packages
 	@tools/setup.sh
-	@tools/build.sh release gw gw_share gw_manual
+	@tools/build.sh release gw gw-supervise gw_share gw_manual
 	@cd build/release && cpack
 
 clean: ## Remove what was built

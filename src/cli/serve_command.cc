@@ -1,9 +1,13 @@
 // `gw serve`: the control plane of a factory.
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "cli/app.h"
@@ -28,6 +32,22 @@ struct Options {
   bool public_metrics = false;
   bool no_cgroups = false;
 };
+
+/// Tells systemd (Type=notify) how we are: sd_notify(3), without its library.
+void notify(std::string_view state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  if (path == nullptr || *path == '\0' || std::strlen(path) >= sizeof address.sun_path) return;
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path, std::strlen(path));
+  if (*path == '@') address.sun_path[0] = '\0';
+  const int socket_file = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket_file < 0) return;
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+  static_cast<void>(sendto(socket_file, state.data(), state.size(), MSG_NOSIGNAL,
+                           reinterpret_cast<const sockaddr*>(&address), size));
+  close(socket_file);
+}
 
 /// Ends the process at a labelled place, for tests of durability: GIGAWERK_FAULT=LABEL:N (at its N-th
 /// passing).
@@ -116,6 +136,7 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
                (*server)->first_token());
   std::fflush(stdout);
   log.info("ready", {{"url", (*server)->url()}});
+  notify("READY=1");
   for (;;) {
     timespec second{1, 0};
     const int signal = sigtimedwait(&signals, nullptr, &second);
@@ -128,6 +149,7 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     }
   }
   log.info("stopping; running jobs go on");
+  notify("STOPPING=1");
   server->reset();
   log.info("stopped");
   return ExitCode::ok;

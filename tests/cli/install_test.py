@@ -9,6 +9,21 @@ from gw_command import GwTest
 
 
 class Install(GwTest):
+    def serve(self, installed, folder):
+        """Serves, and runs a job: its supervisor is found beside it."""
+        surroundings = {"XDG_STATE_HOME": folder, "HOME": folder, "PATH": os.environ["PATH"]}
+        server = subprocess.Popen([installed, "serve", "--port", "0"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, env=surroundings)
+        try:
+            self.assertIn(b"ready at", server.stdout.readline())
+            job = subprocess.run([installed, "run", "--", "echo", "from a job"], capture_output=True, text=True,
+                                 env=surroundings)
+            self.assertEqual((job.returncode, job.stdout), (0, "from a job\n"), job.stderr)
+        finally:
+            server.terminate()
+            server.wait()
+            server.stdout.close()
+
     def test_installed_tree(self):
         with tempfile.TemporaryDirectory() as folder:
             prefix = os.path.join(folder, "some where")
@@ -33,6 +48,7 @@ class Install(GwTest):
                 file.write("1 0 -1 9 1 -1 -1 1 9 -1 1 1 1 -1 1 -1 -1 -1\n")
             replayed = run("replay", log, "--procs", "4", "--out", "out")
             run("simulate", os.path.join(prefix, "share/gigawerk/scenarios/small-cluster.yaml"), "--days", "0.1")
+            self.serve(installed, folder)
             page = os.path.join(prefix, "share/gigawerk/report/report.html.in")
             built = os.path.exists(os.path.join(os.environ["GW_BUILD_DIR"], "share/gigawerk/report/report.html.in"))
             self.assertEqual(os.path.exists(page), built)
