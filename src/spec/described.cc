@@ -21,7 +21,7 @@ bool is_tenant_path(std::string_view text) {
   for (std::size_t depth = 1; depth <= kDeepest; ++depth) {
     const std::size_t slash = text.find('/');
     if (!is_name(text.substr(0, slash))) return false;
-    if (slash == text.npos) return true;
+    if (slash == std::string_view::npos) return true;
     text.remove_prefix(slash + 1);
   }
   return false;
@@ -32,7 +32,7 @@ bool is_tenant_path(std::string_view text) {
 bool is_text(Text kind, std::string_view text) {
   switch (kind) {
     case Text::kAny:
-      return text.find('\0') == text.npos;
+      return text.find('\0') == std::string_view::npos;
     case Text::kName:
       return is_name(text);
     case Text::kCountry:

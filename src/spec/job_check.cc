@@ -101,8 +101,8 @@ class JobCheck {
     if (!text("script", job_.script, Text::kAny, limits::kScriptBytes)) return;
     std::string_view first = job_.script;
     first = first.substr(0, first.find('\n'));
-    if (!need(first.starts_with("#!") && first.find_first_not_of(" \t", 2) != first.npos, "script",
-              "must begin with `#!` and an interpreter, for example `#!/bin/bash`"))
+    if (!need(first.starts_with("#!") && first.find_first_not_of(" \t", 2) != std::string_view::npos,
+              "script", "must begin with `#!` and an interpreter, for example `#!/bin/bash`"))
       return;
     need(!first.ends_with('\r'), "script",
          "has Windows line ends, which no interpreter finds; convert it with dos2unix");

@@ -45,7 +45,7 @@ const YamlNode& node_of(std::string_view key, const YamlNode& job) {
     const YamlNode* next = node->find(key.substr(0, dot));
     if (next == nullptr) return *node;
     node = next;
-    if (dot == key.npos) return *node;
+    if (dot == std::string_view::npos) return *node;
     key.remove_prefix(dot + 1);
   }
 }

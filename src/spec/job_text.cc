@@ -38,9 +38,10 @@ Result<ArrayRange> parse_range(std::string_view text) {
   const std::optional<std::uint64_t> first = number(text.substr(0, std::min(dash, colon)));
   std::optional<std::uint64_t> last = first;
   std::optional<std::uint64_t> step = 1;
-  if (dash != text.npos) last = number(text.substr(dash + 1, colon == text.npos ? colon : colon - dash - 1));
-  if (colon != text.npos) step = number(text.substr(colon + 1));
-  const bool step_alone = colon != text.npos && (dash == text.npos || colon < dash);
+  if (dash != std::string_view::npos)
+    last = number(text.substr(dash + 1, colon == std::string_view::npos ? colon : colon - dash - 1));
+  if (colon != std::string_view::npos) step = number(text.substr(colon + 1));
+  const bool step_alone = colon != std::string_view::npos && (dash == std::string_view::npos || colon < dash);
   if (!first || !last || !step || step_alone)
     return fail(
         fmt::format("\"{}\" is no task index or range; write for example 0-15 or 0-15:4 (from 0 to {})", text,
@@ -75,7 +76,7 @@ std::int64_t repeated_index(const ArraySpec& array) {
 Result<ArraySpec> parse_array(std::string_view text) {
   ArraySpec array;
   const std::size_t percent = text.find('%');
-  if (percent != text.npos) {
+  if (percent != std::string_view::npos) {
     const std::optional<std::uint64_t> most = whole_number(text.substr(percent + 1), kMostArrayTasks);
     if (!most || *most == 0)
       return fail(fmt::format("after % stands how many tasks may run at a time, from 1 to {}, not \"{}\"",
@@ -92,7 +93,7 @@ Result<ArraySpec> parse_array(std::string_view text) {
     tasks += (range->last - range->first) / range->step + 1;
     if (tasks > kMostArrayTasks)
       return fail(fmt::format("the array has more than {} tasks; split it", kMostArrayTasks));
-    if (comma == text.npos) break;
+    if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
   }
   if (const std::int64_t twice = repeated_index(array); twice >= 0)
@@ -130,7 +131,7 @@ Result<DependencyKind> parse_dependency_kind(std::string_view text) {
 
 Result<Dependency> parse_dependency(std::string_view text) {
   const std::size_t colon = text.find(':');
-  if (colon == text.npos)
+  if (colon == std::string_view::npos)
     return fail(fmt::format("\"{}\" is no dependency; write for example afterok:12", text));
   const Result<DependencyKind> kind = parse_dependency_kind(text.substr(0, colon));
   if (!kind) return fail(kind.error().message);
@@ -289,9 +290,9 @@ std::string memory_text(std::int64_t mib) {
 
 std::string check_file_pattern(std::string_view pattern) {
   constexpr std::string_view kKnown = "jAaxNut%";
-  for (std::size_t at = pattern.find('%'); at != pattern.npos; at = pattern.find('%', at + 2)) {
+  for (std::size_t at = pattern.find('%'); at != std::string_view::npos; at = pattern.find('%', at + 2)) {
     const std::string_view sign = pattern.substr(at, 2);
-    if (sign.size() < 2 || kKnown.find(sign[1]) == kKnown.npos)
+    if (sign.size() < 2 || kKnown.find(sign[1]) == std::string_view::npos)
       return fmt::format("takes no \"{}\"; there are %j %A %a %x %N %u %t, and %% for %", sign);
   }
   return {};

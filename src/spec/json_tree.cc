@@ -35,8 +35,8 @@ std::string plain_message(std::string_view message) {
   std::string plain(message.substr(0, std::min(last, std::size_t{300})));
   const std::size_t expected = message.rfind("'; expected ");
   constexpr std::size_t kLongest = 60;  // What is longer is no kind of token, but part of what was read.
-  if (last != message.npos && expected != message.npos && message.size() - expected < kLongest &&
-      is_utf8(message.substr(expected)))
+  if (last != std::string_view::npos && expected != std::string_view::npos &&
+      message.size() - expected < kLongest && is_utf8(message.substr(expected)))
     plain += message.substr(expected + 1);
   return plain;
 }

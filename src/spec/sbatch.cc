@@ -18,7 +18,7 @@ namespace {
 /// The text with Unix line ends; a warning says so where it had others.
 std::string unix_lines(std::string_view text, SbatchFindings& findings) {
   std::string lines(text);
-  if (lines.find("\r\n") == lines.npos) return lines;
+  if (lines.find("\r\n") == std::string_view::npos) return lines;
   std::size_t to = 0;
   for (std::size_t from = 0; from < lines.size(); ++from) {
     if (lines[from] == '\r' && from + 1 < lines.size() && lines[from + 1] == '\n') continue;
@@ -35,7 +35,7 @@ std::uint32_t line_without_utf8(std::string_view text) {
   std::uint32_t line = 1;
   for (;;) {
     const std::size_t end = text.find('\n');
-    if (end == text.npos || !is_utf8(text.substr(0, end))) return line;
+    if (end == std::string_view::npos || !is_utf8(text.substr(0, end))) return line;
     text.remove_prefix(end + 1);
     ++line;
   }
@@ -51,7 +51,8 @@ bool check_text(std::string_view text, SbatchFindings& findings) {
   if (text.size() > job_limits::kScriptBytes)
     return problem({}, fmt::format("the script has {} bytes; at most {} are allowed", text.size(),
                                    job_limits::kScriptBytes));
-  if (text.find('\0') != text.npos) return problem({}, "the script holds zero bytes: it is not a text");
+  if (text.find('\0') != std::string_view::npos)
+    return problem({}, "the script holds zero bytes: it is not a text");
   if (!is_utf8(text))
     return problem({line_without_utf8(text), 1},
                    "this line is not UTF-8; convert the script, for example with `iconv -f latin1 -t utf-8`");
@@ -175,7 +176,7 @@ Checked<SbatchCommandLine> split_sbatch_command_line(const std::vector<std::stri
 }
 
 bool looks_like_sbatch(std::string_view text) {
-  return text.starts_with("#!") && text.find("\n#SBATCH") != text.npos;
+  return text.starts_with("#!") && text.find("\n#SBATCH") != std::string_view::npos;
 }
 
 }  // namespace gw::spec

@@ -128,10 +128,11 @@ void SbatchBuilder::apply_text(const SbatchUse& use) {
 void SbatchBuilder::path(const SbatchUse& use, std::string& out) {
   out = use.value;
   if (use.value.empty()) findings_.error(use.place, fmt::format("--{} names no file", use.option->name));
-  if (use.value.find('\\') != use.value.npos)
+  if (use.value.find('\\') != std::string_view::npos)
     findings_.error(use.place,
                     fmt::format("{}: backslashes in names of files are not supported", use.written()));
-  if (!use.place.on_command_line && (use.value.find('$') != use.value.npos || use.value.starts_with('~')))
+  if (!use.place.on_command_line &&
+      (use.value.find('$') != std::string_view::npos || use.value.starts_with('~')))
     findings_.warning(
         use.place,
         fmt::format("{}: no shell reads `#SBATCH` lines, so $ and ~ stand for themselves", use.written()));
@@ -195,7 +196,7 @@ void SbatchBuilder::apply_resources(const SbatchUse& use) {
       if (*count != 1)
         return not_supported(use, "only 1 is; `within` in a job file names larger parts of the network");
       job_.level = "leaf";
-      if (at != value.npos)
+      if (at != std::string_view::npos)
         findings_.warning(
             use.place, fmt::format("{}: the job takes what is nearest when it starts; it does not wait for "
                                    "one switch",
@@ -264,7 +265,7 @@ void SbatchBuilder::apply_times(const SbatchUse& use) {
       const std::int64_t now =
           context_.now_unix ? *context_.now_unix : system_clock::to_time_t(system_clock::now());
       if (const std::optional<std::int64_t> begin = good(use, sbatch_begin(use.value, now)))
-        job_.begin_unix = *begin;
+        job_.begin_unix = begin;
       break;
     }
     case SbatchId::kDependency:

@@ -257,7 +257,7 @@ class OptionReader {
     const SbatchOption* option = find(word.substr(0, equals));
     if (option == nullptr) return;
     SbatchUse use{option, {}, false, place()};
-    if (equals != word.npos) {
+    if (equals != std::string_view::npos) {
       if (option->argument == SbatchArgument::kNone) {
         findings_.error(place(), fmt::format("--{} takes no value; leave \"{}\" out", option->name,
                                              shown(word.substr(equals))));

@@ -188,9 +188,10 @@ void SbatchBuilder::cpus() {
 }
 
 void SbatchBuilder::memory_in_all() {
-  if (int{mem_.has_value()} + int{mem_per_cpu_.has_value()} + int{mem_per_gpu_.has_value()} > 1) {
-    findings_.error(mem_per_gpu_ ? mem_per_gpu_->use.place : mem_per_cpu_->use.place,
-                    "--mem, --mem-per-cpu and --mem-per-gpu exclude each other; keep one");
+  const bool too_many = mem_ ? mem_per_cpu_ || mem_per_gpu_ : mem_per_cpu_ && mem_per_gpu_;
+  if (too_many) {
+    const SbatchUse& last = mem_per_gpu_ ? mem_per_gpu_->use : mem_per_cpu_ ? mem_per_cpu_->use : mem_->use;
+    findings_.error(last.place, "--mem, --mem-per-cpu and --mem-per-gpu exclude each other; keep one");
     return;
   }
   if (mem_) {

@@ -31,7 +31,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   for (;;) {
     const std::size_t end = text.find_first_of(separators);
     parts.push_back(text.substr(0, end));
-    if (end == text.npos) return parts;
+    if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
 }
@@ -57,15 +57,15 @@ Result<Nanoseconds> sbatch_time(std::string_view text) {
     return seconds(job_limits::kLongestSeconds);
   const std::size_t dash = text.find('-');
   const std::optional<std::vector<std::int64_t>> parts =
-      numbers(dash == text.npos ? text : text.substr(dash + 1));
+      numbers(dash == std::string_view::npos ? text : text.substr(dash + 1));
   const std::optional<std::uint64_t> days =
-      dash == text.npos ? 0 : whole_number(text.substr(0, dash), job_limits::kLongestSeconds);
+      dash == std::string_view::npos ? 0 : whole_number(text.substr(0, dash), job_limits::kLongestSeconds);
   if (!parts || !days)
     return fail(fmt::format(
         "\"{}\" is no time; write minutes, mm:ss, hh:mm:ss, d-hh, d-hh:mm, d-hh:mm:ss or UNLIMITED",
         shown(text)));
   std::int64_t units[4] = {static_cast<std::int64_t>(*days), 0, 0, 0};  // Days, hours, minutes, seconds.
-  const std::size_t first = dash != text.npos || parts->size() == 3 ? 1 : 2;
+  const std::size_t first = dash != std::string_view::npos || parts->size() == 3 ? 1 : 2;
   std::copy(parts->begin(), parts->end(), units + first);
   // Each is at most a hundred years of seconds, so that the sum is far from overflowing.
   const std::int64_t sum = units[0] * 86400 + units[1] * 3600 + units[2] * 60 + units[3];
@@ -117,8 +117,9 @@ Result<std::int64_t> sbatch_nodes(std::string_view text) {
   };
   const std::size_t dash = text.find('-');
   const std::optional<std::int64_t> least = number(text.substr(0, dash));
-  const std::optional<std::int64_t> most = dash == text.npos ? least : number(text.substr(dash + 1));
-  if (text.find_first_of(",:") != text.npos || (least && most && *least != *most))
+  const std::optional<std::int64_t> most =
+      dash == std::string_view::npos ? least : number(text.substr(dash + 1));
+  if (text.find_first_of(",:") != std::string_view::npos || (least && most && *least != *most))
     return fail(
         fmt::format("Gigawerk does not choose between several numbers of nodes; write one, such as {}",
                     least.value_or(2)));
@@ -130,20 +131,20 @@ Result<std::int64_t> sbatch_nodes(std::string_view text) {
 // --- GPUs and other resources ---
 
 Result<SbatchGpus> sbatch_gpus(std::string_view text) {
-  if (text.find(',') != text.npos)
+  if (text.find(',') != std::string_view::npos)
     return fail(
         "a job's GPUs are all of one kind here; ask for one, or list alternatives as `gpu_types` in a job "
         "file");
   SbatchGpus gpus;
   const std::size_t colon = text.rfind(':');
-  std::string_view type = text.substr(0, colon == text.npos ? 0 : colon);
-  std::string_view count = colon == text.npos ? text : text.substr(colon + 1);
-  if (colon == text.npos && !text.empty() && (text.front() < '0' || text.front() > '9')) {
+  std::string_view type = text.substr(0, colon == std::string_view::npos ? 0 : colon);
+  std::string_view count = colon == std::string_view::npos ? text : text.substr(colon + 1);
+  if (colon == std::string_view::npos && !text.empty() && (text.front() < '0' || text.front() > '9')) {
     type = text;
     count = "1";
   }
   const std::optional<std::uint64_t> number = whole_number(count, job_limits::kGpusAnywhere);
-  if (!number || (colon != text.npos && type.empty()))
+  if (!number || (colon != std::string_view::npos && type.empty()))
     return fail(fmt::format("\"{}\" is no number of GPUs; write for example 4 or h100:4", shown(text)));
   if (!type.empty() && !is_text(Text::kName, type))
     return fail(fmt::format("\"{}\" is no type of GPU; write for example h100:4", shown(type)));
@@ -157,8 +158,8 @@ std::vector<SbatchResource> sbatch_resources(std::string_view text) {
   for (std::string_view entry : split(text, ",")) {
     if (entry.starts_with("gres/") || entry.starts_with("gres:")) entry.remove_prefix(5);
     const std::size_t end = entry.find_first_of(":=");
-    all.push_back(
-        {std::string(entry.substr(0, end)), end == entry.npos ? "" : std::string(entry.substr(end + 1))});
+    all.push_back({std::string(entry.substr(0, end)),
+                   end == std::string_view::npos ? "" : std::string(entry.substr(end + 1))});
   }
   return all;
 }
@@ -168,7 +169,7 @@ std::vector<SbatchResource> sbatch_resources(std::string_view text) {
 Result<SbatchSignal> sbatch_signal(std::string_view text) {
   SbatchSignal wanted;
   std::string_view rest = text;
-  if (const std::size_t colon = rest.find(':'); colon != rest.npos) {
+  if (const std::size_t colon = rest.find(':'); colon != std::string_view::npos) {
     for (const char flag : rest.substr(0, colon)) {
       if (upper(flag) != 'B' && upper(flag) != 'R')
         return fail(fmt::format("\"{}\" stands before the colon, where only B and R may",
@@ -178,7 +179,7 @@ Result<SbatchSignal> sbatch_signal(std::string_view text) {
     rest.remove_prefix(colon + 1);
   }
   const std::size_t at = rest.find('@');
-  if (at != rest.npos) {
+  if (at != std::string_view::npos) {
     const Result<std::int64_t> before = sbatch_count(rest.substr(at + 1), 1, 65535);
     if (!before) return fail(before.error().message + " (seconds before the limit)");
     wanted.before_s = *before;
@@ -224,13 +225,13 @@ Result<SbatchExport> sbatch_export(std::string_view text) {
   for (const std::string& entry : *entries) {
     const std::size_t equals = entry.find('=');
     const std::string name = entry.substr(0, equals);
-    if (equals == entry.npos && upper(name) == "ALL") {
+    if (equals == std::string_view::npos && upper(name) == "ALL") {
       wanted.all = true;
       continue;
     }
     if (!is_text(Text::kVariable, name))
       return fail(fmt::format("\"{}\" is no variable's name; write for example ALL,EPOCHS=3", shown(name)));
-    if (equals == entry.npos) {
+    if (equals == std::string_view::npos) {
       wanted.names.push_back(name);
     } else {
       wanted.values.emplace_back(name, entry.substr(equals + 1));
@@ -252,7 +253,7 @@ bool is_foreign_kind(std::string_view kind) {
 /// start.
 bool is_foreign_job(std::string_view id) {
   const std::size_t sign = id.find_first_of("_+");
-  return sign != id.npos && whole_number(id.substr(0, sign), kLargestJobNumber) &&
+  return sign != std::string_view::npos && whole_number(id.substr(0, sign), kLargestJobNumber) &&
          whole_number(id.substr(sign + 1), kLargestJobNumber);
 }
 
@@ -260,8 +261,8 @@ bool is_foreign_job(std::string_view id) {
 
 Result<SbatchDependencies> sbatch_dependencies(std::string_view text) {
   SbatchDependencies wanted;
-  wanted.any = text.find('?') != text.npos;
-  if (wanted.any && text.find(',') != text.npos)
+  wanted.any = text.find('?') != std::string_view::npos;
+  if (wanted.any && text.find(',') != std::string_view::npos)
     return fail("`,` (all must hold) and `?` (one will do) cannot be mixed; keep one of them");
   for (const std::string_view entry : split(text, ",?")) {
     const std::vector<std::string_view> parts = split(entry, ":");

@@ -35,7 +35,7 @@ void each_line(std::string_view text, Take take) {
   for (std::uint32_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     if (!take(text.substr(0, end), number)) return;
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
 }
 
@@ -132,7 +132,7 @@ std::vector<std::vector<SbatchWord>> sbatch_lines(std::string_view text, SbatchF
 }
 
 bool has_pbs_lines(std::string_view text) {
-  return text.starts_with("#PBS ") || text.find("\n#PBS ") != text.npos;
+  return text.starts_with("#PBS ") || text.find("\n#PBS ") != std::string_view::npos;
 }
 
 }  // namespace gw::spec
