@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/token.h"
 #include "live/time_text.h"
+#include "spec/job_check.h"
 #include "spec/job_json.h"
 #include "spec/job_spec_file.h"
 
@@ -17,12 +18,7 @@ constexpr std::size_t kLongestKey = 200;
 
 /// What the command line leaves open, filled in: after this the text says everything.
 void complete(JobSpec& spec, const live::ControllerOptions& options) {
-  if (spec.name.empty()) {
-    const std::string program = spec.command.empty() ? "script" : spec.command.front();
-    spec.name = program.substr(program.rfind('/') + 1);
-    if (spec.name.size() > 64) spec.name.resize(64);
-    if (spec.name.empty()) spec.name = "job";
-  }
+  if (spec.name.empty()) spec.name = spec::default_job_name(spec);
   if (spec.limit == Nanoseconds{0}) spec.limit = options.default_limit;
   // A job without GPUs gets a core a task; one with GPUs asks for none but what it says.
   if (spec.cpu_milli == 0 && spec.gpus == 0 && spec.gpu_milli == 0)

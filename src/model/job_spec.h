@@ -84,8 +84,8 @@ struct JobSpec {
   std::uint32_t gpus = 0;
   std::uint32_t gpu_milli = 0;         ///< 1..999: a share of one GPU; then gpus is 0 and nodes 1.
   std::vector<std::string> gpu_types;  ///< Any of these will do; empty: any.
-  std::int64_t cpu_milli = 0;          ///< Thousandths of cores per node; 0 = no wish.
-  std::int64_t memory_mib = 0;         ///< Per node; 0 = no wish.
+  std::int64_t cpu_milli = 0;   ///< Thousandths of cores per node (in all where nodes is 0); 0 = no wish.
+  std::int64_t memory_mib = 0;  ///< Per node (in all where nodes is 0); 0 = no wish.
   std::uint32_t tasks_per_node = 1;
   std::string level;  ///< Fabric level that should hold all nodes; empty: any.
   bool level_required = false;
