@@ -2,12 +2,14 @@
 
 import base64
 import json
+import pathlib
 import threading
 import time
 import unittest
 
 import jsonschema
 from factory_server import FactoryServer
+from gw_command import SOURCE
 
 
 def operations(document):
@@ -80,6 +82,12 @@ class ApiTest(unittest.TestCase):
             self.assertEqual(path.count("{"), len(names), (method, path))
             for each in operation.get("parameters", []):
                 jsonschema.Draft202012Validator.check_schema(each["schema"])
+
+    def test_0_every_route_is_in_the_docs(self):
+        page = pathlib.Path(SOURCE, "docs", "api.md").read_text(encoding="utf-8")
+        rows = [line for line in page.splitlines() if line.startswith("| ")]
+        for method, path, _ in operations(self.document):
+            self.assertTrue(any(row.startswith(f"| {method} |") and f"`{path}`" in row for row in rows), (method, path))
 
     def test_jobs(self):
         job = {"name": "first", "command": ["sh", "-c", "echo out; echo more"], "limit": "1min"}
