@@ -225,6 +225,73 @@ class RestartTest(FolderTest):
             self.assertEqual(server.wait(never)["status"], "lost")
 
 
+class TroubleTest(FolderTest):
+    def test_tls(self):
+        key, certificate = self.path("key.pem"), self.path("cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=gigawerk", "-addext",
+                        "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        os.chmod(key, 0o600)
+        process = subprocess.Popen(
+            [GW, "serve", "--data", self.path("data"), "--port", "0", "--tls-cert", certificate, "--tls-key", key],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        url = process.stdout.readline().decode().split()[-1]
+        self.assertTrue(url.startswith("https://"), url)
+        def ask(*options):
+            return subprocess.run([GW, "run", "--server", url, "--token-file", self.path("data/admin.token"), *options,
+                                   "--", "echo", "safe"], capture_output=True, text=True, check=False,
+                                  env={"PATH": os.environ["PATH"], "HOME": self.folder})
+        self.assertEqual(ask("--ca-file", certificate).stdout, "safe\n")
+        untrusted = ask()
+        self.assertEqual(untrusted.returncode, 125)
+        self.assertIn("certificate", untrusted.stderr)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, for a small file system of its own")
+    def test_a_full_disk_refuses_and_loses_nothing(self):
+        small = self.path("small")
+        os.makedirs(small)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=711", "tmpfs", small], check=False,
+                                 capture_output=True)
+        if mounted.returncode != 0:
+            self.skipTest("file systems cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=False)
+        with FactoryServer(data=os.path.join(small, "data")) as server:
+            first = server.submit(command=["echo", "before"])
+            server.wait(first)
+            running = server.submit(command=["sh", "-c", "sleep 6; echo after"])
+            server.wait(running, "running")
+            filler = os.open(os.path.join(small, "filler"), os.O_WRONLY | os.O_CREAT)
+            try:
+                while os.write(filler, b"x" * 4096) > 0:
+                    pass
+            except OSError:
+                pass
+            os.close(filler)
+            refused = None
+            for _ in range(200):
+                refused = server.post("/v1/jobs", {"command": ["true"], "comment": "c" * 4000})
+                if refused.status != 201:
+                    break
+            self.assertEqual(refused.status, 503, refused)
+            self.assertIn("full", refused.text)
+            self.assertEqual(server.get("/readyz").status, 503)
+            self.assertEqual(server.get("/healthz").status, 200)
+            self.assertEqual(server.get(f"/v1/jobs/{first}").json["status"], "completed")
+            os.remove(os.path.join(small, "filler"))
+            self.assertEqual(server.wait(running)["status"], "completed")
+            deadline = time.monotonic() + 20
+            while server.get("/readyz").status != 200:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.1)
+            self.assertEqual(server.wait(server.submit(command=["true"]))["status"], "completed")
+            self.assertIn("the store works again", server.log)
+            self.assertEqual(server.gw("journal", "verify", "--data", server.data).returncode, 0)
+            self.assertEqual(server.gw("ledger", "verify", "--data", server.data).returncode, 0)
+
+
 class FleetTest(FolderTest):
     def test_named_nodes_on_this_machine(self):
         fleet = self.path("fleet.yaml", FLEET)
