@@ -1,11 +1,9 @@
-// Benchmarks of durable transactions on SQLite and PostgreSQL: how many a second, and how many syncs each
-// costs.
+// Benchmarks of durable transactions on SQLite and PostgreSQL: how many a second, at how many syncs.
 //
 // The databases lie in $GW_BENCH_DIR (else the folder for temporary files), which should be on the disk that
 // is meant: memory file systems sync for nothing.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <array>
 #include <cstdlib>

@@ -34,7 +34,7 @@ std::optional<ValueKind> declared_kind(std::string_view type) {
   if (has("INT")) return ValueKind::kInteger;
   if (has("CHAR") || has("TEXT")) return ValueKind::kText;
   if (has("BYTEA") || has("BLOB")) return ValueKind::kBlob;
-  if (has("DOUB") || has("REAL") || has("FLOA")) return ValueKind::kReal;
+  if (has("DOUBLE") || has("REAL") || has("FLOA")) return ValueKind::kReal;
   return std::nullopt;
 }
 

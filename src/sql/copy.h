@@ -12,8 +12,7 @@
 namespace gw::sql {
 
 struct CopyOptions {
-  /// 0: all tables in one transaction, so that the target has all or nothing. Else a transaction for so many
-  /// rows.
+  /// 0: all tables in one transaction: the target has all or nothing. Else one for so many rows.
   std::uint64_t rows_per_commit = 0;
 };
 

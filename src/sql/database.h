@@ -26,8 +26,7 @@ struct Blob {
 /// A parameter. Texts and blobs are only looked at during the call.
 using Param = std::variant<std::monostate, std::int64_t, double, std::string_view, Blob>;
 
-/// A statement that is used again and again; make it static: drivers keep what they prepared by `sql`'s
-/// address.
+/// A statement that is used again and again; drivers keep what they prepared by its text.
 struct Statement {
   const char* sql;
 };
@@ -87,7 +86,7 @@ class Database {
   /// inside.
   virtual Result<void> run(const std::string& sql) = 0;
 
-  /// Another connection to the same database that only reads, for another thread.
+  /// Another connection to the same database that only reads, for another thread. Any thread may ask for it.
   virtual Result<std::unique_ptr<Database>> open_reader() = 0;
 
   [[nodiscard]] virtual Dialect dialect() const = 0;

@@ -45,8 +45,8 @@ class Lease {
 
   /// To be called inside each transaction that writes, best as its last statement: the commit fails, with all
   /// that the transaction did, once another holder has taken the lease. No holder can take it between this
-  /// check and the commit. PostgreSQL makes a taker wait for that commit, at most
-  /// PostgresOptions::idle_transaction_seconds.
+  /// check and the commit. With PostgreSQL a taker waits for that commit
+  /// (PostgresOptions::idle_transaction_seconds at most).
   void fence(Database& database) const;
 
   /// Of the last successful `acquire`; 0 before.

@@ -71,8 +71,7 @@ class PostgresDatabase final : public Database {
     GW_CHECK(!in_query_);
     if (!in_transaction_) return;
     in_transaction_ = false;
-    // The first is passed over by the server if a statement before it has failed and nothing was awaited
-    // since.
+    // The server passes the first over if a statement before it failed and nothing was awaited since.
     for (int attempt = 0; attempt < 2; ++attempt) {
       connection_->clear_failure();
       if (connection_->dead() || connection_->transaction() == PQTRANS_IDLE) break;
@@ -128,7 +127,8 @@ class PostgresDatabase final : public Database {
 
  private:
   [[nodiscard]] Result<void> outcome() const {
-    return connection_->failure() ? fail(connection_->failure()->message) : Result<void>{};
+    const std::optional<PostgresFailure>& failure = connection_->failure();
+    return failure ? fail(failure->message) : Result<void>{};
   }
 
   PostgresTarget target_;

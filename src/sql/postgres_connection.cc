@@ -105,8 +105,7 @@ void PostgresConnection::give_up(std::string message) {
   keep({.message = std::move(message), .answered = true});
 }
 
-/// The statement whose known types agree with the values; where more becomes known, a new one takes its
-/// place.
+/// The statement whose known types agree with the values; once more is known, a new one.
 PostgresConnection::Prepared& PostgresConnection::prepared_for(std::vector<std::unique_ptr<Prepared>>& known,
                                                                std::span<const Param> params) {
   types_.resize(params.size());

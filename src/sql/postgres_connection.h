@@ -30,8 +30,7 @@ class PostgresConnection {
   PostgresConnection& operator=(const PostgresConnection&) = delete;
 
   /// Whether the session still stands, as far as can be told without asking the server: a server that has
-  /// ended it has said so by now. Forgets what is prepared where that has gone stale. Only outside a
-  /// transaction.
+  /// ended it has said so by now. Forgets what is prepared if that is stale. Only outside a transaction.
   [[nodiscard]] bool ready();
 
   enum class Send : std::uint8_t { kStatement, kCommit };

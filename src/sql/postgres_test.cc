@@ -137,8 +137,7 @@ TEST_F(Postgres, ACommitWhoseAnswerIsLostIsOfUnknownOutcome) {
   const std::unique_ptr<TcpProxy> between = proxy();
   const std::unique_ptr<Database> shaky = open(server_->url(between->port()));
   ASSERT_TRUE(change(*shaky, kInsert, {std::int64_t{0}}).has_value());
-  // The statements are prepared by now, so what passes is COMMIT's name: in the proxy's eyes, the rows'
-  // number.
+  // COMMIT is prepared by now and passes as a short name: what is sent just before it tells it.
   std::int64_t id = 1;
   for (const Fault fault : {Fault::kCutBefore, Fault::kCutAtAnswer}) {
     const std::string mark = fmt::format("answer-lost-{}", id);

@@ -1,5 +1,4 @@
-// That what is committed survives, and what is not vanishes whole, whenever the power is cut or the disk
-// fails.
+// What is committed survives, and what is not vanishes whole, however the power goes or the disk fails.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -237,8 +236,7 @@ TEST_P(PowerCuts, AFailingDiskLosesNothingThatWasCommitted) {
       for (int number = 0; number < 3; ++number) failed = !machine.transact() || failed;
       failures += failed ? 1 : 0;
       machine.vfs().clear_failures();
-      // Half of the time the disk is well again and the program goes on, else it dies or the power goes at
-      // once.
+      // Half of the time the disk is well again and the program goes on, else the power goes at once.
       const std::uint64_t more = machine.rng().below(2) * machine.rng().below(5);
       for (std::uint64_t number = 0; number < more; ++number)
         ASSERT_TRUE(machine.transact()) << "seed " << seed << ": " << machine.error();

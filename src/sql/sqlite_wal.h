@@ -19,8 +19,7 @@ namespace gw::sql {
 /// Empties the log from the writer's side.
 class WalCheckpoints {
  public:
-  /// Takes the place of SQLite's own automatic checkpoints on `connection`; must not be moved or die before
-  /// it.
+  /// Takes the place of SQLite's own checkpoints on `connection`, which it must outlive, unmoved.
   void attach(sqlite3* connection, int busy_ms);
   /// After each commit.
   void committed(sqlite3* connection);

@@ -1,5 +1,4 @@
-// PowerCutDisk: a disk in memory that remembers what has been synced, so that the power can be cut at any
-// moment.
+// PowerCutDisk: a disk in memory that knows what has been synced, so that its power can be cut.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +41,7 @@ class PowerCutDisk {
   };
   using FilePointer = std::shared_ptr<File>;
 
-  /// `whole_sectors`: a torn write may also spoil what stood beside it in its sectors (no "power-safe
-  /// overwrite").
+  /// `whole_sectors`: a torn write may spoil all of its sectors (no "power-safe overwrite").
   explicit PowerCutDisk(bool whole_sectors = false) : whole_sectors_(whole_sectors) {}
 
   /// Null where there is none and `create` is false.

@@ -1,38 +1,25 @@
-// The methods of the VFS: files on the disk in memory, locks and shared memory between connections.
+// The methods of the VFS: files on the disk in memory, and when they fail.
 #include "sql/testing/power_cut_vfs.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <new>
-#include <vector>
 
 #include "base/check.h"
 #include "sql/counting_vfs.h"
+#include "sql/testing/power_cut_locks.h"
 
 namespace gw::sql::testing {
 namespace {
 
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-
-/// What connections to one path share beside its bytes.
-struct Path {
-  int shared = 0;
-  const void* reserved = nullptr;
-  const void* pending = nullptr;
-  const void* exclusive = nullptr;
-  std::vector<std::unique_ptr<std::byte[]>> regions;
-  int mapped = 0;
-  std::array<int, SQLITE_SHM_NLOCK> shm_shared{};
-  std::array<const void*, SQLITE_SHM_NLOCK> shm_exclusive{};
-};
 
 }  // namespace
 
@@ -44,7 +31,7 @@ struct PowerCutVfs::State {
   std::string name;
   sqlite3_vfs vfs{};
   sqlite3_vfs* system = nullptr;
-  std::map<std::string, std::shared_ptr<Path>> paths;
+  std::map<std::string, std::shared_ptr<PathLocks>> locks;
   std::uint64_t generation = 0;  ///< Power cuts so far.
   std::uint64_t operations = 0;
   std::uint64_t syncs = 0;
@@ -74,14 +61,11 @@ struct Handle {
   sqlite3_file base{};
   State* state = nullptr;
   PowerCutDisk::FilePointer file;
-  std::shared_ptr<Path> path;
+  std::shared_ptr<PathLocks> locks;
+  PathLocks::Holder held;
   std::uint64_t generation = 0;
   std::string remove_at_close;
   bool new_log = false;
-  int level = SQLITE_LOCK_NONE;
-  bool maps = false;
-  unsigned shm_shared = 0;  ///< Bits of the slots held.
-  unsigned shm_exclusive = 0;
 
   /// Of a machine whose power was cut, or that has stopped.
   [[nodiscard]] bool dead() const { return generation != state->generation || state->stopped(); }
@@ -90,53 +74,23 @@ struct Handle {
 Handle& handle(sqlite3_file* file) { return *reinterpret_cast<Handle*>(file); }
 State& state_of(sqlite3_vfs* vfs) { return *static_cast<State*>(vfs->pAppData); }
 
-void drop_levels(Handle& self, int level) {
-  Path& path = *self.path;
-  if (path.reserved == &self) path.reserved = nullptr;
-  if (path.pending == &self) path.pending = nullptr;
-  if (path.exclusive == &self) path.exclusive = nullptr;
-  if (level == SQLITE_LOCK_NONE && self.level >= SQLITE_LOCK_SHARED) --path.shared;
-  self.level = std::min(self.level, level);
-}
-
 int lock(sqlite3_file* file, int level) {
   Handle& self = handle(file);
   const std::lock_guard guard(self.state->mutex);
-  if (self.dead()) return SQLITE_IOERR_LOCK;
-  Path& path = *self.path;
-  const auto others = [&](const void* holder) { return holder != nullptr && holder != &self; };
-  if (self.level >= level) return SQLITE_OK;
-  if (self.level == SQLITE_LOCK_NONE) {
-    if (others(path.pending) || others(path.exclusive)) return SQLITE_BUSY;
-    ++path.shared;
-    self.level = SQLITE_LOCK_SHARED;
-  }
-  if (level == SQLITE_LOCK_SHARED) return SQLITE_OK;
-  if (others(path.reserved) || others(path.pending)) return SQLITE_BUSY;
-  if (level == SQLITE_LOCK_RESERVED) {
-    path.reserved = &self;
-    self.level = SQLITE_LOCK_RESERVED;
-    return SQLITE_OK;
-  }
-  path.pending = &self;
-  self.level = std::max(self.level, SQLITE_LOCK_PENDING);
-  if (path.shared > 1) return SQLITE_BUSY;
-  path.exclusive = &self;
-  self.level = SQLITE_LOCK_EXCLUSIVE;
-  return SQLITE_OK;
+  return self.dead() ? SQLITE_IOERR_LOCK : self.locks->lock(self.held, level);
 }
 
 int unlock(sqlite3_file* file, int level) {
   Handle& self = handle(file);
   const std::lock_guard guard(self.state->mutex);
-  drop_levels(self, level);
+  self.locks->unlock(self.held, level);
   return SQLITE_OK;
 }
 
 int check_reserved(sqlite3_file* file, int* held) {
   const Handle& self = handle(file);
   const std::lock_guard guard(self.state->mutex);
-  *held = self.path->reserved != nullptr || self.path->exclusive != nullptr ? 1 : 0;
+  *held = self.locks->reserved() ? 1 : 0;
   return SQLITE_OK;
 }
 
@@ -145,25 +99,9 @@ int shm_map(sqlite3_file* file, int region, int bytes, int extend, void volatile
   const std::lock_guard guard(self.state->mutex);
   *memory = nullptr;
   if (self.dead()) return SQLITE_IOERR_SHMMAP;
-  Path& path = *self.path;
-  if (!self.maps) ++path.mapped;
-  self.maps = true;
-  while (static_cast<std::size_t>(region) >= path.regions.size()) {
-    if (extend == 0) return SQLITE_OK;
-    path.regions.push_back(std::make_unique<std::byte[]>(static_cast<std::size_t>(bytes)));
-  }
-  *memory = path.regions[static_cast<std::size_t>(region)].get();
+  *memory = self.locks->map(self.held, static_cast<std::size_t>(region), static_cast<std::size_t>(bytes),
+                            extend != 0);
   return SQLITE_OK;
-}
-
-void shm_drop(Handle& self, unsigned slots) {
-  for (std::size_t slot = 0; slot < SQLITE_SHM_NLOCK; ++slot) {
-    const unsigned bit = slots & (1U << slot);
-    if ((self.shm_shared & bit) != 0) --self.path->shm_shared[slot];
-    if ((self.shm_exclusive & bit) != 0) self.path->shm_exclusive[slot] = nullptr;
-  }
-  self.shm_shared &= ~slots;
-  self.shm_exclusive &= ~slots;
 }
 
 int shm_lock(sqlite3_file* file, int first, int count, int flags) {
@@ -171,47 +109,26 @@ int shm_lock(sqlite3_file* file, int first, int count, int flags) {
   const std::lock_guard guard(self.state->mutex);
   const unsigned slots = ((1U << count) - 1U) << first;
   if ((flags & SQLITE_SHM_UNLOCK) != 0) {
-    shm_drop(self, slots);
+    self.locks->unlock_slots(self.held, slots);
     return SQLITE_OK;
   }
   if (self.dead()) return SQLITE_IOERR_SHMLOCK;
-  Path& path = *self.path;
-  const bool shared = (flags & SQLITE_SHM_SHARED) != 0;
-  for (std::size_t slot = 0; slot < SQLITE_SHM_NLOCK; ++slot) {
-    if ((slots & (1U << slot)) == 0) continue;
-    const bool own_share = (self.shm_shared & (1U << slot)) != 0;
-    const bool excluded = path.shm_exclusive[slot] != nullptr && path.shm_exclusive[slot] != &self;
-    if (excluded || (!shared && path.shm_shared[slot] > (own_share ? 1 : 0))) return SQLITE_BUSY;
-  }
-  for (std::size_t slot = 0; slot < SQLITE_SHM_NLOCK; ++slot) {
-    const unsigned bit = slots & (1U << slot);
-    if (bit == 0 || ((self.shm_shared | self.shm_exclusive) & bit) != 0) continue;
-    if (shared) {
-      ++path.shm_shared[slot];
-      self.shm_shared |= bit;
-    } else {
-      path.shm_exclusive[slot] = &self;
-      self.shm_exclusive |= bit;
-    }
-  }
-  return SQLITE_OK;
+  return self.locks->lock_slots(self.held, slots, (flags & SQLITE_SHM_SHARED) != 0);
 }
 
 int shm_unmap(sqlite3_file* file, int /*remove*/) {
   Handle& self = handle(file);
   const std::lock_guard guard(self.state->mutex);
-  shm_drop(self, ~0U);
-  if (self.maps && --self.path->mapped == 0) self.path->regions.clear();
-  self.maps = false;
+  self.locks->unmap(self.held);
   return SQLITE_OK;
 }
 
 int close(sqlite3_file* file) {
   Handle& self = handle(file);
-  if (self.path != nullptr) shm_unmap(file, 0);
   {
     const std::lock_guard guard(self.state->mutex);
-    if (self.path != nullptr) drop_levels(self, SQLITE_LOCK_NONE);
+    self.locks->unmap(self.held);
+    self.locks->unlock(self.held, SQLITE_LOCK_NONE);
     if (!self.remove_at_close.empty() && !self.dead()) self.state->disk.remove(self.remove_at_close);
   }
   self.~Handle();
@@ -272,8 +189,8 @@ int sync(sqlite3_file* file, int /*flags*/) {
     return SQLITE_IOERR_FSYNC;
   }
   state.disk.sync(*self.file);
-  // As SQLite's unix VFS does: the name of a new log is made durable with its first sync, that of a database
-  // is not.
+  // As SQLite's unix VFS does: the first sync of a new log makes its name durable, that of a database does
+  // not.
   if (self.new_log) state.disk.sync_folder();
   self.new_log = false;
   return SQLITE_OK;
@@ -327,9 +244,9 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   self.state = &state;
   self.file = std::move(opened);
   self.generation = state.generation;
-  std::shared_ptr<Path>& shared = state.paths[path];
-  if (shared == nullptr) shared = std::make_shared<Path>();
-  self.path = shared;
+  std::shared_ptr<PathLocks>& locks = state.locks[path];
+  if (locks == nullptr) locks = std::make_shared<PathLocks>();
+  self.locks = locks;
   if ((flags & SQLITE_OPEN_DELETEONCLOSE) != 0 || name == nullptr) self.remove_at_close = path;
   constexpr int kLogs = SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL;
   self.new_log = (flags & kLogs) != 0 && (create || !existed);
@@ -441,7 +358,7 @@ void PowerCutVfs::cut_power(Rng& rng, PowerCutDisk::Cut cut) {
   clear_failures();
   const std::lock_guard guard(state_->mutex);
   ++state_->generation;
-  state_->paths.clear();
+  state_->locks.clear();
   state_->disk.cut_power(rng, cut);
 }
 

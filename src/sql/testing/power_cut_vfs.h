@@ -1,5 +1,4 @@
-// PowerCutVfs: an SQLite VFS over a PowerCutDisk, on which writes and syncs can be made to fail and the power
-// cut.
+// PowerCutVfs: an SQLite VFS over a PowerCutDisk, on which writes and syncs can be made to fail.
 #pragma once
 
 #include <cstdint>

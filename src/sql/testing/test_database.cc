@@ -2,9 +2,9 @@
 #include "sql/testing/test_database.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 namespace gw::sql::testing {
 
