@@ -219,15 +219,20 @@ void TwinEngine::pop() {
   due_.pop_back();
 }
 
+bool TwinEngine::is_stale(const Due& due) const {
+  const auto at = attempts_.find(due.id);
+  return at == attempts_.end() || at->second.phase == Phase::kEnded || at->second.due() != due.when;
+}
+
 /// What an attempt was to do before it was cut short or forgotten stays in the heap until it comes to the
-/// front.
+/// front, or until most of the heap is of that kind.
 void TwinEngine::drop_stale() {
-  while (!due_.empty()) {
-    const auto at = attempts_.find(due_.front().id);
-    if (at != attempts_.end() && at->second.phase != Phase::kEnded && at->second.due() == due_.front().when)
-      return;
-    pop();
+  constexpr std::size_t kFew = 64;
+  if (due_.size() > kFew + 2 * attempts_.size()) {
+    std::erase_if(due_, [this](const Due& due) { return is_stale(due); });
+    std::make_heap(due_.begin(), due_.end(), std::greater<>());
   }
+  while (!due_.empty() && is_stale(due_.front())) pop();
 }
 
 }  // namespace gw::serve

@@ -85,6 +85,7 @@ class TwinEngine final : public live::Engine {
 
   void push(live::AttemptId id, const Attempt& attempt);
   void pop();
+  [[nodiscard]] bool is_stale(const Due& due) const;
   void drop_stale();
   /// What happens next to the first attempt of the heap.
   void step(std::vector<live::Report>& reports);
