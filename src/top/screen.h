@@ -24,7 +24,8 @@ std::optional<Pane> pane_by_name(std::string_view name);
 
 /// A way to sort a pane.
 struct Sort {
-  std::string_view name;    ///< For people and the option --sort: `time`.
+  std::string_view name;    ///< For the option --sort: `time`.
+  std::string_view title;   ///< For people.
   std::string_view key;     ///< For the server; a leading `-`: largest first. Empty: the server's own order.
   bool descending = false;  ///< What a column's arrow shows.
 };
