@@ -254,6 +254,7 @@ std::string Model::row_id() const {
 void Model::remember_row() { screen_.list().id = row_id(); }
 
 void Model::keep_in_sight() {
+  if (!screen_.known()) return;
   ListView& list = screen_.list();
   const std::size_t found = screen_.found();
   const std::size_t height = layout_of(screen_).list_rows;

@@ -60,6 +60,10 @@ std::size_t Screen::found() const {
   return tenants.found;
 }
 
+bool Screen::known() const {
+  return pane == Pane::kQueue ? jobs.known : pane == Pane::kNodes ? nodes.known : tenants.known;
+}
+
 std::vector<Use> Screen::gauges() const {
   std::vector<Use> gauges;
   if (!summary) return gauges;
