@@ -44,6 +44,9 @@ The command line is wrong. A file that is missing or cannot be read is 1, in eve
 A bug in gw; please report the message with the command line.
 .SH ENVIRONMENT
 .TP
+.B GIGAWERK_COMPLETION_MS
+How long the completion of a shell waits for the server; 300 where it is not set.
+.TP
 .B GIGAWERK_SHARE
 The folder that holds
 .IR catalog/ ,

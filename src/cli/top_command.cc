@@ -24,13 +24,13 @@ struct Options {
 };
 
 /// COLUMNS or LINES, where they are set.
-std::optional<std::size_t> size_wish(const char* variable) {
+std::optional<std::size_t> size_wish(const char* variable, std::size_t least) {
   const char* value = std::getenv(variable);
   if (value == nullptr) return std::nullopt;
   const std::string_view text = value;
   std::size_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 20 || number > 1000)
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > 1000)
     return std::nullopt;
   return number;
 }
@@ -40,8 +40,8 @@ Result<ExitCode> show_frame(const AppContext& context, const top::RunOptions& ru
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     columns = size.ws_col, rows = size.ws_row;
-  columns = size_wish("COLUMNS").value_or(columns);
-  rows = size_wish("LINES").value_or(rows);
+  columns = size_wish("COLUMNS", 20).value_or(columns);
+  rows = size_wish("LINES", 5).value_or(rows);
   if (json) {
     const auto frame = top::frame_json(run, columns, rows);
     if (!frame) return report_failure(context, frame.error());

@@ -82,7 +82,7 @@ RC_GTEST_PROP(Canvas, AnyTextFillsAnyWidth, (std::string text, bool unicode, boo
 }
 
 TEST(Columns, TheImportantOnesStay) {
-  const Column columns[] = {{"A", 4, 4, 9}, {"B", 4, 20, 5}, {"C", 4, 4, 7}};
+  const Column columns[] = {{"A", 4, 4, 4, 90}, {"B", 4, 8, 20, 80}, {"C", 4, 4, 4, 85}};
   EXPECT_EQ(fit_columns(columns, 30), (std::vector<std::size_t>{4, 20, 4}));
   EXPECT_EQ(fit_columns(columns, 14), (std::vector<std::size_t>{4, 4, 4}));
   EXPECT_EQ(fit_columns(columns, 13), (std::vector<std::size_t>{4, 0, 8}));
@@ -90,12 +90,20 @@ TEST(Columns, TheImportantOnesStay) {
   EXPECT_EQ(fit_columns(columns, 2), (std::vector<std::size_t>{2, 0, 0}));
 }
 
+TEST(Columns, ExtrasWaitUntilTheOthersAreComfortable) {
+  const Column columns[] = {{"A", 4, 8, 20, 90}, {"B", 4, 4, 4, 10}};
+  EXPECT_EQ(fit_columns(columns, 12), (std::vector<std::size_t>{12, 0}));
+  EXPECT_EQ(fit_columns(columns, 13), (std::vector<std::size_t>{8, 4}));
+  EXPECT_EQ(fit_columns(columns, 30), (std::vector<std::size_t>{20, 9}));
+}
+
 RC_GTEST_PROP(Columns, TheWidthIsUsedAndNotMore, ()) {
   std::vector<Column> columns;
   for (int i = *rc::gen::inRange(1, 12); i > 0; --i) {
     Column column;
     column.least = *rc::gen::inRange<std::size_t>(1, 20);
-    column.most = column.least + *rc::gen::inRange<std::size_t>(0, 20);
+    column.good = column.least + *rc::gen::inRange<std::size_t>(0, 20);
+    column.most = column.good + *rc::gen::inRange<std::size_t>(0, 20);
     column.importance = *rc::gen::inRange(0U, 100U);
     columns.push_back(column);
   }

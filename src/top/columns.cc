@@ -14,33 +14,45 @@ std::vector<std::size_t> fit_columns(std::span<const Column> columns, std::size_
     return columns[a].importance > columns[b].importance;
   });
   std::size_t used = 0;
-  for (const std::size_t index : order) {
-    const std::size_t more = columns[index].least + (used == 0 ? 0 : 1);
-    if (used + more > width) {
-      // The most important one is there, cut if it must be; behind the first that does not fit none follow.
-      if (used == 0) widths[index] = used = width;
-      break;
+  // Behind the first that does not fit none follow: what is there depends on the width alone.
+  const auto show = [&](bool extra) {
+    for (const std::size_t index : order) {
+      if ((columns[index].importance < kExtra) != extra) continue;
+      const std::size_t more = columns[index].least + (used == 0 ? 0 : 1);
+      if (used + more > width) {
+        if (used == 0) widths[index] = used = width;  // The most important one is there, cut if it must be.
+        return false;
+      }
+      widths[index] = columns[index].least;
+      used += more;
     }
-    widths[index] = columns[index].least;
-    used += more;
+    return true;
+  };
+  const auto grow = [&](std::size_t Column::* wish) {
+    std::size_t wanted = 0;
+    for (std::size_t index = 0; index < columns.size(); ++index) {
+      if (widths[index] > 0 && columns[index].*wish > widths[index])
+        wanted += columns[index].*wish - widths[index];
+    }
+    const std::size_t spare = width - used;
+    for (std::size_t index = 0; index < columns.size(); ++index) {
+      if (widths[index] == 0 || columns[index].*wish <= widths[index]) continue;
+      const std::size_t can = columns[index].*wish - widths[index];
+      const std::size_t part = wanted <= spare ? can : spare * can / wanted;
+      widths[index] += part;
+      used += part;
+    }
+    return wanted <= spare;
+  };
+  if (show(false) && grow(&Column::good)) {
+    show(true);
+    grow(&Column::good);
   }
-  std::size_t wish = 0;
-  for (std::size_t index = 0; index < columns.size(); ++index) {
-    if (widths[index] > 0 && columns[index].most > widths[index]) wish += columns[index].most - widths[index];
-  }
-  const std::size_t spare = width - used;
-  std::size_t left = spare;
-  for (std::size_t index = 0; index < columns.size(); ++index) {
-    if (widths[index] == 0 || columns[index].most <= widths[index]) continue;
-    const std::size_t can = columns[index].most - widths[index];
-    const std::size_t part = wish <= spare ? can : spare * can / wish;
-    widths[index] += part;
-    left -= part;
-  }
-  for (std::size_t index = columns.size(); left > 0 && index-- > 0;) {
+  grow(&Column::most);
+  for (std::size_t index = columns.size(); used < width && index-- > 0;) {
     if (widths[index] == 0) continue;
-    widths[index] += left;
-    break;
+    widths[index] += width - used;
+    used = width;
   }
   return widths;
 }

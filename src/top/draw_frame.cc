@@ -11,11 +11,12 @@ namespace {
 
 constexpr std::size_t kLabel = 16;
 
-/// A label and text on lines of the screen; `line` counts from the page's first.
+/// A line of a page as the screen has it.
 struct ShownLine {
   std::string label;
   std::string text;
   Look look;
+  bool labelled = false;  ///< `text` stands where texts beside labels do.
 };
 
 std::vector<ShownLine> page_lines(std::span<const TextLine> page, const Screen& screen) {
@@ -30,7 +31,7 @@ std::vector<ShownLine> page_lines(std::span<const TextLine> page, const Screen& 
     const bool wide = line.label.empty();
     std::string label = line.label;
     for (std::string& piece : broken(line.text, wide ? room + kLabel : room, screen.unicode)) {
-      lines.push_back({label, std::move(piece), line.look});
+      lines.push_back({label, std::move(piece), line.look, !wide});
       label.clear();
     }
   }
@@ -166,9 +167,7 @@ void draw_overlay(Canvas& canvas, const Screen& screen, const Layout& layout) {
     }
     const bool heading = shown.text.empty();
     const std::size_t at = canvas.put(row, 1, shown.label, heading ? shown.look : kDimLook);
-    if (!heading)
-      canvas.put(row, std::max(at + 1, shown.label.empty() ? std::size_t{2} : kLabel + 2), shown.text,
-                 shown.look);
+    if (!heading) canvas.put(row, shown.labelled ? std::max(at + 1, kLabel + 2) : 2, shown.text, shown.look);
   }
 }
 

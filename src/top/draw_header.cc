@@ -56,7 +56,7 @@ void draw_title(Canvas& canvas, const Screen& screen) {
   canvas.put_in(0, 1, name, fleet, kBoldLook);
   if (summary == nullptr) return;
   std::size_t at = name + 3;
-  std::vector<std::string> facts{"policy " + summary->policy};
+  std::vector<std::string> facts{fmt::format("policy {}", summary->policy)};
   if (summary->engine == "twin") facts.insert(facts.begin(), "simulated");
   if (width >= 120) facts.push_back(screen.server);
   for (const std::string& fact : facts) {
@@ -68,7 +68,7 @@ void draw_title(Canvas& canvas, const Screen& screen) {
 /// `52 used  8 free  4 off`
 std::size_t draw_use(Canvas& canvas, std::size_t row, std::size_t column, const Use& use, bool wide) {
   column = canvas.put(row, column, short_amount(use.used), kBoldLook);
-  column = canvas.put(row, column, wide ? " used  " : "/" + short_amount(use.all));
+  column = canvas.put(row, column, wide ? " used  " : fmt::format("/{}", short_amount(use.all)));
   if (wide) column = canvas.put(row, column, short_amount(use.free) + " free");
   if (use.off > 0)
     column = canvas.put(row, column, fmt::format("  {} off", short_amount(use.off)),
@@ -81,7 +81,8 @@ void draw_gauge(Canvas& canvas, std::size_t row, std::size_t column, std::size_t
   const bool wide = width >= 60;
   const std::size_t text = wide ? 28 : 16;
   canvas.put_in(row, column, label, use.name);
-  const std::size_t bar = width > label + 1 + text + 2 ? width - label - 1 - text - 2 : 0;
+  const std::size_t bar =
+      width > label + 1 + text + 2 ? std::min<std::size_t>(100, width - label - 1 - text - 2) : 0;
   const double all = use.all > 0 ? use.all : 1;
   std::size_t at = column + label + 1;
   if (bar >= 6) {
@@ -144,8 +145,9 @@ void draw_jobs(Canvas& canvas, const Screen& screen, std::size_t row) {
   const bool narrow = canvas.columns() < 60;
   std::size_t at = canvas.put(row, 1, "Jobs ", kPlainLook);
   for (const Part& part : parts) {
+    if (at + count_text(part.count).size() + 1 + part.word.size() > canvas.columns()) break;
     at = canvas.put(row, at, count_text(part.count), part.look);
-    at = canvas.put(row, at, " " + part.word + (narrow ? " " : "  "));
+    at = canvas.put(row, at, fmt::format(" {}{}", part.word, narrow ? " " : "  "));
   }
   std::string nodes = fmt::format("{} node{}", count_text(summary.nodes), summary.nodes == 1 ? "" : "s");
   const std::string off = summary.nodes_off > 0 ? fmt::format(", {} off", count_text(summary.nodes_off)) : "";
@@ -192,9 +194,12 @@ void draw_tabs(Canvas& canvas, const Screen& screen, const Layout& layout) {
     at = canvas.put(row, at, title + " ", look);
   }
   std::vector<std::string> facts;
-  if (screen.pane == Pane::kQueue && !screen.tenant.empty()) facts.push_back("of " + screen.tenant);
-  if (!screen.list().filter.empty()) facts.push_back("/" + screen.list().filter);
-  facts.push_back(fmt::format("by {}{}", screen.sort().name, screen.list().reversed ? ", reversed" : ""));
+  if (screen.pane == Pane::kQueue && !screen.tenant.empty())
+    facts.push_back(fmt::format("of {}", screen.tenant));
+  if (!screen.list().filter.empty()) facts.push_back(fmt::format("/{}", screen.list().filter));
+  const bool usual = screen.list().sort == 0 && !screen.list().reversed;
+  if (!narrow || !usual)
+    facts.push_back(fmt::format("by {}{}", screen.sort().title, screen.list().reversed ? ", reversed" : ""));
   std::string text;
   for (const std::string& fact : facts) {
     if (!text.empty()) text += "  ";
@@ -203,7 +208,8 @@ void draw_tabs(Canvas& canvas, const Screen& screen, const Layout& layout) {
   const std::size_t cells = cells_of(text, screen.unicode);
   const std::size_t room = canvas.columns() > at + 2 ? canvas.columns() - at - 2 : 0;
   const std::size_t width = std::min(room, cells);
-  const bool is_part = facts.size() > 1;
+  const bool is_part =
+      !screen.list().filter.empty() || (screen.pane == Pane::kQueue && !screen.tenant.empty());
   canvas.put_in(row, canvas.columns() - 1 - width, width, text,
                 is_part ? Look{Hue::kYellow, true, false, false} : kDimLook);
 }

@@ -22,6 +22,10 @@ struct Place {
   void text(std::string_view text, Look look = {}, Align align = Align::kLeft, Cut cut = Cut::kEnd) const {
     canvas.put_in(row, column, width, text, look, align, cut);
   }
+  /// Of a path the end tells more than the beginning.
+  void path(std::string_view text, Look look = {}) const {
+    this->text(text, look, Align::kLeft, text.find('/') == std::string_view::npos ? Cut::kEnd : Cut::kBegin);
+  }
   void right(std::string_view text, Look look = {}) const { this->text(text, look, Align::kRight); }
 };
 
@@ -41,13 +45,13 @@ enum QueueColumn : std::size_t {
   kWhere
 };
 constexpr Column kQueueColumns[] = {
-    {"JOB", 8, 11, 99, Align::kRight, "newest"},    {"NAME", 12, 30, 92, Align::kLeft, "name"},
-    {"TENANT", 12, 34, 88, Align::kLeft, "tenant"}, {"USER", 8, 14, 60, Align::kLeft, "user"},
-    {"STATUS", 8, 8, 98, Align::kLeft, "line"},     {"NODES", 5, 5, 50, Align::kRight, ""},
-    {"GPUS", 5, 5, 94, Align::kRight, "gpus"},      {"CPUS", 5, 5, 40, Align::kRight, "cpus"},
-    {"PRIO", 5, 5, 20, Align::kRight, ""},          {"LIMIT", 6, 6, 80, Align::kRight, "limit"},
-    {"TIME", 6, 6, 96, Align::kRight, "time"},      {"DONE", 10, 10, 30, Align::kLeft, ""},
-    {"WHERE OR WHY", 12, 60, 90, Align::kLeft, ""},
+    {"JOB", 7, 8, 11, 99, Align::kRight, "newest"},     {"NAME", 8, 20, 30, 92, Align::kLeft, "name"},
+    {"TENANT", 12, 20, 34, 88, Align::kLeft, "tenant"}, {"USER", 8, 8, 14, 60, Align::kLeft, "user"},
+    {"STATUS", 8, 8, 8, 98, Align::kLeft, "line"},      {"NODES", 5, 5, 5, 50, Align::kRight, ""},
+    {"GPUS", 5, 5, 5, 94, Align::kRight, "gpus"},       {"CPUS", 5, 5, 5, 40, Align::kRight, "cpus"},
+    {"PRIO", 5, 5, 5, 20, Align::kRight, ""},           {"LIMIT", 5, 6, 6, 80, Align::kRight, "limit"},
+    {"TIME", 5, 6, 6, 96, Align::kRight, "time"},       {"DONE", 10, 10, 10, 30, Align::kLeft, ""},
+    {"WHERE OR WHY", 12, 26, 60, 90, Align::kLeft, ""},
 };
 
 Look status_look(const JobRow& job) {
@@ -74,7 +78,7 @@ void draw_job_cell(const Place& place, const JobRow& job, std::size_t column, st
     case kName:
       return place.text(job.name);
     case kTenant:
-      return place.text(job.tenant, {}, Align::kLeft, Cut::kBegin);
+      return place.path(job.tenant);
     case kUser:
       return place.text(job.user);
     case kStatus:
@@ -98,7 +102,7 @@ void draw_job_cell(const Place& place, const JobRow& job, std::size_t column, st
       }
       return;
     case kWhere:
-      if (job.running()) return place.text(job.place);
+      if (job.running()) return place.path(job.place);
       return place.text(job.reason.empty() ? "" : "(" + job.reason + ")", kDimLook);
   }
 }
@@ -116,11 +120,11 @@ enum NodeColumn : std::size_t {
   kReason
 };
 constexpr Column kNodeColumns[] = {
-    {"NODE", 14, 40, 99, Align::kLeft, "name"},  {"STATE", 8, 8, 98, Align::kLeft, "state"},
-    {"GPU TYPE", 8, 12, 70, Align::kLeft, ""},   {"GPUS", 8, 16, 90, Align::kLeft, ""},
-    {"FREE", 5, 5, 95, Align::kRight, "gpus"},   {"CPUS", 6, 16, 60, Align::kLeft, ""},
-    {"FREE", 5, 5, 80, Align::kRight, "cpus"},   {"MEMORY", 6, 16, 55, Align::kLeft, ""},
-    {"FREE", 5, 5, 75, Align::kRight, "memory"}, {"REASON", 8, 60, 40, Align::kLeft, ""},
+    {"NODE", 14, 30, 48, 99, Align::kLeft, "name"}, {"STATE", 8, 8, 8, 98, Align::kLeft, "state"},
+    {"GPU TYPE", 8, 8, 12, 60, Align::kLeft, ""},   {"GPUS", 8, 8, 16, 90, Align::kLeft, ""},
+    {"FREE", 4, 5, 5, 95, Align::kRight, "gpus"},   {"CPUS", 5, 6, 12, 74, Align::kLeft, ""},
+    {"FREE", 5, 5, 5, 80, Align::kRight, "cpus"},   {"MEMORY", 6, 6, 12, 72, Align::kLeft, ""},
+    {"FREE", 5, 5, 5, 78, Align::kRight, "memory"}, {"REASON", 8, 16, 60, 65, Align::kLeft, ""},
 };
 
 Look state_look(const std::string& state) {
@@ -144,7 +148,7 @@ void draw_node_cell(const Place& place, const NodeRow& node, std::size_t column)
   };
   switch (static_cast<NodeColumn>(column)) {
     case kNode:
-      return place.text(node.name, kBoldLook, Align::kLeft, Cut::kBegin);
+      return place.path(node.name, kBoldLook);
     case kState:
       return place.text(node.state, state_look(node.state));
     case kType:
@@ -180,12 +184,12 @@ enum TenantColumn : std::size_t {
   kDue
 };
 constexpr Column kTenantColumns[] = {
-    {"TENANT", 18, 50, 99, Align::kLeft, "tree"}, {"WEIGHT", 6, 6, 50, Align::kRight, ""},
-    {"GPUS", 6, 6, 97, Align::kRight, "gpus"},    {"ASKED", 6, 6, 90, Align::kRight, "asked"},
-    {"LIMIT", 6, 6, 85, Align::kRight, ""},       {"JOBS", 6, 7, 80, Align::kRight, "jobs"},
-    {"RUN", 6, 6, 75, Align::kRight, ""},         {"LIMIT", 6, 6, 30, Align::kRight, ""},
-    {"SHARE", 10, 44, 95, Align::kLeft, "over"},  {"%", 4, 4, 96, Align::kRight, ""},
-    {"DUE %", 5, 5, 40, Align::kRight, ""},
+    {"TENANT", 18, 26, 50, 99, Align::kLeft, "tree"}, {"WEIGHT", 6, 6, 6, 50, Align::kRight, ""},
+    {"GPUS", 6, 6, 6, 97, Align::kRight, "gpus"},     {"ASKED", 6, 6, 6, 90, Align::kRight, "asked"},
+    {"LIMIT", 6, 6, 6, 85, Align::kRight, ""},        {"JOBS", 6, 6, 7, 80, Align::kRight, "jobs"},
+    {"RUN", 5, 6, 6, 75, Align::kRight, ""},          {"LIMIT", 6, 6, 6, 30, Align::kRight, ""},
+    {"SHARE", 8, 12, 44, 95, Align::kLeft, "over"},   {"%", 4, 4, 4, 96, Align::kRight, ""},
+    {"DUE %", 5, 5, 5, 40, Align::kRight, ""},
 };
 
 void draw_tenant_cell(const Place& place, const TenantRow& tenant, std::size_t column, double all_gpus,
@@ -195,8 +199,7 @@ void draw_tenant_cell(const Place& place, const TenantRow& tenant, std::size_t c
   switch (static_cast<TenantColumn>(column)) {
     case kPath: {
       const std::size_t slash = tenant.path.rfind('/');
-      if (!as_tree || slash == std::string::npos)
-        return place.text(tenant.path, kBoldLook, Align::kLeft, Cut::kBegin);
+      if (!as_tree || slash == std::string::npos) return place.path(tenant.path, kBoldLook);
       const auto depth = static_cast<std::size_t>(std::count(tenant.path.begin(), tenant.path.end(), '/'));
       return place.text(std::string(std::min<std::size_t>(depth, 8) * 2, ' ') +
                         tenant.path.substr(slash + 1));

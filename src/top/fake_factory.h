@@ -212,9 +212,9 @@ class FakeFactory {
 /// A screen, its user and the factory behind it, without a terminal or a network.
 class Session {
  public:
-  explicit Session(FakeFactory& factory, std::size_t columns = 80, std::size_t rows = 24,
+  explicit Session(FakeFactory& world, std::size_t columns = 80, std::size_t rows = 24,
                    ModelOptions options = {})
-      : factory(factory), model(options) {
+      : factory(world), model(options) {
     model.resize(columns, rows);
     pass(1);
   }

@@ -181,6 +181,12 @@ void Model::take_output(const Answer::Output& output) {
   if (output.offset > view.next) view.text.feed("\n[...]\n");
   view.text.feed(output.bytes);
   view.next = output.next;
+  // Whoever reads further up goes on reading the same lines.
+  for (const std::string& line : view.text.take_dropped()) {
+    const std::size_t gone = broken(line, screen_.columns, screen_.unicode).size();
+    std::size_t& scroll = screen_.overlays.back().scroll;
+    scroll -= std::min(scroll, gone);
+  }
 }
 
 /// Sorts and filters; works out what each is due.
@@ -248,6 +254,7 @@ std::string Model::row_id() const {
 void Model::remember_row() { screen_.list().id = row_id(); }
 
 void Model::keep_in_sight() {
+  if (!screen_.known()) return;
   ListView& list = screen_.list();
   const std::size_t found = screen_.found();
   const std::size_t height = layout_of(screen_).list_rows;

@@ -8,6 +8,8 @@
 namespace gw::top {
 namespace {
 
+constexpr std::int64_t kAllTheWay = std::int64_t{1} << 40;  ///< More rows than any list has.
+
 bool is(const Key& key, std::string_view text) { return key.code == KeyCode::kText && key.text == text; }
 
 Order job_order(const std::string& id, const char* word, std::string done) {
@@ -142,7 +144,6 @@ void Model::scroll_overlay(const Key& key) {
 void Model::press_in_list(const Key& key) {
   const std::size_t height = layout_of(screen_).list_rows;
   const auto page = static_cast<std::int64_t>(std::max<std::size_t>(1, height > 1 ? height - 1 : height));
-  const auto found = static_cast<std::int64_t>(screen_.found());
   ListView& list = screen_.list();
   switch (key.code) {
     case KeyCode::kUp:
@@ -154,9 +155,9 @@ void Model::press_in_list(const Key& key) {
     case KeyCode::kPageDown:
       return move_cursor(page);
     case KeyCode::kHome:
-      return move_cursor(-found);
+      return move_cursor(-kAllTheWay);
     case KeyCode::kEnd:
-      return move_cursor(found);
+      return move_cursor(kAllTheWay);
     case KeyCode::kTab:
     case KeyCode::kRight:
       return show(static_cast<Pane>((static_cast<std::size_t>(screen_.pane) + 1) % kPanes));
@@ -186,9 +187,9 @@ void Model::press_in_list(const Key& key) {
   } else if (is(key, "k")) {
     move_cursor(-1);
   } else if (is(key, "g")) {
-    move_cursor(-found);
+    move_cursor(-kAllTheWay);
   } else if (is(key, "G")) {
-    move_cursor(found);
+    move_cursor(kAllTheWay);
   } else if (is(key, " ")) {
     move_cursor(page);
   } else if (is(key, "1") || is(key, "2") || is(key, "3")) {
@@ -224,10 +225,12 @@ void Model::show(Pane pane) {
 
 void Model::move_cursor(std::int64_t rows) {
   ListView& list = screen_.list();
-  const auto found = static_cast<std::int64_t>(screen_.found());
-  const auto at = static_cast<std::int64_t>(list.cursor) + rows;
-  list.cursor =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(at, 0, std::max<std::int64_t>(0, found - 1)));
+  // Whoever types ahead of the answer gets as far as there will be rows.
+  const std::int64_t last = screen_.known()
+                                ? std::max<std::int64_t>(1, static_cast<std::int64_t>(screen_.found())) - 1
+                                : kAllTheWay;
+  const std::int64_t at = static_cast<std::int64_t>(list.cursor) + rows;
+  list.cursor = static_cast<std::size_t>(std::clamp<std::int64_t>(at, 0, last));
   keep_in_sight();
   remember_row();
 }

@@ -20,8 +20,8 @@ void OutputText::end_line() {
   if (!in_line_) lines_.emplace_back();
   in_line_ = returned_ = false;
   if (lines_.size() > kMostLines) {
+    dropped_.push_back(std::move(lines_.front()));
     lines_.pop_front();
-    ++dropped_;
   }
 }
 

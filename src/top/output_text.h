@@ -6,6 +6,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gw::top {
@@ -19,8 +20,8 @@ class OutputText {
   /// Whole lines and the one that has begun.
   [[nodiscard]] const std::deque<std::string>& lines() const { return lines_; }
   [[nodiscard]] bool empty() const { return lines_.empty(); }
-  /// Lines that were dropped at the beginning so far, because there were too many.
-  [[nodiscard]] std::size_t dropped() const { return dropped_; }
+  /// Lines that were dropped at the beginning since the last call, because there were too many.
+  std::vector<std::string> take_dropped() { return std::exchange(dropped_, {}); }
 
  private:
   enum class State : std::uint8_t { kText, kEscape, kSequence, kString, kStringEscape };
@@ -31,7 +32,7 @@ class OutputText {
   bool in_line_ = false;   ///< The last of lines_ has not ended.
   bool returned_ = false;  ///< A carriage return was the last byte.
   State state_ = State::kText;
-  std::size_t dropped_ = 0;
+  std::vector<std::string> dropped_;
 };
 
 /// `text` in pieces of at most `width` cells, broken at blanks where there are some near the end; one empty

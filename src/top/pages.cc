@@ -48,9 +48,10 @@ std::string joined(const Json& words) {
 }
 
 std::string asked_text(const Json& job) {
-  std::string text = fmt::format("{} node{}, {} GPU(s), {} CPU(s)", whole_at(job, "nodes"),
-                                 whole_at(job, "nodes") == 1 ? "" : "s", short_amount(number_at(job, "gpus")),
-                                 short_amount(number_at(job, "cpus")));
+  std::string text = fmt::format("{} node{}", whole_at(job, "nodes"), whole_at(job, "nodes") == 1 ? "" : "s");
+  for (const auto& [key, name] : {std::pair{"gpus", "GPU(s)"}, std::pair{"cpus", "CPU(s)"}}) {
+    if (number_at(job, key) > 0) text += fmt::format(", {} {}", short_amount(number_at(job, key)), name);
+  }
   if (const std::int64_t memory = whole_at(job, "memory_mib"); memory > 0)
     text += fmt::format(", {} a node", short_memory(memory));
   return text + fmt::format(", limit {}", report::format_duration(number_at(job, "limit_s")));

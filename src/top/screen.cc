@@ -10,15 +10,21 @@ namespace {
 constexpr std::array<std::string_view, kPanes> kPaneNames = {"queue", "nodes", "tenants"};
 
 constexpr Sort kQueueSorts[] = {
-    {"line", "queue", false}, {"time", "-time", true},   {"gpus", "-gpus", true},
-    {"cpus", "-cpus", true},  {"limit", "-limit", true}, {"tenant", "tenant", false},
-    {"user", "user", false},  {"name", "name", false},   {"newest", "-number", true}};
+    {"line", "place in line", "queue", false}, {"time", "time", "-time", true},
+    {"gpus", "GPUs", "-gpus", true},           {"cpus", "CPUs", "-cpus", true},
+    {"limit", "limit", "-limit", true},        {"tenant", "tenant", "tenant", false},
+    {"user", "user", "user", false},           {"name", "name", "name", false},
+    {"newest", "number", "-number", true}};
 constexpr Sort kNodeSorts[] = {
-    {"fleet", "", false},         {"state", "state", false},        {"gpus", "-gpus_free", true},
-    {"cpus", "-cpus_free", true}, {"memory", "-memory_free", true}, {"name", "name", false}};
+    {"fleet", "place in the fleet", "", false},      {"state", "state", "state", false},
+    {"gpus", "free GPUs", "-gpus_free", true},       {"cpus", "free CPUs", "-cpus_free", true},
+    {"memory", "free memory", "-memory_free", true}, {"name", "name", "name", false}};
 // Tenants are sorted here: there are few of them.
-constexpr Sort kTenantSorts[] = {
-    {"tree", "", false}, {"gpus", "", true}, {"asked", "", true}, {"over", "", true}, {"jobs", "", true}};
+constexpr Sort kTenantSorts[] = {{"tree", "place in the tree", "", false},
+                                 {"gpus", "GPUs", "", true},
+                                 {"asked", "GPUs asked for", "", true},
+                                 {"over", "share over what is due", "", true},
+                                 {"jobs", "jobs", "", true}};
 
 }  // namespace
 
@@ -54,6 +60,10 @@ std::size_t Screen::found() const {
   return tenants.found;
 }
 
+bool Screen::known() const {
+  return pane == Pane::kQueue ? jobs.known : pane == Pane::kNodes ? nodes.known : tenants.known;
+}
+
 std::vector<Use> Screen::gauges() const {
   std::vector<Use> gauges;
   if (!summary) return gauges;
@@ -67,7 +77,8 @@ Layout layout_of(const Screen& screen) {
   const std::size_t rows = screen.rows;
   const std::size_t gauges = screen.gauges().size();
   std::size_t row = 1;  // Behind the header.
-  layout.gauges_a_row = std::clamp<std::size_t>(screen.columns / 80, 1, 3);
+  layout.gauges_a_row =
+      std::clamp<std::size_t>(screen.columns / 80, 1, std::clamp<std::size_t>(gauges, 1, 3));
   if (gauges > 0 && rows >= 9) {
     const std::size_t wanted = (gauges + layout.gauges_a_row - 1) / layout.gauges_a_row;
     layout.gauge_row = row;

@@ -24,7 +24,8 @@ std::optional<Pane> pane_by_name(std::string_view name);
 
 /// A way to sort a pane.
 struct Sort {
-  std::string_view name;    ///< For people and the option --sort: `time`.
+  std::string_view name;    ///< For the option --sort: `time`.
+  std::string_view title;   ///< For people.
   std::string_view key;     ///< For the server; a leading `-`: largest first. Empty: the server's own order.
   bool descending = false;  ///< What a column's arrow shows.
 };
@@ -144,6 +145,8 @@ struct Screen {
   [[nodiscard]] const Sort& sort() const { return sorts_of(pane)[list().sort]; }
   /// Rows of the pane's whole list, as far as is known.
   [[nodiscard]] std::size_t found() const;
+  /// Whether the pane's list has been answered.
+  [[nodiscard]] bool known() const;
   /// Does it still hold what is shown?
   [[nodiscard]] bool is_answered() const { return local_ns - answered_ns <= patience_ns; }
   /// What gauges of use there are: GPUs by type, else CPUs.

@@ -79,7 +79,10 @@ TEST(OutputText, OnlyTheEndIsKept) {
   for (int i = 0; i < 6000; ++i) text.feed("x" + std::to_string(i) + "\n");
   EXPECT_EQ(text.lines().size(), 5000U);
   EXPECT_EQ(text.lines().back(), "x5999");
-  EXPECT_EQ(text.dropped(), 1000U);
+  const std::vector<std::string> dropped = text.take_dropped();
+  ASSERT_EQ(dropped.size(), 1000U);
+  EXPECT_EQ(dropped.back(), "x999");
+  EXPECT_TRUE(text.take_dropped().empty());
   OutputText endless;
   endless.feed(std::string(100'000, 'y'));
   EXPECT_GT(endless.lines().size(), 5U);
