@@ -150,17 +150,18 @@ Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std
   for (int number = 0; number < kTries; ++number) {
     Result<std::optional<OutputPart>> part = try_read(attempt, stem, offset, most);
     if (!part) return std::unexpected(std::move(part.error()));
-    if (!*part) continue;
-    if ((*part)->end == 0) {
+    if (!part->has_value()) continue;
+    OutputPart found = std::move(part->value());
+    if (found.end == 0) {
       const Result<std::uint64_t> end = end_of(attempt, stem);
       if (!end) return std::unexpected(end.error());
-      (*part)->end = (*part)->bytes.empty() ? *end : std::max(*end, (*part)->next);
+      found.end = found.bytes.empty() ? *end : std::max(*end, found.next);
     }
-    if ((*part)->bytes.empty()) {  // Nothing there yet, or asked for what is yet to come.
-      (*part)->next = std::min(std::max(offset, (*part)->first), (*part)->end);
-      (*part)->offset = (*part)->next;
+    if (found.bytes.empty()) {  // Nothing there yet, or asked for what is yet to come.
+      found.next = std::min(std::max(offset, found.first), found.end);
+      found.offset = found.next;
     }
-    return std::move(**part);
+    return found;
   }
   return fail(fmt::format("{}: the output is dropped faster than it can be read; ask for a later offset",
                           attempt.string()));
