@@ -6,6 +6,8 @@
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
 #endif
 
+#define BOOST_ASIO_NO_DEPRECATED
+
 // clang-format off
 #include <utility>  // Asio 1.74 uses std::exchange without it.
 #include <boost/asio/executor_work_guard.hpp>

@@ -132,25 +132,25 @@ SocketResult<std::unique_ptr<ClientSocket>> ClientSocket::connect(const ServerUr
 }
 
 SocketResult<void> ClientSocket::shake_hands(const ServerUrl& url, const TlsContext& tls, Deadline deadline) {
-  tls_.emplace(tls, url.host);
+  TlsSession& session = tls_.emplace(tls, url.host);
   std::string plain;
-  tls_->receive({}, plain);
-  while (tls_->state() == TlsSession::State::kHandshake) {
-    if (SocketResult<void> flushed = flush_tls(deadline); !flushed) return flushed;
+  session.receive({}, plain);
+  while (session.state() == TlsSession::State::kHandshake) {
+    if (SocketResult<void> flushed = flush(session, deadline); !flushed) return flushed;
     if (const auto ready = wait_for(descriptor_.get(), POLLIN, interruption_, deadline); !ready)
       return std::unexpected(ready.error());
     const SocketResult<bool> more = take_bytes(plain);
     if (!more) return std::unexpected(more.error());
     if (!*more) return failure(Kind::kTls, "it closed the connection during the TLS handshake");
   }
-  return flush_tls(deadline);
+  return flush(session, deadline);
 }
 
-SocketResult<void> ClientSocket::flush_tls(Deadline deadline) {
-  std::string& sealed = tls_->outgoing();
+SocketResult<void> ClientSocket::flush(TlsSession& tls, Deadline deadline) {
+  std::string& sealed = tls.outgoing();
   while (!sealed.empty()) {
     const ssize_t done = ::send(descriptor_.get(), sealed.data(), sealed.size(), MSG_NOSIGNAL);
-    if (done > 0) {
+    if (done >= 0) {
       sealed.erase(0, static_cast<std::size_t>(done));
     } else if (errno == EAGAIN) {
       if (const auto ready = wait_for(descriptor_.get(), POLLOUT, interruption_, deadline); !ready)
@@ -179,7 +179,7 @@ SocketResult<bool> ClientSocket::take_bytes(std::string& received) {
   if (got == 0) return failure(Kind::kClosed, "it closed the connection in the middle of TLS");
   if (tls_->receive(bytes, received) == TlsSession::State::kFailed) {
     // The alert tells the server why; it need not arrive.
-    static_cast<void>(flush_tls(std::chrono::steady_clock::now()));
+    [[maybe_unused]] const SocketResult<void> told = flush(*tls_, std::chrono::steady_clock::now());
     return failure(Kind::kTls, tls_->problem());
   }
   return tls_->state() != TlsSession::State::kClosed || !received.empty();
@@ -234,7 +234,8 @@ SocketResult<bool> ClientSocket::receive(std::string& received, Deadline deadlin
     const SocketResult<bool> more = take_bytes(received);
     if (!more) return more;
     if (tls_ && !tls_->outgoing().empty()) {
-      if (SocketResult<void> flushed = flush_tls(deadline); !flushed) return std::unexpected(flushed.error());
+      if (SocketResult<void> flushed = flush(*tls_, deadline); !flushed)
+        return std::unexpected(flushed.error());
     }
     if (received.size() > before) return true;
     if (!*more) return false;

@@ -67,7 +67,7 @@ class ClientSocket {
                                              const Interruption& interruption, Deadline deadline);
   SocketResult<void> shake_hands(const ServerUrl& url, const TlsContext& tls, Deadline deadline);
   SocketResult<bool> take_bytes(std::string& received);
-  SocketResult<void> flush_tls(Deadline deadline);
+  SocketResult<void> flush(TlsSession& tls, Deadline deadline);
 
   Descriptor descriptor_;
   const Interruption& interruption_;

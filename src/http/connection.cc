@@ -173,7 +173,6 @@ void Connection::on_peer_done() {
       state_ = State::kEnding;
       break;
     case State::kStreaming:
-      return close(Ending::kClean);
     case State::kLingering:
       return close(Ending::kClean);
     case State::kHandling:  // It may have closed its side only, and waits for the answer.

@@ -89,7 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void stream_is_over();
   enum class Sent : std::uint8_t { kAll, kBlocked, kFailed };
   Sent send_plain();
-  Sent send_sealed();
+  Sent send_sealed(TlsSession& tls);
   void take_from_queue(std::size_t bytes);
   void wait_to_write();
   void on_all_written();

@@ -139,7 +139,7 @@ void Connection::write_out() {
   std::string& fresh = output();
   if (!fresh.empty() && (waiting_ || !queue_.empty())) queue_.push_back(std::exchange(fresh, {}));
   if (waiting_) return;
-  switch (tls_ ? send_sealed() : send_plain()) {
+  switch (tls_ ? send_sealed(*tls_) : send_plain()) {
     case Sent::kFailed:
       return close(Ending::kAbort);
     case Sent::kBlocked:
@@ -184,13 +184,13 @@ Connection::Sent Connection::send_plain() {
   }
 }
 
-Connection::Sent Connection::send_sealed() {
+Connection::Sent Connection::send_sealed(TlsSession& tls) {
   std::string& fresh = output();
-  std::string& sealed = tls_->outgoing();
+  std::string& sealed = tls.outgoing();
   while (true) {
     const bool can_seal =
-        tls_->state() == TlsSession::State::kOpen || tls_->state() == TlsSession::State::kClosed;
-    if (!fresh.empty() && can_seal) tls_->seal(fresh);
+        tls.state() == TlsSession::State::kOpen || tls.state() == TlsSession::State::kClosed;
+    if (!fresh.empty() && can_seal) tls.seal(fresh);
     fresh.clear();
     if (sealed.empty() && can_seal) {
       std::array<iovec, 48> buffers;
@@ -202,7 +202,7 @@ Connection::Sent Connection::send_sealed() {
         together.append(static_cast<const char*>(buffers[index].iov_base), take);
         taken += take;
       }
-      tls_->seal(together);
+      tls.seal(together);
       take_from_queue(taken);
     }
     if (sealed.empty()) break;

@@ -69,7 +69,7 @@ Result<ListenSocket> listen_on_unix(const std::string& path) {
       return fail(
           fmt::format("cannot listen on unix:{}: a file of that name is there; choose another", path));
     const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(probe.get(), name, sizeof address) == 0 || errno != ECONNREFUSED)
+    if (!probe.valid() || ::connect(probe.get(), name, sizeof address) == 0 || errno != ECONNREFUSED)
       return fail(fmt::format("cannot listen on unix:{}: address in use; another gw serve?", path));
     ::unlink(path.c_str());  // Of a server that was killed.
   }
@@ -175,7 +175,8 @@ void remove_socket_file(const ListenSocket& listening) {
   address.sun_family = AF_UNIX;
   listening.socket_file.copy(address.sun_path, sizeof address.sun_path - 1);
   const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+  if (probe.valid() &&
+      ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
       errno == ECONNREFUSED)
     ::unlink(listening.socket_file.c_str());
 }

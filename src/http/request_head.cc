@@ -62,8 +62,8 @@ class HeadReader final : public BeastHeadParser<true> {
       return refuse_with(431, fmt::format("the request has more than {} headers", limits_.header_count),
                          error);
     const std::string_view text(value.data(), value.size());
-    if (is_single(known)) {
-      const std::uint32_t bit = 1U << static_cast<unsigned>(single_index(known));
+    if (const int index = single_index(known); index >= 0) {
+      const std::uint32_t bit = 1U << static_cast<unsigned>(index);
       if ((seen_ & bit) != 0)
         return refuse_with(
             400,
@@ -103,13 +103,13 @@ class HeadReader final : public BeastHeadParser<true> {
     kept.assign(text);
   }
 
+  /// Among the headers that may come only once, or -1.
   static int single_index(field known) {
     constexpr std::array kSingle = {field::host,   field::content_length, field::transfer_encoding,
                                     field::expect, field::authorization,  field::content_type};
     const auto* found = std::ranges::find(kSingle, known);
     return found == kSingle.end() ? -1 : static_cast<int>(found - kSingle.begin());
   }
-  static bool is_single(field known) { return single_index(known) >= 0; }
 
   const RequestLimits& limits_;
   std::uint32_t seen_ = 0;  ///< A bit for each of the headers that may come only once.

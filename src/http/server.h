@@ -64,7 +64,7 @@ class Stream {
   [[nodiscard]] virtual std::size_t waiting_bytes() const { return 0; }
   /// `drained` is called on a thread of the server whenever all that was queued has been handed over, and
   /// once at the beginning if nothing waits then.
-  virtual void on_drained(std::function<void()> drained) { static_cast<void>(drained); }
+  virtual void on_drained(std::function<void()> drained) { const auto unused = std::move(drained); }
 };
 
 /// Answers one request: exactly one of `send` and `stream` must be called, once, from any thread, soon or
