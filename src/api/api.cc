@@ -21,6 +21,13 @@ http::Response json_response(const Json& json, unsigned status) {
   return response;
 }
 
+http::Response response_of(const live::Refusal& refusal) {
+  http::Response response = json_response(error_json(refusal), refusal.status);
+  if (refusal.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"gigawerk\"");
+  if (refusal.status == 429 || refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 }  // namespace
 
 void Call::answer(const Json& json, unsigned status,
@@ -48,12 +55,7 @@ void Call::answer_text(std::string body, std::string content_type, unsigned stat
   responder->send(std::move(response));
 }
 
-void Call::refuse(const live::Refusal& refusal) const {
-  http::Response response = json_response(error_json(refusal), refusal.status);
-  if (refusal.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"gigawerk\"");
-  if (refusal.status == 429 || refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
-  responder->send(std::move(response));
-}
+void Call::refuse(const live::Refusal& refusal) const { responder->send(response_of(refusal)); }
 
 void Call::refuse(const Error& error) const { refuse(live::Refusal{503, "store", error.message}); }
 
@@ -132,6 +134,13 @@ void Api::handle(http::Request request, std::shared_ptr<http::Responder> respond
   router_.handle(std::move(request), std::move(responder));
 }
 
+std::optional<http::Response> Api::admit_large_body(const http::Request& head) {
+  const std::expected<live::Actor, live::Refusal> actor = options_.factory->read(
+      [&](const live::Book& book) { return authority_.identify(head, book, options_.factory->now()); });
+  if (actor) return std::nullopt;
+  return response_of(actor.error());
+}
+
 void Api::kept(const live::Changes& changes) {
   if (changes.new_jobs.empty() && changes.changed_jobs.empty()) return;
   if (hub_.watchers() > 0)
@@ -140,8 +149,14 @@ void Api::kept(const live::Changes& changes) {
 }
 
 void Api::beat() {
-  hub_.beat();
-  if (followers_ != nullptr) followers_->beat();
+  const Instant now = options_.factory->now();
+  // The book first, then the hub, as `kept` does; the followers the other way round, as they do everywhere.
+  options_.factory->read([&](const live::Book& book) {
+    hub_.beat([&](const live::Actor& actor) { return authority_.holds(actor, book, now); });
+  });
+  if (followers_ == nullptr) return;
+  followers_->beat(
+      [&](const live::Book& book, const live::Actor& actor) { return authority_.holds(actor, book, now); });
 }
 
 void Api::close() {

@@ -101,6 +101,8 @@ class Api {
 
   /// For http::Server.
   void handle(http::Request request, std::shared_ptr<http::Responder> responder);
+  /// For http::ServerOptions: large bodies are for those who have a token.
+  std::optional<http::Response> admit_large_body(const http::Request& head);
   /// To be called after each turn that kept something.
   void kept(const live::Changes& changes);
   /// To be called every few seconds.

@@ -1,6 +1,8 @@
 // Bearer tokens against the book.
 #include "api/authority.h"
 
+#include <chrono>
+
 #include "api/token.h"
 
 namespace gw::api {
@@ -31,12 +33,21 @@ std::string address_of(std::string_view remote) {
 std::expected<live::Actor, live::Refusal> Authority::identify(const http::Request& request,
                                                               const live::Book& book, Instant now) {
   std::expected<live::Actor, live::Refusal> actor = check(request, book, now);
-  if (actor) return actor;
+  if (actor || actor.error().status == 503) return actor;  // 503: not known yet, so no guess.
   refused_.fetch_add(1, std::memory_order_relaxed);
   if (guesses_.fail(address_of(request.remote), now.count() / kNanosecondsPerSecond))
     return std::unexpected(
         live::Refusal{429, "too_many_failures", "too many requests without a valid token; wait a minute"});
   return actor;
+}
+
+bool Authority::holds(const live::Actor& actor, const live::Book& book, Instant now) const {
+  if (actor.until_unix_s != 0) {
+    const auto today = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::seconds>(today).count() < actor.until_unix_s;
+  }
+  const auto known = book.tokens.find(actor.token);
+  return known != book.tokens.end() && !known->second.revoked && known->second.expires > now;
 }
 
 std::expected<live::Actor, live::Refusal> Authority::check(const http::Request& request,

@@ -46,6 +46,9 @@ class Authority {
   /// The book must not change meanwhile. `now` is the factory's time.
   std::expected<live::Actor, live::Refusal> identify(const http::Request& request, const live::Book& book,
                                                      Instant now);
+  /// Whether what identified the actor then still does: its token is neither revoked nor over. For streams,
+  /// which outlast the request that was checked.
+  [[nodiscard]] bool holds(const live::Actor& actor, const live::Book& book, Instant now) const;
   [[nodiscard]] std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:

@@ -9,6 +9,9 @@
 
 namespace gw::api {
 
+/// Bytes of a text for people: it is kept for good, and shown in lists.
+inline constexpr std::size_t kMostWords = 500;
+
 inline constexpr std::string_view kRoles[] = {"viewer", "member", "operator", "admin"};
 
 struct NodeBody {
@@ -22,7 +25,12 @@ void describe(Visitor& visit, NodeBody& body) {
   visit.field("drained", body.drained,
               {.help = "true: what runs there goes on, nothing new starts; false: back in service.",
                .required = true});
-  visit.field("reason", body.reason, {.help = "For people.", .default_text = "none"});
+  visit.field("reason", body.reason,
+              {.help = "For people.",
+               .text = spec::Text::kLine,
+               .default_text = "none",
+               .bytes_max = kMostWords,
+               .empty_allowed = true});
 }
 
 struct TenantBody {
@@ -71,7 +79,12 @@ void describe(Visitor& visit, TokenBody& body) {
       {.help = "Its rights end at this tenant and what is below.", .default_text = "the caller's own"});
   visit.field("role", body.role, {.help = "What it may do.", .choices = kRoles});
   visit.field("user", body.user, {.help = "Who acts by it.", .required = true, .text = spec::Text::kName});
-  visit.field("label", body.label, {.help = "What it is for.", .default_text = "none"});
+  visit.field("label", body.label,
+              {.help = "What it is for.",
+               .text = spec::Text::kLine,
+               .default_text = "none",
+               .bytes_max = kMostWords,
+               .empty_allowed = true});
   visit.field("expires_in", body.expires_in,
               {.help = "For so long.", .min = 1e9, .max = 3.2e18, .default_text = "for ever"});
 }

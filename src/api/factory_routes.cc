@@ -160,8 +160,9 @@ void Api::add_tenant(Call call) {
     return call.refuse(
         {404, "unknown_tenant",
          fmt::format("there is no tenant {} to make it in", above.empty() ? "(the root)" : above)});
-  if (body->unix_user && call.actor.tenant != TenantTree::root())
-    return call.refuse({403, "forbidden", "only an admin of the whole factory sets Unix users"});
+  if ((body->unix_user || body->price_plan) && call.actor.tenant != TenantTree::root())
+    return call.refuse(
+        {403, "forbidden", "only an admin of the whole factory sets Unix users and price plans"});
   ask(std::move(call), order_of(*body, path, true), [this, path](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read([&](const live::Book& book) {
       return tenant_json(book, book.tenants[book.tenant(path).value()]);
@@ -179,9 +180,13 @@ void Api::change_tenant(Call call) {
   // Nobody widens the bounds that hold for themselves.
   const bool own =
       options_.factory->read([&](const live::Book& book) { return book.tenant(path) == call.actor.tenant; });
-  if (call.actor.tenant != TenantTree::root() && (own || body->unix_user))
+  if (call.actor.tenant != TenantTree::root() && own)
     return call.refuse(
-        {403, "forbidden", "a tenant's own limits, weight and Unix user are set by an admin above it"});
+        {403, "forbidden", "a tenant's own limits, weight and settings are set by an admin above it"});
+  // As whom its jobs run, and what it is charged, is not for the tenant to say, nor for what is below it.
+  if (call.actor.tenant != TenantTree::root() && (body->unix_user || body->price_plan))
+    return call.refuse(
+        {403, "forbidden", "only an admin of the whole factory sets Unix users and price plans"});
   ask(std::move(call), order_of(*body, path, false), [this, path](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read(
         [&](const live::Book& book) { return tenant_json(book, book.tenants[book.tenant(path).value()]); }));
@@ -229,8 +234,10 @@ void Api::add_token(Call call) {
 void Api::revoke_token(Call call) {
   live::TokenOrder order;
   order.revoke = call.parameters.text("token");
-  ask(std::move(call), std::move(order),
-      [](const Call& each, const live::Reply&) { each.answer({{"count", 1}}); });
+  ask(std::move(call), std::move(order), [this](const Call& each, const live::Reply&) {
+    beat();  // Its streams end at once.
+    each.answer({{"count", 1}});
+  });
 }
 
 }  // namespace gw::api

@@ -79,10 +79,15 @@ bool Hub::join(std::shared_ptr<http::Stream> stream, WatchFilter filter, std::ui
   return true;
 }
 
-void Hub::beat() {
+void Hub::beat(const std::function<bool(const live::Actor&)>& may_go_on) {
   static const auto comment = std::make_shared<const std::string>(http::format_comment("alive"));
   const std::lock_guard lock(mutex_);
-  std::erase_if(watchers_, [](const auto& entry) { return !entry.second.stream->write(comment); });
+  std::erase_if(watchers_, [&](const auto& entry) {
+    const Watcher& watcher = entry.second;
+    if (may_go_on(watcher.filter.actor)) return !watcher.stream->write(comment);
+    watcher.stream->close();
+    return true;
+  });
 }
 
 std::size_t Hub::watchers() const {

@@ -13,14 +13,16 @@
 
 #include "http/server.h"
 #include "live/book.h"
+#include "live/commands.h"
 #include "live/store.h"
 
 namespace gw::api {
 
 /// What a watcher wants to hear of.
 struct WatchFilter {
-  TenantId top;           ///< The tenant whose subtree it may see.
-  std::uint64_t job = 0;  ///< This job, or the tasks of this array; 0 = all.
+  TenantId top;            ///< The tenant whose subtree it may see.
+  std::uint64_t job = 0;   ///< This job, or the tasks of this array; 0 = all.
+  live::Actor actor = {};  ///< Who watches.
 };
 
 class Hub {
@@ -36,8 +38,9 @@ class Hub {
   /// events behind it are sent first, or an event `reset` if they are not remembered any more. 0: from now
   /// on.
   bool join(std::shared_ptr<http::Stream> stream, WatchFilter filter, std::uint64_t after);
-  /// A comment to everybody: keeps connections alive, finds those that are dead.
-  void beat();
+  /// A comment to everybody: keeps connections alive, finds those that are dead. Ends the streams of those
+  /// who may not watch any more.
+  void beat(const std::function<bool(const live::Actor&)>& may_go_on);
   [[nodiscard]] std::size_t watchers() const;
   /// Closes every stream.
   void close();

@@ -44,6 +44,11 @@ std::expected<live::Submit, live::Refusal> make_submit(live::Factory& factory, c
     submit.key = std::move(key);
     submit.request_hash = hex(sha256(body)).substr(0, 32);
   }
+  // Priority stands above fair share and above every tenant; less of it is anybody's to ask for.
+  if (spec->priority > 0 && (actor.tenant != TenantTree::root() || actor.role < live::Role::kOperator))
+    return std::unexpected(live::Refusal{
+        403, "forbidden",
+        "only an operator of the whole factory gives a job a priority above 0; leave it out, or go below"});
   std::string path = spec->tenant;
   TenantId tenant;
   factory.read([&](const live::Book& book) {
@@ -82,6 +87,9 @@ void Api::submit(Call call) {
 
 /// Many jobs in one request: each is accepted or refused by itself.
 void Api::submit_batch(Call call) {
+  constexpr std::size_t kMostDepth = 64;  // As spec::YamlLimits has it; writing JSON recurses.
+  if (nesting_of(call.request.body) > kMostDepth)
+    return call.refuse({400, "bad_body", fmt::format("values are nested more than {} deep", kMostDepth)});
   const Json body = Json::parse(call.request.body, nullptr, false);
   if (body.is_discarded() || !body.is_object() || body.size() != 1 || !body.contains("jobs") ||
       !body["jobs"].is_array())
@@ -374,7 +382,7 @@ void Api::watch(Call call) {
   if (hub_.watchers() >= options_.most_watchers)
     return call.refuse({503, "too_many_watchers", "too many clients watch; try again later"});
   const std::shared_ptr<http::Stream> stream = call.responder->stream(std::move(head));
-  if (!hub_.join(stream, {top, *job}, after)) stream->close();
+  if (!hub_.join(stream, {top, *job, call.actor}, after)) stream->close();
 }
 
 }  // namespace gw::api

@@ -24,6 +24,24 @@ bool parse_whole(std::string_view text, Number& value) {
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::size_t nesting_of(std::string_view text) {
+  std::size_t depth = 0, most = 0;
+  bool in_text = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') {
+      in_text = !in_text;
+    } else if (in_text) {
+      at += c == '\\';  // Whatever is behind it ends nothing.
+    } else if (c == '[' || c == '{') {
+      most = std::max(most, ++depth);
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return most;
+}
+
 std::string job_id(const live::JobRecord& job) {
   return job.array_job == 0 ? fmt::format("{}", job.number)
                             : fmt::format("{}_{}", job.array_job, job.array_index);

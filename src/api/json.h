@@ -18,6 +18,9 @@ using Json = nlohmann::ordered_json;
 /// As text; bytes that are no UTF-8 become U+FFFD.
 std::string text_of(const Json& json);
 
+/// How deep lists and objects stand in each other in a JSON text (of other texts: some number).
+std::size_t nesting_of(std::string_view text);
+
 /// `1234`, or `1200_7` for task 7 of array 1200.
 std::string job_id(const live::JobRecord& job);
 

@@ -109,9 +109,10 @@ void LogFollowers::unwatch(live::AttemptId id) {
 }
 
 bool LogFollowers::follow(std::shared_ptr<http::Stream> stream, const live::JobRecord& job,
-                          std::uint64_t offset) {
+                          std::uint64_t offset, live::Actor actor) {
   Follower follower;
   follower.stream = std::move(stream);
+  follower.actor = std::move(actor);
   follower.job = job.number;
   follower.attempt = job.attempt;
   follower.offset = offset;
@@ -169,9 +170,14 @@ void LogFollowers::tell(const std::vector<live::JobRecord>& jobs) {
   if (some) eventfd_write(wakeup_, 1);
 }
 
-void LogFollowers::beat() {
+void LogFollowers::beat(const std::function<bool(const live::Book&, const live::Actor&)>& may_go_on) {
   static const auto comment = std::make_shared<const std::string>(http::format_comment("alive"));
   const std::lock_guard lock(mutex_);
+  factory_.read([&](const live::Book& book) {
+    for (auto& [id, follower] : followers_) {
+      if (!may_go_on(book, follower.actor)) follower.stream->close();
+    }
+  });
   for (auto& [id, follower] : followers_) {
     follower.stream->write(comment);
     if (follower.attempt != 0)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,16 +30,19 @@ class LogFollowers {
   /// events: `status` with the job at each change, `out` and `err` with offset and text (or base64 where it
   /// is no UTF-8), `gap` where output was dropped, `end` with the job at its end. `job`: as the archive has
   /// it now. False: the job has ended just now; look it up again and `tell`.
-  bool follow(std::shared_ptr<http::Stream> stream, const live::JobRecord& job, std::uint64_t offset);
+  bool follow(std::shared_ptr<http::Stream> stream, const live::JobRecord& job, std::uint64_t offset,
+              live::Actor actor);
   /// These jobs have changed.
   void tell(const std::vector<live::JobRecord>& jobs);
-  void beat();
+  /// Keeps connections alive, and ends the streams of those who may not follow any more.
+  void beat(const std::function<bool(const live::Book&, const live::Actor&)>& may_go_on);
   void close();
   [[nodiscard]] std::size_t followers() const;
 
  private:
   struct Follower {
     std::shared_ptr<http::Stream> stream;
+    live::Actor actor;
     std::uint64_t job = 0;
     std::uint32_t attempt = 0;  ///< 0: it has none yet.
     std::uint64_t offset = 0;

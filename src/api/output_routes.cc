@@ -65,7 +65,7 @@ void Api::follow(Call call) {
     http::Response head;
     head.content_type = "text/event-stream";
     head.headers.emplace_back("Cache-Control", "no-store");
-    if (followers_->follow(each.responder->stream(std::move(head)), job, offset)) return;
+    if (followers_->follow(each.responder->stream(std::move(head)), job, offset, each.actor)) return;
     const Result<std::optional<live::JobRecord>> now = archive.job(job.number);
     if (now && *now && (*now)->state == live::JobState::kEnded) followers_->tell({**now});
   });

@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "api/base64url.h"
 #include "base/check.h"
 
 namespace gw::api {
@@ -15,29 +16,11 @@ namespace {
 constexpr std::string_view kPrefix = "gw_";
 constexpr std::size_t kIdDigits = 12;
 constexpr std::size_t kSecretChars = 43;
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
   GW_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(count)) == 1);
   return bytes;
-}
-
-/// Without padding (RFC 4648, section 5).
-std::string base64url(std::string_view bytes) {
-  std::string text;
-  std::uint32_t buffer = 0;
-  int bits = 0;
-  for (const char byte : bytes) {
-    buffer = (buffer << 8) | static_cast<unsigned char>(byte);
-    bits += 8;
-    while (bits >= 6) {
-      bits -= 6;
-      text += kAlphabet[(buffer >> bits) & 63U];
-    }
-  }
-  if (bits > 0) text += kAlphabet[(buffer << (6 - bits)) & 63U];
-  return text;
 }
 
 }  // namespace

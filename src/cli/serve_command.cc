@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "api/oidc_file.h"
 #include "cli/app.h"
 #include "cli/commands.h"
 #include "cli/spec_files.h"
@@ -24,11 +25,12 @@ namespace {
 
 struct Options {
   std::string data, address = "127.0.0.1", fleet, policy, engine = "local", store, certificate, key, prices,
-                    log = "auto", limit;
+                    log = "auto", limit, oidc;
   std::uint16_t port = 7411;
   double speed = 1;
   std::uint64_t seed = 1;
-  std::uint32_t connections = 4096;
+  std::uint32_t connections = 4096, connections_per_address = 0;
+  std::uint64_t most_jobs = serve::ServeOptions{}.most_jobs;
   bool public_metrics = false;
   bool no_cgroups = false;
 };
@@ -73,6 +75,8 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
   serve.http.tls_certificate = options.certificate;
   serve.http.tls_key = options.key;
   serve.http.connections = options.connections;
+  serve.http.connections_per_address = options.connections_per_address;
+  serve.most_jobs = options.most_jobs;
   serve.http.body_bytes = std::size_t{16} << 20;
   serve.engine = options.engine == "twin" ? serve::EngineKind::kTwin : serve::EngineKind::kLocal;
   serve.speed = options.speed;
@@ -111,6 +115,16 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
       return ExitCode::usage;
     }
     serve.default_limit = Nanoseconds{static_cast<std::int64_t>(*limit)};
+  }
+  if (!options.oidc.empty()) {
+    spec::Checked<api::OidcOptions> oidc = api::read_oidc_file(options.oidc);
+    if (!oidc) {
+      for (const spec::Diagnostic& finding : oidc.error()) print_error(context, finding.text());
+      return ExitCode::failed;
+    }
+    serve.oidc = std::move(*oidc);
+    // Tokens with many groups are long; so must be the header that they come in.
+    serve.http.header_bytes = std::size_t{32} << 10;
   }
   if (!options.policy.empty()) serve.policy = *policy_by_name(options.policy);
   const bool json = options.log == "json" || (options.log == "auto" && isatty(STDERR_FILENO) == 0);
@@ -204,8 +218,24 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       command->add_option("--tls-cert", options->certificate, "Certificate chain (PEM): serve HTTPS")
           ->type_name("FILE");
   command->add_option("--tls-key", options->key, "Its key (PEM)")->type_name("FILE")->needs(certificate);
+  command
+      ->add_option("--oidc", options->oidc,
+                   "OpenID Connect issuer whose tokens are believed beside our own (YAML)")
+      ->type_name("FILE");
   command->add_option("--connections", options->connections, "Connections at a time")
       ->check(whole_number(1, 1'000'000))
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      ->add_option("--connections-per-address", options->connections_per_address,
+                   "Connections of one address at a time; 0 = any number")
+      ->check(whole_number(0, 1'000'000))
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      ->add_option("--most-jobs", options->most_jobs,
+                   "Jobs in the system at a time, each task of an array counted")
+      ->check(whole_number(1, 100'000'000))
       ->capture_default_str()
       ->type_name("N");
   command->add_flag("--public-metrics", options->public_metrics, "Give /metrics without a token");
@@ -214,7 +244,9 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "text", "json"}));
   command->footer(
-      "SIGTERM ends the server; jobs go on and are found again. SIGHUP reads the certificate anew.\n\n"
+      "SIGTERM ends the server; jobs go on and are found again. SIGHUP reads the certificate and the "
+      "issuer's keys "
+      "anew.\n\n"
       "Examples:\n"
       "  gw serve\n"
       "  gw serve --fleet scenarios/small-cluster.yaml --engine twin --speed 60\n"

@@ -143,6 +143,7 @@ std::size_t Connection::read_requests(std::string_view bytes) {
         break;
       case RequestParser::Stage::kBody:
         if (phase_ != Phase::kBody) await(Phase::kBody);
+        if (!admit_body()) break;
         if (parser_.head().expects_continue && !std::exchange(continued_, true) &&
             parser_.head().request.body.empty())
           output() += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -187,7 +188,7 @@ void Connection::handle(Request request) {
   const RequestHead& head = parser_.head();
   ++key_.request;
   state_ = State::kHandling;
-  continued_ = false;
+  continued_ = admitted_ = false;
   http_1_0_ = head.http_1_0;
   head_only_ = request.method == "HEAD";
   keep_alive_ = head.keep_alive;
@@ -229,11 +230,33 @@ void Connection::call_handler(Request request) {
   Handling::current = nullptr;
 }
 
+/// False after refusing.
+bool Connection::admit_body() {
+  const ServerOptions& options = thread_.shared().options;
+  const RequestHead& head = parser_.head();
+  const bool large =
+      head.content_length > options.small_body_bytes || head.request.body.size() > options.small_body_bytes;
+  if (!large || !options.admit_large_body || std::exchange(admitted_, true)) return true;
+  Request request = head.request;
+  request.body.clear();
+  request.remote = peer_.text;
+  request.secure = tls_.has_value();
+  std::optional<Response> refusal = options.admit_large_body(request);
+  if (!refusal) return true;
+  thread_.shared().counters.requests_refused.fetch_add(1, std::memory_order_relaxed);
+  refuse_with(std::move(*refusal));
+  return false;
+}
+
 void Connection::refuse(const Refusal& refusal) {
   thread_.shared().counters.requests_refused.fetch_add(1, std::memory_order_relaxed);
   Response response = problem(refusal.status, refusal.detail);
   if (refusal.status == 405) response.headers.emplace_back("Allow", kAllMethods);
   if (refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
+  refuse_with(std::move(response));
+}
+
+void Connection::refuse_with(Response response) {
   keep_alive_ = false;
   http_1_0_ = false;
   head_only_ = false;

@@ -76,6 +76,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle(Request request);
   void call_handler(Request request);
   void refuse(const Refusal& refusal);
+  void refuse_with(Response response);
+  [[nodiscard]] bool admit_body();
   void await_request();
   void await(Phase phase);
   void finish_work();
@@ -112,6 +114,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool http_1_0_ = false;   ///< The request in work is.
   bool head_only_ = false;  ///< The request in work is HEAD.
   bool continued_ = false;  ///< 100 has been sent for the request that comes.
+  bool admitted_ = false;   ///< Its body may be large.
   RequestParser parser_;
   std::string stash_;       ///< Plain bytes that came before their turn.
   bool consuming_ = false;  ///< `read_requests` is at work.

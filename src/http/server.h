@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -89,7 +90,11 @@ struct ServerOptions {
   std::string tls_certificate;  ///< PEM file with the whole chain; empty: no TLS.
   std::string tls_key;          ///< PEM file that others may not read.
   unsigned threads = 1;
-  std::size_t body_bytes = std::size_t{1} << 20;     ///< Larger ones are answered with 413.
+  std::size_t body_bytes = std::size_t{1} << 20;  ///< Larger ones are answered with 413.
+  /// Asked once for each request whose body is larger than `small_body_bytes`, before the rest of it is taken
+  /// in: an answer refuses it. `head` has no body. Empty: nobody is refused.
+  std::function<std::optional<Response>(const Request& head)> admit_large_body;
+  std::size_t small_body_bytes = std::size_t{64} << 10;
   std::size_t header_bytes = std::size_t{16} << 10;  ///< Larger ones are answered with 431.
   std::size_t stream_buffer_bytes = std::size_t{1} << 20;
   std::uint32_t connections = 4096;           ///< More are answered with 503 and closed.

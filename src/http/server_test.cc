@@ -29,6 +29,50 @@ TEST(Server, AnswersARequest) {
   EXPECT_EQ(body_of(answer), "GET /v1/jobs []");
 }
 
+TEST(Server, AsksBeforeItTakesALargeBody) {
+  std::atomic<int> asked{0};
+  ServerOptions options;
+  options.small_body_bytes = 10;
+  options.admit_large_body = [&](const Request& head) -> std::optional<Response> {
+    ++asked;
+    EXPECT_THAT(head.body, IsEmpty());
+    EXPECT_THAT(head.remote, StartsWith("127.0.0.1:"));
+    if (head.header("authorization") == "good") return std::nullopt;
+    return Response{401, "text/plain", {{"X-Why", "no token"}}, "who are you?"};
+  };
+  TestServer server(echo, options);
+  const auto post = [](std::string_view headers, std::string_view body) {
+    return fmt::format("POST / HTTP/1.1\r\nHost: x\r\n{}\r\n{}", headers, body);
+  };
+  constexpr std::string_view kGood = "Authorization: good\r\n";
+  const std::string long_chunks = "5\r\n12345\r\n6\r\n678901\r\n";
+  {  // Before any of it has come, and before 100 (Continue).
+    TestPeer peer(server.port());
+    peer.say(post("Content-Length: 11\r\nExpect: 100-continue\r\n", ""));
+    const std::string answer = peer.hear_all();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 401"));
+    EXPECT_THAT(answer, HasSubstr("X-Why: no token"));
+  }
+  {  // A body of chunks once it has grown.
+    TestPeer peer(server.port());
+    peer.say(post("Transfer-Encoding: chunked\r\n", long_chunks));
+    EXPECT_THAT(peer.hear_all(), StartsWith("HTTP/1.1 401"));
+  }
+  EXPECT_EQ(asked, 2);
+  TestPeer peer(server.port());
+  peer.say(post("Content-Length: 10\r\n", "1234567890"));  // Small: nobody is asked.
+  EXPECT_THAT(peer.hear_answer(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(asked, 2);
+  peer.say(post(fmt::format("{}Content-Length: 11\r\n", kGood), "12345"));
+  peer.say("678901");
+  EXPECT_EQ(body_of(peer.hear_answer()), "POST / [12345678901]");
+  EXPECT_EQ(asked, 3);  // Once a request.
+  peer.say(post(fmt::format("{}Transfer-Encoding: chunked\r\n", kGood), long_chunks));
+  peer.say("0\r\n\r\n");
+  EXPECT_EQ(body_of(peer.hear_answer()), "POST / [12345678901]");
+  EXPECT_EQ(asked, 4);
+}
+
 TEST(Server, KeepsTheConnection) {
   TestServer server(echo);
   TestPeer peer(server.port());

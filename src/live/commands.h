@@ -19,6 +19,8 @@ struct Actor {
   Role role = Role::kViewer;
   TenantId tenant{0};  ///< Rights end at this tenant and what is below.
   std::string remote;
+  /// Of a token that is not kept here: when it is over, in seconds since 1970; 0: its record says.
+  std::int64_t until_unix_s = 0;
 };
 
 /// Why something is not done; `status` is the HTTP status that says so.

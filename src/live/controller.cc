@@ -170,6 +170,11 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     if (!found) return refused(command, std::move(found.error()));
     indices = std::move(*found);
   }
+  if (book_.jobs.size() + indices.size() > options_.most_jobs)
+    return refused(command, {429, "factory_full",
+                             fmt::format("the factory has {} of at most {} jobs in the system; wait for some "
+                                         "to end, or ask its operator for a higher limit",
+                                         book_.jobs.size(), options_.most_jobs)});
   for (TenantId at = what.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
     const LiveTenant& tenant = book_.tenants[at.value()];
     const TenantLimits& limits = tenant.record.limits;

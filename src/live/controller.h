@@ -30,6 +30,8 @@ struct ControllerOptions {
   /// Whose attempts these are: one engine on one machine. What another started cannot be taken over: it is
   /// lost.
   std::string engine_id;
+  /// Jobs in the system at a time, each task of an array counted: a bound on memory.
+  std::uint64_t most_jobs = 2'000'000;
   /// A job that was lost so often is given up.
   std::uint32_t most_attempts = 10;
   /// A snapshot of the core is kept when so many events, or as many as it has jobs, have passed since.

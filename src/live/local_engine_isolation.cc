@@ -95,7 +95,11 @@ Result<IsolatedCommand> container_command(const IsolatedTask& task, const Contai
     }
   } else {
     if (!options.gpus.empty()) add({"--gpus", fmt::format("\"device={}\"", options.gpus)});
-    if (options.set_user) add({"--user", fmt::format("{}:{}", options.user, options.group)});
+    // The image is the job owner's, and may hold programs that become root: with folders of this machine at
+    // hand.
+    if (options.set_user)
+      add({"--user", fmt::format("{}:{}", options.user, options.group), "--security-opt",
+           "no-new-privileges"});
   }
   if (!task.script.empty()) add({"--volume", fmt::format("{}:{}:ro", task.script, task.script)});
   command.push_back(options.image);

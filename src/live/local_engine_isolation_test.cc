@@ -128,7 +128,8 @@ TEST(Isolation, AContainerGetsItsLimitsAndNoSecretsOnTheCommandLine) {
   options.group = 100;
   const Result<IsolatedCommand> docker = container_command(task, options);
   ASSERT_TRUE(docker.has_value());
-  EXPECT_THAT(docker->command, IsSupersetOf({"--gpus", "\"device=0,3\"", "--user", "1000:100"}));
+  EXPECT_THAT(docker->command, IsSupersetOf({"--gpus", "\"device=0,3\"", "--user", "1000:100",
+                                             "--security-opt", "no-new-privileges"}));
   options.image = "--privileged";
   EXPECT_FALSE(container_command(task, options).has_value());
   options.image = "image";

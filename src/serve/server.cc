@@ -61,6 +61,20 @@ Result<void> write_private(const fs::path& path, std::string_view text) {
   return {};
 }
 
+/// The database holds what jobs were given as secrets; the folder that it stands in may be passed through by
+/// every account. SQLite gives its other files the mode of the first.
+Result<void> make_store_private(const fs::path& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return fail(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  const int changed = fchmod(file, 0600);
+  const int error = errno;
+  close(file);
+  if (changed != 0)
+    return fail(fmt::format("{}: cannot set its mode: {}", path.string(), std::strerror(error)));
+  for (const char* beside : {"-wal", "-shm", ".lock"}) chmod((path.string() + beside).c_str(), 0600);
+  return {};
+}
+
 class ServerParts final : public Server {
  public:
   ServerParts(ServeOptions options, Log& log) : options_(std::move(options)), log_(log) {}
@@ -78,6 +92,7 @@ class ServerParts final : public Server {
 
   Result<void> start() {
     if (Result<void> made = make_folder(options_.data); !made) return made;
+    if (Result<void> opened = open_issuer(); !opened) return opened;
     if (Result<void> opened = open_store(); !opened) return opened;
     if (Result<void> opened = open_factory(); !opened) return opened;
     if (Result<void> made = make_api(); !made) return made;
@@ -100,6 +115,7 @@ class ServerParts final : public Server {
   }
 
   void reload() override {
+    if (oidc_) oidc_->reload();
     if (options_.http.tls_certificate.empty()) return;
     if (Result<void> done = http_->reload_tls(); !done) {
       log_.error(done.error().message);
@@ -110,15 +126,18 @@ class ServerParts final : public Server {
   [[nodiscard]] bool healthy() const override { return !leadership_ || leadership_->held(); }
 
  private:
+  Result<void> open_issuer() {
+    if (!options_.oidc) return {};
+    options_.oidc->keys.log = [this](std::string_view message) { log_.warn(message); };
+    Result<std::unique_ptr<api::Oidc>> oidc = api::Oidc::start(*options_.oidc);
+    if (!oidc) return std::unexpected(oidc.error());
+    oidc_ = std::move(*oidc);
+    return {};
+  }
+
   Result<void> open_store() {
-    // It holds everybody's jobs. SQLite gives its other files the mode of the first.
     if (options_.store.empty()) {
-      const fs::path path = options_.data / "gigawerk.db";
-      const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-      const bool kept = file >= 0 && fchmod(file, 0600) == 0;
-      if (file >= 0) close(file);
-      if (!kept)
-        return fail(fmt::format("{}: cannot be kept from others: {}", path.string(), std::strerror(errno)));
+      if (Result<void> made = make_store_private(options_.data / "gigawerk.db"); !made) return made;
     }
     Result<std::unique_ptr<sql::Database>> database =
         options_.store.empty() ? sql::open_sqlite((options_.data / "gigawerk.db").string())
@@ -152,6 +171,7 @@ class ServerParts final : public Server {
     controller.prices = options_.prices;
     controller.default_limit = options_.default_limit;
     controller.engine_id = engine_id();
+    controller.most_jobs = options_.most_jobs;
     if (options_.fleet) {
       controller.fleet = *options_.fleet;
     } else {
@@ -216,6 +236,8 @@ class ServerParts final : public Server {
     Result<std::unique_ptr<live::LocalEngine>> local = live::LocalEngine::open(std::move(engine));
     if (!local) return std::unexpected(local.error());
     if (!(*local)->missing_limits().empty()) log_.warn((*local)->missing_limits());
+    if (geteuid() == 0)
+      log_.warn("jobs of tenants without a Unix user run as root; see gw tenants set --unix-user");
     return std::unique_ptr<live::Engine>(std::move(*local));
   }
 
@@ -236,6 +258,11 @@ class ServerParts final : public Server {
     api.engine = options_.engine == EngineKind::kLocal ? "local" : "twin";
     api.public_metrics = options_.public_metrics;
     api.log = [this](std::string_view message) { log_.warn(message); };
+    if (oidc_) {
+      api.foreign_tokens = [this](std::string_view token, const live::Book& book) {
+        return oidc_->identify(token, book);
+      };
+    }
     api.figures = [this] { return figures(); };
     api.eta = [this](std::uint64_t number) { return forecaster_->eta(number); };
     Result<std::unique_ptr<api::Api>> made = api::Api::make(std::move(api));
@@ -289,6 +316,7 @@ class ServerParts final : public Server {
   Result<void> listen() {
     http::ServerOptions http = options_.http;
     http.log = [this](std::string_view message) { log_.warn(message); };
+    http.admit_large_body = [this](const http::Request& head) { return api_->admit_large_body(head); };
     Result<std::unique_ptr<http::Server>> server =
         http::Server::start(http, [this](http::Request request, std::shared_ptr<http::Responder> responder) {
           api_->handle(std::move(request), std::move(responder));
@@ -315,6 +343,7 @@ class ServerParts final : public Server {
   std::unique_ptr<live::SqlStore> store_;
   std::unique_ptr<live::Factory> factory_;
   std::unique_ptr<Forecaster> forecaster_;
+  std::unique_ptr<api::Oidc> oidc_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> http_;
   std::string url_;

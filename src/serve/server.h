@@ -9,8 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include "api/oidc.h"
 #include "base/result.h"
 #include "http/server.h"
+#include "live/controller.h"
 #include "live/prices.h"
 #include "model/faults.h"
 #include "model/fleet.h"
@@ -35,7 +37,9 @@ struct ServeOptions {
   PolicyConfig policy;
   live::Prices prices;
   Nanoseconds default_limit = hours(24);
+  std::uint64_t most_jobs = live::ControllerOptions{}.most_jobs;
   bool public_metrics = false;
+  std::optional<api::OidcOptions> oidc;  ///< An issuer whose tokens are believed beside our own.
   bool control_groups = true;
   std::string version;
   /// Asked while it stands by for another server: true ends the wait.
@@ -58,7 +62,7 @@ class Server {
   [[nodiscard]] virtual const std::filesystem::path& token_file() const = 0;
   /// To be called about every second: keeps streams alive, looks after the lease.
   virtual void tick() = 0;
-  /// SIGHUP: reads certificates anew.
+  /// SIGHUP: reads certificates, and an OpenID Connect issuer's keys, anew.
   virtual void reload() = 0;
   /// False once it must end: another server has taken over.
   [[nodiscard]] virtual bool healthy() const = 0;

@@ -30,7 +30,8 @@ std::string holder(int descriptor) {
 
 Result<WriterLock> WriterLock::take(const std::string& path) {
   const std::string name = path + ".lock";
-  const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  // Whoever may open it may lock it, and keep its owner out.
+  const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0) {
     return fail(fmt::format("{}: cannot open the lock file: {}; the database's folder must be writable", name,
                             std::strerror(errno)));
