@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "http/request_parser.h"
 #include "http/request_target.h"
 #include "http/response_head.h"
@@ -60,18 +61,18 @@ void check(const Request& request) {
   GW_CHECK(gw::http::is_token(request.method));
   GW_CHECK(request.target.size() <= kLimits.target_bytes && request.headers.size() <= kLimits.header_count);
   GW_CHECK(request.body.size() <= kLimits.body_bytes);
-  GW_CHECK(gw::http::is_utf8(request.path) && is_clean(request.path));
+  GW_CHECK(gw::is_utf8(request.path) && is_clean(request.path));
   if (request.path != "*") {
     GW_CHECK(request.path.starts_with('/'));
     const auto slashes = static_cast<std::size_t>(std::ranges::count(request.path, '/'));
     GW_CHECK(request.path == "/" ? request.segments.empty() : slashes == request.segments.size());
   }
   for (const std::string& segment : request.segments) {
-    GW_CHECK(segment != "." && segment != ".." && gw::http::is_utf8(segment) && is_clean(segment));
+    GW_CHECK(segment != "." && segment != ".." && gw::is_utf8(segment) && is_clean(segment));
     GW_CHECK(("/" + segment + "/").find("/../") == std::string::npos);
   }
   for (const auto& [name, value] : request.query) {
-    GW_CHECK(gw::http::is_utf8(name) && gw::http::is_utf8(value));
+    GW_CHECK(gw::is_utf8(name) && gw::is_utf8(value));
     GW_CHECK((name + value).find('\0') == std::string::npos);
   }
   std::size_t lengths = 0;

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "spec/job_check.h"
 #include "spec/job_json.h"
-#include "spec/utf8.h"
+#include "base/utf8.h"
 
 namespace gw::fuzz {
 
@@ -23,7 +23,7 @@ inline void check_read_job(const JobSpec& job) {
 /// There is at least one, and all can be sent as JSON.
 inline void check_findings(const std::vector<spec::Diagnostic>& findings) {
   GW_CHECK(!findings.empty());
-  GW_CHECK(spec::is_utf8(spec::diagnostics_text(findings)));
+  GW_CHECK(is_utf8(spec::diagnostics_text(findings)));
 }
 
 }  // namespace gw::fuzz

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "api/json.h"
+#include "base/utf8.h"
 #include "http/sse.h"
 
 namespace gw::api {
@@ -19,16 +20,6 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{64} << 10;
 constexpr std::size_t kMostWaiting = std::size_t{256} << 10;  // Of a stream whose reader is slow.
-
-bool is_utf8(std::string_view text) {
-  // nlohmann's own check: dumping strictly throws on bytes that are none.
-  try {
-    static_cast<void>(Json(text).dump());
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

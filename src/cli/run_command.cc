@@ -9,6 +9,7 @@
 #include "cli/follow_job.h"
 #include "cli/job_options.h"
 #include "cli/server_access.h"
+#include "cli/text_table.h"
 #include "spec/job_json.h"
 
 namespace gw {
@@ -44,7 +45,7 @@ Result<ExitCode> run(const AppContext& context, const Options& options, bool jso
   const std::uint64_t number = (*submitted)["number"];
   if (options.detach || spec.array) {
     if (json) {
-      fmt::print("{}\n", submitted->dump());
+      fmt::print("{}\n", json_out(*submitted, -1));
     } else {
       fmt::print("{}\n", number);
     }

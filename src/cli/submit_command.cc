@@ -11,6 +11,7 @@
 #include "cli/follow_job.h"
 #include "cli/job_options.h"
 #include "cli/server_access.h"
+#include "cli/text_table.h"
 #include "spec/job_json.h"
 #include "spec/job_spec_file.h"
 #include "spec/sbatch.h"
@@ -100,7 +101,7 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
     return std::unexpected(added.error());
   const client::Json body = client::Json::parse(spec::job_json(spec));
   if (options.print || (*parsed)->client.test_only) {
-    fmt::print("{}\n", body.dump(2));
+    fmt::print("{}\n", json_out(body));
     return ExitCode::ok;
   }
   std::vector<std::pair<std::string, std::string>> headers;
@@ -110,7 +111,7 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
   const std::uint64_t number = (*submitted)["number"];
   const std::uint32_t count = (*submitted)["count"];
   if (json) {
-    fmt::print("{}\n", submitted->dump());
+    fmt::print("{}\n", json_out(*submitted, -1));
   } else if ((*parsed)->client.parsable) {
     fmt::print("{}\n", number);
   } else if (!(*parsed)->client.quiet) {
@@ -135,7 +136,10 @@ void add_submit_command(CLI::App& app, AppContext& context) {
   command->add_option("FILE", options->file, "Job file or sbatch script; - reads standard input")
       ->required()
       ->type_name("FILE");
-  command->add_option("ARGUMENT", options->arguments, "Arguments of the script; behind -- where they begin with -")->type_name("ARGUMENT");
+  command
+      ->add_option("ARGUMENT", options->arguments,
+                   "Arguments of the script; behind -- where they begin with -")
+      ->type_name("ARGUMENT");
   add_job_options(*command, options->job);
   command
       ->add_option("--key", options->key,

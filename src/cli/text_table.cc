@@ -36,7 +36,7 @@ void TextTable::add(std::vector<std::string> row) {
 }
 
 std::string json_out(const nlohmann::ordered_json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json.dump(indent, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string TextTable::text() const {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/utf8.h"
+
 namespace gw::http {
 namespace {
 
@@ -129,30 +131,6 @@ std::string percent_encode(std::string_view text) {
     }
   }
   return out;
-}
-
-bool is_utf8(std::string_view text) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
-    const unsigned first = byte(at);
-    if (first < 0x80) {
-      ++at;
-      continue;
-    }
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() - at < length) return false;
-    std::uint32_t code = first & (0xffU >> (length + 1));
-    for (std::size_t index = 1; index < length; ++index) {
-      if ((byte(at + index) & 0xc0U) != 0x80) return false;
-      code = code << 6U | (byte(at + index) & 0x3fU);
-    }
-    // Overlong forms, surrogates and what lies behind Unicode.
-    if (code < (length == 4 ? 0x10000U : length == 3 ? 0x800U : 0x80U)) return false;
-    if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return false;
-    at += length;
-  }
-  return true;
 }
 
 }  // namespace gw::http

@@ -26,6 +26,4 @@ Result<RequestTarget> decode_target(std::string_view target);
 /// `text` percent-encoded, so that it can stand as one segment or as one name or value of a query.
 std::string percent_encode(std::string_view text);
 
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace gw::http

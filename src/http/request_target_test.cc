@@ -7,6 +7,8 @@
 
 #include <string>
 
+#include "base/utf8.h"
+
 namespace gw::http {
 namespace {
 

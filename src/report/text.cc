@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+
+#include "base/utf8.h"
 
 namespace gw::report {
 namespace {
@@ -20,22 +23,6 @@ std::string group_digits(std::string digits) {
     digits.insert(place, ",");
   }
   return digits;
-}
-
-/// The length of the UTF-8 sequence that starts `text`, 0 if it is none (RFC 3629, overlong forms excepted).
-std::size_t utf8_length(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xc2 ? 0
-                             : first < 0xe0 ? 2
-                             : first < 0xf0 ? 3
-                             : first < 0xf5 ? 4
-                                            : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (const char c : text.substr(1, length - 1)) {
-    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
-  }
-  return length;
 }
 
 std::string without_trailing_zeros(std::string text) {
@@ -163,18 +150,21 @@ namespace {
 std::string shown_bytes(std::string_view text, bool one_line) {
   std::string shown;
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
+    const auto [code, length] = first_code_point(text);
     const auto first = static_cast<unsigned char>(text.front());
     const bool laid_out = !one_line && (first == '\n' || first == '\t');
-    // C1 controls (U+0080 to U+009F, some terminals obey them) begin with 0xc2.
-    const bool c1 = length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+    const bool c1 = code >= 0x80 && code < 0xa0;  // Some terminals obey them.
     if (length == 0 || c1 || (first < 0x20 && !laid_out) || first == 0x7f) {
       shown += fmt::format("\\x{:02x}", first);
       text.remove_prefix(1);
+      continue;
+    }
+    if (steers_layout(code)) {
+      shown += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(code));
     } else {
       shown += text.substr(0, length);
-      text.remove_prefix(length);
     }
+    text.remove_prefix(length);
   }
   return shown;
 }

@@ -37,7 +37,8 @@ std::string bar(const Style& style, double share, std::size_t width);
 std::string sparkline(const Style& style, std::span<const double> values, double top, std::size_t width);
 
 /// `text` for a terminal: control bytes (but line feed and tab) and bytes that are no UTF-8, as names from a
-/// file may hold, are shown as \xNN, not obeyed.
+/// file may hold, are shown as \xNN, and characters that steer how others are laid out as \u{NNNN}: not
+/// obeyed.
 std::string printable(std::string_view text);
 /// As printable, on one line: a line feed or a tab is shown too.
 std::string printable_name(std::string_view text);

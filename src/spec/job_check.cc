@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/utf8.h"
 #include "spec/described.h"
 #include "spec/job_text.h"
-#include "spec/utf8.h"
 
 namespace gw::spec {
 

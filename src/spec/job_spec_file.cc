@@ -7,12 +7,12 @@
 #include <cmath>
 #include <utility>
 
+#include "base/utf8.h"
 #include "spec/catalog.h"
 #include "spec/job_check.h"
 #include "spec/job_fields.h"
 #include "spec/job_text.h"
 #include "spec/record_reader.h"
-#include "spec/utf8.h"
 
 namespace gw::spec {
 

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "spec/broken_jobs.h"
 #include "spec/job_check.h"
 #include "spec/job_text.h"
-#include "spec/utf8.h"
 
 namespace gw::spec {
 namespace {

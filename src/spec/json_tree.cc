@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "spec/described.h"
-#include "spec/utf8.h"
 
 namespace gw::spec {
 

@@ -5,11 +5,11 @@
 
 #include <utility>
 
+#include "base/utf8.h"
 #include "spec/job_check.h"
 #include "spec/sbatch_builder.h"
 #include "spec/sbatch_options.h"
 #include "spec/sbatch_words.h"
-#include "spec/utf8.h"
 
 namespace gw::spec {
 

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/utf8.h"
 #include "spec/near_miss.h"
 #include "spec/sbatch.h"
-#include "spec/utf8.h"
 
 namespace gw::spec {
 

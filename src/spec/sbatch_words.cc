@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "spec/utf8.h"
+#include "base/utf8.h"
 
 namespace gw::spec {
 

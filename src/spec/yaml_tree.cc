@@ -10,7 +10,7 @@
 #include <istream>
 #include <streambuf>
 
-#include "spec/utf8.h"
+#include "base/utf8.h"
 
 namespace gw::spec {
 

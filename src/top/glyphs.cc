@@ -6,6 +6,8 @@
 #include <clocale>
 #include <cwchar>
 
+#include "base/utf8.h"
+
 namespace gw::top {
 namespace {
 
@@ -24,33 +26,9 @@ int columns_of(char32_t code) {
   return columns;
 }
 
-/// Invisible, but it changes how its neighbours are laid out.
-bool steers(char32_t code) {
-  return code == 0x61c || (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-         (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
-         (code >= 0xe0000 && code <= 0xe007f);
-}
-
 bool is_variation_selector(char32_t code) { return code >= 0xfe00 && code <= 0xfe0f; }
 
 }  // namespace
-
-CodePoint first_code_point(std::string_view text) {
-  if (text.empty()) return {};
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  if (length == 0 || text.size() < length) return {};
-  char32_t code = first & (0xffU >> (length + 1));
-  for (std::size_t at = 1; at < length; ++at) {
-    if ((byte(at) & 0xc0U) != 0x80) return {};
-    code = (code << 6) | (byte(at) & 0x3fU);
-  }
-  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kLeast[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return {};
-  return {code, length};
-}
 
 void for_each_glyph(std::string_view text, bool unicode, const std::function<bool(const Glyph&)>& visit) {
   Glyph glyph;  // The one that may still get marks.
@@ -87,11 +65,11 @@ void for_each_glyph(std::string_view text, bool unicode, const std::function<boo
       if (!escape(static_cast<unsigned char>(code.value))) return;
     } else if (is_variation_selector(code.value)) {
       continue;
-    } else if (columns == 0 && !steers(code.value)) {
+    } else if (columns == 0 && !steers_layout(code.value)) {
       if (unicode && !glyph.text.empty() && marks++ < kMostMarks) glyph.text += bytes;
     } else {
       if (!flush()) return;
-      const bool hidden = steers(code.value) || columns < 0;
+      const bool hidden = steers_layout(code.value) || columns < 0;
       glyph.text = !unicode ? "?" : hidden ? "\uFFFD" : std::string(bytes);
       glyph.cells = unicode && !hidden ? static_cast<std::size_t>(columns) : 1;
     }

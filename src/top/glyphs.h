@@ -22,11 +22,4 @@ void for_each_glyph(std::string_view text, bool unicode, const std::function<boo
 /// Cells that `text` takes.
 std::size_t cells_of(std::string_view text, bool unicode);
 
-/// The code point that UTF-8 `text` begins with, and its length in bytes; length 0 where that is no UTF-8.
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t length = 0;
-};
-CodePoint first_code_point(std::string_view text);
-
 }  // namespace gw::top

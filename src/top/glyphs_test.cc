@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace gw::top {
 namespace {
 

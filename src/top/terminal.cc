@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/utf8.h"
 #include "top/glyphs.h"
 
 namespace gw::top {

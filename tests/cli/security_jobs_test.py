@@ -9,8 +9,10 @@ import unittest
 
 from factory_server import FactoryTest
 
-# Shows its arguments and environment exactly, each ended by a zero byte.
-SHOW = ["sh", "-c", r'printf "%s\0" "$@"; printf "\0"; env -0', "show"]
+# Shows its arguments and environment exactly, each ended by a zero byte, the two apart by BETWEEN.
+BETWEEN = "---- environment ----"
+SHOW_SCRIPT = fr'for word in "$@"; do printf "%s\0" "$word"; done; printf "%s\0" "{BETWEEN}"; env -0'
+SHOW = ["sh", "-c", SHOW_SCRIPT, "show"]
 MARK = "PWNED"
 
 
@@ -30,7 +32,8 @@ class Shell(FactoryTest):
         cls.mark = os.path.join(cls.server.folder, MARK)
 
     def assert_nothing_ran(self):
-        self.assertEqual(glob.glob(self.server.folder + f"/**/*{MARK}*", recursive=True), [])
+        made = glob.glob(self.server.folder + f"/**/*{MARK}*", recursive=True)
+        self.assertEqual([path for path in made if not path.endswith((".out", ".err"))], [])  # Those are named by jobs.
         self.assertFalse(os.path.exists(MARK))
 
     def show(self, **job):
@@ -39,9 +42,9 @@ class Shell(FactoryTest):
         record = self.server.wait(number)
         self.assertEqual(record["status"], "completed", record)
         text = self.server.get(f"/v1/jobs/{number}/output").body.decode()
-        arguments, _, environment = text.partition("\0\0")
-        pairs = dict(entry.split("=", 1) for entry in environment.split("\0") if "=" in entry)
-        return record, arguments.split("\0"), pairs
+        words = text.split("\0")
+        middle = words.index(BETWEEN)
+        return record, words[:middle], dict(entry.split("=", 1) for entry in words[middle + 1:] if "=" in entry)
 
     def test_command_words(self):
         words = injections(self.mark) + ["", " ", "*", "?", "~", "$HOME", "$1", "-n", "--", "\\", "\"", "'"]
@@ -54,11 +57,10 @@ class Shell(FactoryTest):
 
     def test_script_arguments(self):
         words = injections(self.mark)
-        script = '#!/bin/sh\nprintf "%s\\0" "$@"; printf "\\0"; env -0\n'
-        number = self.server.submit(script=script, arguments=words)
+        number = self.server.submit(script=f"#!/bin/sh\n{SHOW_SCRIPT}\n", arguments=words)
         self.assertEqual(self.server.wait(number)["status"], "completed")
         text = self.server.get(f"/v1/jobs/{number}/output").body.decode()
-        self.assertEqual(text.partition("\0\0")[0].split("\0"), words)
+        self.assertEqual(text.split("\0")[:len(words) + 1], words + [BETWEEN])
         for line in (f"#!/bin/sh -c 'touch {self.mark}'\n", f"#!/bin/true; touch {self.mark}\n", f"#!$(touch {self.mark})\n",
                      f"#! /bin/echo `touch {self.mark}`\n"):
             self.server.wait(self.server.submit(script=line))
@@ -104,7 +106,7 @@ class Shell(FactoryTest):
             if answer.status == 201:
                 self.assertEqual(self.server.wait(answer.json["number"])["status"], "completed")
         # Of what the names made, no file is called as a command would have called it.
-        made = {os.path.basename(path) for path in glob.glob(self.server.data + "/jobs/*/*/1/work/*")}
+        made = {os.path.basename(path) for path in glob.glob(self.server.data + "/jobs/*/*.1/work/*")}
         self.assertTrue(made)
         self.assertNotIn(MARK, made)
         self.assertFalse(os.path.exists(self.mark))
@@ -116,7 +118,7 @@ class Shell(FactoryTest):
                 continue
             number = self.server.submit(command=SHOW, output=text.replace("/", "_"))
             self.assertEqual(self.server.wait(number)["status"], "completed", text)
-            work = f"{self.server.data}/jobs/0/{number}/1/work"
+            work = f"{self.server.data}/jobs/0/{number}.1/work"
             self.assertEqual(os.listdir(work), [text])
 
     def test_working_folders(self):
@@ -243,7 +245,7 @@ class Accounts(FactoryTest):
         theirs = self.server.submit(tenant="two", cpus=0.1, script="#!/bin/sh\necho two-printed; echo kept > kept; sleep 60\n",
                                     environment={"PASSWORD": "two-secret"})
         self.server.wait(theirs, "running")
-        data, folder = self.server.data, f"{self.server.data}/jobs/0/{theirs}/1"
+        data, folder = self.server.data, f"{self.server.data}/jobs/0/{theirs}.1"
         probe = f"""#!/bin/sh
         id -un
         for file in {data}/gigawerk.db {data}/gigawerk.db-wal {data}/admin.token {data}/gigawerk.db.lock {folder}/launch {folder}/script \\
@@ -280,7 +282,7 @@ class Accounts(FactoryTest):
         self.server.wait(number)
         answer = self.server.get(f"/v1/jobs/{number}/output")
         self.assertNotIn("root:", answer.text)
-        folder = f"{self.server.data}/jobs/0/{number}/1"
+        folder = f"{self.server.data}/jobs/0/{number}.1"
         self.assertEqual([name for name in os.listdir(folder) if os.path.islink(os.path.join(folder, name))], [])
         self.assertTrue(os.path.isdir(os.path.join(folder, "work")))
 

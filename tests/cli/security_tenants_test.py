@@ -409,7 +409,7 @@ class RightsTable(TwoTenants):
 
     def test_it_is_the_servers(self):
         with open(os.path.join(SOURCE, "docs/security.md"), encoding="utf-8") as file:
-            rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| ([^|]*) \| ([^|]*) \|", file.read(), re.MULTILINE)
+            rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| ([^|]*) \|([^|]*)\|", file.read(), re.MULTILINE)
         written = {route: (role.strip(), where.strip()) for route, role, where in rows}
         routes = routes_of(self.server.get("/openapi.json", token=None).json)
         self.assertEqual(set(written), set(routes))

@@ -1,14 +1,25 @@
-// UTF-8: whether a text is, how many characters it has, where it may be cut.
+// UTF-8: whether a text is, what it begins with, how many characters it has, where it may be cut.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <string_view>
 
-namespace gw::spec {
+namespace gw {
 
 /// Whether `text` is UTF-8 (without surrogates and overlong forms).
 bool is_utf8(std::string_view text);
+
+/// The code point that UTF-8 `text` begins with, and its length in bytes; length 0 where that is no UTF-8.
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t length = 0;
+};
+CodePoint first_code_point(std::string_view text);
+
+/// A character that is invisible but changes how its neighbours are laid out, and so can make a text read as
+/// another (direction marks, joiners, tags: Unicode Technical Report 36, section 2).
+bool steers_layout(char32_t code);
 
 /// Whether a byte goes on with a character that has begun before.
 constexpr bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
@@ -26,4 +37,4 @@ inline std::string_view utf8_front(std::string_view text, std::size_t bytes) {
   return text.substr(0, bytes);
 }
 
-}  // namespace gw::spec
+}  // namespace gw
