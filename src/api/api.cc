@@ -114,6 +114,8 @@ void Api::add(RouteInfo info, Handler handler) {
               });
           if (!actor) return call.refuse(actor.error());
           call.actor = std::move(*actor);
+          if (!options_.factory->book_is_true())
+            return call.refuse({503, "store", "the store cannot be reached; ask again in a moment"});
           if (call.actor.role < *info.role)
             return call.refuse({403, "forbidden",
                                 fmt::format("this needs the role {}; the token has {}",

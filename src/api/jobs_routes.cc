@@ -347,12 +347,20 @@ void Api::order_job(Call call) {
     each.answer({{"count", reply.count}});
   };
   const bool here = reference && options_.factory->read([&](const live::Book& book) {
-    if (const auto array = book.arrays.find(reference->number); array != book.arrays.end()) {
-      const auto task = book.jobs.lower_bound(reference->number);
-      return task != book.jobs.end() && book.is_within(task->second.record.tenant, call.actor.tenant);
+    auto job = book.jobs.find(reference->number);
+    if (book.arrays.contains(reference->number)) {
+      const auto is_meant = [&](const live::JobRecord& task) {
+        return !reference->index || task.array_index == *reference->index;
+      };
+      job = book.jobs.lower_bound(reference->number);
+      while (job != book.jobs.end() && job->second.record.array_job == reference->number &&
+             !is_meant(job->second.record))
+        ++job;
+      if (job != book.jobs.end() && job->second.record.array_job != reference->number) job = book.jobs.end();
+    } else if (reference->index) {
+      return false;
     }
-    const live::LiveJob* job = book.job(reference->number);
-    return job != nullptr && book.is_within(job->record.tenant, call.actor.tenant);
+    return job != book.jobs.end() && book.is_within(job->second.record.tenant, call.actor.tenant);
   });
   if (here) return ask(std::move(call), live::JobOrder{kind, reference->number, reference->index}, answer);
   // Not in memory: it has ended, or it is none of theirs. An ended one is cancelled already.

@@ -121,7 +121,7 @@ Result<ExitCode> restore(const StoreAccess& access, const std::string& file, boo
   if (json) {
     fmt::print("{}\n", json_out({{"rows", rows}, {"into", (*target)->name()}}));
   } else {
-    fmt::print("{} rows restored into {}; jobs that ran at the time of the backup count as lost\n",
+    fmt::print("{} rows restored into {}; jobs that ran at the time of the backup are held, or lost\n",
                with_thousands(rows), (*target)->name());
   }
   return ExitCode::ok;

@@ -20,6 +20,12 @@ LiveJob* Book::job_of(JobId core_id) {
   return at == by_core.end() ? nullptr : job(at->second);
 }
 
+Instant Book::instant_of_second(std::int64_t unix_s) const {
+  __extension__ using Wide = __int128;
+  const Wide instant = Wide{unix_s} * kNanosecondsPerSecond - origin_unix_ns;
+  return Instant{static_cast<std::int64_t>(std::clamp<Wide>(instant, INT64_MIN, Instant::max().count()))};
+}
+
 TenantId Book::tenant(std::string_view path) const {
   if (path.empty()) return TenantTree::root();
   const auto at = tenant_ids_.find(path);

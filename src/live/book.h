@@ -2,6 +2,7 @@
 // controller alone and read by everybody else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,6 +21,24 @@
 
 namespace gw::live {
 
+/// What a job, or an array as a whole, waits for.
+struct Waits {
+  struct One {
+    Dependency on;
+    bool impossible = false;  ///< It can be met no more.
+  };
+  std::vector<One> open;  ///< That have not been met.
+  bool any = false;       ///< One of them will do.
+
+  [[nodiscard]] bool over() const { return open.empty(); }
+  /// Whatever comes, it waits in vain.
+  [[nodiscard]] bool doomed() const {
+    const auto impossible = [](const One& one) { return one.impossible; };
+    return any ? !open.empty() && std::all_of(open.begin(), open.end(), impossible)
+               : std::any_of(open.begin(), open.end(), impossible);
+  }
+};
+
 /// A job that has not ended.
 struct LiveJob {
   JobRecord record;
@@ -28,9 +47,7 @@ struct LiveJob {
   sched::Reason reason = sched::Reason::kNone;  ///< As last looked at.
   Instant reason_since;
   std::optional<AttemptRecord> attempt;  ///< The one that runs.
-  std::vector<Dependency> dependencies;  ///< That have not been met.
-  std::uint32_t impossible = 0;          ///< Of the dependencies: can be met no more.
-  bool any_dependency = false;
+  Waits waits;                           ///< A task's are its array's.
   Instant begin;
   bool is_new = false;      ///< The store does not know it yet.
   bool is_changed = false;  ///< The store knows an older state of it.
@@ -44,6 +61,7 @@ struct LiveArray {
   std::uint32_t unstarted = 0;      ///< That have never started; of those that have not ended.
   std::uint32_t bad = 0;            ///< That have ended otherwise than completed.
   std::set<std::uint64_t> blocked;  ///< By the limit.
+  Waits waits;                      ///< Shared by all tasks.
 };
 
 /// A tenant and what it and everything below it has in the system.
@@ -79,6 +97,8 @@ class Book {
   [[nodiscard]] TenantId tenant(std::string_view path) const;
   [[nodiscard]] const std::string& path(TenantId id) const { return tenants[id.value()].path; }
   [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
+  /// Of a second since 1970; what is too far away for nanoseconds (in 2262) is never.
+  [[nodiscard]] Instant instant_of_second(std::int64_t unix_s) const;
   /// Is `id` the tenant `top` or below it?
   [[nodiscard]] bool is_within(TenantId id, TenantId top) const;
   TenantId add_tenant(const TenantRecord& record);

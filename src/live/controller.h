@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -65,9 +66,9 @@ class Controller {
   /// `store` is asked about jobs and keys that are not in memory; writing it is the caller's.
   Controller(ControllerOptions options, Store& store);
 
-  /// Rebuilds everything from what was kept; a new store begins at `unix_now_ns`. Gives notes for the log
-  /// (decisions of another version taken over, a changed fleet); what it changed itself is in the next turn's
-  /// changes. The attempts that should be running are in `expected`.
+  /// Once, before anything else: rebuilds everything from what was kept; a new store begins at `unix_now_ns`.
+  /// Gives notes for the log (decisions of another version taken over, a changed fleet); what it changed
+  /// itself is in the next turn's changes. The attempts that should be running are in `expected`.
   Result<std::vector<std::string>> load(std::int64_t unix_now_ns, std::vector<Orders::Start>& expected);
 
   /// One turn. `now` never goes back (an earlier one counts as the last).
@@ -89,40 +90,63 @@ class Controller {
 
  private:
   // controller.cc
+  void carry_out(const sched::Plan& plan);
+  void sample_reasons();
+  void collect_changes();
+  void keep_snapshot_if_due();
+
+  // controller_orders.cc
   Reply obey(const Command& command);
   Reply submit(const Command& command, const Submit& what);
   Reply order_jobs(const Command& command, const JobOrder& what);
   Reply order_node(const Command& command, const NodeOrder& what);
   Reply order_tenant(const Command& command, const TenantOrder& what);
   Reply order_token(const Command& command, const TokenOrder& what);
-  std::optional<Refusal> check_dependencies(const Actor& actor, const JobSpec& spec);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
-  void carry_out(const sched::Plan& plan);
-  void sample_reasons();
-  void collect_changes();
-  void keep_snapshot_if_due();
+
+  // controller_gate.cc
+  /// Hands over what nothing keeps back any more.
+  void settle();
+  BlockReason blocked_by(LiveJob& job);
+  void block(LiveJob& job, BlockReason reason, BlockReason before);
+  void unblock(LiveJob& job);
+  void enter(LiveJob& job);
+  void leave(LiveJob& job);
+  void withdraw(LiveJob& job);
+  void wake_array(std::uint64_t array_job);
+  void wake_behind(const LiveJob& job);
+
+  // controller_dependencies.cc
+  Waits& waits_of(LiveJob& job);
+  [[nodiscard]] std::optional<bool> holds(const Dependency& dependency, const Outcome* ended) const;
+  std::expected<EndedJob, Refusal> ended_job(std::uint64_t number);
+  std::expected<Waits, Refusal> waits_for(const std::vector<Dependency>& dependencies, bool any,
+                                          const Actor* actor);
+  void depend(std::uint64_t number, const Waits& waits);
+  void tell_dependents(std::uint64_t number, const Outcome* ended);
+  Result<void> link_dependencies();
+  /// Calls visit(job) for the job of that number, or for each task of the array.
+  template <class Visit>
+  void for_each_of(std::uint64_t number, Visit&& visit) {
+    if (!book_.arrays.contains(number)) {
+      if (LiveJob* job = book_.job(number)) visit(*job);
+      return;
+    }
+    for (auto at = book_.jobs.lower_bound(number);
+         at != book_.jobs.end() && at->second.record.array_job == number; ++at)
+      visit(at->second);
+  }
 
   // controller_jobs.cc
   void apply(const sched::Event& event);
   void mark(LiveJob& job);
-  /// Hands over what nothing keeps back any more.
-  void settle();
-  BlockReason blocked_by(LiveJob& job);
-  void block(LiveJob& job, BlockReason reason);
-  void unblock(LiveJob& job);
-  void enter(LiveJob& job);
-  void leave(LiveJob& job);
-  void depend(LiveJob& job, const std::vector<Dependency>& dependencies);
-  [[nodiscard]] std::optional<bool> holds(const Dependency& dependency, const Outcome* ended);
-  void tell_dependents(std::uint64_t number, const Outcome* ended);
-  void end_job(LiveJob& job, Outcome outcome, std::string note);
+  void end_job(LiveJob& job, Outcome outcome, std::string note, std::optional<Instant> ended = {});
   void start_attempt(LiveJob& job, const sched::Plan::Start& start);
-  void close_attempt(LiveJob& job, const Report& report);
+  Instant close_attempt(LiveJob& job, const Report& report);
   [[nodiscard]] Report lost(const LiveJob& job, std::string note) const;
   void hear(const Report& report);
   void hear(const NodeReport& report);
   void stop_or_end(LiveJob& job);
-  void withdraw(LiveJob& job);
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
@@ -136,16 +160,23 @@ class Controller {
   Result<void> load_core(const Loaded& loaded, std::vector<std::string>& notes);
   Result<void> replay(const SnapshotRow& snapshot, std::uint64_t adopt_from, std::uint64_t& differs);
   Result<void> load_jobs(Loaded& loaded);
-  Result<void> load_job(JobRecord& record);
-  void lose_foreign_attempts(const Loaded& loaded, std::vector<std::string>& notes);
-  void link_dependencies();
+  /// What a text that was parsed last says: the tasks of an array share theirs.
+  struct ParsedText {
+    std::shared_ptr<const std::string> text;
+    std::optional<JobSpec> spec;
+    JobRequest request;
+  };
+  Result<void> load_job(JobRecord& record, ParsedText& last);
+  Result<void> parse_text(const JobRecord& record, ParsedText& last) const;
+  void lose_foreign_attempts(const Loaded& loaded, const sched::Core::Moved& moved,
+                             std::vector<std::string>& notes);
   /// To the fleet and policy of the options, where they are others than those of the store.
   sched::Core::Moved move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes);
   void settle_moved(const sched::Core::Moved& moved);
   [[nodiscard]] SnapshotRow snapshot_row(bool follows) const;
 
   ControllerOptions options_;
-  Store& store_;
+  Store* store_;
   Book book_;
   std::string header_;  ///< Bytes of the journal header of fleet and policy.
 

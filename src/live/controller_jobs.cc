@@ -1,4 +1,4 @@
-// The life of a job: what keeps it back, its way into the core, its attempts, its end.
+// The life of a job in the core: its attempts, its end, what it has used.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,19 +10,6 @@
 
 namespace gw::live {
 namespace {
-
-bool holds_for(DependencyKind kind, Outcome outcome) {
-  switch (kind) {
-    case DependencyKind::kAfterOk:
-      return outcome == Outcome::kCompleted;
-    case DependencyKind::kAfterNotOk:
-      return outcome != Outcome::kCompleted;
-    case DependencyKind::kAfterAny:
-    case DependencyKind::kAfterStart:
-      return true;
-  }
-  return false;
-}
 
 Outcome outcome_of(const Report& report) {
   switch (report.end) {
@@ -89,232 +76,12 @@ void Controller::count_running(const LiveJob& job, int sign) {
   }
 }
 
-void Controller::settle() {
-  for (;;) {
-    while (!doomed_.empty()) {
-      LiveJob* job = book_.job(doomed_.back());
-      doomed_.pop_back();
-      if (job == nullptr || (job->record.state != JobState::kBlocked && job->record.state != JobState::kHeld))
-        continue;
-      unblock(*job);
-      end_job(*job, Outcome::kDependency, "a job that it depends on has ended in another way than asked for");
-    }
-    if (room_) {
-      room_ = false;
-      for (const TenantId tenant : limited_) ready_.insert(*book_.tenants[tenant.value()].blocked.begin());
-    }
-    if (ready_.empty()) {
-      if (doomed_.empty()) return;
-      continue;
-    }
-    const std::uint64_t number = *ready_.begin();
-    ready_.erase(ready_.begin());
-    LiveJob* job = book_.job(number);
-    if (job == nullptr || job->record.state != JobState::kBlocked) continue;
-    unblock(*job);
-    const BlockReason reason = blocked_by(*job);
-    if (reason != BlockReason::kNone) {
-      block(*job, reason);
-      continue;
-    }
-    enter(*job);
-    // Whoever stood behind it may now be first.
-    const std::set<std::uint64_t>& behind = book_.tenants[job->record.tenant.value()].blocked;
-    if (!behind.empty()) ready_.insert(*behind.begin());
-    if (job->record.array_job != 0) {
-      const LiveArray& array = book_.arrays[job->record.array_job];
-      if (!array.blocked.empty()) ready_.insert(*array.blocked.begin());
-    }
-  }
-}
-
-BlockReason Controller::blocked_by(LiveJob& job) {
-  if (job.begin > book_.now) return BlockReason::kBegin;
-  if (!job.dependencies.empty()) return BlockReason::kDependency;
-  if (job.record.array_job != 0) {
-    const LiveArray& array = book_.arrays[job.record.array_job];
-    if (array.most_running != 0 && array.in_core >= array.most_running) return BlockReason::kArrayLimit;
-  }
-  const std::set<std::uint64_t>& before = book_.tenants[job.record.tenant.value()].blocked;
-  if (!before.empty() && *before.begin() < job.record.number) return BlockReason::kTenantLimit;
-  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
-    const LiveTenant& tenant = book_.tenants[at.value()];
-    if (tenant.record.limits.gpu_milli > 0 &&
-        tenant.gpu_milli + job.record.gpu_milli > tenant.record.limits.gpu_milli)
-      return BlockReason::kTenantLimit;
-  }
-  return BlockReason::kNone;
-}
-
-void Controller::block(LiveJob& job, BlockReason reason) {
-  const std::uint64_t number = job.record.number;
-  job.blocked = reason;
-  switch (reason) {
-    case BlockReason::kBegin:
-      begins_.emplace(job.begin, number);
-      break;
-    case BlockReason::kArrayLimit:
-      book_.arrays[job.record.array_job].blocked.insert(number);
-      break;
-    case BlockReason::kTenantLimit:
-      book_.tenants[job.record.tenant.value()].blocked.insert(number);
-      limited_.insert(job.record.tenant);
-      break;
-    case BlockReason::kDependency:
-    case BlockReason::kNone:
-      break;
-  }
-  job.reason_since = book_.now;
-  turn_.changes.reasons.push_back({number, book_.now, std::string(name_of(reason))});
-}
-
-void Controller::unblock(LiveJob& job) {
-  const std::uint64_t number = job.record.number;
-  switch (job.blocked) {
-    case BlockReason::kBegin:
-      begins_.erase({job.begin, number});
-      break;
-    case BlockReason::kArrayLimit:
-      book_.arrays[job.record.array_job].blocked.erase(number);
-      break;
-    case BlockReason::kTenantLimit: {
-      std::set<std::uint64_t>& blocked = book_.tenants[job.record.tenant.value()].blocked;
-      blocked.erase(number);
-      if (blocked.empty()) limited_.erase(job.record.tenant);
-      break;
-    }
-    case BlockReason::kDependency:
-    case BlockReason::kNone:
-      break;
-  }
-  job.blocked = BlockReason::kNone;
-}
-
-void Controller::enter(LiveJob& job) {
-  job.record.core = JobId{book_.core->state().next_job};
-  job.record.state = JobState::kWaiting;
-  job.reason = sched::Reason::kNone;
-  job.reason_since = book_.now;
-  book_.by_core.emplace(job.record.core.value(), job.record.number);
-  count_core(job, +1);
-  if (job.record.array_job != 0) ++book_.arrays[job.record.array_job].in_core;
-  apply(sched::Event::job_submitted(job.record.core, job.request));
-  mark(job);
-}
-
-/// It is in the core no more; the event that says so is the caller's.
-void Controller::leave(LiveJob& job) {
-  book_.by_core.erase(job.record.core.value());
-  count_core(job, -1);
-  if (job.record.array_job != 0) {
-    LiveArray& array = book_.arrays[job.record.array_job];
-    --array.in_core;
-    if (!array.blocked.empty()) ready_.insert(*array.blocked.begin());
-  }
-  room_ = room_ || !limited_.empty();
-}
-
-/// Whether a dependency is met (true), can be met no more (false), or not yet decided. `ended`: how the job
-/// that it names has just ended.
-std::optional<bool> Controller::holds(const Dependency& dependency, const Outcome* ended) {
-  if (const auto at = book_.arrays.find(dependency.job); at != book_.arrays.end()) {
-    const LiveArray& array = at->second;
-    if (dependency.kind == DependencyKind::kAfterStart)
-      return array.unstarted == 0 ? std::optional(true) : std::nullopt;
-    if (dependency.kind == DependencyKind::kAfterOk && array.bad > 0) return false;
-    if (array.tasks > 0) return std::nullopt;
-    return dependency.kind != DependencyKind::kAfterNotOk || array.bad > 0;
-  }
-  if (ended != nullptr) return holds_for(dependency.kind, *ended);
-  if (const LiveJob* job = book_.job(dependency.job)) {
-    if (dependency.kind == DependencyKind::kAfterStart && job->record.state == JobState::kRunning)
-      return true;
-    return std::nullopt;
-  }
-  for (const std::vector<JobRecord>* list : {&ended_, &ended_new_}) {
-    for (const JobRecord& job : *list) {
-      if (job.number == dependency.job) return holds_for(dependency.kind, job.outcome);
-    }
-  }
-  const Result<std::optional<EndedJob>> job = store_.ended_job(dependency.job);
-  if (!job || !*job) return false;  // It was there when it was asked for.
-  if ((*job)->array_job == dependency.job) {
-    const Result<Store::EndedTasks> tasks = store_.ended_tasks(dependency.job);
-    if (!tasks) return false;
-    const Outcome all = tasks->bad == 0 ? Outcome::kCompleted : Outcome::kFailed;
-    return holds_for(dependency.kind, all);
-  }
-  return holds_for(dependency.kind, (*job)->outcome);
-}
-
-void Controller::depend(LiveJob& job, const std::vector<Dependency>& dependencies) {
-  std::uint32_t impossible = 0;
-  bool met = false;
-  for (const Dependency& dependency : dependencies) {
-    const std::optional<bool> already = holds(dependency, nullptr);
-    if (already && *already) {
-      met = true;
-      continue;
-    }
-    impossible += already.has_value();
-    job.dependencies.push_back(dependency);
-    if (!already) dependents_[dependency.job].push_back(job.record.number);
-  }
-  job.impossible = impossible;
-  if (job.any_dependency && met) job.dependencies.clear();
-  if (job.any_dependency ? !job.dependencies.empty() && impossible == job.dependencies.size()
-                         : impossible > 0)
-    doomed_.push_back(job.record.number);
-}
-
-/// The job (or array) has started, or ended as `ended` says.
-void Controller::tell_dependents(std::uint64_t number, const Outcome* ended) {
-  const auto found = dependents_.find(number);
-  if (found == dependents_.end()) return;
-  std::vector<std::uint64_t> still;
-  for (const std::uint64_t each : found->second) {
-    LiveJob* job = book_.job(each);
-    if (job == nullptr) continue;
-    bool open = false;
-    for (std::size_t index = 0; index < job->dependencies.size();) {
-      const Dependency dependency = job->dependencies[index];
-      const std::optional<bool> now = dependency.job == number ? holds(dependency, ended) : std::nullopt;
-      if (now && *now) {
-        if (job->any_dependency) {
-          job->dependencies.clear();
-          open = false;
-          break;
-        }
-        job->dependencies.erase(job->dependencies.begin() + static_cast<std::ptrdiff_t>(index));
-        continue;
-      }
-      if (now) {
-        ++job->impossible;
-      } else if (dependency.job == number) {
-        open = true;
-      }
-      ++index;
-    }
-    if (open) still.push_back(each);
-    if (job->dependencies.empty()) {
-      if (job->record.state == JobState::kBlocked) ready_.insert(each);
-    } else if (job->any_dependency ? job->impossible >= job->dependencies.size() : job->impossible > 0) {
-      doomed_.push_back(each);
-    }
-  }
-  if (still.empty()) {
-    dependents_.erase(number);
-  } else {
-    dependents_[number] = std::move(still);
-  }
-}
-
-/// It is out of the core and has no attempt that runs.
-void Controller::end_job(LiveJob& job, Outcome outcome, std::string note) {
+/// It is out of the core and has no attempt that runs. `ended`: when its last attempt did.
+void Controller::end_job(LiveJob& job, Outcome outcome, std::string note, std::optional<Instant> ended) {
   JobRecord& record = job.record;
   record.state = JobState::kEnded;
   record.outcome = outcome;
-  record.ended = book_.now;
+  record.ended = ended.value_or(book_.now);
   record.stopping = record.requeueing = false;
   if (!note.empty()) record.note = std::move(note);
   count_job(job, -1);
@@ -329,15 +96,19 @@ void Controller::end_job(LiveJob& job, Outcome outcome, std::string note) {
   LiveArray& array = book_.arrays[array_job];
   --array.tasks;
   if (!started) --array.unstarted;
-  array.bad += outcome != Outcome::kCompleted;
-  tell_dependents(array_job, nullptr);
+  const bool bad = outcome != Outcome::kCompleted;
+  array.bad += bad;
+  // Only what may decide something: tasks are many.
+  if (array.tasks == 0 || (bad && array.bad == 1) || (!started && array.unstarted == 0))
+    tell_dependents(array_job, nullptr);
   if (array.tasks == 0) book_.arrays.erase(array_job);
 }
 
 void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   const sched::Job& core_job = *book_.core->job(start.job);
   JobRecord& record = job.record;
-  if (record.attempt == 0 && record.array_job != 0) --book_.arrays[record.array_job].unstarted;
+  const bool last_of_array =
+      record.attempt == 0 && record.array_job != 0 && --book_.arrays[record.array_job].unstarted == 0;
   AttemptRecord attempt;
   attempt.id = {record.number, ++record.attempt};
   attempt.core = start.job;
@@ -367,7 +138,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   turn_.orders.starts.push_back(start_order(job));
   mark(job);
   tell_dependents(record.number, nullptr);
-  if (record.array_job != 0) tell_dependents(record.array_job, nullptr);
+  if (last_of_array) tell_dependents(record.array_job, nullptr);
 }
 
 Orders::Start Controller::start_order(const LiveJob& job) const {
@@ -434,7 +205,8 @@ Milliwatts Controller::power_of(const LiveJob& job, const sched::Placement& plac
   return Milliwatts{static_cast<std::int64_t>(milliwatts)};
 }
 
-void Controller::close_attempt(LiveJob& job, const Report& report) {
+/// Gives when it ended.
+Instant Controller::close_attempt(LiveJob& job, const Report& report) {
   AttemptRecord attempt = std::move(*job.attempt);
   job.attempt.reset();
   // What counts is how long it ran, which its engine measured; when that was is as our own clock has it.
@@ -458,16 +230,18 @@ void Controller::close_attempt(LiveJob& job, const Report& report) {
   job.record.signal = report.signal;
   if (!report.note.empty()) job.record.note = report.note;
   turn_.orders.forgets.push_back(attempt.id);
+  const Instant ended_at = attempt.ended_at;
   // One that was started in this very turn is new still.
   for (AttemptRecord& known : turn_.changes.new_attempts) {
     if (known.id == attempt.id) {
       known = std::move(attempt);
-      return;
+      return ended_at;
     }
   }
   std::erase_if(turn_.changes.changed_attempts,
                 [&](const AttemptRecord& known) { return known.id == attempt.id; });
   turn_.changes.changed_attempts.push_back(std::move(attempt));
+  return ended_at;
 }
 
 /// What is said of a running attempt that nobody can be asked about any more. One that was never heard to
@@ -502,7 +276,7 @@ void Controller::hear(const Report& report) {
     mark(*job);
     return;
   }
-  close_attempt(*job, report);
+  const Instant ended_at = close_attempt(*job, report);
   const bool lost = report.end == AttemptEnd::kLost;
   if (lost && !job->record.stopping && job->record.requeue && job->record.attempt < options_.most_attempts) {
     requeue(*job, report.note.empty() ? "its machine or supervisor failed" : report.note);
@@ -513,7 +287,7 @@ void Controller::hear(const Report& report) {
     count_running(*job, -1);
     leave(*job);
     const bool cancelled = job->record.stopping && !job->record.requeueing && lost;
-    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), "");
+    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), "", ended_at);
   }
 }
 
@@ -562,16 +336,6 @@ void Controller::hear(const NodeReport& report) {
     hear(lost(job, fmt::format("node {} failed", report.node)));
   }
   apply(sched::Event::node_down(node));
-}
-
-/// Out of the queue or of whatever keeps it back: whoever stood behind it is looked at.
-void Controller::withdraw(LiveJob& job) {
-  unblock(job);
-  room_ = room_ || !limited_.empty();
-  ready_.erase(job.record.number);
-  if (job.record.state != JobState::kWaiting) return;
-  apply(sched::Event::job_cancelled(job.record.core));
-  leave(job);
 }
 
 void Controller::stop_or_end(LiveJob& job) {

@@ -41,6 +41,14 @@ void set_names(Fleet& fleet, std::string_view joined) {
   if (fleet.node_names.size() != fleet.nodes()) fleet.node_names.clear();
 }
 
+/// All that it ever waited for; what of that is left is found when the jobs are there.
+Waits waits_in(const JobSpec& spec) {
+  Waits waits;
+  waits.any = spec.any_dependency;
+  for (const Dependency& dependency : spec.dependencies) waits.open.push_back({dependency, false});
+  return waits;
+}
+
 const std::string* setting(const Loaded& loaded, std::string_view key) {
   for (const auto& [name, value] : loaded.settings) {
     if (name == key) return &value;
@@ -62,23 +70,10 @@ SnapshotRow Controller::snapshot_row(bool follows) const {
 
 Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
                                                   std::vector<Orders::Start>& expected) {
-  book_ = Book{};
-  turn_ = Turn{};
-  events_.clear();
-  event_count_ = 0;
-  touched_.clear();
-  ended_.clear();
-  ended_new_.clear();
-  ready_.clear();
-  doomed_.clear();
-  limited_.clear();
-  begins_.clear();
-  dependents_.clear();
-  room_ = deciding_ = plan_due_ = false;
-  events_since_snapshot_ = reason_cursor_ = 0;
+  GW_CHECK(book_.core == nullptr);
   expected.clear();
 
-  Result<Loaded> loaded = store_.load();
+  Result<Loaded> loaded = store_->load();
   if (!loaded) return std::unexpected(loaded.error());
   std::vector<std::string> notes;
   header_ = header_bytes(options_.fleet, options_.policy);
@@ -125,10 +120,10 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   book_.now = std::max(book_.core->now(), Instant{unix_now_ns - book_.origin_unix_ns});
   if (Result<void> jobs = load_jobs(*loaded); !jobs) return std::unexpected(jobs.error());
   settle_moved(moved);
-  link_dependencies();
+  if (Result<void> linked = link_dependencies(); !linked) return std::unexpected(linked.error());
   if (turn_.changes.snapshot) turn_.changes.snapshot = snapshot_row(false);
   plan_due_ = turn_.changes.snapshot.has_value();
-  lose_foreign_attempts(*loaded, notes);
+  lose_foreign_attempts(*loaded, moved, notes);
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
     if (job.record.state != JobState::kRunning) continue;
@@ -195,7 +190,7 @@ Result<void> Controller::replay(const SnapshotRow& snapshot, std::uint64_t adopt
   differs = 0;
   std::string problem;
   Instant last = book_.core->now();
-  const Result<void> read = store_.journal_after(snapshot.sequence, [&](const JournalRow& row) {
+  const Result<void> read = store_->journal_after(snapshot.sequence, [&](const JournalRow& row) {
     const auto damaged = [&](std::string_view what) {
       problem = fmt::format("the journal is damaged at entry {}: {}", row.sequence, what);
       return false;
@@ -251,7 +246,24 @@ sched::Core::Moved Controller::move_to_options(const Fleet& old_fleet, std::vect
   return moved;
 }
 
-Result<void> Controller::load_job(JobRecord& record) {
+Result<void> Controller::parse_text(const JobRecord& record, ParsedText& last) const {
+  if (record.spec != nullptr && record.spec == last.text) return {};
+  if (record.spec == nullptr)
+    return fail(fmt::format("the store is damaged: job {} has no text", record.number));
+  spec::Checked<JobSpec> spec = spec::parse_job_json(*record.spec);
+  if (!spec)
+    return fail(fmt::format("the store is damaged: job {} cannot be read: {}", record.number,
+                            spec::diagnostics_text(spec.error())));
+  const std::expected<JobRequest, Refusal> request = request_of(*spec, book_.fleet);
+  last.text = record.spec;
+  last.request = request.value_or(JobRequest{});
+  // Names that this fleet does not have: never.
+  if (!request) last.request.shape.gpu_types = std::uint64_t{1} << 63;
+  last.spec = std::move(*spec);
+  return {};
+}
+
+Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   LiveJob& job = book_.jobs.emplace_hint(book_.jobs.end(), record.number, LiveJob{})->second;
   job.record = record;
   job.reason_since = record.submitted;
@@ -274,37 +286,28 @@ Result<void> Controller::load_job(JobRecord& record) {
     return {};
   }
   // Not in the core: what it wants is in its own words only.
-  if (record.spec == nullptr)
-    return fail(fmt::format("the store is damaged: job {} has no text", record.number));
-  const spec::Checked<JobSpec> spec = spec::parse_job_json(*record.spec);
-  if (!spec)
-    return fail(fmt::format("the store is damaged: job {} cannot be read: {}", record.number,
-                            spec::diagnostics_text(spec.error())));
-  const std::expected<JobRequest, Refusal> request = request_of(*spec, book_.fleet);
-  if (request) {
-    job.request = *request;
-  } else {
-    job.request.shape.gpu_types = std::uint64_t{1} << 63;  // Names that this fleet does not have: never.
-  }
+  if (Result<void> parsed = parse_text(record, last); !parsed) return parsed;
+  job.request = last.request;
   job.request.tenant = record.tenant;
   job.request.submit = record.submitted;
   job.request.limit = record.limit;
-  if (spec->begin_unix) job.begin = Instant{*spec->begin_unix * kNanosecondsPerSecond - book_.origin_unix_ns};
-  job.any_dependency = spec->any_dependency;
-  job.dependencies = spec->dependencies;
+  if (last.spec->begin_unix) job.begin = book_.instant_of_second(*last.spec->begin_unix);
+  if (record.array_job == 0) job.waits = waits_in(*last.spec);
   return {};
 }
 
 Result<void> Controller::load_jobs(Loaded& loaded) {
+  ParsedText last;
   for (JobRecord& record : loaded.jobs) {
-    if (Result<void> done = load_job(record); !done) return done;
+    if (Result<void> done = load_job(record, last); !done) return done;
   }
   for (auto& [first, array] : book_.arrays) {
     const auto task = book_.jobs.lower_bound(first);
     GW_CHECK(task != book_.jobs.end() && task->second.record.spec != nullptr);
     const spec::Checked<JobSpec> spec = spec::parse_job_json(*task->second.record.spec);
     if (spec && spec->array) array.most_running = spec->array->most_running;
-    const Result<Store::EndedTasks> ended = store_.ended_tasks(first);
+    if (spec) array.waits = waits_in(*spec);
+    const Result<Store::EndedTasks> ended = store_->ended_tasks(first);
     if (!ended) return std::unexpected(ended.error());
     array.bad = ended->bad;
   }
@@ -345,31 +348,37 @@ void Controller::settle_moved(const sched::Core::Moved& moved) {
 }
 
 /// Attempts that another engine started (on another machine, or before a restored backup): what became of
-/// them cannot be known here, and they must not be started again as if they never had been.
-void Controller::lose_foreign_attempts(const Loaded& loaded, std::vector<std::string>& notes) {
+/// them cannot be known here, they may even run still. So nothing starts them again unasked: their jobs are
+/// held, or end as lost where they may not run twice at all.
+void Controller::lose_foreign_attempts(const Loaded& loaded, const sched::Core::Moved& moved,
+                                       std::vector<std::string>& notes) {
   const std::string* engine = setting(loaded, kEngine);
   if (engine != nullptr && *engine == options_.engine_id) return;
   turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
-  std::vector<std::uint64_t> running;
+  std::vector<std::uint64_t> numbers;
   for (const auto& [number, job] : book_.jobs) {
-    if (job.record.state == JobState::kRunning) running.push_back(number);
+    if (job.record.state == JobState::kRunning) numbers.push_back(number);
   }
-  for (const std::uint64_t number : running) {
-    const LiveJob& job = *book_.job(number);
-    hear(lost(job, "it ran under another engine, which cannot be asked"));
+  for (const std::uint64_t number : numbers)
+    hear(lost(*book_.job(number), "it ran under another engine, which cannot be asked"));
+  for (const JobId core_id : moved.interrupted) {  // They ran, until the fleet changed as well.
+    if (const LiveJob* job = book_.job_of(core_id)) numbers.push_back(job->record.number);
   }
-  if (!running.empty())
-    notes.push_back(fmt::format("{} job(s) ran under another engine ({}) and are lost to this one",
-                                running.size(), engine == nullptr ? "unknown" : *engine));
-}
-
-/// The dependencies of jobs that still wait for others.
-void Controller::link_dependencies() {
-  for (auto& [number, job] : book_.jobs) {
-    if (job.dependencies.empty()) continue;
-    const std::vector<Dependency> dependencies = std::exchange(job.dependencies, {});
-    depend(job, dependencies);
+  for (const std::uint64_t number : numbers) {
+    LiveJob* job = book_.job(number);
+    if (job == nullptr || job->record.state != JobState::kWaiting) continue;
+    withdraw(*job);
+    job->record.state = JobState::kHeld;
+    job->record.note =
+        "it ran under another engine, which cannot be asked: release it once it is certain that it runs "
+        "there no more";
+    mark(*job);
   }
+  if (!numbers.empty())
+    notes.push_back(fmt::format(
+        "{} job(s) ran under another engine ({}) and are lost to this one: those that may run again are held "
+        "(see gw ps --status held), for they may run there still",
+        numbers.size(), engine == nullptr ? "unknown" : *engine));
 }
 
 }  // namespace gw::live

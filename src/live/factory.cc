@@ -24,7 +24,10 @@ Factory::Factory(ControllerOptions options, std::unique_ptr<Store> store, UnixCl
       clock_(std::move(clock)),
       hooks_(std::move(hooks)) {}
 
-Factory::~Factory() { stop(); }
+Factory::~Factory() {
+  stop();
+  engine_.reset();  // Its thread calls `now` and `wake`.
+}
 
 Result<void> Factory::open(std::unique_ptr<Engine> engine) {
   engine_ = std::move(engine);
@@ -112,8 +115,11 @@ void Factory::run() {
           wait = std::clamp(std::chrono::nanoseconds(static_cast<std::int64_t>(
                                 static_cast<double>((due - loop_->now()).count()) / clock_rate_)),
                             std::chrono::nanoseconds(0), wait);
-        if (!healthy_) wait = kAfterFailure;
-        wakeup_.wait_for(lock, wait, something);
+        if (healthy_) {
+          wakeup_.wait_for(lock, wait, something);
+        } else {  // Whatever is asked meanwhile: each try reads all that was kept.
+          wakeup_.wait_for(lock, kAfterFailure, [this] { return stopping_; });
+        }
       }
       woken_ = false;
       last = stopping_ && inbox_.size() <= kMostCommands;

@@ -50,6 +50,9 @@ class Factory {
   /// Ends after the turn in work, keeping a last snapshot. Jobs go on.
   void stop();
 
+  /// After `stop`: the engine ends all that runs, for the factory is led from elsewhere.
+  void abandon() { engine_->recover({}); }
+
   /// From any thread. `done` is called once, on the factory's thread, when the command's effect has been kept
   /// or refused.
   void ask(Actor actor, decltype(Command::what) what, std::function<void(Reply)> done);
@@ -62,6 +65,8 @@ class Factory {
     const std::shared_lock lock(loop_->mutex());
     return read(controller_.book());
   }
+  /// See Loop::book_is_true.
+  [[nodiscard]] bool book_is_true() const { return loop_->book_is_true(); }
   [[nodiscard]] Instant now() const { return loop_->now(); }
   /// See Loop::instant_of.
   [[nodiscard]] Instant instant_of(std::int64_t unix_ns) const { return loop_->instant_of(unix_ns); }

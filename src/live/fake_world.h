@@ -32,7 +32,10 @@ struct World {
     bool end_told = false;
     bool stopped = false;
     bool forgotten = false;
+    int machine = 0;
   };
+  int machine = 0;                   ///< Where the factory's process is; it cannot reach what runs elsewhere.
+  std::set<std::uint64_t> released;  ///< Jobs that somebody let go on, whatever still ran elsewhere.
   std::map<AttemptId, Process> processes;
   std::vector<std::string> violations;
   std::int64_t wall = 1'700'000'000'000'000'000;  ///< Real time, ns since 1970; never goes back.
@@ -55,10 +58,12 @@ class FakeEngine final : public Engine {
     const AttemptId id = launch.id;
     if (world_.processes.contains(id)) return;  // At most once.
     for (const auto& [other, process] : world_.processes) {
-      if (other.job == id.job && process.ends > world_.wall && !process.stopped)
+      if (other.job == id.job && process.ends > world_.wall && !process.stopped &&
+          !world_.released.contains(id.job))
         world_.violations.push_back("job " + std::to_string(id.job) + " runs twice at a time");
     }
     World::Process process;
+    process.machine = world_.machine;
     process.begins = world_.wall + static_cast<std::int64_t>(rng_.below(50'000'000));
     const double kind = rng_.uniform();
     process.ends = process.begins + rng_.between(1'000'000, 900'000'000'000);
@@ -80,7 +85,9 @@ class FakeEngine final : public Engine {
 
   void stop(AttemptId id, StopKind /*kind*/) override {
     const auto at = world_.processes.find(id);
-    if (at == world_.processes.end() || at->second.ends <= world_.wall || at->second.stopped) return;
+    if (at == world_.processes.end() || at->second.machine != world_.machine ||
+        at->second.ends <= world_.wall || at->second.stopped)
+      return;
     World::Process& process = at->second;
     process.stopped = true;
     process.begins = std::min(process.begins, world_.wall);
@@ -113,6 +120,7 @@ class FakeEngine final : public Engine {
   void take(std::vector<Report>& reports, std::vector<NodeReport>& nodes) override {
     (void)nodes;
     for (auto& [id, process] : world_.processes) {
+      if (process.machine != world_.machine) continue;
       if (process.begins <= world_.wall && !process.start_told && process.end != AttemptEnd::kLaunchFailed) {
         if (rng_.chance(wish_.late)) continue;
         process.start_told = !rng_.chance(wish_.twice);

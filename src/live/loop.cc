@@ -48,11 +48,15 @@ Loop::Loop(Controller& controller, Store& store, Engine& engine, UnixClock clock
 
 Result<std::vector<std::string>> Loop::open() {
   std::vector<Orders::Start> starts;
-  Result<std::vector<std::string>> notes = [&] {
-    const std::unique_lock lock(mutex_);
-    return controller_.load(clock_(), starts);
-  }();
+  // Beside the old book, which readers go on with: the store may be slow, or away.
+  Controller fresh(controller_.options(), store_);
+  Result<std::vector<std::string>> notes = fresh.load(clock_(), starts);
   if (!notes) return notes;
+  {
+    const std::unique_lock lock(mutex_);
+    std::swap(controller_, fresh);
+    true_ = true;
+  }
   origin_ = controller_.book().origin_unix_ns;
   shift_ = 0;
   const Nanoseconds behind = controller_.book().now - now();
@@ -98,10 +102,12 @@ Result<void> Loop::step(std::vector<Command> commands) {
   point("turn.decided");
   if (!turn.changes.empty()) {
     if (Result<void> kept = store_.commit(turn.changes); !kept) {
-      healthy_ = false;
+      healthy_ = true_ = false;
       for (const Reply& reply : turn.replies) {
         if (hooks_.answer) hooks_.answer({reply.ticket, Refusal{503, "store", kept.error().message}});
       }
+      // Where it can be read (a full disk), readers go on with what is kept.
+      if (const Result<std::vector<std::string>> opened = open(); !opened) healthy_ = false;
       return kept;
     }
   }

@@ -39,8 +39,8 @@ class Loop {
   /// Loads what was kept and hands the running attempts to the engine. Gives notes for the log.
   Result<std::vector<std::string>> open();
 
-  /// One turn. An Error: nothing of it was kept, its commands have been refused, and the loop has to be
-  /// opened again before the next (`step` then does so itself).
+  /// One turn. An Error: nothing of it was kept and its commands have been refused; all is loaded again, now
+  /// or, where the store cannot even be read, before the next.
   Result<void> step(std::vector<Command> commands);
 
   /// Another turn is due at once.
@@ -56,6 +56,9 @@ class Loop {
   [[nodiscard]] const Controller& controller() const { return controller_; }
   /// Is the last turn's work kept? False while the store fails.
   [[nodiscard]] bool healthy() const { return healthy_; }
+  /// Does the book say what the store does? Not between a commit that failed and the loading that follows:
+  /// it has then what may never have been. To be asked under the book's lock.
+  [[nodiscard]] bool book_is_true() const { return true_; }
 
  private:
   void carry_out(Orders& orders);
@@ -73,6 +76,7 @@ class Loop {
   std::vector<NodeReport> nodes_;
   bool again_ = false;
   bool healthy_ = false;
+  std::atomic<bool> true_{false};
   std::atomic<std::int64_t> origin_{0};
   std::atomic<std::int64_t> shift_{0};  ///< The clock was behind what had been kept: it goes on from there.
 };

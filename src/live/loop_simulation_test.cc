@@ -46,6 +46,7 @@ class Simulation {
     options_.fleet = whole_fleet_ = named(small_fleet(fleet_rng));
     const std::vector<PolicyName>& names = policy_names();
     options_.policy = *policy_by_name(names[rng_.below(names.size())].name);
+    options_.engine_id = "machine 0";
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
     options_.prices["default"].per_other_gpu_hour = MicroEuros{2'500'000};
     options_.prices["default"].per_core_hour = MicroEuros{10'000};
@@ -91,7 +92,8 @@ class Simulation {
       world_.wall += 60'000'000'000;
       std::vector<Command> commands;
       if (turn == 0 && loop_ == nullptr) boot();
-      if (turn == 1) {  // What is held or can never start must not keep the end away.
+      // What is held or can never start must not keep the end away. By now nothing runs elsewhere.
+      if (turn == 30) {
         std::vector<std::uint64_t> held;
         for (const auto& [number, job] : controller_->book().jobs) {
           if (job.record.state == JobState::kHeld) held.push_back(number);
@@ -220,6 +222,10 @@ class Simulation {
       options_.policy = *policy_by_name(names[chaos_.below(names.size())].name);
       if (chaos_.chance(0.5)) options_.fleet = chaos_.chance(0.5) ? whole_fleet_ : fewer_nodes();
     }
+    if (crash_points_ && chaos_.chance(0.05)) {  // A standby on another machine takes over.
+      world_.machine = static_cast<int>(chaos_.below(3));
+      options_.engine_id = fmt::format("machine {}", world_.machine);
+    }
     loop_.reset();
     engine_.reset();
     controller_.reset();
@@ -315,6 +321,9 @@ class Simulation {
         commands.push_back(submit());
       } else if (what < 0.8 && !numbers_.empty()) {
         JobOrder order{static_cast<JobOrder::Kind>(rng_.below(4)), numbers_[rng_.below(numbers_.size())], {}};
+        if (order.kind == JobOrder::Kind::kRelease) {
+          for (std::uint64_t task = 0; task < 7; ++task) world_.released.insert(order.number + task);
+        }
         commands.push_back({next_ticket_++, admin(), order});
       } else if (what < 0.9) {
         const NodeId node{static_cast<std::uint32_t>(rng_.below(options_.fleet.nodes()))};

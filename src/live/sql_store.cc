@@ -183,8 +183,9 @@ Result<std::unique_ptr<SqlStore>> SqlStore::open(std::unique_ptr<sql::Database> 
 Result<void> SqlStore::commit(const Changes& changes) {
   if (Result<void> begun = database_->begin(); !begun) return begun;
   point("store.begun");
-  if (fence_) fence_(*database_);
   write(changes);
+  // Last: its lock on the lease must not outlive the renewals that a long transaction waits for.
+  if (fence_) fence_(*database_);
   point("store.written");
   Result<void> done = database_->commit();
   point("store.committed");

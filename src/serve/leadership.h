@@ -19,11 +19,15 @@ namespace gw::serve {
 
 class Leadership {
  public:
-  /// Waits until the lease is free and takes it, then keeps it by a thread of its own on `database`. `stop`
-  /// is asked every second while waiting: true gives an Error.
-  static Result<std::unique_ptr<Leadership>> take(std::unique_ptr<sql::Database> database,
-                                                  const std::function<bool()>& stop,
-                                                  const std::function<void(std::string_view)>& log);
+  struct Options {
+    std::string engine;          ///< Whose attempts this server's are (see live::ControllerOptions).
+    std::function<bool()> stop;  ///< Asked every second while waiting: true gives an Error.
+    std::function<void(std::string_view)> log;
+    /// Called before waiting for a server whose attempts are another engine's.
+    std::function<void()> elsewhere;
+  };
+  /// Waits until the lease is free and takes it, then keeps it by a thread of its own on `database`.
+  static Result<std::unique_ptr<Leadership>> take(std::unique_ptr<sql::Database> database, Options options);
   /// Gives the lease back.
   ~Leadership();
   Leadership(const Leadership&) = delete;
@@ -31,17 +35,21 @@ class Leadership {
 
   /// False once another has taken over: this server must end. Writes are fenced off in any case.
   [[nodiscard]] bool held() const { return held_.load(); }
+  /// It has been lost to a server with another engine: what runs here is not the factory's any more.
+  [[nodiscard]] bool lost_elsewhere() const { return lost_elsewhere_.load(); }
   /// To be called in each transaction that writes: it fails once another server leads.
   void fence(sql::Database& writer) const { lease_.fence(writer); }
 
  private:
-  explicit Leadership(std::unique_ptr<sql::Database> database)
-      : database_(std::move(database)), lease_("factory") {}
+  Leadership(std::unique_ptr<sql::Database> database, std::string engine)
+      : database_(std::move(database)), lease_("factory"), engine_(std::move(engine)) {}
   void keep();
 
   std::unique_ptr<sql::Database> database_;
   sql::Lease lease_;
+  std::string engine_;
   std::atomic<bool> held_{false};
+  std::atomic<bool> lost_elsewhere_{false};
   std::mutex mutex_;
   std::condition_variable wakeup_;
   bool stopping_ = false;

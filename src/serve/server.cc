@@ -84,6 +84,10 @@ class ServerParts final : public Server {
     if (http_) http_->drain(5);
     http_.reset();
     if (factory_) factory_->stop();
+    if (leadership_ && leadership_->lost_elsewhere()) {
+      log_.warn("its jobs are ended here: the server that has taken over runs elsewhere");
+      factory_->abandon();
+    }
     api_.reset();
     forecaster_.reset();
     factory_.reset();
@@ -158,11 +162,33 @@ class ServerParts final : public Server {
     if (options_.store.empty()) return {};
     Result<std::unique_ptr<sql::Database>> database = sql::open_postgres(options_.store);
     if (!database) return std::unexpected(database.error());
-    Result<std::unique_ptr<Leadership>> leadership = Leadership::take(
-        std::move(*database), options_.stop, [this](std::string_view message) { log_.info(message); });
+    Leadership::Options options;
+    options.engine = engine_id();
+    options.stop = options_.stop;
+    options.log = [this](std::string_view message) { log_.info(message); };
+    options.elsewhere = [this] { end_own_attempts(); };
+    Result<std::unique_ptr<Leadership>> leadership =
+        Leadership::take(std::move(*database), std::move(options));
     if (!leadership) return std::unexpected(leadership.error());
     leadership_ = std::move(*leadership);
     return {};
+  }
+
+  /// A server elsewhere leads. What still runs here, of a time when this one did, must not run beside what
+  /// that one may start again.
+  void end_own_attempts() {
+    std::error_code ignored;
+    if (options_.engine != EngineKind::kLocal || !fs::exists(options_.data / "jobs", ignored)) return;
+    live::LocalEngineOptions engine;
+    engine.folder = options_.data / "jobs";
+    engine.control_groups = options_.control_groups;
+    engine.to_instant = [](std::int64_t) { return Instant{}; };
+    Result<std::unique_ptr<live::LocalEngine>> local = live::LocalEngine::open(std::move(engine));
+    if (local) {
+      (*local)->recover({});  // Nothing is expected: all is ended.
+    } else {
+      log_.warn("jobs that may still run here cannot be looked for: " + local.error().message);
+    }
   }
 
   Result<void> open_factory() {
@@ -231,8 +257,10 @@ class ServerParts final : public Server {
     engine.folder = options_.data / "jobs";
     engine.control_groups = options_.control_groups;
     engine.rules.gpus = gpus_;
-    engine.to_instant = [this](std::int64_t unix_ns) { return factory_->instant_of(unix_ns); };
-    engine.wake = [this] { factory_->wake(); };
+    // The factory destroys its engine, when factory_ leads to it no more.
+    live::Factory* factory = factory_.get();
+    engine.to_instant = [factory](std::int64_t unix_ns) { return factory->instant_of(unix_ns); };
+    engine.wake = [factory] { factory->wake(); };
     Result<std::unique_ptr<live::LocalEngine>> local = live::LocalEngine::open(std::move(engine));
     if (!local) return std::unexpected(local.error());
     if (!(*local)->missing_limits().empty()) log_.warn((*local)->missing_limits());
@@ -245,8 +273,8 @@ class ServerParts final : public Server {
     TwinEngineOptions engine;
     engine.seed = options_.seed;
     engine.faults = options_.faults;
-    return std::unique_ptr<live::Engine>(
-        std::make_unique<TwinEngine>(*options_.fleet, [this] { return factory_->now(); }, engine));
+    return std::unique_ptr<live::Engine>(std::make_unique<TwinEngine>(
+        *options_.fleet, [factory = factory_.get()] { return factory->now(); }, engine));
   }
 
   Result<void> make_api() {

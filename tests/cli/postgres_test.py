@@ -1,6 +1,7 @@
 """gw serve on a real PostgreSQL: jobs run, the server is killed, a standby takes over, the one that lost the lease cannot
 write, and everything can be verified, backed up and moved to SQLite and back."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -49,6 +50,22 @@ class Serve:
         return False
 
 
+def runs(process):
+    return os.path.exists(f"/proc/{process}")
+
+
+def ends(process, seconds=20):
+    deadline = time.monotonic() + seconds
+    while runs(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not runs(process)
+
+
+def end_process(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
 @postgres_server.needed
 class PostgresTest(FolderTest):
     def setUp(self):
@@ -61,6 +78,19 @@ class PostgresTest(FolderTest):
         result = gw(*words, env={"GIGAWERK_SERVER": server.url, "GIGAWERK_TOKEN": self.token})
         self.assert_exit(result, code)
         return result.stdout
+
+    def process_of(self, server, number, attempt=1):
+        """Of a job that prints its process first."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            result = gw("logs", number, "--attempt", str(attempt),
+                        env={"GIGAWERK_SERVER": server.url, "GIGAWERK_TOKEN": self.token})
+            if result.stdout.strip():
+                process = int(result.stdout)
+                self.addCleanup(end_process, process)
+                return process
+            time.sleep(0.05)
+        self.fail("it printed nothing: " + result.stderr)
 
     def begin(self):
         data = self.path("data")
@@ -90,18 +120,67 @@ class PostgresTest(FolderTest):
 
     def test_one_that_slept_too_long_cannot_write_any_more(self):
         data, first = self.begin()
+        number = self.ask(first, "run", "--detach", "--", "sh", "-c", "echo $$; exec sleep 1000").strip()
+        process = self.process_of(first, number)
         first.process.send_signal(signal.SIGSTOP)
         other = self.path("other")
         second = Serve(self, self.database.url, other)
         second.wait_ready()
+        # The new one cannot ask what became of the job: nothing starts it again unasked.
+        job = json.loads(self.ask(second, "show", number, "--json"))
+        self.assertEqual((job["status"], job["attempt"]), ("held", 1), job)
+        self.assertIn("release it", job["note"])
+        self.assertTrue(runs(process))
         first.process.send_signal(signal.SIGCONT)
         result = gw("run", "--detach", "--", "true",
                     env={"GIGAWERK_SERVER": first.url, "GIGAWERK_TOKEN": self.token})
         self.assertNotEqual(result.returncode, 0, result.stdout)
         self.assertEqual(first.process.wait(timeout=30), 1)
         self.assertTrue(first.says("another server has taken over"))
+        self.assertTrue(ends(process))  # Its jobs go with it.
+        self.ask(second, "release", number)
+        self.assertNotEqual(self.process_of(second, number, attempt=2), process)
         self.assertEqual(self.ask(second, "run", "--", "echo", "here"), "here\n")
         self.assert_exit(gw("journal", "verify", "--store", self.database.url), 0)
+
+    def test_a_server_that_comes_back_ends_what_another_has_taken_over(self):
+        data, first = self.begin()
+        number = self.ask(first, "run", "--detach", "--", "sh", "-c", "echo $$; exec sleep 1000").strip()
+        process = self.process_of(first, number)
+        first.process.kill()
+        first.process.wait()
+        second = Serve(self, self.database.url, self.path("other"))
+        second.wait_ready()
+        self.assertTrue(runs(process))
+        third = Serve(self, self.database.url, data)
+        self.assertTrue(third.says("standing by"))
+        self.assertTrue(ends(process))
+        self.assertEqual(json.loads(self.ask(second, "show", number, "--json"))["status"], "held")
+        second.process.kill()
+        second.process.wait()
+        third.wait_ready()
+        self.assertEqual(self.ask(third, "run", "--", "echo", "here again"), "here again\n")
+        self.assert_exit(gw("journal", "verify", "--store", self.database.url), 0)
+
+    def test_a_database_that_is_away_is_no_wrong_token(self):
+        _, first = self.begin()
+        self.ask(first, "run", "--", "true")
+        self.database.stop()
+        environment = {"GIGAWERK_SERVER": first.url, "GIGAWERK_TOKEN": self.token}
+        for _ in range(3):
+            result = gw("run", "--detach", "--", "true", env=environment)
+            self.assertNotEqual(result.returncode, 0)
+            self.assertNotIn("token", result.stderr)
+            # What is not kept is not shown either.
+            result = gw("ps", env=environment)
+            self.assertNotEqual(result.returncode, 0, result.stdout)
+            self.assertIn("store", result.stderr)
+        self.database.start()
+        deadline = time.monotonic() + 30
+        while gw("run", "--", "true", env=environment).returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.2)
+        self.assertIsNone(first.process.poll())
 
     def test_backup_moves_a_factory_to_sqlite_and_back(self):
         _, first = self.begin()

@@ -1,0 +1,153 @@
+// The gate before the core: what keeps a job back (its begin, dependencies, limits), and its way in and out.
+#include "base/check.h"
+#include "live/controller.h"
+
+namespace gw::live {
+
+void Controller::settle() {
+  for (;;) {
+    while (!doomed_.empty()) {
+      LiveJob* job = book_.job(doomed_.back());
+      doomed_.pop_back();
+      if (job == nullptr || (job->record.state != JobState::kBlocked && job->record.state != JobState::kHeld))
+        continue;
+      unblock(*job);
+      wake_behind(*job);
+      end_job(*job, Outcome::kDependency, "a job that it depends on has ended in another way than asked for");
+    }
+    if (room_) {
+      room_ = false;
+      for (const TenantId tenant : limited_) ready_.insert(*book_.tenants[tenant.value()].blocked.begin());
+    }
+    if (ready_.empty()) {
+      if (doomed_.empty()) return;
+      continue;
+    }
+    const std::uint64_t number = *ready_.begin();
+    ready_.erase(ready_.begin());
+    LiveJob* job = book_.job(number);
+    if (job == nullptr || job->record.state != JobState::kBlocked) continue;
+    const BlockReason before = job->blocked;
+    unblock(*job);
+    const BlockReason reason = blocked_by(*job);
+    if (reason != BlockReason::kNone) {
+      block(*job, reason, before);
+      continue;
+    }
+    enter(*job);
+    // Whoever stood behind it may now be first.
+    const std::set<std::uint64_t>& behind = book_.tenants[job->record.tenant.value()].blocked;
+    if (!behind.empty()) ready_.insert(*behind.begin());
+    wake_array(job->record.array_job);
+  }
+}
+
+/// The next of the tasks that the limit of their array keeps back is looked at; 0: it is no task.
+void Controller::wake_array(std::uint64_t array_job) {
+  if (array_job == 0) return;
+  const auto array = book_.arrays.find(array_job);
+  if (array != book_.arrays.end() && !array->second.blocked.empty())
+    ready_.insert(*array->second.blocked.begin());
+}
+
+/// The job makes room: whoever stands behind it, at a limit of its tenant or its array, is looked at.
+void Controller::wake_behind(const LiveJob& job) {
+  room_ = room_ || !limited_.empty();
+  wake_array(job.record.array_job);
+}
+
+BlockReason Controller::blocked_by(LiveJob& job) {
+  if (job.begin > book_.now) return BlockReason::kBegin;
+  if (!waits_of(job).over()) return BlockReason::kDependency;
+  if (job.record.array_job != 0) {
+    const LiveArray& array = book_.arrays[job.record.array_job];
+    if (array.most_running != 0 && array.in_core >= array.most_running) return BlockReason::kArrayLimit;
+  }
+  const std::set<std::uint64_t>& before = book_.tenants[job.record.tenant.value()].blocked;
+  if (!before.empty() && *before.begin() < job.record.number) return BlockReason::kTenantLimit;
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    const LiveTenant& tenant = book_.tenants[at.value()];
+    if (tenant.record.limits.gpu_milli > 0 &&
+        tenant.gpu_milli + job.record.gpu_milli > tenant.record.limits.gpu_milli)
+      return BlockReason::kTenantLimit;
+  }
+  return BlockReason::kNone;
+}
+
+/// `before`: what has kept it back until now; that it still does is no news.
+void Controller::block(LiveJob& job, BlockReason reason, BlockReason before) {
+  const std::uint64_t number = job.record.number;
+  job.blocked = reason;
+  switch (reason) {
+    case BlockReason::kBegin:
+      begins_.emplace(job.begin, number);
+      break;
+    case BlockReason::kArrayLimit:
+      book_.arrays[job.record.array_job].blocked.insert(number);
+      break;
+    case BlockReason::kTenantLimit:
+      book_.tenants[job.record.tenant.value()].blocked.insert(number);
+      limited_.insert(job.record.tenant);
+      break;
+    case BlockReason::kDependency:
+    case BlockReason::kNone:
+      break;
+  }
+  if (reason == before) return;
+  job.reason_since = book_.now;
+  turn_.changes.reasons.push_back({number, book_.now, std::string(name_of(reason))});
+}
+
+void Controller::unblock(LiveJob& job) {
+  const std::uint64_t number = job.record.number;
+  switch (job.blocked) {
+    case BlockReason::kBegin:
+      begins_.erase({job.begin, number});
+      break;
+    case BlockReason::kArrayLimit:
+      book_.arrays[job.record.array_job].blocked.erase(number);
+      break;
+    case BlockReason::kTenantLimit: {
+      std::set<std::uint64_t>& blocked = book_.tenants[job.record.tenant.value()].blocked;
+      blocked.erase(number);
+      if (blocked.empty()) limited_.erase(job.record.tenant);
+      break;
+    }
+    case BlockReason::kDependency:
+    case BlockReason::kNone:
+      break;
+  }
+  job.blocked = BlockReason::kNone;
+}
+
+void Controller::enter(LiveJob& job) {
+  job.record.core = JobId{book_.core->state().next_job};
+  job.record.state = JobState::kWaiting;
+  job.reason = sched::Reason::kNone;
+  job.reason_since = book_.now;
+  book_.by_core.emplace(job.record.core.value(), job.record.number);
+  count_core(job, +1);
+  if (job.record.array_job != 0) ++book_.arrays[job.record.array_job].in_core;
+  apply(sched::Event::job_submitted(job.record.core, job.request));
+  mark(job);
+}
+
+/// It is in the core no more; the event that says so is the caller's.
+void Controller::leave(LiveJob& job) {
+  book_.by_core.erase(job.record.core.value());
+  count_core(job, -1);
+  if (job.record.array_job != 0) --book_.arrays[job.record.array_job].in_core;
+  wake_behind(job);
+}
+
+/// Out of the queue or of whatever keeps it back: whoever stood behind it is looked at.
+void Controller::withdraw(LiveJob& job) {
+  unblock(job);
+  wake_behind(job);
+  ready_.erase(job.record.number);
+  if (job.record.state != JobState::kWaiting) return;
+  apply(sched::Event::job_cancelled(job.record.core));
+  leave(job);
+}
+
+}  // namespace gw::live

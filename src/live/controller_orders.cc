@@ -1,0 +1,364 @@
+// Commands: what is asked of the factory, obeyed or refused.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "live/admission.h"
+#include "live/controller.h"
+
+namespace gw::live {
+namespace {
+
+Reply refused(const Command& command, Refusal refusal) {
+  Reply reply;
+  reply.ticket = command.ticket;
+  reply.refusal = std::move(refusal);
+  return reply;
+}
+
+Reply done(const Command& command, std::uint64_t number = 0, std::uint32_t count = 1) {
+  Reply reply;
+  reply.ticket = command.ticket;
+  reply.number = number;
+  reply.count = count;
+  return reply;
+}
+
+/// Why a tenant takes no more jobs. Those who act below it learn that it is so, not what others there have.
+std::string full_text(const Book& book, const Actor& actor, TenantId id) {
+  const LiveTenant& tenant = book.tenants[id.value()];
+  const std::string what =
+      book.is_within(id, actor.tenant)
+          ? fmt::format("tenant {} has {} of at most {} jobs in the system",
+                        tenant.path.empty() ? "(all)" : tenant.path, tenant.jobs, tenant.record.limits.jobs)
+          : "a tenant above yours has as many jobs in the system as it may";
+  return what + "; wait for some to end, or ask an operator for a higher limit";
+}
+
+std::string too_large_text(const Book& book, const Actor& actor, TenantId id, const JobRequest& request) {
+  const LiveTenant& tenant = book.tenants[id.value()];
+  const double asked = static_cast<double>(request.shape.total_gpu_milli()) / 1000;
+  if (!book.is_within(id, actor.tenant))
+    return fmt::format("the job asks for {:g} GPUs; a tenant above yours may not use so many at a time",
+                       asked);
+  return fmt::format("the job asks for {:g} GPUs; tenant {} may use {:g} at a time", asked,
+                     tenant.path.empty() ? "(all)" : tenant.path,
+                     static_cast<double>(tenant.record.limits.gpu_milli) / 1000);
+}
+
+std::int64_t total_cpu_milli(const Shape& shape) {
+  return shape.cpu_milli * std::max<std::int64_t>(1, shape.nodes);
+}
+
+}  // namespace
+
+Reply Controller::obey(const Command& command) {
+  return std::visit(
+      [&](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, Submit>) {
+          return submit(command, what);
+        } else if constexpr (std::is_same_v<What, JobOrder>) {
+          return order_jobs(command, what);
+        } else if constexpr (std::is_same_v<What, NodeOrder>) {
+          return order_node(command, what);
+        } else if constexpr (std::is_same_v<What, TenantOrder>) {
+          return order_tenant(command, what);
+        } else {
+          return order_token(command, what);
+        }
+      },
+      command.what);
+}
+
+void Controller::audit(const Actor& actor, std::string action, std::string target, std::string detail,
+                       TenantId tenant) {
+  AuditRecord record;
+  record.sequence = ++audit_sequence_;
+  record.now = book_.now;
+  record.token = actor.token;
+  record.user = actor.user;
+  record.role = actor.role;
+  record.remote = actor.remote;
+  record.action = std::move(action);
+  record.target = std::move(target);
+  record.detail = std::move(detail);
+  record.tenant = tenant;
+  turn_.changes.audit.push_back(std::move(record));
+}
+
+Reply Controller::submit(const Command& command, const Submit& what) {
+  if (what.tenant.value() >= book_.tenants.size() || !book_.is_within(what.tenant, command.actor.tenant))
+    return refused(command, {404, "unknown_tenant", "there is no such tenant"});
+  const std::string scope = fmt::format("{}/{}", command.actor.tenant.value(), command.actor.user);
+  if (!what.key.empty()) {
+    std::optional<IdempotencyRecord> known;
+    for (const IdempotencyRecord& key : turn_.changes.keys) {
+      if (key.scope == scope && key.key == what.key) known = key;
+    }
+    if (!known) {
+      Result<std::optional<IdempotencyRecord>> found = store_->find_key(scope, what.key);
+      if (!found) return refused(command, {503, "store", found.error().message});
+      known = std::move(*found);
+    }
+    if (known && known->request_hash != what.request_hash)
+      return refused(command, {422, "key_reused",
+                               "this idempotency key was used for another request; take a new key for each"});
+    if (known) {
+      Reply reply = done(command, known->first_number, known->count);
+      reply.repeated = true;
+      return reply;
+    }
+  }
+  std::expected<JobRequest, Refusal> request = request_of(what.spec, book_.fleet);
+  if (!request) return refused(command, std::move(request.error()));
+  request->tenant = what.tenant;
+  request->submit = book_.now;
+  if (std::optional<Refusal> never = impossibility(request->shape, book_.fleet, book_.core->state()))
+    return refused(command, std::move(*never));
+  std::expected<Waits, Refusal> waits =
+      waits_for(what.spec.dependencies, what.spec.any_dependency, &command.actor);
+  if (!waits) return refused(command, std::move(waits.error()));
+  std::vector<std::uint32_t> indices{0};
+  if (what.spec.array) {
+    std::expected<std::vector<std::uint32_t>, Refusal> found = array_indices(*what.spec.array);
+    if (!found) return refused(command, std::move(found.error()));
+    indices = std::move(*found);
+  }
+  if (book_.jobs.size() + indices.size() > options_.most_jobs)
+    return refused(command, {429, "factory_full",
+                             fmt::format("the factory has {} of at most {} jobs in the system; wait for some "
+                                         "to end, or ask its operator for a higher limit",
+                                         book_.jobs.size(), options_.most_jobs)});
+  for (TenantId at = what.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    const LiveTenant& tenant = book_.tenants[at.value()];
+    const TenantLimits& limits = tenant.record.limits;
+    if (limits.jobs > 0 && tenant.jobs + indices.size() > limits.jobs)
+      return refused(command, {429, "tenant_limit", full_text(book_, command.actor, at)});
+    if (limits.gpu_milli > 0 && request->shape.total_gpu_milli() > limits.gpu_milli)
+      return refused(command, {422, "tenant_limit", too_large_text(book_, command.actor, at, *request)});
+  }
+  const std::uint64_t first = book_.next_number;
+  for (const std::uint32_t index : indices) {
+    const std::uint64_t number = book_.next_number++;
+    LiveJob& job = book_.jobs.emplace_hint(book_.jobs.end(), number, LiveJob{})->second;
+    JobRecord& record = job.record;
+    record.number = number;
+    if (what.spec.array) {
+      record.array_job = first;
+      record.array_index = index;
+      record.array_tasks = static_cast<std::uint32_t>(indices.size());
+      LiveArray& array = book_.arrays[first];
+      array.most_running = what.spec.array->most_running;
+      ++array.tasks;
+      ++array.unstarted;
+    }
+    record.tenant = what.tenant;
+    record.user = command.actor.user;
+    record.name = what.spec.name;
+    record.spec = what.text;
+    record.submitted = book_.now;
+    record.nodes = what.spec.nodes;
+    record.gpu_milli = request->shape.total_gpu_milli();
+    record.cpu_milli = total_cpu_milli(request->shape);
+    record.memory_mib = request->shape.memory_mib;
+    record.limit = request->limit;
+    record.priority = request->priority;
+    job.request = *request;
+    record.requeue = what.spec.requeue;
+    job.is_new = true;
+    if (what.spec.begin_unix) job.begin = book_.instant_of_second(*what.spec.begin_unix);
+    count_job(job, +1);
+    mark(job);
+    if (what.spec.hold) {
+      record.state = JobState::kHeld;
+    } else {
+      ready_.insert(number);
+    }
+  }
+  depend(first, *waits);
+  (what.spec.array ? book_.arrays[first].waits : book_.jobs[first].waits) = std::move(*waits);
+  const auto count = static_cast<std::uint32_t>(indices.size());
+  audit(command.actor, "job.submit", fmt::format("{}", first),
+        count == 1 ? what.spec.name : fmt::format("{} ({} tasks)", what.spec.name, count), what.tenant);
+  if (!what.key.empty())
+    turn_.changes.keys.push_back({scope, what.key, what.request_hash, first, count, book_.now});
+  return done(command, first, count);
+}
+
+Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
+  std::vector<std::uint64_t> numbers;
+  bool known = false;
+  const auto consider = [&](std::uint64_t number) {
+    const LiveJob* job = book_.job(number);
+    if (job == nullptr || !book_.is_within(job->record.tenant, command.actor.tenant)) return;
+    known = true;
+    numbers.push_back(number);
+  };
+  if (book_.arrays.contains(what.number)) {
+    const auto end = book_.jobs.end();
+    for (auto at = book_.jobs.lower_bound(what.number);
+         at != end && at->second.record.array_job == what.number; ++at) {
+      if (!what.index || at->second.record.array_index == *what.index) consider(at->first);
+    }
+  } else if (!what.index) {
+    consider(what.number);
+  }
+  if (!known) {
+    // One that has ended, or another's: the caller (who looked first) says which it is.
+    return refused(command, {409, "job_ended", fmt::format("job {} has ended", what.number)});
+  }
+  std::uint32_t count = 0;
+  std::string_view action;
+  std::optional<Refusal> refusal;
+  TenantId tenant;
+  for (const std::uint64_t number : numbers) {
+    LiveJob* job = book_.job(number);
+    if (job == nullptr) continue;  // It ended with one before it.
+    tenant = job->record.tenant;
+    switch (what.kind) {
+      case JobOrder::Kind::kCancel:
+        action = "job.cancel";
+        stop_or_end(*job);
+        ++count;
+        break;
+      case JobOrder::Kind::kRequeue:
+        action = "job.requeue";
+        if (job->record.state != JobState::kRunning) {
+          refusal = Refusal{409, "not_running", fmt::format("job {} does not run", number)};
+          break;
+        }
+        if (job->record.stopping && !job->record.requeueing) {
+          refusal = Refusal{409, "stopping", fmt::format("job {} is being cancelled", number)};
+          break;
+        }
+        job->record.stopping = job->record.requeueing = true;
+        mark(*job);
+        turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+        ++count;
+        break;
+      case JobOrder::Kind::kHold:
+        action = "job.hold";
+        if (job->record.state == JobState::kRunning) {
+          refusal = Refusal{409, "running", fmt::format("job {} runs already; it can be requeued", number)};
+          break;
+        }
+        if (job->record.state == JobState::kHeld) break;
+        withdraw(*job);
+        job->record.state = JobState::kHeld;
+        mark(*job);
+        ++count;
+        break;
+      case JobOrder::Kind::kRelease:
+        action = "job.release";
+        if (job->record.state != JobState::kHeld) {
+          refusal = Refusal{409, "not_held", fmt::format("job {} is not held", number)};
+          break;
+        }
+        job->record.state = JobState::kBlocked;
+        ready_.insert(number);
+        mark(*job);
+        ++count;
+        break;
+    }
+  }
+  if (count == 0 && refusal) return refused(command, std::move(*refusal));
+  audit(command.actor, std::string(action),
+        what.index ? fmt::format("{}_{}", what.number, *what.index) : fmt::format("{}", what.number),
+        count == 1 ? "" : fmt::format("{} tasks", count), tenant);
+  return done(command, what.number, count);
+}
+
+Reply Controller::order_node(const Command& command, const NodeOrder& what) {
+  const NodeId node = book_.node(what.node);
+  if (!node.valid())
+    return refused(command, {404, "unknown_node", fmt::format("there is no node {}", what.node)});
+  NodeRecord& mark =
+      book_.marks.try_emplace(what.node, NodeRecord{what.node, false, false, "", "", Instant{}})
+          .first->second;
+  if (mark.closed != what.close)
+    apply(what.close ? sched::Event::node_closed(node) : sched::Event::node_reopened(node));
+  mark.closed = what.close;
+  mark.reason = what.reason;
+  mark.by = command.actor.user;
+  mark.since = book_.now;
+  turn_.changes.nodes.push_back(mark);
+  if (!mark.closed && !mark.down) book_.marks.erase(what.node);
+  audit(command.actor, what.close ? "node.drain" : "node.resume", what.node, what.reason, TenantTree::root());
+  return done(command);
+}
+
+Reply Controller::order_tenant(const Command& command, const TenantOrder& what) {
+  TenantId id = book_.tenant(what.path);
+  const bool exists = id.valid();
+  if (exists && what.create)
+    return refused(command, {409, "tenant_exists", fmt::format("tenant {} exists already", what.path)});
+  if (!exists && !what.create)
+    return refused(command, {404, "unknown_tenant", fmt::format("there is no tenant {}", what.path)});
+  if (!exists) {
+    const std::size_t slash = what.path.rfind('/');
+    const std::string above = slash == std::string::npos ? "" : what.path.substr(0, slash);
+    const TenantId parent = book_.tenant(above);
+    if (!parent.valid())
+      return refused(command,
+                     {404, "unknown_tenant", fmt::format("there is no tenant {}; make it first", above)});
+    if (book_.core->state().pending.fair_share().depth(parent) >= sched::FairShare::kMostDepth)
+      return refused(command, {422, "too_deep", "the tenant tree is too deep"});
+    TenantRecord record;
+    record.id = TenantId{static_cast<std::uint32_t>(book_.tenants.size())};
+    record.parent = parent;
+    record.name = slash == std::string::npos ? what.path : what.path.substr(slash + 1);
+    record.weight = what.weight.value_or(1);
+    record.created = book_.now;
+    id = book_.add_tenant(record);
+    apply(sched::Event::tenant_added(parent, record.weight));
+  }
+  LiveTenant& tenant = book_.tenants[id.value()];
+  TenantRecord& record = tenant.record;
+  std::string detail;
+  const auto set = [&](std::string_view what_it_is, auto& field, const auto& value) {
+    if (!value || field == *value) return;
+    detail += fmt::format("{}{}: {} -> {}", detail.empty() ? "" : ", ", what_it_is, field, *value);
+    field = *value;
+  };
+  if (exists && what.weight && *what.weight != record.weight)
+    apply(sched::Event::tenant_weight(id, *what.weight));
+  set("weight", record.weight, what.weight);
+  set("kind", record.kind, what.kind);
+  set("home", record.home, what.home);
+  set("unix_user", record.unix_user, what.unix_user);
+  set("price_plan", record.price_plan, what.price_plan);
+  set("gpu limit (thousandths)", record.limits.gpu_milli, what.gpu_milli);
+  set("job limit", record.limits.jobs, what.jobs);
+  room_ = room_ || what.gpu_milli.has_value();
+  turn_.changes.tenants.push_back(record);
+  audit(command.actor, exists ? "tenant.change" : "tenant.add", what.path, detail, id);
+  return done(command);
+}
+
+Reply Controller::order_token(const Command& command, const TokenOrder& what) {
+  if (what.add) {
+    TokenRecord token = *what.add;
+    if (token.tenant.value() >= book_.tenants.size())
+      return refused(command, {404, "unknown_tenant", "there is no such tenant"});
+    if (book_.tokens.contains(token.id))
+      return refused(command, {409, "token_exists", "there is a token of that id"});
+    token.created = book_.now;
+    turn_.changes.tokens.push_back(token);
+    audit(command.actor, "token.add", token.id,
+          fmt::format("{} of {} for {}", name_of(token.role), token.user, book_.path(token.tenant)),
+          token.tenant);
+    book_.tokens.emplace(token.id, std::move(token));
+  }
+  if (!what.revoke.empty()) {
+    const auto at = book_.tokens.find(what.revoke);
+    if (at == book_.tokens.end() || !book_.is_within(at->second.tenant, command.actor.tenant))
+      return refused(command, {404, "unknown_token", fmt::format("there is no token {}", what.revoke)});
+    at->second.revoked = true;
+    turn_.changes.tokens.push_back(at->second);
+    audit(command.actor, "token.revoke", what.revoke, at->second.label, at->second.tenant);
+  }
+  return done(command);
+}
+
+}  // namespace gw::live

@@ -1,0 +1,279 @@
+// Single decisions of the controller, on a store in memory: what a long simulation would meet too seldom.
+#include "live/controller.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "live/memory_store.h"
+#include "spec/job_json.h"
+
+namespace gw::live {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A factory of four GPUs on one node, whose time the test tells.
+class ControllerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    options_.fleet = flat_fleet(1, 4);
+    options_.fleet.node_names = {"n0"};
+    options_.policy = *policy_by_name("fifo");
+    options_.engine_id = "here";
+    boot();
+  }
+
+  void boot() {
+    controller_ = std::make_unique<Controller>(options_, store_);
+    std::vector<Orders::Start> expected;
+    const Result<std::vector<std::string>> loaded = controller_->load(kOrigin + now_.count(), expected);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    expected_ = expected.size();
+    turn({});
+  }
+
+  Turn turn(std::vector<Command> commands, const std::vector<Report>& reports = {}) {
+    now_ = now_ + seconds(1);
+    Turn turn = controller_->turn(now_, std::move(commands), reports, {});
+    EXPECT_TRUE(store_.commit(turn.changes));
+    EXPECT_EQ(controller_->check(), "");
+    return turn;
+  }
+
+  Reply ask(decltype(Command::what) what, const Actor& actor = admin()) {
+    Turn done = turn({{1, actor, std::move(what)}});
+    GW_CHECK(done.replies.size() == 1);
+    last_ = std::move(done);
+    return last_.replies[0];
+  }
+
+  Reply submit(const JobSpec& wish, const Actor& actor = admin(), TenantId tenant = TenantId{1}) {
+    Submit what;
+    what.spec = wish;
+    if (what.spec.name.empty()) what.spec.name = "job";
+    what.spec.command = {"true"};
+    what.spec.limit = seconds(60);
+    what.tenant = tenant;
+    what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
+    return ask(std::move(what), actor);
+  }
+
+  static Actor admin() {
+    Actor actor;
+    actor.token = "t";
+    actor.user = "eve";
+    actor.role = Role::kAdmin;
+    return actor;
+  }
+
+  Reply make_tenant(std::string path, std::int64_t gpu_milli = 0, std::uint32_t jobs = 0) {
+    TenantOrder order;
+    order.path = std::move(path);
+    order.create = true;
+    order.gpu_milli = gpu_milli;
+    order.jobs = jobs;
+    return ask(std::move(order));
+  }
+
+  Reply limit_gpus(std::int64_t gpu_milli) {
+    TenantOrder order;
+    order.path = "default";
+    order.gpu_milli = gpu_milli;
+    return ask(std::move(order));
+  }
+
+  static JobSpec gpus(std::uint32_t count) {
+    JobSpec spec;
+    spec.gpus = count;
+    return spec;
+  }
+
+  static JobSpec array(std::uint32_t last, std::uint32_t most_running = 0, std::uint32_t gpus_each = 1) {
+    JobSpec spec = gpus(gpus_each);
+    spec.array.emplace();
+    spec.array->ranges.push_back({1, last, 1});
+    spec.array->most_running = most_running;
+    return spec;
+  }
+
+  Turn end(std::uint64_t number, int exit_code = 0, AttemptEnd how = AttemptEnd::kExited) {
+    Report report;
+    report.id = {number, controller_->book().job(number)->record.attempt};
+    report.ended = true;
+    report.started = controller_->book().job(number)->attempt->started;
+    report.ended_at = now_;
+    report.end = how;
+    report.exit_code = exit_code;
+    return turn({}, {report});
+  }
+
+  [[nodiscard]] std::string state(std::uint64_t number) const {
+    const LiveJob* job = controller_->book().job(number);
+    if (job == nullptr) return std::string(name_of(store_.jobs.at(number).outcome));
+    return std::string(name_of(job->record.state));
+  }
+
+  static constexpr std::int64_t kOrigin = 1'700'000'000'000'000'000;
+  ControllerOptions options_;
+  MemoryStore store_;
+  std::unique_ptr<Controller> controller_;
+  Instant now_;
+  Turn last_;
+  std::size_t expected_ = 0;
+};
+
+/// Of an array that runs one task at a time the second is kept back by its tenant, the third by the array.
+TEST_F(ControllerTest, ATaskThatIsTakenAwayLetsTheNextOfItsArrayGo) {
+  for (const JobOrder::Kind kind : {JobOrder::Kind::kCancel, JobOrder::Kind::kHold}) {
+    const std::uint64_t first = submit(array(3, 1)).number;
+    const std::uint64_t other = submit(gpus(1)).number;
+    limit_gpus(1000);
+    end(first);
+    ASSERT_EQ(controller_->book().job(first + 1)->blocked, BlockReason::kTenantLimit);
+    ASSERT_EQ(controller_->book().job(first + 2)->blocked, BlockReason::kArrayLimit);
+    ask(JobOrder{kind, first, 2});
+    end(other);
+    EXPECT_EQ(state(first + 2), "running");
+    end(first + 2);
+    limit_gpus(0);
+  }
+}
+
+TEST_F(ControllerTest, AReasonThatStaysIsNoNews) {
+  submit(gpus(4));
+  make_tenant("a", 1000);
+  make_tenant("b");
+  const TenantId a = controller_->book().tenant("a"), b = controller_->book().tenant("b");
+  submit(gpus(1), admin(), a);
+  const std::uint64_t limited = submit(gpus(1), admin(), a).number;
+  const Instant since = controller_->book().job(limited)->reason_since;
+  const auto rows = [&] {
+    return std::ranges::count_if(store_.reasons, [&](const ReasonRecord& row) { return row.job == limited; });
+  };
+  ASSERT_EQ(rows(), 1);
+  for (int departure = 0; departure < 5; ++departure) {
+    const std::uint64_t number = submit(gpus(1), admin(), b).number;
+    ask(JobOrder{JobOrder::Kind::kCancel, number, {}});
+  }
+  EXPECT_EQ(rows(), 1);
+  EXPECT_EQ(controller_->book().job(limited)->reason_since, since);
+}
+
+TEST_F(ControllerTest, ACancelledJobIsNotRequeued) {
+  const std::uint64_t number = submit(gpus(1)).number;
+  ASSERT_EQ(ask(JobOrder{JobOrder::Kind::kCancel, number, {}}).count, 1U);
+  const Reply reply = ask(JobOrder{JobOrder::Kind::kRequeue, number, {}});
+  ASSERT_TRUE(reply.refusal);
+  EXPECT_EQ(reply.refusal->status, 409U);
+  end(number, 0, AttemptEnd::kStopped);
+  EXPECT_EQ(state(number), "cancelled");
+}
+
+TEST_F(ControllerTest, ABeginBeyondAllTimesNeverComes) {
+  JobSpec spec = gpus(1);
+  spec.begin_unix = 253'000'000'000;  // The year 9987, far beyond what nanoseconds can say.
+  const std::uint64_t number = submit(spec).number;
+  EXPECT_EQ(state(number), "blocked");
+  boot();
+  EXPECT_EQ(state(number), "blocked");
+}
+
+TEST_F(ControllerTest, AnArrayWaitsAsAWhole) {
+  const std::uint64_t before = submit(gpus(1)).number;
+  JobSpec spec = array(1000);
+  for (int copy = 0; copy < 500; ++copy) spec.dependencies.push_back({DependencyKind::kAfterOk, before});
+  const std::uint64_t first = submit(spec).number;
+  EXPECT_EQ(controller_->book().arrays.at(first).waits.open.size(), 1U);  // Said once.
+  JobSpec behind = gpus(1);
+  behind.dependencies.push_back({DependencyKind::kAfterOk, first});
+  behind.dependencies.push_back({DependencyKind::kAfterAny, first});
+  const std::uint64_t last = submit(behind).number;
+  EXPECT_EQ(state(first), "blocked");
+  boot();  // Found again as it was.
+  EXPECT_EQ(controller_->book().arrays.at(first).waits.open.size(), 1U);
+  end(before);
+  EXPECT_EQ(state(first), "running");
+  EXPECT_EQ(state(last), "blocked");
+  ask(JobOrder{JobOrder::Kind::kCancel, first, 500});
+  EXPECT_EQ(state(last), "dependency");
+}
+
+TEST_F(ControllerTest, AnArrayWhoseDependencyFailsEndsAsAWhole) {
+  const std::uint64_t before = submit(gpus(1)).number;
+  JobSpec spec = array(3);
+  spec.dependencies.push_back({DependencyKind::kAfterOk, before});
+  const std::uint64_t first = submit(spec).number;
+  end(before, 1);
+  for (std::uint64_t task = first; task < first + 3; ++task) EXPECT_EQ(state(task), "dependency");
+  // Decided long before it is asked for.
+  spec.dependencies = {{DependencyKind::kAfterNotOk, before}};
+  EXPECT_EQ(state(submit(spec).number), "running");
+  spec.dependencies = {{DependencyKind::kAfterOk, before}, {DependencyKind::kAfterAny, before}};
+  EXPECT_EQ(state(submit(spec).number), "dependency");
+  spec.any_dependency = true;
+  EXPECT_NE(state(submit(spec).number), "dependency");
+}
+
+TEST_F(ControllerTest, AFailedLoadLeavesNothingBehind) {
+  JobSpec spec = gpus(1);
+  spec.dependencies.push_back({DependencyKind::kAfterOk, 77});
+  const Reply reply = submit(spec);
+  ASSERT_TRUE(reply.refusal);
+  EXPECT_EQ(reply.refusal->code, "unknown_dependency");
+}
+
+TEST_F(ControllerTest, WhatAnotherEngineRanIsHeldNotRunTwice) {
+  const std::uint64_t again = submit(gpus(1)).number;
+  JobSpec once = gpus(1);
+  once.requeue = false;
+  const std::uint64_t lost = submit(once).number;
+  ASSERT_EQ(state(again), "running");
+  options_.engine_id = "elsewhere";
+  boot();
+  EXPECT_EQ(expected_, 0U);
+  EXPECT_EQ(state(again), "held");
+  EXPECT_THAT(controller_->book().job(again)->record.note, HasSubstr("release it"));
+  EXPECT_EQ(state(lost), "lost");
+  const std::vector<JournalRow>& journal = store_.journal;
+  EXPECT_EQ(journal.back().now, controller_->book().core->now());
+  ask(JobOrder{JobOrder::Kind::kRelease, again, {}});
+  EXPECT_EQ(state(again), "running");
+  EXPECT_EQ(controller_->book().job(again)->record.attempt, 2U);
+}
+
+TEST_F(ControllerTest, AMemberLearnsNothingOfATenantAboveItsOwn) {
+  make_tenant("acme", 2000, 1);
+  make_tenant("acme/a");
+  make_tenant("acme/b");
+  const TenantId a = controller_->book().tenant("acme/a"), b = controller_->book().tenant("acme/b");
+  Actor member = admin();
+  member.role = Role::kMember;
+  member.tenant = a;
+  submit(gpus(1), admin(), b);
+  const Reply full = submit(gpus(1), member, a);
+  ASSERT_TRUE(full.refusal);
+  EXPECT_EQ(full.refusal->status, 429U);
+  EXPECT_THAT(full.refusal->message, ::testing::Not(HasSubstr("acme")));
+  const Reply large = submit(gpus(4), member, a);
+  ASSERT_TRUE(large.refusal);
+  EXPECT_THAT(large.refusal->message, ::testing::Not(HasSubstr("acme")));
+  const Reply known = submit(gpus(1), admin(), a);
+  EXPECT_THAT(known.refusal->message, HasSubstr("tenant acme has 1 of at most 1"));
+}
+
+TEST_F(ControllerTest, AJobEndedWhenItsAttemptDid) {
+  const std::uint64_t number = submit(gpus(1)).number;
+  Report report;
+  report.id = {number, 1};
+  report.ended = true;
+  report.started = now_;
+  report.ended_at = now_ + seconds(3);
+  now_ = now_ + seconds(600);  // The server was away.
+  turn({}, {report});
+  const JobRecord& job = store_.jobs.at(number);
+  EXPECT_EQ((job.ended - job.started).count(), seconds(3).count());
+}
+
+}  // namespace
+}  // namespace gw::live
