@@ -196,6 +196,20 @@ class RestartTest(FolderTest):
             self.assertAlmostEqual(usage[0]["core_seconds"], 0.4, delta=0.05)  # 4 s of a tenth of a core.
             self.assertEqual(long["end"], "exited")
 
+    def test_a_stop_under_load(self):
+        fleet = self.path("fleet.yaml", FLEET.replace("count: 3", "count: 40"))
+        with FactoryServer("--fleet", fleet) as server:
+            numbers = []
+            for _ in range(3):
+                answer = server.expect(server.post("/v1/jobs", {"command": ["true"], "cpus": 1,
+                                                                "array": "1-200"}))
+                numbers.append(answer["number"])
+                self.assertEqual(server.stop(), 0)
+                server.start()
+            for number in numbers:
+                for task in range(number, number + 200):
+                    self.assertEqual(server.wait(task)["status"], "completed")
+
     def test_no_orphans(self):
         with FactoryServer() as server:
             mark = f"gw-orphan-{os.getpid()}"
