@@ -31,6 +31,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint32_t connections = 4096, connections_per_address = 0;
   std::uint64_t most_jobs = serve::ServeOptions{}.most_jobs;
+  bool accept_losses = false;
   bool public_metrics = false;
   bool no_cgroups = false;
 };
@@ -81,6 +82,7 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
   serve.engine = options.engine == "twin" ? serve::EngineKind::kTwin : serve::EngineKind::kLocal;
   serve.speed = options.speed;
   serve.seed = options.seed;
+  serve.accept_losses = options.accept_losses;
   serve.public_metrics = options.public_metrics;
   serve.control_groups = !options.no_cgroups;
   serve.version = version_line();
@@ -191,6 +193,8 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       ->add_option("--fleet", options->fleet,
                    "Fleet or scenario (YAML): its nodes, policy, faults (default: this machine)")
       ->type_name("FILE");
+  command->add_flag("--accept-losses", options->accept_losses,
+                    "Go on with a changed fleet though jobs lose their nodes, or can never run any more");
   std::vector<std::string> policies;
   for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
   command

@@ -31,6 +31,9 @@ struct ControllerOptions {
   /// Whose attempts these are: one engine on one machine. What another started cannot be taken over: it is
   /// lost.
   std::string engine_id;
+  /// Of a changed fleet: jobs may lose the nodes that they run on, or end because nothing could hold them any
+  /// more. False: `load` refuses it.
+  bool accept_losses = true;
   /// Jobs in the system at a time, each task of an array counted: a bound on memory.
   std::uint64_t most_jobs = 2'000'000;
   /// A job that was lost so often is given up.

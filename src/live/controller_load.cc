@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kOrigin = "origin_unix_ns";
 constexpr std::string_view kNodeNames = "node_names";
 constexpr std::string_view kEngine = "engine_id";
+constexpr std::string_view kRestored = "restored";  // Of a backup: whatever ran then.
 constexpr std::string_view kDefaultTenant = "default";
 
 std::string header_bytes(const Fleet& fleet, const PolicyConfig& policy) {
@@ -40,6 +41,9 @@ void set_names(Fleet& fleet, std::string_view joined) {
   }
   if (fleet.node_names.size() != fleet.nodes()) fleet.node_names.clear();
 }
+
+/// `local` or `twin`: what an engine's id begins with.
+std::string engine_kind(std::string_view id) { return std::string(id.substr(0, id.find(':'))); }
 
 /// All that it ever waited for; what of that is left is found when the jobs are there.
 Waits waits_in(const JobSpec& spec) {
@@ -93,6 +97,15 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   }
   for (TokenRecord& token : loaded->tokens) book_.tokens.emplace(token.id, token);
 
+  if (const std::string* engine = setting(*loaded, kEngine); engine != nullptr && *engine != kRestored) {
+    const std::string before = engine_kind(*engine), now = engine_kind(options_.engine_id);
+    if (before != now)
+      return fail(
+          fmt::format("what is kept here is a factory with the engine {0}, not {1}: its jobs would run for "
+                      "real, or never. "
+                      "Start it with --engine {0}, or keep another factory elsewhere (--data, --store)",
+                      before, now));
+  }
   if (!loaded->snapshot) {
     if (!loaded->jobs.empty() || loaded->last_job != 0)
       return fail("the store is damaged: it has jobs and no snapshot of the core");
@@ -114,6 +127,14 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   const std::string new_names = joined_names(options_.fleet);
   if (loaded->snapshot->header != header_ || names == nullptr || *names != new_names) {
     moved = move_to_options(old_fleet, notes);
+    if (!options_.accept_losses && (!moved.interrupted.empty() || !moved.rejected.empty()))
+      return fail(
+          fmt::format("the fleet is another than before: {} running job(s) would lose their nodes, and {} "
+                      "job(s) would end "
+                      "because nothing here could ever hold them. Start with the fleet of before, or, if it "
+                      "is meant, with "
+                      "--accept-losses",
+                      moved.interrupted.size(), moved.rejected.size()));
     turn_.changes.settings.emplace_back(kNodeNames, new_names);
   }
   // Not before anything that was kept, whatever the clock says.

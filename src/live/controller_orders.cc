@@ -295,6 +295,16 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
     return refused(command, {409, "tenant_exists", fmt::format("tenant {} exists already", what.path)});
   if (!exists && !what.create)
     return refused(command, {404, "unknown_tenant", fmt::format("there is no tenant {}", what.path)});
+  if (what.price_plan && !what.price_plan->empty() && *what.price_plan != "default" &&
+      !options_.prices.contains(*what.price_plan)) {
+    std::string known = "default";
+    for (const auto& [name, plan] : options_.prices) {
+      if (name != known) known += ", " + name;
+    }
+    return refused(command, {422, "unknown_price_plan",
+                             fmt::format("there is no price plan {}; there are: {} (gw serve --prices)",
+                                         *what.price_plan, known)});
+  }
   if (!exists) {
     const std::size_t slash = what.path.rfind('/');
     const std::string above = slash == std::string::npos ? "" : what.path.substr(0, slash);

@@ -20,7 +20,7 @@ class ControllerTest : public ::testing::Test {
     options_.fleet = flat_fleet(1, 4);
     options_.fleet.node_names = {"n0"};
     options_.policy = *policy_by_name("fifo");
-    options_.engine_id = "here";
+    options_.engine_id = "local:here";
     boot();
   }
 
@@ -229,7 +229,7 @@ TEST_F(ControllerTest, WhatAnotherEngineRanIsHeldNotRunTwice) {
   once.requeue = false;
   const std::uint64_t lost = submit(once).number;
   ASSERT_EQ(state(again), "running");
-  options_.engine_id = "elsewhere";
+  options_.engine_id = "local:elsewhere";
   boot();
   EXPECT_EQ(expected_, 0U);
   EXPECT_EQ(state(again), "held");
@@ -240,6 +240,37 @@ TEST_F(ControllerTest, WhatAnotherEngineRanIsHeldNotRunTwice) {
   ask(JobOrder{JobOrder::Kind::kRelease, again, {}});
   EXPECT_EQ(state(again), "running");
   EXPECT_EQ(controller_->book().job(again)->record.attempt, 2U);
+}
+
+TEST_F(ControllerTest, AFactoryIsNotOpenedAsAnother) {
+  submit(gpus(4));
+  const std::uint64_t waits = submit(gpus(2)).number;
+  options_.engine_id = "twin";
+  std::vector<Orders::Start> expected;
+  const auto load = [&] { return Controller(options_, store_).load(kOrigin + now_.count(), expected); };
+  EXPECT_THAT(load().error().message, HasSubstr("--engine local"));
+  options_.engine_id = "local:here";
+  options_.fleet = flat_fleet(1, 1);
+  options_.fleet.node_names = {"n0"};
+  options_.accept_losses = false;
+  EXPECT_THAT(load().error().message, HasSubstr("--accept-losses"));
+  options_.accept_losses = true;
+  boot();
+  EXPECT_EQ(state(waits), "never");
+}
+
+TEST_F(ControllerTest, ATenantHasAPricePlanThatThereIs) {
+  options_.prices["research"] = {};
+  boot();
+  TenantOrder order;
+  order.path = "university";
+  order.create = true;
+  order.price_plan = "reserch";
+  const Reply refused = ask(order);
+  ASSERT_TRUE(refused.refusal);
+  EXPECT_THAT(refused.refusal->message, HasSubstr("default, research"));
+  order.price_plan = "research";
+  EXPECT_FALSE(ask(order).refusal);
 }
 
 TEST_F(ControllerTest, AMemberLearnsNothingOfATenantAboveItsOwn) {

@@ -46,7 +46,7 @@ class Simulation {
     options_.fleet = whole_fleet_ = named(small_fleet(fleet_rng));
     const std::vector<PolicyName>& names = policy_names();
     options_.policy = *policy_by_name(names[rng_.below(names.size())].name);
-    options_.engine_id = "machine 0";
+    options_.engine_id = "fake:0";
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
     options_.prices["default"].per_other_gpu_hour = MicroEuros{2'500'000};
     options_.prices["default"].per_core_hour = MicroEuros{10'000};
@@ -224,7 +224,7 @@ class Simulation {
     }
     if (crash_points_ && chaos_.chance(0.05)) {  // A standby on another machine takes over.
       world_.machine = static_cast<int>(chaos_.below(3));
-      options_.engine_id = fmt::format("machine {}", world_.machine);
+      options_.engine_id = fmt::format("fake:{}", world_.machine);
     }
     loop_.reset();
     engine_.reset();

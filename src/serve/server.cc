@@ -75,6 +75,11 @@ Result<void> make_store_private(const fs::path& path) {
   return {};
 }
 
+bool is_of_this_machine(std::string_view address) {
+  return address.starts_with("unix:") || address.starts_with("127.") || address == "::1" ||
+         address == "localhost";
+}
+
 class ServerParts final : public Server {
  public:
   ServerParts(ServeOptions options, Log& log) : options_(std::move(options)), log_(log) {}
@@ -200,6 +205,7 @@ class ServerParts final : public Server {
     controller.most_jobs = options_.most_jobs;
     if (options_.fleet) {
       controller.fleet = *options_.fleet;
+      controller.accept_losses = options_.accept_losses;
     } else {
       const live::FoundMachine machine = live::discover_machine();
       live::MachineFleet found = live::machine_fleet(machine, options_.catalog);
@@ -352,6 +358,9 @@ class ServerParts final : public Server {
     if (!server) return std::unexpected(server.error());
     http_ = std::move(*server);
     const bool tls = !options_.http.tls_certificate.empty();
+    if (!tls && !is_of_this_machine(http.address))
+      log_.warn("tokens and output cross the network in the clear: serve HTTPS (--tls-cert, --tls-key)",
+                {{"address", http.address}});
     if (http.address.starts_with("unix:")) {
       url_ = http.address;
     } else {

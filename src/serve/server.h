@@ -38,6 +38,7 @@ struct ServeOptions {
   live::Prices prices;
   Nanoseconds default_limit = hours(24);
   std::uint64_t most_jobs = live::ControllerOptions{}.most_jobs;
+  bool accept_losses = false;  ///< See live::ControllerOptions; of a fleet that was given.
   bool public_metrics = false;
   std::optional<api::OidcOptions> oidc;  ///< An issuer whose tokens are believed beside our own.
   bool control_groups = true;

@@ -290,10 +290,15 @@ std::string memory_text(std::int64_t mib) {
 
 std::string check_file_pattern(std::string_view pattern) {
   constexpr std::string_view kKnown = "jAaxNut%";
-  for (std::size_t at = pattern.find('%'); at != std::string_view::npos; at = pattern.find('%', at + 2)) {
-    const std::string_view sign = pattern.substr(at, 2);
-    if (sign.size() < 2 || kKnown.find(sign[1]) == std::string_view::npos)
-      return fmt::format("takes no \"{}\"; there are %j %A %a %x %N %u %t, and %% for %", sign);
+  constexpr std::string_view kPadded = "jAat";  // Numbers, to so many digits.
+  for (std::size_t at = pattern.find('%'); at != std::string_view::npos;) {
+    const std::size_t letter = std::min(pattern.find_first_not_of("0123456789", at + 1), pattern.size());
+    const std::string_view sign = pattern.substr(at, letter - at + 1);
+    const std::string_view known = letter == at + 1 ? kKnown : kPadded;
+    if (letter == pattern.size() || known.find(pattern[letter]) == std::string_view::npos || letter > at + 3)
+      return fmt::format(
+          "takes no \"{}\"; there are %j %A %a %x %N %u %t (%5a: at least five digits), and %% for %", sign);
+    at = pattern.find('%', letter + 1);
   }
   return {};
 }

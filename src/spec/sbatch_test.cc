@@ -104,6 +104,7 @@ const std::vector<std::pair<std::string, std::string>>& rows() {
       {"-D runs/../a/", R"({"working_folder":"/home/ada/a"})"},
       {"-D .", "{}"},
       {"--output=logs/%x-%j.out", R"({"output":"logs/%x-%j.out"})"},
+      {"--output=log.%4a", R"({"output":"log.%4a"})"},
       {"-o %A_%a_%N_%u_%t_%%.out", R"({"output":"%A_%a_%N_%u_%t_%%.out"})"},
       {"--error=err.%j", R"({"error":"err.%j"})"},
       {"-e err", R"({"error":"err"})"},
@@ -342,8 +343,10 @@ TEST(Sbatch, EachMistakeIsNamedWithItsPlace) {
       {"--nice=x", "s:2:9: --nice=x: \"x\" is no whole number"},
       {"--open-mode=x", "s:2:9: --open-mode=x: write truncate"},
       {"--output=log.%q",
-       "s:2:9: --output=log.%q: \"output\" takes no \"%q\"; there are %j %A %a %x %N %u %t, and %% for %"},
-      {"--output=%5j.out", "s:2:9: --output=%5j.out: \"output\" takes no \"%5\""},
+       "s:2:9: --output=log.%q: \"output\" takes no \"%q\"; there are %j %A %a %x %N %u %t (%5a: at least "
+       "five "
+       "digits), and %% for %"},
+      {"--output=%5x.out", "s:2:9: --output=%5x.out: \"output\" takes no \"%5x\""},
       {"--error=a\\\\b", "s:2:9: --error=a\\b: backslashes in names of files are not supported"},
       {"--output=", "s:2:9: --output names no file"},
       {"--chdir=$HOME/run",

@@ -326,7 +326,9 @@ class FleetTest(FolderTest):
             # A changed fleet: what no longer has its nodes waits again, what can never run is told so.
             server.stop()
             self.path("fleet.yaml", FLEET.replace("count: 3", "count: 1"))
-            server.start()
+            with self.assertRaisesRegex(AssertionError, "1 job.*would end.*--accept-losses"):
+                server.start()
+            server.start("--accept-losses")
             self.assertEqual(server.wait(number)["status"], "never")
             self.assertEqual(server.wait(second)["status"], "completed")
             self.assertEqual(server.gw("journal", "verify", "--data", server.data).returncode, 0)
@@ -343,6 +345,12 @@ class FleetTest(FolderTest):
             self.assertEqual(server.gw("journal", "verify", "--data", server.data).returncode, 0)
             self.assertEqual(server.gw("ledger", "verify", "--data", server.data).returncode, 0)
             total = server.get("/v1/usage").json["total"]
+            # What was simulated is never run for real by mistake.
+            server.stop()
+            mistaken = server.gw("serve", "--data", server.data, "--port", "0")
+            self.assertEqual(mistaken.returncode, 1)
+            self.assertIn("--engine twin", mistaken.stderr)
+            server.start()
             self.assertGreater(total["gpu_seconds"], 3600)
 
     def test_small_when_idle(self):
