@@ -37,7 +37,8 @@ inline const std::vector<BrokenJob>& broken_jobs() {
       {"  environment: [A=1]\n", "4:16: \"environment\" must map names to texts, not a list"},
       {"  environment: {A: x, A: y}\n", "4:23: key \"A\" stands here a second time", false},
       {"  output: log.%q\n",
-       "4:11: \"output\" takes no \"%q\"; there are %j %A %a %x %N %u %t, and %% for %"},
+       "4:11: \"output\" takes no \"%q\"; there are %j %A %a %x %N %u %t (%5a: at least five digits), and %% "
+       "for %"},
       {"  error: 100%\n", "4:10: \"error\" takes no \"%\";"},
       {"  isolation: jail\n", "4:14: \"isolation\" cannot be \"jail\"; one of: none, bubblewrap, container"},
       {"  isolation: container\n", "3:3: \"image\" is missing: `isolation: container` needs one", false},
