@@ -19,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/utf8.h"
 #include "live/job_output.h"
 
 namespace gw::live {
@@ -128,6 +129,8 @@ void LocalEngine::Worker::take(std::vector<Report>& reports) {
 }
 
 void LocalEngine::Worker::push(Report report) {
+  constexpr std::size_t kLongestNote = 4096;
+  report.note = clean_line(report.note, kLongestNote);  // A store refuses what is no text.
   bool first = false;
   {
     const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/utf8.h"
 
 namespace gw::supervise {
 namespace {
@@ -203,7 +204,7 @@ std::string encode(const ExitRecord& record) {
   out.u64(record.memory_peak_bytes);
   out.u64(record.output_bytes);
   out.u64(record.output_lost_bytes);
-  out.text(std::string_view(record.note).substr(0, kLongestNote));
+  out.text(utf8_front(record.note, kLongestNote));
   return framed(kExitType, out);
 }
 

@@ -130,7 +130,7 @@ inline constexpr int kTakenStatus = 3;
 inline constexpr int kFailedStatus = 64;
 
 /// The claim file has this size from the beginning, so that the exit record, which is written over it, has
-/// its space whatever becomes of the disk. A note that is too long for it is cut.
+/// its space whatever becomes of the disk. A note that is too long for it is cut at a whole character.
 inline constexpr std::size_t kExitRecordBytes = 2048;
 
 std::string encode(const LaunchRecord& record);

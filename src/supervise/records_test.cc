@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/utf8.h"
+
 namespace gw::supervise {
 namespace {
 
@@ -101,6 +103,18 @@ TEST(Records, ALongNoteFitsIntoTheSpaceThatIsThere) {
   const std::string bytes = encode(record);
   EXPECT_LE(bytes.size(), kExitRecordBytes);
   EXPECT_GT(decode_exit(bytes)->note.size(), 1'000U);
+}
+
+TEST(Records, ALongNoteIsCutAtAWholeCharacter) {
+  for (std::size_t before = 0; before < 4; ++before) {
+    ExitRecord record;
+    record.note = std::string(before, 'n');
+    while (record.note.size() < 3'000) record.note += "\xe6\xbc\xa2";
+    const std::string note = decode_exit(encode(record))->note;
+    EXPECT_TRUE(is_utf8(note));
+    EXPECT_TRUE(record.note.starts_with(note));
+    EXPECT_GT(note.size(), 1'000U);
+  }
 }
 
 TEST(Records, AClaimIsReadAsFarAsItGoes) {

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "base/utf8.h"
 #include "supervise/supervisor.h"
 
 namespace gw::supervise {
@@ -102,6 +103,7 @@ void Supervisor::finish() {
     exit_.output_lost_bytes += capture.log.lost_bytes() + capture.log.dropped_bytes();
   }
   add_note(output_note());
+  exit_.note = clean_line(exit_.note, kExitRecordBytes);  // Names that a job chose stand in it.
   write_exit(AT_FDCWD, claimed_.claim.get(), exit_);
 }
 

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "supervise/system.h"
 
 namespace gw::supervise {
@@ -197,8 +198,9 @@ class NewTask {
 std::string quoted(std::string_view text) {
   constexpr std::size_t kMost = 200;
   std::string result = "'";
-  result += text.substr(0, kMost);
-  if (text.size() > kMost) result += "...";
+  const std::string_view front = utf8_front(text, kMost);
+  result += front;
+  if (text.size() > front.size()) result += "...";
   return result + "'";
 }
 
