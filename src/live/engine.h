@@ -95,8 +95,11 @@ class Engine {
   virtual void start(Launch launch) = 0;
   /// Asks an attempt to end: SIGTERM, and SIGKILL when its grace is over. Unknown ones are ignored.
   virtual void stop(AttemptId id, StopKind kind) = 0;
-  /// After a restart: every attempt that should be running. Each is taken over, started if it never was, or
-  /// reported as ended or lost; attempts that run and are not among them are stopped.
+  /// Every attempt that should be running: after a restart, and whenever what was told may not have been
+  /// kept. Nothing that was told before counts: each of them is taken over and its start told again, started
+  /// if it never was, or its end told (again). Attempts that are not among them are stopped and forgotten,
+  /// whoever started them; one of these that a later call expects again was lost. With none expected, all
+  /// end.
   virtual void recover(std::vector<Launch> expected) = 0;
   /// The end of an attempt has been kept for good: the engine may drop its own record of it (not its output).
   virtual void forget(AttemptId id) = 0;

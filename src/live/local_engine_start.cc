@@ -1,4 +1,4 @@
-// How attempts come under the engine: started, taken over from before, or found deserted.
+// How attempts start, and what becomes of those that do not.
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -37,10 +37,6 @@ std::string random_mark() {
   return mark;
 }
 
-Descriptor open_process(pid_t process) {
-  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-}
-
 /// Why a supervisor ended that had not claimed its attempt.
 std::string failed_supervisor(int status) {
   if (WIFSIGNALED(status))
@@ -55,32 +51,6 @@ std::string failed_supervisor(int status) {
 }
 
 }  // namespace
-
-/// `lost_if_new`: where nothing says that it was begun, that proves nothing.
-void LocalEngine::Worker::take_up(const Launch& launch, bool lost_if_new) {
-  const AttemptId id = launch.id;
-  if (running_.contains(id) || ended_.contains(id)) return;
-  const AttemptSight sight = look_at_attempt(folder_of(id));
-  switch (sight.stage) {
-    case Stage::kRunning:
-      adopt(id, sight, false);
-      break;
-    case Stage::kEnded:
-      ended_.insert(id);
-      if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
-      tell_ended(id, sight.exit);
-      break;
-    case Stage::kDeserted:
-      desert(id, sight, false);
-      break;
-    case Stage::kNew:
-      if (lost_if_new) {
-        desert(id, sight, false);
-      } else {
-        start_new(launch);
-      }
-  }
-}
 
 const Result<Account>& LocalEngine::Worker::account_of(const std::string& name) {
   constexpr std::chrono::seconds kFresh(30);  // A look-up may ask a server somewhere.
@@ -147,6 +117,10 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
   watch(id, running_.emplace(id, std::move(running)).first->second, std::move(process));
 }
 
+Descriptor LocalEngine::Worker::open_process(pid_t process) {
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+}
+
 Result<void> LocalEngine::Worker::spawn(AttemptId id, Running& running) {
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
@@ -189,25 +163,6 @@ void LocalEngine::Worker::watch(AttemptId id, Running& running, Descriptor proce
     running.process.close();
   }
   if (!running.process || (!running.own_child && !running.started_told)) unwatched_.insert(id);
-}
-
-/// Takes over a supervisor that another server started. Its process id is trusted only together with the
-/// lock.
-void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool unexpected) {
-  Descriptor process = open_process(sight.supervisor);
-  const bool same = supervise::lock_holder(folder_of(id).string()) == sight.supervisor;
-  Running running;
-  running.supervisor = same ? sight.supervisor : 0;
-  running.unexpected = unexpected;
-  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id))) {
-    constexpr std::int64_t kMilliPerCore = 1000;
-    running.cores = record->cores;
-    running.cpu_milli = static_cast<std::int64_t>(record->cores.size()) * kMilliPerCore;
-    cores_.add(running.cores, running.cpu_milli);
-  }
-  const auto place = running_.insert_or_assign(id, std::move(running)).first;
-  if (sight.started_unix_ns) note_started(id, *sight.started_unix_ns);
-  watch(id, place->second, same ? std::move(process) : Descriptor());
 }
 
 /// Attempts without a descriptor to wait on, and those whose start nobody tells us.
@@ -282,67 +237,6 @@ void LocalEngine::Worker::fail_start(AttemptId id, std::string note) {
   write_exit_record(folder_of(id), exit, true);
   ended_.insert(id);
   tell_ended(id, exit);
-}
-
-void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool unexpected) {
-  Running& running = running_[id];
-  running.unexpected = unexpected;
-  running.sweeping = true;
-  Leftovers leftovers;
-  leftovers.id = id;
-  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id));
-      record && !other_boot_) {
-    leftovers.mark = record->mark;
-    leftovers.control_group = record->control_group;
-    leftovers.cleanup = record->cleanup;
-  }
-  if (sight.stage == Stage::kNew) {
-    // Nobody may begin it any more. Where somebody just has, the sweep ends it.
-    supervise::ExitRecord exit;
-    exit.ending = supervise::Ending::kLost;
-    exit.started_unix_ns = supervise::unix_now();
-    exit.note = "the machine was started anew: whether it ran before cannot be known";
-    write_exit_record(folder_of(id), exit, true);
-  }
-  sweeper_->sweep(std::move(leftovers));
-}
-
-void LocalEngine::Worker::end_unexpected(AttemptId id) {
-  const AttemptSight sight = look_at_attempt(folder_of(id));
-  switch (sight.stage) {
-    case Stage::kRunning:
-      adopt(id, sight, true);
-      ask_to_stop(id, running_[id]);
-      break;
-    case Stage::kDeserted:
-      desert(id, sight, true);
-      break;
-    case Stage::kEnded:
-      forget(id);
-      break;
-    case Stage::kNew: {
-      supervise::ExitRecord exit;
-      exit.ending = supervise::Ending::kStopped;
-      exit.started_unix_ns = supervise::unix_now();
-      exit.note = "it was stopped before it began";
-      const bool claimed = write_exit_record(folder_of(id), exit, true);
-      if (claimed || look_at_attempt(folder_of(id)).stage == Stage::kNew) {
-        forget(id);
-      } else {
-        end_unexpected(id);  // A supervisor has just begun it.
-      }
-    }
-  }
-}
-
-void LocalEngine::Worker::ask_to_stop(AttemptId id, const Running& running) {
-  // The file tells, also a supervisor that is yet to begin; the signal wakes.
-  const int signal = write_stop(folder_of(id)) ? SIGUSR1 : SIGTERM;
-  if (running.process) {
-    ::syscall(SYS_pidfd_send_signal, running.process.get(), signal, nullptr, 0);
-  } else if (const std::optional<pid_t> holder = supervise::lock_holder(folder_of(id).string())) {
-    ::kill(*holder, signal);
-  }
 }
 
 }  // namespace gw::live

@@ -187,18 +187,6 @@ void LocalEngine::Worker::handle(StopOrder& order) {
   if (found != running_.end() && !found->second.sweeping) ask_to_stop(order.id, found->second);
 }
 
-void LocalEngine::Worker::handle(RecoverOrder& order) {
-  std::set<AttemptId> expected;
-  for (const Launch& launch : order.expected) {
-    expected.insert(launch.id);
-    take_up(launch, other_boot_);
-  }
-  for (const AttemptId id : live_->all()) {
-    if (!expected.contains(id) && !running_.contains(id) && !ended_.contains(id)) end_unexpected(id);
-  }
-  if (other_boot_ && boot_->renew()) other_boot_ = false;
-}
-
 void LocalEngine::Worker::handle(ForgetOrder& order) {
   if (!running_.contains(order.id)) forget(order.id);
 }

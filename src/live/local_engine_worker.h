@@ -80,7 +80,8 @@ class LocalEngine::Worker {
   void read_started();
   void look_at_unwatched();
 
-  void take_up(const Launch& launch, bool lost_if_new);
+  void take_up(const Launch& launch, bool recovering);
+  void tell_start_again(AttemptId id, Running& running);
   void start_new(const Launch& launch);
   Result<LaunchSite> make_site(const Launch& launch);
   Result<void> spawn(AttemptId id, Running& running);
@@ -91,6 +92,9 @@ class LocalEngine::Worker {
   void desert(AttemptId id, const AttemptSight& sight, bool unexpected);
   void end_unexpected(AttemptId id);
   void ask_to_stop(AttemptId id, const Running& running);
+  void ask_to_end(AttemptId id, const Running& running);
+  void send(AttemptId id, const Running& running, int signal) const;
+  static supervise::Descriptor open_process(pid_t process);
 
   void note_started(AttemptId id, std::int64_t unix_ns);
   void tell_started(AttemptId id, std::int64_t unix_ns);

@@ -59,12 +59,16 @@ void TwinEngine::start(live::Launch launch) {
 }
 
 void TwinEngine::stop(live::AttemptId id, live::StopKind /*kind*/) {
+  end_soon(id, live::AttemptEnd::kStopped, {});
+}
+
+void TwinEngine::end_soon(live::AttemptId id, live::AttemptEnd end, std::string note) {
   const auto at = attempts_.find(id);
   if (at == attempts_.end() || at->second.phase == Phase::kEnded) return;
   Attempt& attempt = at->second;
   const Instant now = std::max(now_(), attempt.decided);
   const Instant when = attempt.started > now ? now : now + attempt.stop_time;
-  if (attempt.ends_at > when) cut_short(id, attempt, when, live::AttemptEnd::kStopped, {});
+  if (attempt.ends_at > when) cut_short(id, attempt, when, end, std::move(note));
 }
 
 void TwinEngine::recover(std::vector<live::Launch> expected) {
@@ -75,16 +79,20 @@ void TwinEngine::recover(std::vector<live::Launch> expected) {
     if (!wanted.contains(id)) unwanted.push_back(id);
   }
   for (const live::AttemptId id : unwanted)
-    attempts_.at(id).phase == Phase::kEnded ? forget(id) : stop(id, live::StopKind::kCancel);
+    attempts_.at(id).phase == Phase::kEnded
+        ? forget(id)
+        : end_soon(id, live::AttemptEnd::kLost, "it was expected no more");
   for (live::Launch& launch : expected) {
     const auto at = attempts_.find(launch.id);
     if (at == attempts_.end()) {
       start(std::move(launch));
-    } else if (at->second.phase == Phase::kEnded) {  // Its end was told, but has not been kept.
-      at->second.phase = Phase::kRunning;
-      push(launch.id, at->second);
+    } else if (Attempt& attempt = at->second; attempt.phase >= Phase::kRunning) {
+      // What was told of it may not have been kept. One that never started has only its end to tell.
+      attempt.phase = attempt.started < attempt.ends_at ? Phase::kStarting : Phase::kRunning;
+      push(launch.id, attempt);
     }
   }
+  drop_stale();
 }
 
 void TwinEngine::forget(live::AttemptId id) {

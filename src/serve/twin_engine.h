@@ -91,6 +91,8 @@ class TwinEngine final : public live::Engine {
   void step(std::vector<live::Report>& reports);
   void enter(live::AttemptId id, Attempt& attempt);
   void leave(live::AttemptId id, const Attempt& attempt);
+  /// It ends when it has been asked to.
+  void end_soon(live::AttemptId id, live::AttemptEnd end, std::string note);
   /// It ends at `when` in another way than it would have.
   void cut_short(live::AttemptId id, Attempt& attempt, Instant when, live::AttemptEnd end, std::string note);
   [[nodiscard]] Instant next_change() const;

@@ -210,13 +210,19 @@ TEST(TwinEngine, RecoverStopsWhatIsNotExpectedAndTellsAgainWhatWasNotKept) {
                           launch({4, 1}, spec_of({"sleep", "5"}), factory.now)});
   factory.run(Instant{} + hours(1));
   std::map<AttemptId, live::Report> ends;
+  std::set<AttemptId> starts;
   for (const live::Report& report : factory.reports) {
-    if (report.ended) ends[report.id] = report;
+    if (report.ended) {
+      EXPECT_TRUE(starts.contains(report.id) || report.id == (AttemptId{3, 1})) << report.id.job;
+      EXPECT_TRUE(ends.emplace(report.id, report).second) << report.id.job;
+    } else {
+      starts.insert(report.id);
+    }
   }
   ASSERT_EQ(ends.size(), 4U);
   EXPECT_EQ(line(ends[{1, 1}]), before.back());
   EXPECT_EQ((ends[{2, 1}].end), AttemptEnd::kExited);
-  EXPECT_EQ((ends[{3, 1}].end), AttemptEnd::kStopped);
+  EXPECT_EQ((ends[{3, 1}].end), AttemptEnd::kLost);
   EXPECT_EQ((ends[{3, 1}].ended_at), Instant{} + seconds(101));
   EXPECT_EQ((ends[{4, 1}].end), AttemptEnd::kExited);
 }

@@ -177,7 +177,10 @@ void Supervisor::read_signals() {
       if (::access(kStopFile, F_OK) == 0) {
         begin_end(Ending::kStopped);
       } else if (!why_) {
-        add_note("its supervisor was asked to end by SIGTERM, as when the machine is shut down");
+        add_note(
+            "its supervisor was asked to end by SIGTERM, as when the machine is shut down or its server "
+            "expects "
+            "it no more");
         begin_end(Ending::kLost);
       }
     }

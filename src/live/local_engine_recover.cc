@@ -1,0 +1,174 @@
+// How attempts come under the engine that began before: taken over, found ended or deserted, or ended because
+// nobody expects them.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+#include <utility>
+
+#include "live/local_engine_worker.h"
+#include "supervise/claim.h"
+
+namespace gw::live {
+
+using supervise::Descriptor;
+using Stage = AttemptSight::Stage;
+
+/// Starts an attempt that nobody has begun, takes over one that runs, tells the end of one that has ended.
+/// `recovering`: what was told of it before may not have been kept.
+void LocalEngine::Worker::take_up(const Launch& launch, bool recovering) {
+  const AttemptId id = launch.id;
+  if (const auto found = running_.find(id); found != running_.end()) {
+    found->second.unexpected = false;
+    if (recovering) tell_start_again(id, found->second);
+    return;
+  }
+  if (!recovering && ended_.contains(id)) return;
+  ended_.erase(id);
+  const AttemptSight sight = look_at_attempt(folder_of(id));
+  switch (sight.stage) {
+    case Stage::kRunning:
+      adopt(id, sight, false);
+      break;
+    case Stage::kEnded:
+      ended_.insert(id);
+      if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
+      tell_ended(id, sight.exit);
+      break;
+    case Stage::kDeserted:
+      desert(id, sight, false);
+      break;
+    case Stage::kNew:
+      if (recovering && other_boot_) {  // That nothing says that it was begun proves nothing.
+        desert(id, sight, false);
+      } else {
+        start_new(launch);
+      }
+  }
+}
+
+void LocalEngine::Worker::tell_start_again(AttemptId id, Running& running) {
+  running.started_told = false;
+  // Else its supervisor will tell, or it is looked at.
+  if (const AttemptSight sight = look_at_attempt(folder_of(id)); sight.started_unix_ns)
+    note_started(id, *sight.started_unix_ns);
+}
+
+void LocalEngine::Worker::handle(RecoverOrder& order) {
+  {
+    const std::lock_guard lock(mutex_);
+    reports_.clear();  // What is still true is told anew.
+  }
+  std::set<AttemptId> expected;
+  for (const Launch& launch : order.expected) {
+    expected.insert(launch.id);
+    take_up(launch, true);
+  }
+  std::set<AttemptId> others;
+  for (const AttemptId id : live_->all()) others.insert(id);
+  for (const auto& [id, running] : running_) others.insert(id);
+  others.insert(ended_.begin(), ended_.end());
+  for (const AttemptId id : others) {
+    if (!expected.contains(id)) end_unexpected(id);
+  }
+  if (other_boot_ && boot_->renew()) other_boot_ = false;
+}
+
+/// Takes over a supervisor that another server started. Its process id is trusted only together with the
+/// lock.
+void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool unexpected) {
+  Descriptor process = open_process(sight.supervisor);
+  const bool same = supervise::lock_holder(folder_of(id).string()) == sight.supervisor;
+  Running running;
+  running.supervisor = same ? sight.supervisor : 0;
+  running.unexpected = unexpected;
+  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id))) {
+    constexpr std::int64_t kMilliPerCore = 1000;
+    running.cores = record->cores;
+    running.cpu_milli = static_cast<std::int64_t>(record->cores.size()) * kMilliPerCore;
+    cores_.add(running.cores, running.cpu_milli);
+  }
+  const auto place = running_.insert_or_assign(id, std::move(running)).first;
+  if (sight.started_unix_ns) note_started(id, *sight.started_unix_ns);
+  watch(id, place->second, same ? std::move(process) : Descriptor());
+}
+
+void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool unexpected) {
+  Running& running = running_[id];
+  running.unexpected = unexpected;
+  running.sweeping = true;
+  Leftovers leftovers;
+  leftovers.id = id;
+  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id));
+      record && !other_boot_) {
+    leftovers.mark = record->mark;
+    leftovers.control_group = record->control_group;
+    leftovers.cleanup = record->cleanup;
+  }
+  if (sight.stage == Stage::kNew) {
+    // Nobody may begin it any more. Where somebody just has, the sweep ends it.
+    supervise::ExitRecord exit;
+    exit.ending = supervise::Ending::kLost;
+    exit.started_unix_ns = supervise::unix_now();
+    exit.note = "the machine was started anew: whether it ran before cannot be known";
+    write_exit_record(folder_of(id), exit, true);
+  }
+  sweeper_->sweep(std::move(leftovers));
+}
+
+void LocalEngine::Worker::end_unexpected(AttemptId id) {
+  if (const auto found = running_.find(id); found != running_.end()) {
+    found->second.unexpected = true;
+    ask_to_end(id, found->second);
+    return;
+  }
+  const AttemptSight sight = look_at_attempt(folder_of(id));
+  switch (sight.stage) {
+    case Stage::kRunning:
+      adopt(id, sight, true);
+      ask_to_end(id, running_[id]);
+      break;
+    case Stage::kDeserted:
+      desert(id, sight, true);
+      break;
+    case Stage::kEnded:
+      forget(id);
+      break;
+    case Stage::kNew: {
+      supervise::ExitRecord exit;
+      exit.ending = supervise::Ending::kLost;
+      exit.started_unix_ns = supervise::unix_now();
+      exit.note = "its server expected it no more, before it began";
+      const bool claimed = write_exit_record(folder_of(id), exit, true);
+      if (claimed || look_at_attempt(folder_of(id)).stage == Stage::kNew) {
+        forget(id);
+      } else {
+        end_unexpected(id);  // A supervisor has just begun it.
+      }
+    }
+  }
+}
+
+void LocalEngine::Worker::ask_to_stop(AttemptId id, const Running& running) {
+  // The file tells, also a supervisor that is yet to begin; the signal wakes.
+  send(id, running, write_stop(folder_of(id)) ? SIGUSR1 : SIGTERM);
+}
+
+/// Nobody has asked for its end: should its server expect it again, it was lost.
+void LocalEngine::Worker::ask_to_end(AttemptId id, const Running& running) {
+  if (!running.sweeping) send(id, running, SIGTERM);
+}
+
+/// To its supervisor, which blocks all signals from its first instruction.
+void LocalEngine::Worker::send(AttemptId id, const Running& running, int signal) const {
+  if (running.process) {
+    ::syscall(SYS_pidfd_send_signal, running.process.get(), signal, nullptr, 0);
+  } else if (running.own_child) {  // Not waited for yet: the number is still its own.
+    ::kill(running.supervisor, signal);
+  } else if (const std::optional<pid_t> holder = supervise::lock_holder(folder_of(id).string())) {
+    ::kill(*holder, signal);
+  }
+}
+
+}  // namespace gw::live
