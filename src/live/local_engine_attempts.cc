@@ -161,7 +161,12 @@ bool write_exit_record(const fs::path& folder, const supervise::ExitRecord& reco
   const Descriptor open_folder(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Descriptor file(::openat(open_folder.get(), supervise::kClaimFile,
                                  O_WRONLY | O_CLOEXEC | (claim ? O_CREAT | O_EXCL : 0), 0644));
-  return open_folder && file && supervise::write_exit(open_folder.get(), file.get(), record);
+  if (!open_folder || !file) return false;
+  const bool over = claim && ::faccessat(open_folder.get(), supervise::kExitFile, F_OK, 0) == 0;
+  if (!over && supervise::write_exit(open_folder.get(), file.get(), record)) return true;
+  // Somebody has run it to its end meanwhile, or an empty claim would say that somebody has begun it.
+  if (claim) ::unlinkat(open_folder.get(), supervise::kClaimFile, 0);
+  return false;
 }
 
 bool write_stop(const fs::path& folder) {

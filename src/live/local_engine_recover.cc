@@ -24,7 +24,7 @@ void LocalEngine::Worker::take_up(const Launch& launch, bool recovering) {
     if (recovering) tell_start_again(id, found->second);
     return;
   }
-  if (!recovering && ended_.contains(id)) return;
+  if (held_.contains(id) || (!recovering && ended_.contains(id))) return;
   ended_.erase(id);
   const AttemptSight sight = look_at_attempt(folder_of(id));
   switch (sight.stage) {
@@ -68,6 +68,7 @@ void LocalEngine::Worker::handle(RecoverOrder& order) {
   std::set<AttemptId> others;
   for (const AttemptId id : live_->all()) others.insert(id);
   for (const auto& [id, running] : running_) others.insert(id);
+  for (const auto& [id, held] : held_) others.insert(id);
   others.insert(ended_.begin(), ended_.end());
   for (const AttemptId id : others) {
     if (!expected.contains(id)) end_unexpected(id);
@@ -123,7 +124,12 @@ void LocalEngine::Worker::end_unexpected(AttemptId id) {
     ask_to_end(id, found->second);
     return;
   }
-  const AttemptSight sight = look_at_attempt(folder_of(id));
+  held_.erase(id);
+  supervise::ExitRecord exit;
+  exit.ending = supervise::Ending::kLost;
+  exit.started_unix_ns = supervise::unix_now();
+  exit.note = "its server expected it no more, before it began";
+  const AttemptSight sight = close_new(id, exit);
   switch (sight.stage) {
     case Stage::kRunning:
       adopt(id, sight, true);
@@ -133,20 +139,8 @@ void LocalEngine::Worker::end_unexpected(AttemptId id) {
       desert(id, sight, true);
       break;
     case Stage::kEnded:
+    case Stage::kNew:
       forget(id);
-      break;
-    case Stage::kNew: {
-      supervise::ExitRecord exit;
-      exit.ending = supervise::Ending::kLost;
-      exit.started_unix_ns = supervise::unix_now();
-      exit.note = "its server expected it no more, before it began";
-      const bool claimed = write_exit_record(folder_of(id), exit, true);
-      if (claimed || look_at_attempt(folder_of(id)).stage == Stage::kNew) {
-        forget(id);
-      } else {
-        end_unexpected(id);  // A supervisor has just begun it.
-      }
-    }
   }
 }
 

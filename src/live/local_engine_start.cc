@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -52,33 +53,40 @@ std::string failed_supervisor(int status) {
 
 }  // namespace
 
-const Result<Account>& LocalEngine::Worker::account_of(const std::string& name) {
+const LocalEngine::Worker::FoundAccount& LocalEngine::Worker::account_of(const std::string& name) {
   constexpr std::chrono::seconds kFresh(30);  // A look-up may ask a server somewhere.
-  const auto now = std::chrono::steady_clock::now();
+  constexpr std::chrono::seconds kFailed(1);
+  const auto now = SteadyClock::now();
   auto found = accounts_.find(name);
-  if (found == accounts_.end() || found->second.until < now)
-    found = accounts_.insert_or_assign(name, CachedAccount{find_account(name), now + kFresh}).first;
+  if (found == accounts_.end() || found->second.until < now) {
+    FoundAccount account = find_account(name);
+    const auto until = now + (account || account.error().unknown ? kFresh : kFailed);
+    found = accounts_.insert_or_assign(name, CachedAccount{std::move(account), until}).first;
+  }
   return found->second.account;
 }
 
-Result<LaunchSite> LocalEngine::Worker::make_site(const Launch& launch) {
+std::expected<LaunchSite, LocalEngine::Worker::StartError> LocalEngine::Worker::make_site(
+    const Launch& launch) {
   LaunchSite site;
   site.folder = folder_of(launch.id);
   site.account = own_account_;
   if (!launch.unix_user.empty()) {
-    const Result<Account>& account = account_of(launch.unix_user);
-    if (!account) return std::unexpected(account.error());
+    const FoundAccount& account = account_of(launch.unix_user);
+    if (!account) return std::unexpected(StartError{account.error().message, !account.error().unknown});
     site.account = *account;
     if (account->user != own_account_.user) {
       if (::geteuid() != 0) {
-        return fail(fmt::format("jobs cannot run as '{}': the server runs as '{}', and only root can change",
-                                launch.unix_user, own_account_.name));
+        return std::unexpected(StartError{
+            fmt::format("jobs cannot run as '{}': the server runs as '{}', and only root can change",
+                        launch.unix_user, own_account_.name),
+            false});
       }
       site.change_user = true;
     }
   }
   site.mark = random_mark();
-  if (site.mark.empty()) return fail("the system gives no random numbers");
+  if (site.mark.empty()) return std::unexpected(StartError{"the system gives no random numbers", true});
   site.groups = groups_;
   if (!groups_.cpu) site.cores = cores_.take(total_cpu_milli(launch));
   site.open_files = open_files_;
@@ -91,20 +99,21 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
   const fs::path folder = folder_of(id);
   Running running;
   running.cpu_milli = total_cpu_milli(launch);
-  const auto failed = [&](const Error& error) {
+  const auto failed = [&](const Error& error, bool machine = true) {
     cores_.give_back(running.cores, running.cpu_milli);
-    fail_start(id, error.message);
+    fail_start(id, {error.message, machine}, running.prepared_before);
   };
   if (std::optional<supervise::LaunchRecord> before = read_launch_record(folder)) {
     // Prepared by a server that was killed; its supervisor may be about to begin.
+    running.prepared_before = true;
     running.cores = std::move(before->cores);
     cores_.add(running.cores, running.cpu_milli);
   } else {
-    const Result<LaunchSite> site = make_site(launch);
-    if (!site) return failed(site.error());
+    const std::expected<LaunchSite, StartError> site = make_site(launch);
+    if (!site) return failed({site.error().message}, site.error().machine);
     running.cores = site->cores;
     const Result<supervise::LaunchRecord> record = make_launch_record(launch, options_.rules, *site);
-    if (!record) return failed(record.error());
+    if (!record) return failed(record.error(), false);
     const std::optional<Owner> owner =
         site->change_user ? std::optional(Owner{site->account.user, site->account.group}) : std::nullopt;
     if (const Result<void> written = write_attempt(folder, *record, launch.spec->script, owner); !written)
@@ -208,7 +217,7 @@ void LocalEngine::Worker::supervisor_ended(AttemptId id) {
   const AttemptSight sight = look_at_attempt(folder_of(id));
   switch (sight.stage) {
     case Stage::kEnded:
-      finish(id, sight.exit);
+      finish(id, sight.exit, sight.exit.ending == supervise::Ending::kLost && !sight.exit.ran);
       break;
     case Stage::kRunning: {  // Under another supervisor, which came first.
       const bool unexpected = running.unexpected;
@@ -223,20 +232,76 @@ void LocalEngine::Worker::supervisor_ended(AttemptId id) {
       cores_.give_back(running.cores, running.cpu_milli);
       unwatched_.erase(id);
       running_.erase(found);
-      fail_start(id, failed_supervisor(status));
+      // Or what it left cannot be read now.
+      fail_start(id, {failed_supervisor(status), true}, true);
     }
   }
 }
 
-/// It never ran and never will.
-void LocalEngine::Worker::fail_start(AttemptId id, std::string note) {
+/// It never ran. Where its machine is to blame, it is lost, so that it may run later or elsewhere.
+/// `maybe_begun`: some supervisor may be about to begin it.
+void LocalEngine::Worker::fail_start(AttemptId id, StartError error, bool maybe_begun) {
   supervise::ExitRecord exit;
-  exit.ending = supervise::Ending::kLaunchFailed;
   exit.started_unix_ns = supervise::unix_now();
-  exit.note = std::move(note);
+  if (error.machine) {
+    exit.ending = supervise::Ending::kLost;
+    exit.note = "its machine could not start it: " + error.message;
+    hold(id, std::move(exit), maybe_begun);
+    return;
+  }
+  exit.ending = supervise::Ending::kLaunchFailed;
+  exit.note = std::move(error.message);
   write_exit_record(folder_of(id), exit, true);
   ended_.insert(id);
   tell_ended(id, exit);
+}
+
+/// Told too soon, a failure of the machine would eat up one job after the other: each is told later than the
+/// one before, until one starts.
+void LocalEngine::Worker::hold(AttemptId id, supervise::ExitRecord exit, bool maybe_begun) {
+  using std::chrono::seconds;
+  held_.insert_or_assign(id, Held{SteadyClock::now() + fault_delay_, std::move(exit), maybe_begun});
+  fault_delay_ = std::clamp(2 * fault_delay_, seconds(1), seconds(30));
+}
+
+void LocalEngine::Worker::tell_held() {
+  const SteadyClock::time_point now = SteadyClock::now();
+  std::vector<AttemptId> due;
+  for (const auto& [id, held] : held_) {
+    if (held.due <= now) due.push_back(id);
+  }
+  for (const AttemptId id : due) {
+    Held held = std::move(held_.extract(id).mapped());
+    const AttemptSight sight = close_new(id, held.exit);
+    switch (sight.stage) {
+      case Stage::kNew:  // Even that could not be written.
+        if (held.maybe_begun) {
+          hold(id, std::move(held.exit), true);
+          break;
+        }
+        ended_.insert(id);
+        tell_ended(id, held.exit);
+        break;
+      case Stage::kEnded:
+        ended_.insert(id);
+        if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
+        tell_ended(id, sight.exit);
+        break;
+      case Stage::kRunning:
+        adopt(id, sight, false);
+        break;
+      case Stage::kDeserted:
+        desert(id, sight, false);
+    }
+  }
+}
+
+/// Sees to it that nobody begins an attempt any more that nobody has begun; gives what its folder says then.
+AttemptSight LocalEngine::Worker::close_new(AttemptId id, const supervise::ExitRecord& exit) const {
+  AttemptSight sight = look_at_attempt(folder_of(id));
+  if (sight.stage != Stage::kNew) return sight;
+  write_exit_record(folder_of(id), exit, true);
+  return look_at_attempt(folder_of(id));
 }
 
 }  // namespace gw::live

@@ -148,16 +148,27 @@ void LocalEngine::Worker::fetch_orders() {
   orders_.clear();
 }
 
+/// Until there is something to do even if nothing happens; -1: never.
+int LocalEngine::Worker::wait_ms() const {
+  constexpr std::int64_t kLookAgainMs = 50;
+  if (!queue_.empty()) return 0;
+  std::int64_t wait = unwatched_.empty() ? -1 : kLookAgainMs;
+  for (const auto& [id, held] : held_) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(held.due - SteadyClock::now());
+    const std::int64_t until = std::max<std::int64_t>(left.count(), 0);
+    wait = wait < 0 ? until : std::min(wait, until);
+  }
+  return static_cast<int>(wait);
+}
+
 void LocalEngine::Worker::run() {
-  constexpr int kLookAgainMs = 50;
   constexpr int kOrdersAtATime = 8;  // So that ends are told while many starts wait.
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // Signals are for the threads that expect them.
   std::array<epoll_event, 64> events{};
   while (true) {
-    const int wait = !queue_.empty() ? 0 : unwatched_.empty() ? -1 : kLookAgainMs;
-    const int count = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), wait);
+    const int count = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
     for (int index = 0; index < count; ++index) {
       const std::uint64_t key = events[static_cast<std::size_t>(index)].data.u64;
       if (key == kOrdersKey) {
@@ -175,6 +186,7 @@ void LocalEngine::Worker::run() {
       queue_.pop_front();
       std::visit([this](auto& each) { handle(each); }, order);
     }
+    if (!held_.empty()) tell_held();
     const std::lock_guard lock(mutex_);
     if (ending_ && orders_.empty() && queue_.empty()) return;
   }
@@ -183,12 +195,13 @@ void LocalEngine::Worker::run() {
 void LocalEngine::Worker::handle(StartOrder& order) { take_up(order.launch, false); }
 
 void LocalEngine::Worker::handle(StopOrder& order) {
+  if (const auto held = held_.find(order.id); held != held_.end()) held->second.due = {};
   const auto found = running_.find(order.id);
   if (found != running_.end() && !found->second.sweeping) ask_to_stop(order.id, found->second);
 }
 
 void LocalEngine::Worker::handle(ForgetOrder& order) {
-  if (!running_.contains(order.id)) forget(order.id);
+  if (!running_.contains(order.id) && !held_.contains(order.id)) forget(order.id);
 }
 
 void LocalEngine::Worker::handle(SweptOrder& order) {
@@ -233,6 +246,7 @@ void LocalEngine::Worker::note_started(AttemptId id, std::int64_t unix_ns) {
   const auto found = running_.find(id);
   if (found == running_.end() || found->second.started_told) return;
   found->second.started_told = true;
+  fault_delay_ = {};
   if (!found->second.unexpected) tell_started(id, unix_ns);
 }
 
@@ -268,8 +282,8 @@ void LocalEngine::Worker::tell_ended(AttemptId id, const supervise::ExitRecord& 
   push(std::move(report));
 }
 
-/// A running attempt has ended.
-void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit) {
+/// A running attempt has ended. `failed_start`: as one that its machine could not start.
+void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit, bool failed_start) {
   const auto found = running_.find(id);
   if (found == running_.end()) return;
   Running& running = found->second;
@@ -281,6 +295,8 @@ void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit
   running_.erase(found);
   if (unexpected) {
     forget(id);
+  } else if (failed_start) {
+    hold(id, exit, false);
   } else {
     ended_.insert(id);
     tell_ended(id, exit);

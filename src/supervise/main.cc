@@ -46,7 +46,7 @@ int main(int count, char** arguments) {
   std::optional<LaunchRecord> record = decode_launch(claimed->bytes);
   if (!record) {
     ExitRecord exit;
-    exit.ending = Ending::kLaunchFailed;
+    exit.ending = Ending::kLost;
     exit.started_unix_ns = unix_now();
     exit.note = "its launch record cannot be read";
     write_exit(AT_FDCWD, claimed->claim.get(), exit);

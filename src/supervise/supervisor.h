@@ -55,6 +55,7 @@ class Supervisor {
   void kill_processes();
   void fail_launch(const StartFailure& failure);
   void fail_launch(std::string note, int exit_code);
+  bool fail_machine(const char* what);
   void run_cleanup();
   void finish();
   void add_note(const std::string& text);
@@ -75,6 +76,7 @@ class Supervisor {
   pid_t group_ = 0;           ///< Process group of the tasks.
   std::size_t tasks_left_ = 0;
   bool children_left_ = false;  ///< Tasks, or what they left behind.
+  bool launch_failed_ = false;  ///< Not all tasks have become their command, and will not.
   bool started_ = false;        ///< All tasks have become their command.
   bool failed_ = false;         ///< One has ended otherwise than with 0: `exit_` says how.
   bool memory_watched_ = false;

@@ -75,7 +75,8 @@ std::string Supervisor::output_note() const {
 }
 
 void Supervisor::finish() {
-  exit_.duration_ns = boot_now() - started_at_;
+  // What the machine could not start has cost its owner nothing.
+  if (!launch_failed_ || why_ != Ending::kLost) exit_.duration_ns = boot_now() - started_at_;
   if (why_) {
     exit_.ending = *why_;
   } else if (failed_) {

@@ -245,6 +245,17 @@ std::string text_of(const StartFailure& failure, const LaunchRecord& record) {
   return text;
 }
 
+bool is_machines(const StartFailure& failure) {
+  switch (failure.stage) {
+    case StartStage::kInput:
+    case StartStage::kLimits:
+    case StartStage::kUser:
+      return true;
+    default:
+      return failure.error == EIO || failure.error == EAGAIN || failure.error == ENFILE;
+  }
+}
+
 int exit_code_of(const StartFailure& failure) {
   constexpr int kNotFound = 127;
   constexpr int kNotRunnable = 126;
