@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "live/job_output.h"
 #include "supervise/claim.h"
 #include "supervise/system.h"
 
@@ -60,6 +61,11 @@ std::optional<supervise::ExitRecord> read_exit_record(const fs::path& folder) {
   return bytes ? supervise::decode_exit(*bytes) : std::nullopt;
 }
 
+std::optional<std::uint64_t> launch_identity(const fs::path& folder) {
+  const std::optional<supervise::LaunchRecord> launch = read_launch_record(folder);
+  return launch ? std::optional(launch->identity) : std::nullopt;
+}
+
 std::string boot_id() {
   std::string id = supervise::read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id").value_or("");
   while (id.ends_with('\n')) id.pop_back();
@@ -68,6 +74,14 @@ std::string boot_id() {
 
 }  // namespace
 
+std::optional<std::uint64_t> attempt_identity(const fs::path& folder) {
+  if (const std::optional<supervise::ExitRecord> exit = read_exit_record(folder)) return exit->identity;
+  const std::optional<std::string> claim =
+      supervise::read_file_at(AT_FDCWD, (folder / supervise::kClaimFile).c_str());
+  const std::optional<std::uint64_t> claimed = supervise::decode_claim(claim.value_or("")).identity;
+  return claimed ? claimed : launch_identity(folder);
+}
+
 AttemptSight look_at_attempt(const fs::path& folder) {
   AttemptSight sight;
   const auto ended = [&] {
@@ -75,13 +89,17 @@ AttemptSight look_at_attempt(const fs::path& folder) {
     if (!exit) return false;
     sight.stage = AttemptSight::Stage::kEnded;
     sight.exit = std::move(*exit);
+    sight.identity = sight.exit.identity;
     return true;
   };
   if (ended()) return sight;
   const std::optional<std::string> claim =
       supervise::read_file_at(AT_FDCWD, (folder / supervise::kClaimFile).c_str());
+  const supervise::ClaimRecord claimed = supervise::decode_claim(claim.value_or(""));
+  sight.identity = claimed.identity;
+  if (!sight.identity) sight.identity = launch_identity(folder);
   if (!claim) return sight;
-  sight.started_unix_ns = supervise::decode_claim(*claim).started_unix_ns;
+  sight.started_unix_ns = claimed.started_unix_ns;
   if (const std::optional<pid_t> holder = supervise::lock_holder(folder.string())) {
     sight.stage = AttemptSight::Stage::kRunning;
     sight.supervisor = *holder;
@@ -154,6 +172,16 @@ Result<void> write_attempt(const fs::path& folder, const supervise::LaunchRecord
     if (Result<void> given = give(work); !given) return given;
   }
   return write_new(folder / supervise::kLaunchFile, encode(record), 0600);
+}
+
+Result<void> set_attempt_aside(const fs::path& folder) {
+  for (int number = 1;; ++number) {
+    const fs::path aside = set_aside_attempt(folder, number);
+    if (!is_there(aside) && ::rename(folder.c_str(), aside.c_str()) == 0) return {};
+    if (is_there(aside)) continue;
+    if (errno == ENOENT) return {};
+    return std::unexpected(cannot("cannot move another job's attempt out of the way", folder, errno));
+  }
 }
 
 bool write_exit_record(const fs::path& folder, const supervise::ExitRecord& record, bool claim) {

@@ -15,37 +15,75 @@ namespace gw::live {
 using supervise::Descriptor;
 using Stage = AttemptSight::Stage;
 
+namespace {
+
+/// Whether what was found under a launch's number is another job's.
+bool is_anothers(const Launch& launch, std::optional<std::uint64_t> identity) {
+  return launch.identity != 0 && identity && *identity != launch.identity;
+}
+
+}  // namespace
+
 /// Starts an attempt that nobody has begun, takes over one that runs, tells the end of one that has ended.
 /// `recovering`: what was told of it before may not have been kept.
 void LocalEngine::Worker::take_up(const Launch& launch, bool recovering) {
   const AttemptId id = launch.id;
   if (const auto found = running_.find(id); found != running_.end()) {
+    const auto next = successors_.find(id);
+    if (next != successors_.end() && next->second.launch.identity == launch.identity) return;
+    if (is_anothers(launch, found->second.identity)) return succeed(launch, recovering);
+    successors_.erase(id);
     found->second.unexpected = false;
     if (recovering) tell_start_again(id, found->second);
     return;
   }
-  if (held_.contains(id) || (!recovering && ended_.contains(id))) return;
-  ended_.erase(id);
+  if (const auto held = held_.find(id); held != held_.end()) {
+    if (!is_anothers(launch, held->second.exit.identity)) return;
+  } else if (const auto ended = ended_.find(id); ended != ended_.end()) {
+    if (!recovering && !is_anothers(launch, ended->second)) return;
+    ended_.erase(ended);
+  }
+  held_.erase(id);
   const AttemptSight sight = look_at_attempt(folder_of(id));
+  if (is_anothers(launch, sight.identity)) return succeed(launch, recovering);
   switch (sight.stage) {
     case Stage::kRunning:
       adopt(id, sight, false);
       break;
     case Stage::kEnded:
-      ended_.insert(id);
-      if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
-      tell_ended(id, sight.exit);
+      tell_end(id, sight.exit);
       break;
     case Stage::kDeserted:
-      desert(id, sight, false);
+      desert(id, sight, false, launch.identity);
       break;
     case Stage::kNew:
       if (recovering && other_boot_) {  // That nothing says that it was begun proves nothing.
-        desert(id, sight, false);
+        desert(id, sight, false, launch.identity);
       } else {
         start_new(launch);
       }
   }
+}
+
+/// Ends what another job has in the attempt's folder, then goes on with the attempt.
+void LocalEngine::Worker::succeed(const Launch& launch, bool lost) {
+  const AttemptId id = launch.id;
+  end_unexpected(id);
+  successors_[id] = {launch, lost};
+  if (!running_.contains(id)) begin_successor(id);
+}
+
+void LocalEngine::Worker::begin_successor(AttemptId id) {
+  const Successor next = std::move(successors_.extract(id).mapped());
+  if (const Result<void> moved = set_attempt_aside(folder_of(id)); !moved)
+    return fail_start(id, next.launch.identity, {moved.error().message, true}, false);
+  if (!next.lost && !next.stopped) return start_new(next.launch);
+  supervise::ExitRecord exit;
+  exit.identity = next.launch.identity;
+  exit.ending = next.stopped ? supervise::Ending::kStopped : supervise::Ending::kLost;
+  exit.started_unix_ns = supervise::unix_now();
+  if (next.lost) exit.note = "another job's attempt was found in its place";
+  held_.insert_or_assign(id, Held{SteadyClock::now(), std::move(exit), true});
 }
 
 void LocalEngine::Worker::tell_start_again(AttemptId id, Running& running) {
@@ -61,15 +99,14 @@ void LocalEngine::Worker::handle(RecoverOrder& order) {
     reports_.clear();  // What is still true is told anew.
   }
   std::set<AttemptId> expected;
-  for (const Launch& launch : order.expected) {
-    expected.insert(launch.id);
-    take_up(launch, true);
-  }
+  for (const Launch& launch : order.expected) expected.insert(launch.id);
+  std::erase_if(successors_, [&](const auto& next) { return !expected.contains(next.first); });
+  for (const Launch& launch : order.expected) take_up(launch, true);
   std::set<AttemptId> others;
   for (const AttemptId id : live_->all()) others.insert(id);
   for (const auto& [id, running] : running_) others.insert(id);
   for (const auto& [id, held] : held_) others.insert(id);
-  others.insert(ended_.begin(), ended_.end());
+  for (const auto& [id, identity] : ended_) others.insert(id);
   for (const AttemptId id : others) {
     if (!expected.contains(id)) end_unexpected(id);
   }
@@ -84,6 +121,7 @@ void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool un
   Running running;
   running.supervisor = same ? sight.supervisor : 0;
   running.unexpected = unexpected;
+  running.identity = sight.identity;
   if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id))) {
     constexpr std::int64_t kMilliPerCore = 1000;
     running.cores = record->cores;
@@ -95,10 +133,13 @@ void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool un
   watch(id, place->second, same ? std::move(process) : Descriptor());
 }
 
-void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool unexpected) {
+/// `identity`: where the folder does not say it.
+void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool unexpected,
+                                 std::uint64_t identity) {
   Running& running = running_[id];
   running.unexpected = unexpected;
   running.sweeping = true;
+  if (sight.identity || !running.identity) running.identity = sight.identity.value_or(identity);
   Leftovers leftovers;
   leftovers.id = id;
   if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id));
@@ -111,6 +152,7 @@ void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool u
     // Nobody may begin it any more. Where somebody just has, the sweep ends it.
     supervise::ExitRecord exit;
     exit.ending = supervise::Ending::kLost;
+    exit.identity = *running.identity;
     exit.started_unix_ns = supervise::unix_now();
     exit.note = "the machine was started anew: whether it ran before cannot be known";
     write_exit_record(folder_of(id), exit, true);
@@ -129,6 +171,7 @@ void LocalEngine::Worker::end_unexpected(AttemptId id) {
   exit.ending = supervise::Ending::kLost;
   exit.started_unix_ns = supervise::unix_now();
   exit.note = "its server expected it no more, before it began";
+  exit.identity = attempt_identity(folder_of(id)).value_or(0);
   const AttemptSight sight = close_new(id, exit);
   switch (sight.stage) {
     case Stage::kRunning:

@@ -98,10 +98,11 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
   const AttemptId id = launch.id;
   const fs::path folder = folder_of(id);
   Running running;
+  running.identity = launch.identity;
   running.cpu_milli = total_cpu_milli(launch);
   const auto failed = [&](const Error& error, bool machine = true) {
     cores_.give_back(running.cores, running.cpu_milli);
-    fail_start(id, {error.message, machine}, running.prepared_before);
+    fail_start(id, launch.identity, {error.message, machine}, running.prepared_before);
   };
   if (std::optional<supervise::LaunchRecord> before = read_launch_record(folder)) {
     // Prepared by a server that was killed; its supervisor may be about to begin.
@@ -223,25 +224,33 @@ void LocalEngine::Worker::supervisor_ended(AttemptId id) {
       const bool unexpected = running.unexpected;
       cores_.give_back(running.cores, running.cpu_milli);
       adopt(id, sight, unexpected);
+      if (unexpected) ask_to_end(id, running_[id]);
       break;
     }
     case Stage::kDeserted:
       desert(id, sight, running.unexpected);
       break;
     case Stage::kNew: {
+      const std::uint64_t identity = running.identity.value_or(0);
+      const bool unexpected = running.unexpected;
       cores_.give_back(running.cores, running.cpu_milli);
       unwatched_.erase(id);
       running_.erase(found);
       // Or what it left cannot be read now.
-      fail_start(id, {failed_supervisor(status), true}, true);
+      fail_start(id, identity, {failed_supervisor(status), true}, true);
+      if (!unexpected) break;
+      end_unexpected(id);
+      if (successors_.contains(id) && !running_.contains(id)) begin_successor(id);
     }
   }
 }
 
 /// It never ran. Where its machine is to blame, it is lost, so that it may run later or elsewhere.
 /// `maybe_begun`: some supervisor may be about to begin it.
-void LocalEngine::Worker::fail_start(AttemptId id, StartError error, bool maybe_begun) {
+void LocalEngine::Worker::fail_start(AttemptId id, std::uint64_t identity, StartError error,
+                                     bool maybe_begun) {
   supervise::ExitRecord exit;
+  exit.identity = identity;
   exit.started_unix_ns = supervise::unix_now();
   if (error.machine) {
     exit.ending = supervise::Ending::kLost;
@@ -252,8 +261,7 @@ void LocalEngine::Worker::fail_start(AttemptId id, StartError error, bool maybe_
   exit.ending = supervise::Ending::kLaunchFailed;
   exit.note = std::move(error.message);
   write_exit_record(folder_of(id), exit, true);
-  ended_.insert(id);
-  tell_ended(id, exit);
+  tell_end(id, exit);
 }
 
 /// Told too soon, a failure of the machine would eat up one job after the other: each is told later than the
@@ -279,13 +287,11 @@ void LocalEngine::Worker::tell_held() {
           hold(id, std::move(held.exit), true);
           break;
         }
-        ended_.insert(id);
-        tell_ended(id, held.exit);
+        tell_end(id, held.exit);
         break;
       case Stage::kEnded:
-        ended_.insert(id);
-        if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
-        tell_ended(id, sight.exit);
+        // Or it is still another job's, that could not be moved out of the way.
+        tell_end(id, sight.exit.identity == held.exit.identity ? sight.exit : held.exit);
         break;
       case Stage::kRunning:
         adopt(id, sight, false);

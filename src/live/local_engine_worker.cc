@@ -195,6 +195,10 @@ void LocalEngine::Worker::run() {
 void LocalEngine::Worker::handle(StartOrder& order) { take_up(order.launch, false); }
 
 void LocalEngine::Worker::handle(StopOrder& order) {
+  if (const auto next = successors_.find(order.id); next != successors_.end()) {
+    next->second.stopped = true;
+    return;
+  }
   if (const auto held = held_.find(order.id); held != held_.end()) held->second.due = {};
   const auto found = running_.find(order.id);
   if (found != running_.end() && !found->second.sweeping) ask_to_stop(order.id, found->second);
@@ -211,6 +215,7 @@ void LocalEngine::Worker::handle(SweptOrder& order) {
   supervise::ExitRecord exit = sight.exit;
   if (sight.stage != AttemptSight::Stage::kEnded) {
     exit.ending = supervise::Ending::kLost;
+    exit.identity = found->second.identity.value_or(0);
     const std::int64_t now = supervise::unix_now();
     exit.ran = sight.started_unix_ns.has_value();
     exit.started_unix_ns = sight.started_unix_ns.value_or(now);
@@ -247,14 +252,22 @@ void LocalEngine::Worker::note_started(AttemptId id, std::int64_t unix_ns) {
   if (found == running_.end() || found->second.started_told) return;
   found->second.started_told = true;
   fault_delay_ = {};
-  if (!found->second.unexpected) tell_started(id, unix_ns);
+  if (!found->second.unexpected) tell_started(id, found->second.identity.value_or(0), unix_ns);
 }
 
-void LocalEngine::Worker::tell_started(AttemptId id, std::int64_t unix_ns) {
+void LocalEngine::Worker::tell_started(AttemptId id, std::uint64_t identity, std::int64_t unix_ns) {
   Report report;
   report.id = id;
+  report.identity = identity;
   report.started = options_.to_instant(unix_ns);
   push(std::move(report));
+}
+
+/// Of one that does not run any more.
+void LocalEngine::Worker::tell_end(AttemptId id, const supervise::ExitRecord& exit) {
+  ended_[id] = exit.identity;
+  if (exit.ran) tell_started(id, exit.identity, exit.started_unix_ns);
+  tell_ended(id, exit);
 }
 
 void LocalEngine::Worker::tell_ended(AttemptId id, const supervise::ExitRecord& exit) {
@@ -268,6 +281,7 @@ void LocalEngine::Worker::tell_ended(AttemptId id, const supervise::ExitRecord& 
                 static_cast<int>(Ending::kLost) == static_cast<int>(AttemptEnd::kLost));
   Report report;
   report.id = id;
+  report.identity = exit.identity;
   report.ended = true;
   report.started = options_.to_instant(exit.started_unix_ns);
   report.ended_at = report.started + Nanoseconds{exit.duration_ns};
@@ -295,10 +309,11 @@ void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit
   running_.erase(found);
   if (unexpected) {
     forget(id);
+    if (successors_.contains(id)) begin_successor(id);
   } else if (failed_start) {
     hold(id, exit, false);
   } else {
-    ended_.insert(id);
+    ended_[id] = exit.identity;
     tell_ended(id, exit);
   }
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -56,6 +57,7 @@ class LocalEngine::Worker {
  private:
   /// An attempt whose supervisor lives, or whose remains are being swept up.
   struct Running {
+    std::optional<std::uint64_t> identity;
     std::uint64_t key = 0;          ///< In epoll.
     supervise::Descriptor process;  ///< pidfd; none: it is looked at from time to time.
     pid_t supervisor = 0;
@@ -85,6 +87,13 @@ class LocalEngine::Worker {
     bool maybe_begun = false;  ///< Not to be told before it is certain that nobody begins it.
   };
 
+  /// An attempt whose folder is another job's, until that one has ended.
+  struct Successor {
+    Launch launch;
+    bool lost = false;  ///< Not to be started: it may have been.
+    bool stopped = false;
+  };
+
   void run();
   void fetch_orders();
   void handle(StartOrder& order);
@@ -103,12 +112,14 @@ class LocalEngine::Worker {
   void watch(AttemptId id, Running& running, supervise::Descriptor process);
   void adopt(AttemptId id, const AttemptSight& sight, bool unexpected);
   void supervisor_ended(AttemptId id);
-  void fail_start(AttemptId id, StartError error, bool maybe_begun);
+  void succeed(const Launch& launch, bool lost);
+  void begin_successor(AttemptId id);
+  void fail_start(AttemptId id, std::uint64_t identity, StartError error, bool maybe_begun);
   void hold(AttemptId id, supervise::ExitRecord exit, bool maybe_begun);
   void tell_held();
   AttemptSight close_new(AttemptId id, const supervise::ExitRecord& exit) const;
   [[nodiscard]] int wait_ms() const;
-  void desert(AttemptId id, const AttemptSight& sight, bool unexpected);
+  void desert(AttemptId id, const AttemptSight& sight, bool unexpected, std::uint64_t identity = 0);
   void end_unexpected(AttemptId id);
   void ask_to_stop(AttemptId id, const Running& running);
   void ask_to_end(AttemptId id, const Running& running);
@@ -116,7 +127,8 @@ class LocalEngine::Worker {
   static supervise::Descriptor open_process(pid_t process);
 
   void note_started(AttemptId id, std::int64_t unix_ns);
-  void tell_started(AttemptId id, std::int64_t unix_ns);
+  void tell_started(AttemptId id, std::uint64_t identity, std::int64_t unix_ns);
+  void tell_end(AttemptId id, const supervise::ExitRecord& exit);
   void tell_ended(AttemptId id, const supervise::ExitRecord& exit);
   void finish(AttemptId id, const supervise::ExitRecord& exit, bool failed_start = false);
   void push(Report report);
@@ -148,8 +160,9 @@ class LocalEngine::Worker {
   std::deque<Order> queue_;
   std::map<AttemptId, Running> running_;
   std::map<std::uint64_t, AttemptId> keys_;
-  std::set<AttemptId> unwatched_;  ///< Running ones to look at from time to time.
-  std::set<AttemptId> ended_;      ///< Told, and not forgotten.
+  std::set<AttemptId> unwatched_;             ///< Running ones to look at from time to time.
+  std::map<AttemptId, std::uint64_t> ended_;  ///< Told, and not forgotten; their identities.
+  std::map<AttemptId, Successor> successors_;
   std::map<AttemptId, Held> held_;
   std::chrono::seconds fault_delay_{0};  ///< Of the next failed start; 0: the last one was none.
   std::map<std::string, CachedAccount> accounts_;

@@ -37,9 +37,11 @@ TwinEngine::TwinEngine(const Fleet& fleet, std::function<Instant()> now, const T
 
 void TwinEngine::start(live::Launch launch) {
   GW_CHECK(launch.spec != nullptr && !launch.nodes.empty() && launch.limit > Nanoseconds{0});
+  if (is_anothers(launch)) forget(launch.id);
   const auto [at, is_new] = attempts_.try_emplace(launch.id);
   if (!is_new) return;
   Attempt& attempt = at->second;
+  attempt.identity = launch.identity;
   const SimulatedRun run = simulate_run(launch, seed_);
   attempt.end = run.end;
   attempt.exit_code = run.exit_code;
@@ -83,6 +85,15 @@ void TwinEngine::recover(std::vector<live::Launch> expected) {
         ? forget(id)
         : end_soon(id, live::AttemptEnd::kLost, "it was expected no more");
   for (live::Launch& launch : expected) {
+    if (is_anothers(launch)) {
+      const live::AttemptId id = launch.id;
+      const Instant now = std::max(now_(), launch.decided);
+      start(std::move(launch));
+      Attempt& attempt = attempts_.at(id);
+      attempt.started = Instant::max();  // It never does.
+      cut_short(id, attempt, now, live::AttemptEnd::kLost, "another job's attempt was found in its place");
+      continue;
+    }
     const auto at = attempts_.find(launch.id);
     if (at == attempts_.end()) {
       start(std::move(launch));
@@ -93,6 +104,11 @@ void TwinEngine::recover(std::vector<live::Launch> expected) {
     }
   }
   drop_stale();
+}
+
+bool TwinEngine::is_anothers(const live::Launch& launch) const {
+  const auto at = attempts_.find(launch.id);
+  return at != attempts_.end() && launch.identity != 0 && at->second.identity != launch.identity;
 }
 
 void TwinEngine::forget(live::AttemptId id) {
@@ -140,6 +156,7 @@ void TwinEngine::step(std::vector<live::Report>& reports) {
   pop();
   live::Report report;
   report.id = id;
+  report.identity = attempt.identity;
   report.started = attempt.started;
   switch (attempt.phase) {
     case Phase::kDecided:

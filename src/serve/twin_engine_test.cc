@@ -227,6 +227,35 @@ TEST(TwinEngine, RecoverStopsWhatIsNotExpectedAndTellsAgainWhatWasNotKept) {
   EXPECT_EQ((ends[{4, 1}].end), AttemptEnd::kExited);
 }
 
+TEST(TwinEngine, ANumberThatIsUsedAgainIsAnotherJobs) {
+  Factory factory;
+  const auto launch_as = [&](std::uint64_t identity) {
+    live::Launch each = launch({1, 1}, spec_of({"sleep", "600"}), factory.now);
+    each.identity = identity;
+    return each;
+  };
+  factory.engine.start(launch_as(5));
+  factory.run(Instant{} + hours(1));
+  ASSERT_EQ(std::exchange(factory.reports, {}).size(), 2U);
+  factory.engine.start(launch_as(5));  // Known.
+  factory.run(factory.now + seconds(1));
+  EXPECT_TRUE(factory.reports.empty());
+  const Instant again = factory.now;
+  factory.engine.start(launch_as(6));
+  factory.run(again + hours(1));
+  ASSERT_EQ(factory.reports.size(), 2U);
+  EXPECT_EQ(factory.reports[1].identity, 6U);
+  EXPECT_EQ(factory.reports[1].end, AttemptEnd::kExited);
+  EXPECT_GT(factory.reports[1].started, again);
+  factory.reports.clear();
+  factory.engine.recover({launch_as(7)});
+  factory.run(factory.now + hours(1));
+  ASSERT_EQ(factory.reports.size(), 1U);
+  EXPECT_EQ(factory.reports[0].identity, 7U);
+  EXPECT_EQ(factory.reports[0].end, AttemptEnd::kLost);
+  EXPECT_EQ(factory.reports[0].started, factory.reports[0].ended_at);
+}
+
 TwinEngineOptions failing(double per_1000_node_days, std::uint64_t seed) {
   TwinEngineOptions options;
   options.seed = seed;

@@ -23,8 +23,9 @@ constexpr std::int64_t kWatchInterval = kSecond;
 
 }  // namespace
 
-Supervisor::Supervisor(Claimed claimed, LaunchRecord record, int reports)
-    : claimed_(std::move(claimed)), record_(std::move(record)), reports_(reports) {
+Supervisor::Supervisor(Claimed claimed, int reports)
+    : claimed_(std::move(claimed)), record_(*claimed_.record), reports_(reports) {
+  exit_.identity = record_.identity;
   exit_.note = record_.note;
   tasks_.assign(record_.tasks.size(), 0);
 }

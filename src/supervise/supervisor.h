@@ -21,8 +21,8 @@ namespace gw::supervise {
 /// attempt's folder.
 class Supervisor {
  public:
-  /// `reports`: pipe for a StartedMessage, or -1.
-  Supervisor(Claimed claimed, LaunchRecord record, int reports);
+  /// `claimed`: its record must be there. `reports`: pipe for a StartedMessage, or -1.
+  Supervisor(Claimed claimed, int reports);
   /// Starts the tasks, waits until nothing of them is left, and writes the exit record.
   void run();
 
@@ -62,7 +62,7 @@ class Supervisor {
   [[nodiscard]] std::string output_note() const;
 
   Claimed claimed_;
-  LaunchRecord record_;
+  LaunchRecord& record_;  ///< Of `claimed_`.
   int reports_;
   ExitRecord exit_;
 
