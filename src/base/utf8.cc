@@ -49,6 +49,22 @@ CodePoint first_code_point(std::string_view text) {
   return {code, length};
 }
 
+std::string clean_line(std::string_view text, std::size_t bytes) {
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  std::string line;
+  while (!text.empty()) {
+    const CodePoint code = first_code_point(text);
+    const bool control = code.value < 0x20 || (code.value >= 0x7f && code.value < 0xa0);
+    const std::string_view character = code.length == 0 ? kReplacement
+                                       : control        ? std::string_view(" ")
+                                                        : text.substr(0, code.length);
+    if (line.size() + character.size() > bytes) break;
+    line += character;
+    text.remove_prefix(code.length == 0 ? 1 : code.length);
+  }
+  return line;
+}
+
 bool steers_layout(char32_t code) {
   return code == 0x61c || (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
          (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||

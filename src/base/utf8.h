@@ -1,8 +1,10 @@
-// UTF-8: whether a text is, what it begins with, how many characters it has, where it may be cut.
+// UTF-8: whether a text is, what it begins with, how many characters it has, where it may be cut, how
+// any text is made one.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace gw {
@@ -36,5 +38,9 @@ inline std::string_view utf8_front(std::string_view text, std::size_t bytes) {
   while (bytes > 0 && continues_character(text[bytes])) --bytes;
   return text.substr(0, bytes);
 }
+
+/// `text` as one line of UTF-8 of at most `bytes`, cut at whole characters: for words that came from anywhere
+/// and go into a database. What is no UTF-8 becomes U+FFFD, control characters become spaces.
+std::string clean_line(std::string_view text, std::size_t bytes);
 
 }  // namespace gw

@@ -33,6 +33,9 @@ struct NodeShare {
 /// All that an engine needs to start an attempt.
 struct Launch {
   AttemptId id;
+  /// Of the job, unlike that of every other job there ever was: numbers come again where a database goes back
+  /// to an older state. 0 = not known, not checked.
+  std::uint64_t identity = 0;
   std::shared_ptr<const JobSpec> spec;
   std::vector<NodeShare> nodes;  ///< In the order of their ranks; never empty.
   std::uint64_t array_job = 0;   ///< Number of the array, or 0.
@@ -66,7 +69,8 @@ enum class AttemptEnd : std::uint8_t {
 /// What has happened to an attempt. The same may be reported more than once, also out of order.
 struct Report {
   AttemptId id;
-  bool ended = false;  ///< False: it has started.
+  std::uint64_t identity = 0;  ///< As in its Launch; 0 = not known.
+  bool ended = false;          ///< False: it has started.
   Instant started;
   Instant ended_at;  ///< Where `ended`.
   AttemptEnd end = AttemptEnd::kExited;
@@ -91,12 +95,16 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  /// Starts an attempt, at most once: for an attempt that is known already, nothing happens.
+  /// Starts an attempt, at most once: for an attempt that is known already, nothing happens. One of the same
+  /// number and another identity is another job's: it is ended, and what it left is moved out of the way.
   virtual void start(Launch launch) = 0;
   /// Asks an attempt to end: SIGTERM, and SIGKILL when its grace is over. Unknown ones are ignored.
   virtual void stop(AttemptId id, StopKind kind) = 0;
-  /// After a restart: every attempt that should be running. Each is taken over, started if it never was, or
-  /// reported as ended or lost; attempts that run and are not among them are stopped.
+  /// Every attempt that should be running: after a restart, and whenever what was told may not have been
+  /// kept. Nothing that was told before counts: each of them is taken over and its start told again, started
+  /// if it never was, or its end told (again). Attempts that are not among them are stopped and forgotten,
+  /// whoever started them; one of these that a later call expects again was lost. With none expected, all
+  /// end. An attempt of another identity than is expected is such a one, and the expected one is lost.
   virtual void recover(std::vector<Launch> expected) = 0;
   /// The end of an attempt has been kept for good: the engine may drop its own record of it (not its output).
   virtual void forget(AttemptId id) = 0;

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "live/local_engine_attempts.h"
 #include "supervise/records.h"
 #include "supervise/system.h"
 
@@ -142,8 +143,17 @@ fs::path attempt_folder(const fs::path& jobs, AttemptId id) {
   return jobs / fmt::format("{}/{}.{}", id.job / kJobsPerFolder, id.job, id.attempt);
 }
 
+fs::path set_aside_attempt(const fs::path& attempt, int number) {
+  return fmt::format("{}.old-{}", attempt.string(), number);
+}
+
 Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std::uint64_t offset,
-                               std::size_t most) {
+                               std::size_t most, std::uint64_t identity) {
+  if (identity != 0) {
+    // Looked at first: a folder that is moved away meanwhile is not there to be read.
+    const std::optional<std::uint64_t> found = attempt_identity(attempt);
+    if (found && *found != identity) return OutputPart{};
+  }
   constexpr int kTries = 10;  // A job that prints faster than we read drops what we are about to open.
   const std::string_view stem =
       stream == OutputStream::kOutput ? supervise::kOutputStem : supervise::kErrorStem;
@@ -170,7 +180,10 @@ Result<OutputPart> read_output(const fs::path& attempt, OutputStream stream, std
 Result<void> remove_attempt(const fs::path& jobs, AttemptId id) {
   const fs::path folder = attempt_folder(jobs, id);
   std::error_code error;
-  fs::remove_all(folder, error);
+  for (int number = 1; !error; ++number) {
+    if (fs::remove_all(set_aside_attempt(folder, number), error) == 0) break;
+  }
+  if (!error) fs::remove_all(folder, error);
   if (error)
     return fail(fmt::format("{}: cannot remove the attempt's folder: {}", folder.string(), error.message()));
   return {};

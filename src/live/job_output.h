@@ -15,6 +15,9 @@ namespace gw::live {
 /// The folder of an attempt below `jobs`, the engine's folder. Made of numbers alone.
 std::filesystem::path attempt_folder(const std::filesystem::path& jobs, AttemptId id);
 
+/// Where the attempt of an older job of the same number is kept: the `number`th, from 1.
+std::filesystem::path set_aside_attempt(const std::filesystem::path& attempt, int number);
+
 enum class OutputStream : std::uint8_t {
   kOutput,  ///< Standard output, and error where it is not kept by itself.
   kError,
@@ -30,12 +33,14 @@ struct OutputPart {
   bool ended = false;        ///< The attempt has ended: behind `end` nothing will come.
 };
 
-/// At most `most` bytes from `offset` on. An attempt of which nothing is known has printed nothing. An Error
-/// where files cannot be read.
+/// At most `most` bytes from `offset` on. An attempt of which nothing is known has printed nothing; nor has
+/// one whose folder is another job's than that of `identity` (as in Launch; 0: whoever's). An Error where
+/// files cannot be read.
 Result<OutputPart> read_output(const std::filesystem::path& attempt, OutputStream stream,
-                               std::uint64_t offset, std::size_t most);
+                               std::uint64_t offset, std::size_t most, std::uint64_t identity = 0);
 
-/// Removes all that is kept of an attempt, its working folder with it; for what has been forgotten long ago.
+/// Removes all that is kept of an attempt, its working folder with it, and of older jobs' of its number; for
+/// what has been forgotten long ago.
 Result<void> remove_attempt(const std::filesystem::path& jobs, AttemptId id);
 
 /// Tells which attempts have printed more, or ended, since they were last looked at. One object serves any

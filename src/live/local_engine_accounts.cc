@@ -1,6 +1,7 @@
 // Look-ups in the system's account database.
 #include "live/local_engine_accounts.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
@@ -9,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+
+#include "supervise/system.h"
 
 namespace gw::live {
 namespace {
@@ -37,22 +40,26 @@ Account account_of(const passwd& entry) {
 
 }  // namespace
 
-Result<Account> find_account(const std::string& name) {
+std::expected<Account, NoAccount> find_account(const std::string& name) {
   passwd entry{};
   passwd* found = nullptr;
   std::vector<char> buffer;
-  const int error =
-      look_up([&](passwd* to, char* bytes, std::size_t size,
-                  passwd** result) { return ::getpwnam_r(name.c_str(), to, bytes, size, result); },
-              entry, buffer, found);
+  int error = look_up([&](passwd* to, char* bytes, std::size_t size,
+                          passwd** result) { return ::getpwnam_r(name.c_str(), to, bytes, size, result); },
+                      entry, buffer, found);
   // A name with a zero byte would be looked up as what stands before it.
   if (found == nullptr || name.find('\0') != std::string::npos) {
+    // Where one source of accounts fails and the next does not know the name, it counts as unknown.
+    if (const supervise::Descriptor file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC)); error == 0 && !file)
+      error = errno;
     if (error != 0 && error != ENOENT && error != ESRCH) {
-      return fail(fmt::format("the account '{}' cannot be looked up: {}", name,
-                              std::generic_category().message(error)));
+      return std::unexpected(NoAccount{fmt::format("the account '{}' cannot be looked up: {}", name,
+                                                   std::generic_category().message(error)),
+                                       false});
     }
-    return fail(
-        fmt::format("this machine has no account '{}'; make it (adduser), or map the user to another", name));
+    return std::unexpected(NoAccount{
+        fmt::format("this machine has no account '{}'; make it (adduser), or map the user to another", name),
+        true});
   }
   Account account = account_of(entry);
   std::vector<gid_t> groups(64);
@@ -80,7 +87,7 @@ Account own_account() {
   account.name = fmt::format("{}", user);
   account.user = user;
   account.group = ::getegid();
-  account.home = "/";
+  account.home = '/';
   return account;
 }
 

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
 
 namespace gw::live {
 
@@ -18,8 +17,13 @@ struct Account {
   std::string shell;
 };
 
-/// By name, from wherever the machine looks accounts up. An Error for people: there is none of that name.
-Result<Account> find_account(const std::string& name);
+struct NoAccount {
+  std::string message;   ///< For people.
+  bool unknown = false;  ///< There is none of that name; else it cannot be looked up now.
+};
+
+/// By name, from wherever the machine looks accounts up.
+std::expected<Account, NoAccount> find_account(const std::string& name);
 
 /// The one that this process runs under, also where it has no name.
 Account own_account();

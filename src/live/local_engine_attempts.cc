@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "live/job_output.h"
 #include "supervise/claim.h"
 #include "supervise/system.h"
 
@@ -60,6 +61,11 @@ std::optional<supervise::ExitRecord> read_exit_record(const fs::path& folder) {
   return bytes ? supervise::decode_exit(*bytes) : std::nullopt;
 }
 
+std::optional<std::uint64_t> launch_identity(const fs::path& folder) {
+  const std::optional<supervise::LaunchRecord> launch = read_launch_record(folder);
+  return launch ? std::optional(launch->identity) : std::nullopt;
+}
+
 std::string boot_id() {
   std::string id = supervise::read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id").value_or("");
   while (id.ends_with('\n')) id.pop_back();
@@ -68,6 +74,14 @@ std::string boot_id() {
 
 }  // namespace
 
+std::optional<std::uint64_t> attempt_identity(const fs::path& folder) {
+  if (const std::optional<supervise::ExitRecord> exit = read_exit_record(folder)) return exit->identity;
+  const std::optional<std::string> claim =
+      supervise::read_file_at(AT_FDCWD, (folder / supervise::kClaimFile).c_str());
+  const std::optional<std::uint64_t> claimed = supervise::decode_claim(claim.value_or("")).identity;
+  return claimed ? claimed : launch_identity(folder);
+}
+
 AttemptSight look_at_attempt(const fs::path& folder) {
   AttemptSight sight;
   const auto ended = [&] {
@@ -75,13 +89,17 @@ AttemptSight look_at_attempt(const fs::path& folder) {
     if (!exit) return false;
     sight.stage = AttemptSight::Stage::kEnded;
     sight.exit = std::move(*exit);
+    sight.identity = sight.exit.identity;
     return true;
   };
   if (ended()) return sight;
   const std::optional<std::string> claim =
       supervise::read_file_at(AT_FDCWD, (folder / supervise::kClaimFile).c_str());
+  const supervise::ClaimRecord claimed = supervise::decode_claim(claim.value_or(""));
+  sight.identity = claimed.identity;
+  if (!sight.identity) sight.identity = launch_identity(folder);
   if (!claim) return sight;
-  sight.started_unix_ns = supervise::decode_claim(*claim).started_unix_ns;
+  sight.started_unix_ns = claimed.started_unix_ns;
   if (const std::optional<pid_t> holder = supervise::lock_holder(folder.string())) {
     sight.stage = AttemptSight::Stage::kRunning;
     sight.supervisor = *holder;
@@ -156,12 +174,27 @@ Result<void> write_attempt(const fs::path& folder, const supervise::LaunchRecord
   return write_new(folder / supervise::kLaunchFile, encode(record), 0600);
 }
 
+Result<void> set_attempt_aside(const fs::path& folder) {
+  for (int number = 1;; ++number) {
+    const fs::path aside = set_aside_attempt(folder, number);
+    if (!is_there(aside) && ::rename(folder.c_str(), aside.c_str()) == 0) return {};
+    if (is_there(aside)) continue;
+    if (errno == ENOENT) return {};
+    return std::unexpected(cannot("cannot move another job's attempt out of the way", folder, errno));
+  }
+}
+
 bool write_exit_record(const fs::path& folder, const supervise::ExitRecord& record, bool claim) {
   if (!make_folders(folder)) return false;
   const Descriptor open_folder(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Descriptor file(::openat(open_folder.get(), supervise::kClaimFile,
                                  O_WRONLY | O_CLOEXEC | (claim ? O_CREAT | O_EXCL : 0), 0644));
-  return open_folder && file && supervise::write_exit(open_folder.get(), file.get(), record);
+  if (!open_folder || !file) return false;
+  const bool over = claim && ::faccessat(open_folder.get(), supervise::kExitFile, F_OK, 0) == 0;
+  if (!over && supervise::write_exit(open_folder.get(), file.get(), record)) return true;
+  // Somebody has run it to its end meanwhile, or an empty claim would say that somebody has begun it.
+  if (claim) ::unlinkat(open_folder.get(), supervise::kClaimFile, 0);
+  return false;
 }
 
 bool write_stop(const fs::path& folder) {

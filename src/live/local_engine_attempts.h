@@ -25,10 +25,15 @@ struct AttemptSight {
   Stage stage = Stage::kNew;
   pid_t supervisor = 0;
   std::optional<std::int64_t> started_unix_ns;
+  /// Of the job that the folder is of; none where nothing there says it.
+  std::optional<std::uint64_t> identity;
   supervise::ExitRecord exit;
 };
 
 AttemptSight look_at_attempt(const std::filesystem::path& folder);
+
+/// As AttemptSight::identity; looks at nothing else.
+std::optional<std::uint64_t> attempt_identity(const std::filesystem::path& folder);
 
 /// The record that its supervisor works from; none where it cannot be read.
 std::optional<supervise::LaunchRecord> read_launch_record(const std::filesystem::path& folder);
@@ -59,6 +64,9 @@ struct Owner {
 /// it may just be starting.
 Result<void> write_attempt(const std::filesystem::path& folder, const supervise::LaunchRecord& record,
                            const std::string& script, const std::optional<Owner>& owner);
+
+/// Moves the folder of another job's attempt, which has ended, out of the way; there need not be one.
+Result<void> set_attempt_aside(const std::filesystem::path& folder);
 
 /// Writes an exit record in place of a supervisor: for an attempt that never ran (`claim`: nobody may begin
 /// it any more; false if somebody has) or that was deserted.

@@ -205,7 +205,7 @@ TEST_F(LocalEngineEndTest, AFullDiskLosesOutputButNotTheJob) {
     std::ofstream(disk / "filler") << std::string(500'000, 'x');
   }
   const Report refused = run(launch_of(shell("true"), 2));
-  EXPECT_EQ(refused.end, AttemptEnd::kLaunchFailed);
+  EXPECT_EQ(refused.end, AttemptEnd::kLost);
   EXPECT_THAT(refused.note, HasSubstr("No space left on device"));
   fs::remove(disk / "filler");
   EXPECT_TRUE(remove_attempt(options_.folder, {1, 1}).has_value());

@@ -26,6 +26,7 @@ class RecordBuilder {
     if (Result<void> checked = check(); !checked) return std::unexpected(std::move(checked.error()));
     record_.job = launch_.id.job;
     record_.attempt = launch_.id.attempt;
+    record_.identity = launch_.identity;
     record_.mark = site_.mark;
     record_.working_folder = spec_.working_folder;
     record_.separate_error = rules_.separate_error;

@@ -226,8 +226,9 @@ TEST_F(LocalEngineLimitsTest, WhatAGroupRefusesIsTold) {
   // A job that its group does not take in would run without limits: it does not run.
   options_.control_root = fake_group("cpu memory pids");
   const Report report = run(with_share(shell("echo runs"), 1000, 64));
-  EXPECT_EQ(report.end, AttemptEnd::kLaunchFailed);
-  EXPECT_THAT(report.note, HasSubstr("cannot set the task's limits"));
+  EXPECT_EQ(report.end, AttemptEnd::kLost);
+  EXPECT_THAT(report.note, HasSubstr("its machine could not start it: cannot set the task's limits"));
+  EXPECT_EQ(report.ended_at, report.started);
   EXPECT_EQ(output_of(), "");
 }
 

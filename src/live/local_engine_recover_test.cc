@@ -171,6 +171,79 @@ TEST_F(LocalEngineRecoverTest, AServerThatIsKilledLosesNothing) {
   for (const auto& [job, number] : times) EXPECT_EQ(number, 1) << "job " << job;
 }
 
+TEST_F(LocalEngineRecoverTest, WhatWasToldIsToldAgain) {
+  open_engine();
+  const Launch over = launch_of(shell("exit 3"), 1);
+  const Launch runs = launch_of(shell("until [ -e go ]; do sleep 0.02; done; exit 4"), 2);
+  const Launch refused = launch_of(job_of({"/no/such/program"}), 3);
+  const Launch kept = launch_of(shell("true"), 4);
+  for (const Launch& launch : {over, runs, refused, kept}) engine_->start(launch);
+  for (const std::uint64_t job : {1, 3, 4}) wait_for_end({job, 1});
+  wait_for_start({2, 1});
+  // Nothing of this could be kept, but the last, which is not expected any more.
+  for (int number = 0; number < 2; ++number) {
+    forget_reports();
+    engine_->recover({over, runs, refused});
+    EXPECT_EQ(wait_for_end({1, 1}).exit_code, 3);
+    EXPECT_TRUE(started_.contains({1, 1}));
+    EXPECT_EQ(wait_for_end({3, 1}).end, AttemptEnd::kLaunchFailed);
+    wait_for_start({2, 1});
+    EXPECT_TRUE(wait_until([&] { return !fs::exists(folder_of({4, 1}) / "launch"); }));
+    EXPECT_TRUE(fs::exists(folder_of({3, 1}) / "exit"));
+  }
+  engine_->start(over);  // It is known.
+  std::ofstream(folder_of({2, 1}) / "work" / "go");
+  EXPECT_EQ(wait_for_end({2, 1}).exit_code, 4);
+  EXPECT_EQ(ended_[over.id].size(), 1U);
+  EXPECT_FALSE(ended_.contains({4, 1}));
+}
+
+TEST_F(LocalEngineRecoverTest, WithNothingExpectedAllIsStopped) {
+  open_engine();
+  const Launch before = launch_of(shell("echo ready; sleep 60"), 1);
+  engine_->start(before);
+  ASSERT_TRUE(wait_for_output("ready", {1, 1}));
+  open_again();
+  engine_->recover({before});
+  const Launch mine = launch_of(shell("echo ready; sleep 60"), 2);
+  engine_->start(mine);
+  ASSERT_TRUE(wait_for_output("ready", {2, 1}));
+  wait_for_start({1, 1});
+  forget_reports();
+  engine_->recover({});  // Of this server, and taken over.
+  EXPECT_TRUE(wait_until([&] {
+    return !fs::exists(folder_of({1, 1}) / "launch") && !fs::exists(folder_of({2, 1}) / "launch");
+  }));
+  EXPECT_THAT(processes_with(folder_.string()), testing::IsEmpty());
+  EXPECT_THAT(all_, testing::IsEmpty());
+  engine_->recover({before, mine});  // Nobody has asked for their end: they were lost.
+  for (const std::uint64_t job : {1, 2}) {
+    const Report report = wait_for_end({job, 1});
+    EXPECT_EQ(report.end, AttemptEnd::kLost);
+    EXPECT_GT(report.ended_at, report.started);
+  }
+  // And of a server that is no more.
+  const Launch left = launch_of(shell("echo ready; sleep 60"), 3);
+  engine_->start(left);
+  ASSERT_TRUE(wait_for_output("ready", {3, 1}));
+  open_again();
+  engine_->recover({});
+  EXPECT_TRUE(wait_until([&] { return !fs::exists(folder_of({3, 1}) / "launch"); }));
+  EXPECT_THAT(processes_with(folder_.string()), testing::IsEmpty());
+  EXPECT_THAT(all_, testing::IsEmpty());
+}
+
+TEST_F(LocalEngineRecoverTest, AnAttemptThatIsExpectedAgainWhileItEndsIsToldAsLost) {
+  open_engine();
+  const Launch launch =
+      launch_of(shell("trap 'sleep 0.3; exit 0' TERM; echo ready; while true; do sleep 0.02; done"));
+  engine_->start(launch);
+  ASSERT_TRUE(wait_for_output("ready"));
+  engine_->recover({});
+  engine_->recover({launch});
+  EXPECT_EQ(wait_for_end().end, AttemptEnd::kLost);
+}
+
 TEST_F(LocalEngineRecoverTest, WhatNobodyExpectsIsStopped) {
   open_engine();
   const Launch wanted = launch_of(shell("until [ -e go ]; do sleep 0.02; done"), 1);
@@ -313,9 +386,16 @@ TEST_F(LocalEngineRecoverTest, WithoutDescriptorsNothingStartsAndTheReasonIsTold
   none.rlim_cur = 3;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   const Report refused = run(launch_of(shell("true"), 2));
+  Launch other = launch_of(shell("true"), 4);
+  other.unix_user = "no-such-account";
+  const Report not_found = run(other);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_EQ(refused.end, AttemptEnd::kLaunchFailed);
+  EXPECT_EQ(refused.end, AttemptEnd::kLost);
   EXPECT_THAT(refused.note, HasSubstr("Too many open files"));
+  EXPECT_EQ(refused.ended_at, refused.started);
+  EXPECT_EQ(not_found.end, AttemptEnd::kLost);
+  EXPECT_THAT(not_found.note,
+              HasSubstr("the account 'no-such-account' cannot be looked up: Too many open files"));
   EXPECT_EQ(run(launch_of(shell("exit 3"), 3)).exit_code, 3);
 }
 
@@ -326,15 +406,59 @@ TEST_F(LocalEngineRecoverTest, ASupervisorThatCannotRunIsReported) {
   }
   fs::permissions(options_.supervisor, fs::perms::owner_all);
   const Report report = run(launch_of(shell("true"), 1));
-  EXPECT_EQ(report.end, AttemptEnd::kLaunchFailed);
+  EXPECT_EQ(report.end, AttemptEnd::kLost);
   EXPECT_THAT(report.note, HasSubstr("no-supervisor"));
   engine_.reset();
   {
     std::ofstream(options_.supervisor) << "#!/bin/sh\nkill -KILL $$\n";
   }
   const Report killed = run(launch_of(shell("true"), 2));
-  EXPECT_EQ(killed.end, AttemptEnd::kLaunchFailed);
+  EXPECT_EQ(killed.end, AttemptEnd::kLost);
   EXPECT_THAT(killed.note, HasSubstr("killed by signal 9 before it began"));
+}
+
+TEST_F(LocalEngineRecoverTest, AFaultOfTheMachineIsToldEverMoreSlowly) {
+  options_.supervisor = folder_ / "supervisor";
+  const auto breaks = [&] {
+    fs::remove(options_.supervisor);
+    std::ofstream(options_.supervisor) << "no program";
+    fs::permissions(options_.supervisor, fs::perms::owner_all);
+  };
+  const auto works = [&] {
+    fs::remove(options_.supervisor);
+    fs::create_symlink(find_supervisor(), options_.supervisor);
+  };
+  breaks();
+  open_engine();
+  const Clock::time_point begin = Clock::now();
+  const auto since_ms = [&] { return (Clock::now() - begin) / std::chrono::milliseconds(1); };
+  for (std::uint64_t job = 1; job <= 6; ++job) engine_->start(launch_of(shell("exit 6"), job));
+  engine_->start(launch_of(shell("exit 6"), 3));  // Known already.
+  EXPECT_EQ(wait_for_end({1, 1}).end, AttemptEnd::kLost);
+  EXPECT_LT(since_ms(), 900);
+  wait_for_end({2, 1});
+  EXPECT_GE(since_ms(), 1'000);
+  EXPECT_FALSE(ended_.contains({3, 1}));
+  wait_for_end({3, 1});
+  EXPECT_GE(since_ms(), 2'000);
+  // Neither who wants it to end nor anybody else waits meanwhile.
+  engine_->stop({6, 1}, StopKind::kCancel);
+  wait_for_end({6, 1});
+  works();
+  EXPECT_EQ(run(launch_of(shell("exit 3"), 7)).exit_code, 3);
+  EXPECT_LT(since_ms(), 4'000);
+  EXPECT_FALSE(ended_.contains({4, 1}) || ended_.contains({5, 1}));
+  // It has worked: the next failure is the first again.
+  breaks();
+  const Clock::time_point again = Clock::now();
+  run(launch_of(shell("true"), 8));
+  EXPECT_LT((Clock::now() - again) / std::chrono::milliseconds(1), 900);
+  // What is not told yet is neither run twice nor forgotten.
+  works();
+  open_again();
+  engine_->recover({launch_of(shell("exit 6"), 5)});
+  EXPECT_EQ(wait_for_end({5, 1}).exit_code, 6);
+  EXPECT_TRUE(wait_until([&] { return !fs::exists(folder_of({4, 1}) / "launch"); }));
 }
 
 }  // namespace

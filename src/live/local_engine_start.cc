@@ -1,4 +1,4 @@
-// How attempts come under the engine: started, taken over from before, or found deserted.
+// How attempts start, and what becomes of those that do not.
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -37,10 +38,6 @@ std::string random_mark() {
   return mark;
 }
 
-Descriptor open_process(pid_t process) {
-  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-}
-
 /// Why a supervisor ended that had not claimed its attempt.
 std::string failed_supervisor(int status) {
   if (WIFSIGNALED(status))
@@ -56,59 +53,40 @@ std::string failed_supervisor(int status) {
 
 }  // namespace
 
-/// `lost_if_new`: where nothing says that it was begun, that proves nothing.
-void LocalEngine::Worker::take_up(const Launch& launch, bool lost_if_new) {
-  const AttemptId id = launch.id;
-  if (running_.contains(id) || ended_.contains(id)) return;
-  const AttemptSight sight = look_at_attempt(folder_of(id));
-  switch (sight.stage) {
-    case Stage::kRunning:
-      adopt(id, sight, false);
-      break;
-    case Stage::kEnded:
-      ended_.insert(id);
-      if (sight.exit.ran) tell_started(id, sight.exit.started_unix_ns);
-      tell_ended(id, sight.exit);
-      break;
-    case Stage::kDeserted:
-      desert(id, sight, false);
-      break;
-    case Stage::kNew:
-      if (lost_if_new) {
-        desert(id, sight, false);
-      } else {
-        start_new(launch);
-      }
-  }
-}
-
-const Result<Account>& LocalEngine::Worker::account_of(const std::string& name) {
+const LocalEngine::Worker::FoundAccount& LocalEngine::Worker::account_of(const std::string& name) {
   constexpr std::chrono::seconds kFresh(30);  // A look-up may ask a server somewhere.
-  const auto now = std::chrono::steady_clock::now();
+  constexpr std::chrono::seconds kFailed(1);
+  const auto now = SteadyClock::now();
   auto found = accounts_.find(name);
-  if (found == accounts_.end() || found->second.until < now)
-    found = accounts_.insert_or_assign(name, CachedAccount{find_account(name), now + kFresh}).first;
+  if (found == accounts_.end() || found->second.until < now) {
+    FoundAccount account = find_account(name);
+    const auto until = now + (account || account.error().unknown ? kFresh : kFailed);
+    found = accounts_.insert_or_assign(name, CachedAccount{std::move(account), until}).first;
+  }
   return found->second.account;
 }
 
-Result<LaunchSite> LocalEngine::Worker::make_site(const Launch& launch) {
+std::expected<LaunchSite, LocalEngine::Worker::StartError> LocalEngine::Worker::make_site(
+    const Launch& launch) {
   LaunchSite site;
   site.folder = folder_of(launch.id);
   site.account = own_account_;
   if (!launch.unix_user.empty()) {
-    const Result<Account>& account = account_of(launch.unix_user);
-    if (!account) return std::unexpected(account.error());
+    const FoundAccount& account = account_of(launch.unix_user);
+    if (!account) return std::unexpected(StartError{account.error().message, !account.error().unknown});
     site.account = *account;
     if (account->user != own_account_.user) {
       if (::geteuid() != 0) {
-        return fail(fmt::format("jobs cannot run as '{}': the server runs as '{}', and only root can change",
-                                launch.unix_user, own_account_.name));
+        return std::unexpected(StartError{
+            fmt::format("jobs cannot run as '{}': the server runs as '{}', and only root can change",
+                        launch.unix_user, own_account_.name),
+            false});
       }
       site.change_user = true;
     }
   }
   site.mark = random_mark();
-  if (site.mark.empty()) return fail("the system gives no random numbers");
+  if (site.mark.empty()) return std::unexpected(StartError{"the system gives no random numbers", true});
   site.groups = groups_;
   if (!groups_.cpu) site.cores = cores_.take(total_cpu_milli(launch));
   site.open_files = open_files_;
@@ -120,21 +98,23 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
   const AttemptId id = launch.id;
   const fs::path folder = folder_of(id);
   Running running;
+  running.identity = launch.identity;
   running.cpu_milli = total_cpu_milli(launch);
-  const auto failed = [&](const Error& error) {
+  const auto failed = [&](const Error& error, bool machine = true) {
     cores_.give_back(running.cores, running.cpu_milli);
-    fail_start(id, error.message);
+    fail_start(id, launch.identity, {error.message, machine}, running.prepared_before);
   };
   if (std::optional<supervise::LaunchRecord> before = read_launch_record(folder)) {
     // Prepared by a server that was killed; its supervisor may be about to begin.
+    running.prepared_before = true;
     running.cores = std::move(before->cores);
     cores_.add(running.cores, running.cpu_milli);
   } else {
-    const Result<LaunchSite> site = make_site(launch);
-    if (!site) return failed(site.error());
+    const std::expected<LaunchSite, StartError> site = make_site(launch);
+    if (!site) return failed({site.error().message}, site.error().machine);
     running.cores = site->cores;
     const Result<supervise::LaunchRecord> record = make_launch_record(launch, options_.rules, *site);
-    if (!record) return failed(record.error());
+    if (!record) return failed(record.error(), false);
     const std::optional<Owner> owner =
         site->change_user ? std::optional(Owner{site->account.user, site->account.group}) : std::nullopt;
     if (const Result<void> written = write_attempt(folder, *record, launch.spec->script, owner); !written)
@@ -145,6 +125,10 @@ void LocalEngine::Worker::start_new(const Launch& launch) {
   if (const Result<void> spawned = spawn(id, running); !spawned) return failed(spawned.error());
   Descriptor process = open_process(running.supervisor);
   watch(id, running_.emplace(id, std::move(running)).first->second, std::move(process));
+}
+
+Descriptor LocalEngine::Worker::open_process(pid_t process) {
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
 }
 
 Result<void> LocalEngine::Worker::spawn(AttemptId id, Running& running) {
@@ -191,25 +175,6 @@ void LocalEngine::Worker::watch(AttemptId id, Running& running, Descriptor proce
   if (!running.process || (!running.own_child && !running.started_told)) unwatched_.insert(id);
 }
 
-/// Takes over a supervisor that another server started. Its process id is trusted only together with the
-/// lock.
-void LocalEngine::Worker::adopt(AttemptId id, const AttemptSight& sight, bool unexpected) {
-  Descriptor process = open_process(sight.supervisor);
-  const bool same = supervise::lock_holder(folder_of(id).string()) == sight.supervisor;
-  Running running;
-  running.supervisor = same ? sight.supervisor : 0;
-  running.unexpected = unexpected;
-  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id))) {
-    constexpr std::int64_t kMilliPerCore = 1000;
-    running.cores = record->cores;
-    running.cpu_milli = static_cast<std::int64_t>(record->cores.size()) * kMilliPerCore;
-    cores_.add(running.cores, running.cpu_milli);
-  }
-  const auto place = running_.insert_or_assign(id, std::move(running)).first;
-  if (sight.started_unix_ns) note_started(id, *sight.started_unix_ns);
-  watch(id, place->second, same ? std::move(process) : Descriptor());
-}
-
 /// Attempts without a descriptor to wait on, and those whose start nobody tells us.
 void LocalEngine::Worker::look_at_unwatched() {
   const std::set<AttemptId> ids = unwatched_;
@@ -253,96 +218,96 @@ void LocalEngine::Worker::supervisor_ended(AttemptId id) {
   const AttemptSight sight = look_at_attempt(folder_of(id));
   switch (sight.stage) {
     case Stage::kEnded:
-      finish(id, sight.exit);
+      finish(id, sight.exit, sight.exit.ending == supervise::Ending::kLost && !sight.exit.ran);
       break;
     case Stage::kRunning: {  // Under another supervisor, which came first.
       const bool unexpected = running.unexpected;
       cores_.give_back(running.cores, running.cpu_milli);
       adopt(id, sight, unexpected);
+      if (unexpected) ask_to_end(id, running_[id]);
       break;
     }
     case Stage::kDeserted:
       desert(id, sight, running.unexpected);
       break;
     case Stage::kNew: {
+      const std::uint64_t identity = running.identity.value_or(0);
+      const bool unexpected = running.unexpected;
       cores_.give_back(running.cores, running.cpu_milli);
       unwatched_.erase(id);
       running_.erase(found);
-      fail_start(id, failed_supervisor(status));
+      // Or what it left cannot be read now.
+      fail_start(id, identity, {failed_supervisor(status), true}, true);
+      if (!unexpected) break;
+      end_unexpected(id);
+      if (successors_.contains(id) && !running_.contains(id)) begin_successor(id);
     }
   }
 }
 
-/// It never ran and never will.
-void LocalEngine::Worker::fail_start(AttemptId id, std::string note) {
+/// It never ran. Where its machine is to blame, it is lost, so that it may run later or elsewhere.
+/// `maybe_begun`: some supervisor may be about to begin it.
+void LocalEngine::Worker::fail_start(AttemptId id, std::uint64_t identity, StartError error,
+                                     bool maybe_begun) {
   supervise::ExitRecord exit;
-  exit.ending = supervise::Ending::kLaunchFailed;
+  exit.identity = identity;
   exit.started_unix_ns = supervise::unix_now();
-  exit.note = std::move(note);
-  write_exit_record(folder_of(id), exit, true);
-  ended_.insert(id);
-  tell_ended(id, exit);
-}
-
-void LocalEngine::Worker::desert(AttemptId id, const AttemptSight& sight, bool unexpected) {
-  Running& running = running_[id];
-  running.unexpected = unexpected;
-  running.sweeping = true;
-  Leftovers leftovers;
-  leftovers.id = id;
-  if (const std::optional<supervise::LaunchRecord> record = read_launch_record(folder_of(id));
-      record && !other_boot_) {
-    leftovers.mark = record->mark;
-    leftovers.control_group = record->control_group;
-    leftovers.cleanup = record->cleanup;
-  }
-  if (sight.stage == Stage::kNew) {
-    // Nobody may begin it any more. Where somebody just has, the sweep ends it.
-    supervise::ExitRecord exit;
+  if (error.machine) {
     exit.ending = supervise::Ending::kLost;
-    exit.started_unix_ns = supervise::unix_now();
-    exit.note = "the machine was started anew: whether it ran before cannot be known";
-    write_exit_record(folder_of(id), exit, true);
+    exit.note = "its machine could not start it: " + error.message;
+    hold(id, std::move(exit), maybe_begun);
+    return;
   }
-  sweeper_->sweep(std::move(leftovers));
+  exit.ending = supervise::Ending::kLaunchFailed;
+  exit.note = std::move(error.message);
+  write_exit_record(folder_of(id), exit, true);
+  tell_end(id, exit);
 }
 
-void LocalEngine::Worker::end_unexpected(AttemptId id) {
-  const AttemptSight sight = look_at_attempt(folder_of(id));
-  switch (sight.stage) {
-    case Stage::kRunning:
-      adopt(id, sight, true);
-      ask_to_stop(id, running_[id]);
-      break;
-    case Stage::kDeserted:
-      desert(id, sight, true);
-      break;
-    case Stage::kEnded:
-      forget(id);
-      break;
-    case Stage::kNew: {
-      supervise::ExitRecord exit;
-      exit.ending = supervise::Ending::kStopped;
-      exit.started_unix_ns = supervise::unix_now();
-      exit.note = "it was stopped before it began";
-      const bool claimed = write_exit_record(folder_of(id), exit, true);
-      if (claimed || look_at_attempt(folder_of(id)).stage == Stage::kNew) {
-        forget(id);
-      } else {
-        end_unexpected(id);  // A supervisor has just begun it.
-      }
+/// Told too soon, a failure of the machine would eat up one job after the other: each is told later than the
+/// one before, until one starts.
+void LocalEngine::Worker::hold(AttemptId id, supervise::ExitRecord exit, bool maybe_begun) {
+  using std::chrono::seconds;
+  held_.insert_or_assign(id, Held{SteadyClock::now() + fault_delay_, std::move(exit), maybe_begun});
+  fault_delay_ = std::clamp(2 * fault_delay_, seconds(1), seconds(30));
+}
+
+void LocalEngine::Worker::tell_held() {
+  const SteadyClock::time_point now = SteadyClock::now();
+  std::vector<AttemptId> due;
+  for (const auto& [id, held] : held_) {
+    if (held.due <= now) due.push_back(id);
+  }
+  for (const AttemptId id : due) {
+    Held held = std::move(held_.extract(id).mapped());
+    const AttemptSight sight = close_new(id, held.exit);
+    switch (sight.stage) {
+      case Stage::kNew:  // Even that could not be written.
+        if (held.maybe_begun) {
+          hold(id, std::move(held.exit), true);
+          break;
+        }
+        tell_end(id, held.exit);
+        break;
+      case Stage::kEnded:
+        // Or it is still another job's, that could not be moved out of the way.
+        tell_end(id, sight.exit.identity == held.exit.identity ? sight.exit : held.exit);
+        break;
+      case Stage::kRunning:
+        adopt(id, sight, false);
+        break;
+      case Stage::kDeserted:
+        desert(id, sight, false);
     }
   }
 }
 
-void LocalEngine::Worker::ask_to_stop(AttemptId id, const Running& running) {
-  // The file tells, also a supervisor that is yet to begin; the signal wakes.
-  const int signal = write_stop(folder_of(id)) ? SIGUSR1 : SIGTERM;
-  if (running.process) {
-    ::syscall(SYS_pidfd_send_signal, running.process.get(), signal, nullptr, 0);
-  } else if (const std::optional<pid_t> holder = supervise::lock_holder(folder_of(id).string())) {
-    ::kill(*holder, signal);
-  }
+/// Sees to it that nobody begins an attempt any more that nobody has begun; gives what its folder says then.
+AttemptSight LocalEngine::Worker::close_new(AttemptId id, const supervise::ExitRecord& exit) const {
+  AttemptSight sight = look_at_attempt(folder_of(id));
+  if (sight.stage != Stage::kNew) return sight;
+  write_exit_record(folder_of(id), exit, true);
+  return look_at_attempt(folder_of(id));
 }
 
 }  // namespace gw::live

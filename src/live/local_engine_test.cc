@@ -7,6 +7,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "base/utf8.h"
 #include "live/local_engine_test_case.h"
 
 namespace gw::live {
@@ -179,6 +180,21 @@ TEST_F(LocalEngineTest, OutputGoesToTheFilesThatTheJobNames) {
   const Report failed = run(launch_of(nowhere, 14));
   EXPECT_EQ(failed.end, AttemptEnd::kLaunchFailed);
   EXPECT_EQ(failed.note, "cannot open the output file '/no/such/folder/out': No such file or directory");
+}
+
+TEST_F(LocalEngineTest, NotesAreTextWhateverAJobIsCalled) {
+  std::string name = "/no/such/";
+  for (int number = 0; number < 100; ++number) name += "\xe6\xbc\xa2";
+  for (std::uint64_t job = 1; job <= 3; ++job) {  // The cut falls on each byte of a character.
+    name.insert(1, "x");
+    const Report report = run(launch_of(job_of({name}), job));
+    EXPECT_EQ(report.end, AttemptEnd::kLaunchFailed);
+    EXPECT_THAT(report.note, HasSubstr("cannot run '/x"));
+    EXPECT_THAT(report.note, HasSubstr("\xe6\xbc\xa2...': No such file"));
+    EXPECT_TRUE(is_utf8(report.note)) << report.note;
+  }
+  const Report odd = run(launch_of(job_of({"/no/\xff\n\x1b[2J"}), 4));
+  EXPECT_EQ(odd.note, "cannot run '/no/\xef\xbf\xbd  [2J': No such file or directory");
 }
 
 TEST_F(LocalEngineTest, TasksKnowTheirRanks) {

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/utf8.h"
 #include "live/job_output.h"
 
 namespace gw::live {
@@ -128,6 +129,8 @@ void LocalEngine::Worker::take(std::vector<Report>& reports) {
 }
 
 void LocalEngine::Worker::push(Report report) {
+  constexpr std::size_t kLongestNote = 4096;
+  report.note = clean_line(report.note, kLongestNote);  // A store refuses what is no text.
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
@@ -145,16 +148,27 @@ void LocalEngine::Worker::fetch_orders() {
   orders_.clear();
 }
 
+/// Until there is something to do even if nothing happens; -1: never.
+int LocalEngine::Worker::wait_ms() const {
+  constexpr std::int64_t kLookAgainMs = 50;
+  if (!queue_.empty()) return 0;
+  std::int64_t wait = unwatched_.empty() ? -1 : kLookAgainMs;
+  for (const auto& [id, held] : held_) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(held.due - SteadyClock::now());
+    const std::int64_t until = std::max<std::int64_t>(left.count(), 0);
+    wait = wait < 0 ? until : std::min(wait, until);
+  }
+  return static_cast<int>(wait);
+}
+
 void LocalEngine::Worker::run() {
-  constexpr int kLookAgainMs = 50;
   constexpr int kOrdersAtATime = 8;  // So that ends are told while many starts wait.
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // Signals are for the threads that expect them.
   std::array<epoll_event, 64> events{};
   while (true) {
-    const int wait = !queue_.empty() ? 0 : unwatched_.empty() ? -1 : kLookAgainMs;
-    const int count = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), wait);
+    const int count = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
     for (int index = 0; index < count; ++index) {
       const std::uint64_t key = events[static_cast<std::size_t>(index)].data.u64;
       if (key == kOrdersKey) {
@@ -172,6 +186,7 @@ void LocalEngine::Worker::run() {
       queue_.pop_front();
       std::visit([this](auto& each) { handle(each); }, order);
     }
+    if (!held_.empty()) tell_held();
     const std::lock_guard lock(mutex_);
     if (ending_ && orders_.empty() && queue_.empty()) return;
   }
@@ -180,24 +195,17 @@ void LocalEngine::Worker::run() {
 void LocalEngine::Worker::handle(StartOrder& order) { take_up(order.launch, false); }
 
 void LocalEngine::Worker::handle(StopOrder& order) {
+  if (const auto next = successors_.find(order.id); next != successors_.end()) {
+    next->second.stopped = true;
+    return;
+  }
+  if (const auto held = held_.find(order.id); held != held_.end()) held->second.due = {};
   const auto found = running_.find(order.id);
   if (found != running_.end() && !found->second.sweeping) ask_to_stop(order.id, found->second);
 }
 
-void LocalEngine::Worker::handle(RecoverOrder& order) {
-  std::set<AttemptId> expected;
-  for (const Launch& launch : order.expected) {
-    expected.insert(launch.id);
-    take_up(launch, other_boot_);
-  }
-  for (const AttemptId id : live_->all()) {
-    if (!expected.contains(id) && !running_.contains(id) && !ended_.contains(id)) end_unexpected(id);
-  }
-  if (other_boot_ && boot_->renew()) other_boot_ = false;
-}
-
 void LocalEngine::Worker::handle(ForgetOrder& order) {
-  if (!running_.contains(order.id)) forget(order.id);
+  if (!running_.contains(order.id) && !held_.contains(order.id)) forget(order.id);
 }
 
 void LocalEngine::Worker::handle(SweptOrder& order) {
@@ -207,6 +215,7 @@ void LocalEngine::Worker::handle(SweptOrder& order) {
   supervise::ExitRecord exit = sight.exit;
   if (sight.stage != AttemptSight::Stage::kEnded) {
     exit.ending = supervise::Ending::kLost;
+    exit.identity = found->second.identity.value_or(0);
     const std::int64_t now = supervise::unix_now();
     exit.ran = sight.started_unix_ns.has_value();
     exit.started_unix_ns = sight.started_unix_ns.value_or(now);
@@ -242,14 +251,23 @@ void LocalEngine::Worker::note_started(AttemptId id, std::int64_t unix_ns) {
   const auto found = running_.find(id);
   if (found == running_.end() || found->second.started_told) return;
   found->second.started_told = true;
-  if (!found->second.unexpected) tell_started(id, unix_ns);
+  fault_delay_ = {};
+  if (!found->second.unexpected) tell_started(id, found->second.identity.value_or(0), unix_ns);
 }
 
-void LocalEngine::Worker::tell_started(AttemptId id, std::int64_t unix_ns) {
+void LocalEngine::Worker::tell_started(AttemptId id, std::uint64_t identity, std::int64_t unix_ns) {
   Report report;
   report.id = id;
+  report.identity = identity;
   report.started = options_.to_instant(unix_ns);
   push(std::move(report));
+}
+
+/// Of one that does not run any more.
+void LocalEngine::Worker::tell_end(AttemptId id, const supervise::ExitRecord& exit) {
+  ended_[id] = exit.identity;
+  if (exit.ran) tell_started(id, exit.identity, exit.started_unix_ns);
+  tell_ended(id, exit);
 }
 
 void LocalEngine::Worker::tell_ended(AttemptId id, const supervise::ExitRecord& exit) {
@@ -263,6 +281,7 @@ void LocalEngine::Worker::tell_ended(AttemptId id, const supervise::ExitRecord& 
                 static_cast<int>(Ending::kLost) == static_cast<int>(AttemptEnd::kLost));
   Report report;
   report.id = id;
+  report.identity = exit.identity;
   report.ended = true;
   report.started = options_.to_instant(exit.started_unix_ns);
   report.ended_at = report.started + Nanoseconds{exit.duration_ns};
@@ -277,8 +296,8 @@ void LocalEngine::Worker::tell_ended(AttemptId id, const supervise::ExitRecord& 
   push(std::move(report));
 }
 
-/// A running attempt has ended.
-void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit) {
+/// A running attempt has ended. `failed_start`: as one that its machine could not start.
+void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit, bool failed_start) {
   const auto found = running_.find(id);
   if (found == running_.end()) return;
   Running& running = found->second;
@@ -290,8 +309,11 @@ void LocalEngine::Worker::finish(AttemptId id, const supervise::ExitRecord& exit
   running_.erase(found);
   if (unexpected) {
     forget(id);
+    if (successors_.contains(id)) begin_successor(id);
+  } else if (failed_start) {
+    hold(id, exit, false);
   } else {
-    ended_.insert(id);
+    ended_[id] = exit.identity;
     tell_ended(id, exit);
   }
 }

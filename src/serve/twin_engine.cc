@@ -37,9 +37,11 @@ TwinEngine::TwinEngine(const Fleet& fleet, std::function<Instant()> now, const T
 
 void TwinEngine::start(live::Launch launch) {
   GW_CHECK(launch.spec != nullptr && !launch.nodes.empty() && launch.limit > Nanoseconds{0});
+  if (is_anothers(launch)) forget(launch.id);
   const auto [at, is_new] = attempts_.try_emplace(launch.id);
   if (!is_new) return;
   Attempt& attempt = at->second;
+  attempt.identity = launch.identity;
   const SimulatedRun run = simulate_run(launch, seed_);
   attempt.end = run.end;
   attempt.exit_code = run.exit_code;
@@ -59,12 +61,16 @@ void TwinEngine::start(live::Launch launch) {
 }
 
 void TwinEngine::stop(live::AttemptId id, live::StopKind /*kind*/) {
+  end_soon(id, live::AttemptEnd::kStopped, {});
+}
+
+void TwinEngine::end_soon(live::AttemptId id, live::AttemptEnd end, std::string note) {
   const auto at = attempts_.find(id);
   if (at == attempts_.end() || at->second.phase == Phase::kEnded) return;
   Attempt& attempt = at->second;
   const Instant now = std::max(now_(), attempt.decided);
   const Instant when = attempt.started > now ? now : now + attempt.stop_time;
-  if (attempt.ends_at > when) cut_short(id, attempt, when, live::AttemptEnd::kStopped, {});
+  if (attempt.ends_at > when) cut_short(id, attempt, when, end, std::move(note));
 }
 
 void TwinEngine::recover(std::vector<live::Launch> expected) {
@@ -75,16 +81,34 @@ void TwinEngine::recover(std::vector<live::Launch> expected) {
     if (!wanted.contains(id)) unwanted.push_back(id);
   }
   for (const live::AttemptId id : unwanted)
-    attempts_.at(id).phase == Phase::kEnded ? forget(id) : stop(id, live::StopKind::kCancel);
+    attempts_.at(id).phase == Phase::kEnded
+        ? forget(id)
+        : end_soon(id, live::AttemptEnd::kLost, "it was expected no more");
   for (live::Launch& launch : expected) {
+    if (is_anothers(launch)) {
+      const live::AttemptId id = launch.id;
+      const Instant now = std::max(now_(), launch.decided);
+      start(std::move(launch));
+      Attempt& attempt = attempts_.at(id);
+      attempt.started = Instant::max();  // It never does.
+      cut_short(id, attempt, now, live::AttemptEnd::kLost, "another job's attempt was found in its place");
+      continue;
+    }
     const auto at = attempts_.find(launch.id);
     if (at == attempts_.end()) {
       start(std::move(launch));
-    } else if (at->second.phase == Phase::kEnded) {  // Its end was told, but has not been kept.
-      at->second.phase = Phase::kRunning;
-      push(launch.id, at->second);
+    } else if (Attempt& attempt = at->second; attempt.phase >= Phase::kRunning) {
+      // What was told of it may not have been kept. One that never started has only its end to tell.
+      attempt.phase = attempt.started < attempt.ends_at ? Phase::kStarting : Phase::kRunning;
+      push(launch.id, attempt);
     }
   }
+  drop_stale();
+}
+
+bool TwinEngine::is_anothers(const live::Launch& launch) const {
+  const auto at = attempts_.find(launch.id);
+  return at != attempts_.end() && launch.identity != 0 && at->second.identity != launch.identity;
 }
 
 void TwinEngine::forget(live::AttemptId id) {
@@ -132,6 +156,7 @@ void TwinEngine::step(std::vector<live::Report>& reports) {
   pop();
   live::Report report;
   report.id = id;
+  report.identity = attempt.identity;
   report.started = attempt.started;
   switch (attempt.phase) {
     case Phase::kDecided:

@@ -55,6 +55,7 @@ class TwinEngine final : public live::Engine {
     kEnded,  ///< And reported.
   };
   struct Attempt {
+    std::uint64_t identity = 0;
     Phase phase = Phase::kDecided;
     live::AttemptEnd end = live::AttemptEnd::kExited;
     int exit_code = 0;
@@ -91,6 +92,10 @@ class TwinEngine final : public live::Engine {
   void step(std::vector<live::Report>& reports);
   void enter(live::AttemptId id, Attempt& attempt);
   void leave(live::AttemptId id, const Attempt& attempt);
+  /// Whether what is known under a launch's number is another job's.
+  [[nodiscard]] bool is_anothers(const live::Launch& launch) const;
+  /// It ends when it has been asked to.
+  void end_soon(live::AttemptId id, live::AttemptEnd end, std::string note);
   /// It ends at `when` in another way than it would have.
   void cut_short(live::AttemptId id, Attempt& attempt, Instant when, live::AttemptEnd end, std::string note);
   [[nodiscard]] Instant next_change() const;

@@ -210,15 +210,50 @@ TEST(TwinEngine, RecoverStopsWhatIsNotExpectedAndTellsAgainWhatWasNotKept) {
                           launch({4, 1}, spec_of({"sleep", "5"}), factory.now)});
   factory.run(Instant{} + hours(1));
   std::map<AttemptId, live::Report> ends;
+  std::set<AttemptId> starts;
   for (const live::Report& report : factory.reports) {
-    if (report.ended) ends[report.id] = report;
+    if (report.ended) {
+      EXPECT_TRUE(starts.contains(report.id) || report.id == (AttemptId{3, 1})) << report.id.job;
+      EXPECT_TRUE(ends.emplace(report.id, report).second) << report.id.job;
+    } else {
+      starts.insert(report.id);
+    }
   }
   ASSERT_EQ(ends.size(), 4U);
   EXPECT_EQ(line(ends[{1, 1}]), before.back());
   EXPECT_EQ((ends[{2, 1}].end), AttemptEnd::kExited);
-  EXPECT_EQ((ends[{3, 1}].end), AttemptEnd::kStopped);
+  EXPECT_EQ((ends[{3, 1}].end), AttemptEnd::kLost);
   EXPECT_EQ((ends[{3, 1}].ended_at), Instant{} + seconds(101));
   EXPECT_EQ((ends[{4, 1}].end), AttemptEnd::kExited);
+}
+
+TEST(TwinEngine, ANumberThatIsUsedAgainIsAnotherJobs) {
+  Factory factory;
+  const auto launch_as = [&](std::uint64_t identity) {
+    live::Launch each = launch({1, 1}, spec_of({"sleep", "600"}), factory.now);
+    each.identity = identity;
+    return each;
+  };
+  factory.engine.start(launch_as(5));
+  factory.run(Instant{} + hours(1));
+  ASSERT_EQ(std::exchange(factory.reports, {}).size(), 2U);
+  factory.engine.start(launch_as(5));  // Known.
+  factory.run(factory.now + seconds(1));
+  EXPECT_TRUE(factory.reports.empty());
+  const Instant again = factory.now;
+  factory.engine.start(launch_as(6));
+  factory.run(again + hours(1));
+  ASSERT_EQ(factory.reports.size(), 2U);
+  EXPECT_EQ(factory.reports[1].identity, 6U);
+  EXPECT_EQ(factory.reports[1].end, AttemptEnd::kExited);
+  EXPECT_GT(factory.reports[1].started, again);
+  factory.reports.clear();
+  factory.engine.recover({launch_as(7)});
+  factory.run(factory.now + hours(1));
+  ASSERT_EQ(factory.reports.size(), 1U);
+  EXPECT_EQ(factory.reports[0].identity, 7U);
+  EXPECT_EQ(factory.reports[0].end, AttemptEnd::kLost);
+  EXPECT_EQ(factory.reports[0].started, factory.reports[0].ended_at);
 }
 
 TwinEngineOptions failing(double per_1000_node_days, std::uint64_t seed) {

@@ -6,6 +6,16 @@
 #include <cerrno>
 
 namespace gw::supervise {
+namespace {
+
+ClaimRecord claim_record(const Claimed& claimed) {
+  ClaimRecord record;
+  record.supervisor = ::getpid();
+  if (claimed.record) record.identity = claimed.record->identity;
+  return record;
+}
+
+}  // namespace
 
 std::optional<Claimed> claim_attempt(int& status) {
   const auto failed = [&] {
@@ -27,16 +37,17 @@ std::optional<Claimed> claim_attempt(int& status) {
   }
   const off_t size = ::lseek(claimed.launch.get(), 0, SEEK_END);
   if (size < 0) return failed();
-  claimed.bytes.resize(static_cast<std::size_t>(size));
+  std::string launch(static_cast<std::size_t>(size), '\0');
   std::size_t have = 0;
-  while (have < claimed.bytes.size()) {
-    const ssize_t got = ::pread(claimed.launch.get(), claimed.bytes.data() + have,
-                                claimed.bytes.size() - have, static_cast<off_t>(have));
+  while (have < launch.size()) {
+    const ssize_t got =
+        ::pread(claimed.launch.get(), launch.data() + have, launch.size() - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     have += static_cast<std::size_t>(got);
   }
-  claimed.bytes.resize(have);
+  launch.resize(have);
+  claimed.record = decode_launch(launch);
 
   const auto taken = [&] {
     status = kTakenStatus;
@@ -44,7 +55,7 @@ std::optional<Claimed> claim_attempt(int& status) {
   };
   claimed.claim = Descriptor(::open(kClaimFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!claimed.claim) return errno == EEXIST ? taken() : failed();
-  std::string bytes = encode(ClaimRecord{::getpid(), std::nullopt});
+  std::string bytes = encode(claim_record(claimed));
   bytes.resize(kExitRecordBytes);
   if (!write_all(claimed.claim.get(), bytes)) {
     // Who cannot keep how the attempt ends must not begin it.
@@ -60,7 +71,9 @@ std::optional<Claimed> claim_attempt(int& status) {
 }
 
 void write_start(const Claimed& claimed, std::int64_t unix_ns) {
-  const std::string bytes = encode(ClaimRecord{::getpid(), unix_ns});
+  ClaimRecord record = claim_record(claimed);
+  record.started_unix_ns = unix_ns;
+  const std::string bytes = encode(record);
   (void)!::pwrite(claimed.claim.get(), bytes.data(), bytes.size(), 0);
 }
 

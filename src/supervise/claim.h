@@ -15,7 +15,7 @@ namespace gw::supervise {
 struct Claimed {
   Descriptor launch;  ///< Holds the lock; closing it, or any other descriptor of that file, lets go.
   Descriptor claim;
-  std::string bytes;  ///< Of the launch record.
+  std::optional<LaunchRecord> record;  ///< None where it cannot be read.
 };
 
 /// Claims the attempt in the working folder. None with `status`, what the process should exit with.

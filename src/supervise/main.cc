@@ -43,16 +43,14 @@ int main(int count, char** arguments) {
   int status = 0;
   std::optional<Claimed> claimed = claim_attempt(status);
   if (!claimed) return status;
-  std::optional<LaunchRecord> record = decode_launch(claimed->bytes);
-  if (!record) {
+  if (!claimed->record) {
     ExitRecord exit;
-    exit.ending = Ending::kLaunchFailed;
+    exit.ending = Ending::kLost;
     exit.started_unix_ns = unix_now();
     exit.note = "its launch record cannot be read";
     write_exit(AT_FDCWD, claimed->claim.get(), exit);
     return kUnreadableStatus;
   }
-  claimed->bytes = {};
-  Supervisor(std::move(*claimed), std::move(*record), reports).run();
+  Supervisor(std::move(*claimed), reports).run();
   return 0;
 }

@@ -3,15 +3,20 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/utf8.h"
 
 namespace gw::supervise {
 namespace {
 
 // Types; the digit is the format's version.
-constexpr std::string_view kLaunchType = "GWL1";
-constexpr std::string_view kExitType = "GWX1";
-constexpr std::string_view kClaimedType = "GWC1";
+constexpr std::string_view kLaunchType = "GWL2";
+constexpr std::string_view kExitType = "GWX2";
+constexpr std::string_view kClaimedType = "GWC2";
 constexpr std::string_view kStartedType = "GWS1";
+// The first version had no identity; what it wrote is read.
+constexpr std::string_view kLaunchType1 = "GWL1";
+constexpr std::string_view kExitType1 = "GWX1";
+constexpr std::string_view kClaimedType1 = "GWC1";
 constexpr std::size_t kTypeBytes = 4;
 constexpr std::size_t kHeadBytes = kTypeBytes + 8;
 
@@ -38,6 +43,13 @@ std::optional<std::string_view> take_framed(std::string_view type, std::string_v
   if (crc32c(payload, crc32c(type)) != crc) return std::nullopt;
   bytes.remove_prefix(kHeadBytes + size);
   return payload;
+}
+
+/// A record of that type, or of the one that it had without an identity at its end.
+std::optional<std::string_view> take_either(std::string_view type, std::string_view old_type,
+                                            std::string_view& bytes, bool& has_identity) {
+  has_identity = bytes.starts_with(type);
+  return take_framed(has_identity ? type : old_type, bytes);
 }
 
 template <class List, class Write>
@@ -139,11 +151,13 @@ std::string encode(const LaunchRecord& record) {
   write_numbers(out, record.cores);
   out.u64(record.open_files);
   out.text(record.note);
+  out.u64(record.identity);
   return framed(kLaunchType, out);
 }
 
 std::optional<LaunchRecord> decode_launch(std::string_view bytes) {
-  const std::optional<std::string_view> payload = take_framed(kLaunchType, bytes);
+  bool has_identity = false;
+  const std::optional<std::string_view> payload = take_either(kLaunchType, kLaunchType1, bytes, has_identity);
   if (!payload || !bytes.empty()) return std::nullopt;
   ByteReader in(*payload);
   LaunchRecord record;
@@ -183,6 +197,7 @@ std::optional<LaunchRecord> decode_launch(std::string_view bytes) {
   record.cores = read_numbers(in);
   record.open_files = in.u64();
   record.note = in.text();
+  if (has_identity) record.identity = in.u64();
   if (!in.done() || record.tasks.empty()) return std::nullopt;
   for (const TaskRecord& task : record.tasks) {
     if (task.command.empty() && record.command.empty()) return std::nullopt;
@@ -203,12 +218,14 @@ std::string encode(const ExitRecord& record) {
   out.u64(record.memory_peak_bytes);
   out.u64(record.output_bytes);
   out.u64(record.output_lost_bytes);
-  out.text(std::string_view(record.note).substr(0, kLongestNote));
+  out.text(utf8_front(record.note, kLongestNote));
+  out.u64(record.identity);
   return framed(kExitType, out);
 }
 
 std::optional<ExitRecord> decode_exit(std::string_view bytes) {
-  const std::optional<std::string_view> payload = take_framed(kExitType, bytes);
+  bool has_identity = false;
+  const std::optional<std::string_view> payload = take_either(kExitType, kExitType1, bytes, has_identity);
   if (!payload) return std::nullopt;
   ByteReader in(*payload);
   ExitRecord record;
@@ -225,6 +242,7 @@ std::optional<ExitRecord> decode_exit(std::string_view bytes) {
   record.output_bytes = in.u64();
   record.output_lost_bytes = in.u64();
   record.note = in.text();
+  if (has_identity) record.identity = in.u64();
   if (!in.done()) return std::nullopt;
   return record;
 }
@@ -232,6 +250,7 @@ std::optional<ExitRecord> decode_exit(std::string_view bytes) {
 std::string encode(const ClaimRecord& record) {
   ByteWriter out;
   out.i64(record.supervisor);
+  out.u64(record.identity.value_or(0));
   std::string bytes = framed(kClaimedType, out);
   if (record.started_unix_ns) {
     ByteWriter start;
@@ -243,9 +262,12 @@ std::string encode(const ClaimRecord& record) {
 
 ClaimRecord decode_claim(std::string_view bytes) {
   ClaimRecord record;
-  if (const std::optional<std::string_view> claimed = take_framed(kClaimedType, bytes)) {
+  bool has_identity = false;
+  if (const std::optional<std::string_view> claimed =
+          take_either(kClaimedType, kClaimedType1, bytes, has_identity)) {
     ByteReader in(*claimed);
     record.supervisor = static_cast<std::int32_t>(in.i64());
+    record.identity = has_identity ? in.u64() : 0;
     if (const std::optional<std::string_view> started = take_framed(kStartedType, bytes)) {
       ByteReader start(*started);
       record.started_unix_ns = start.i64();

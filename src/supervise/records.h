@@ -46,7 +46,8 @@ struct TaskRecord {
 struct LaunchRecord {
   std::uint64_t job = 0;
   std::uint32_t attempt = 0;
-  std::string mark;  ///< Unlike that of every other attempt.
+  std::uint64_t identity = 0;  ///< Of the job; 0 = not known. As in live::Launch.
+  std::string mark;            ///< Unlike that of every other attempt.
 
   std::vector<std::string> command;
   std::vector<std::string> environment;  ///< NAME=VALUE.
@@ -97,7 +98,8 @@ enum class Ending : std::uint8_t {
 };
 
 struct ExitRecord {
-  bool ran = false;  ///< All its tasks had become their commands.
+  std::uint64_t identity = 0;  ///< As in the LaunchRecord.
+  bool ran = false;            ///< All its tasks had become their commands.
   Ending ending = Ending::kExited;
   std::int32_t exit_code = 0;
   std::int32_t signal = 0;
@@ -114,6 +116,8 @@ struct ExitRecord {
 /// What the claim file says; the start is added to it.
 struct ClaimRecord {
   std::int32_t supervisor = 0;  ///< Its process id, for people: who lives is told by the lock.
+  /// As in the LaunchRecord; none where the record is not whole.
+  std::optional<std::uint64_t> identity;
   std::optional<std::int64_t> started_unix_ns;
 };
 
@@ -130,7 +134,7 @@ inline constexpr int kTakenStatus = 3;
 inline constexpr int kFailedStatus = 64;
 
 /// The claim file has this size from the beginning, so that the exit record, which is written over it, has
-/// its space whatever becomes of the disk. A note that is too long for it is cut.
+/// its space whatever becomes of the disk. A note that is too long for it is cut at a whole character.
 inline constexpr std::size_t kExitRecordBytes = 2048;
 
 std::string encode(const LaunchRecord& record);

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/utf8.h"
+
 namespace gw::supervise {
 namespace {
 
@@ -11,6 +15,7 @@ LaunchRecord full_record() {
   LaunchRecord record;
   record.job = 12'345'678'901;
   record.attempt = 3;
+  record.identity = (1ULL << 63) - 5;
   record.mark = "abc";
   record.command = {"python3", "train.py", ""};
   record.environment = {"A=1", "RANK=0", "Z=\n"};
@@ -51,6 +56,29 @@ TEST(Records, ALaunchComesBack) {
   EXPECT_FALSE(decode_launch(bytes + "x").has_value());
 }
 
+/// A record as the first version of its format had it: without the identity, one byte, at its end.
+std::string first_version(std::string_view type, std::string_view record) {
+  constexpr std::size_t kHead = 12;
+  const std::string_view payload = record.substr(kHead, record.size() - kHead - 1);
+  ByteWriter head;
+  head.fixed32(static_cast<std::uint32_t>(payload.size()));
+  head.fixed32(crc32c(payload, crc32c(type)));
+  return std::string(type) + head.bytes() + std::string(payload);
+}
+
+TEST(Records, WhatEarlierServersWroteIsRead) {
+  LaunchRecord launch = full_record();
+  launch.identity = 0;
+  EXPECT_EQ(decode_launch(first_version("GWL1", encode(launch))), launch);
+  ExitRecord exit;
+  exit.exit_code = 7;
+  exit.note = "note";
+  EXPECT_EQ(decode_exit(first_version("GWX1", encode(exit)) + std::string(100, '\0')), exit);
+  const ClaimRecord claim = decode_claim(first_version("GWC1", encode(ClaimRecord{77, 0, std::nullopt})));
+  EXPECT_EQ(claim.supervisor, 77);
+  EXPECT_EQ(claim.identity, 0U);
+}
+
 TEST(Records, EveryCutAndEveryChangedByteShows) {
   const std::string bytes = encode(full_record());
   for (std::size_t size = 0; size < bytes.size(); ++size)
@@ -76,6 +104,7 @@ TEST(Records, ALaunchWithoutSenseIsRefused) {
 
 RC_GTEST_PROP(Records, AnExitComesBackFromALargerFile, ()) {
   ExitRecord record;
+  record.identity = *rc::gen::arbitrary<std::uint64_t>();
   record.ran = *rc::gen::arbitrary<bool>();
   record.ending = static_cast<Ending>(*rc::gen::inRange(0, 7));
   record.exit_code = *rc::gen::arbitrary<std::int32_t>();
@@ -103,11 +132,25 @@ TEST(Records, ALongNoteFitsIntoTheSpaceThatIsThere) {
   EXPECT_GT(decode_exit(bytes)->note.size(), 1'000U);
 }
 
+TEST(Records, ALongNoteIsCutAtAWholeCharacter) {
+  for (std::size_t before = 0; before < 4; ++before) {
+    ExitRecord record;
+    record.note = std::string(before, 'n');
+    while (record.note.size() < 3'000) record.note += "\xe6\xbc\xa2";
+    const std::string note = decode_exit(encode(record))->note;
+    EXPECT_TRUE(is_utf8(note));
+    EXPECT_TRUE(record.note.starts_with(note));
+    EXPECT_GT(note.size(), 1'000U);
+  }
+}
+
 TEST(Records, AClaimIsReadAsFarAsItGoes) {
-  const std::string claimed = encode(ClaimRecord{77, std::nullopt});
-  const std::string started = encode(ClaimRecord{77, 5});
+  const std::string claimed = encode(ClaimRecord{77, 9, std::nullopt});
+  const std::string started = encode(ClaimRecord{77, 9, 5});
   ASSERT_TRUE(started.starts_with(claimed));
   EXPECT_EQ(decode_claim("").supervisor, 0);
+  EXPECT_FALSE(decode_claim("").identity.has_value());
+  EXPECT_EQ(decode_claim(claimed).identity, 9U);
   EXPECT_EQ(decode_claim(claimed + std::string(100, '\0')).supervisor, 77);
   EXPECT_FALSE(decode_claim(claimed + std::string(100, '\0')).started_unix_ns.has_value());
   EXPECT_FALSE(decode_claim(started.substr(0, started.size() - 1)).started_unix_ns.has_value());

@@ -23,8 +23,9 @@ constexpr std::int64_t kWatchInterval = kSecond;
 
 }  // namespace
 
-Supervisor::Supervisor(Claimed claimed, LaunchRecord record, int reports)
-    : claimed_(std::move(claimed)), record_(std::move(record)), reports_(reports) {
+Supervisor::Supervisor(Claimed claimed, int reports)
+    : claimed_(std::move(claimed)), record_(*claimed_.record), reports_(reports) {
+  exit_.identity = record_.identity;
   exit_.note = record_.note;
   tasks_.assign(record_.tasks.size(), 0);
 }
@@ -48,32 +49,40 @@ void Supervisor::add_note(const std::string& text) {
 void Supervisor::fail_launch(std::string note, int exit_code) {
   if (!why_) {
     why_ = Ending::kLaunchFailed;
+    launch_failed_ = true;
     exit_.exit_code = exit_code;
     exit_.note = exit_.note.empty() ? std::move(note) : std::move(note) + "; " + exit_.note;
   }
 }
 
+/// What the job did not cause: it may run later or elsewhere. False, with errno as it was.
+bool Supervisor::fail_machine(const char* what) {
+  const int error = errno;
+  if (!why_) {
+    fail_launch(std::string("its machine could not start it: ") + what + ": " + reason(error), 0);
+    why_ = Ending::kLost;
+  }
+  return false;
+}
+
 /// False: there is nothing to wait for.
 bool Supervisor::prepare() {
-  const auto failed = [&](const char* what) {
-    fail_launch(std::string(what) + ": " + reason(errno), 0);
-    return false;
-  };
   sigset_t wanted;
   sigemptyset(&wanted);
   for (const int signal : {SIGCHLD, SIGTERM, SIGUSR1}) sigaddset(&wanted, signal);
   signals_ = Descriptor(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   timer_ = Descriptor(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC));
-  if (!signals_ || !timer_) return failed("no descriptor for signals and time");
+  if (!signals_ || !timer_) return fail_machine("no descriptor for signals and time");
   // After the signals are held: a request that comes later finds us waiting for it.
   if (::access(kStopFile, F_OK) == 0) {
     why_ = Ending::kStopped;
     return false;
   }
   if (record_.working_folder.empty()) {
-    if (::mkdir(kWorkFolder, 0700) != 0 && errno != EEXIST) return failed("cannot make the working folder");
+    if (::mkdir(kWorkFolder, 0700) != 0 && errno != EEXIST)
+      return fail_machine("cannot make the working folder");
     if (record_.change_user && ::chown(kWorkFolder, record_.user, record_.group) != 0)
-      return failed("cannot give the working folder to the job's account");
+      return fail_machine("cannot give the working folder to the job's account");
   }
   if (!record_.control_group.empty()) {
     std::string notes;
@@ -86,7 +95,7 @@ bool Supervisor::prepare() {
 
 void Supervisor::start_tasks() {
   const auto failed = [&](const char* what) {
-    fail_launch(std::string(what) + ": " + reason(errno), 0);
+    fail_machine(what);
     kill_processes();
   };
   std::vector<Descriptor> ends;  // Of pipes, as the tasks have them.
@@ -177,7 +186,10 @@ void Supervisor::read_signals() {
       if (::access(kStopFile, F_OK) == 0) {
         begin_end(Ending::kStopped);
       } else if (!why_) {
-        add_note("its supervisor was asked to end by SIGTERM, as when the machine is shut down");
+        add_note(
+            "its supervisor was asked to end by SIGTERM, as when the machine is shut down or its server "
+            "expects "
+            "it no more");
         begin_end(Ending::kLost);
       }
     }
@@ -194,7 +206,7 @@ void Supervisor::read_status() {
       fail_launch(failure);
     } else if (got == 0) {
       status_.close();
-      if (why_ == Ending::kLaunchFailed || started_) return;
+      if (launch_failed_ || started_) return;
       started_ = true;
       exit_.ran = true;
       write_start(claimed_, exit_.started_unix_ns);
@@ -212,7 +224,12 @@ void Supervisor::read_status() {
 
 void Supervisor::fail_launch(const StartFailure& failure) {
   if (why_) return;
-  fail_launch(text_of(failure, record_), exit_code_of(failure));
+  if (is_machines(failure)) {
+    fail_launch("its machine could not start it: " + text_of(failure, record_), 0);
+    why_ = Ending::kLost;
+  } else {
+    fail_launch(text_of(failure, record_), exit_code_of(failure));
+  }
   if (tasks_.size() > 1) kill_processes();
 }
 
@@ -246,7 +263,7 @@ void Supervisor::reap() {
 
 void Supervisor::task_ended(std::size_t rank, int status) {
   read_status();
-  if (status == 0 || failed_ || why_ == Ending::kLaunchFailed) return;
+  if (status == 0 || failed_ || launch_failed_) return;
   failed_ = true;
   if (WIFSIGNALED(status)) {
     exit_.signal = WTERMSIG(status);

@@ -21,8 +21,8 @@ namespace gw::supervise {
 /// attempt's folder.
 class Supervisor {
  public:
-  /// `reports`: pipe for a StartedMessage, or -1.
-  Supervisor(Claimed claimed, LaunchRecord record, int reports);
+  /// `claimed`: its record must be there. `reports`: pipe for a StartedMessage, or -1.
+  Supervisor(Claimed claimed, int reports);
   /// Starts the tasks, waits until nothing of them is left, and writes the exit record.
   void run();
 
@@ -55,13 +55,14 @@ class Supervisor {
   void kill_processes();
   void fail_launch(const StartFailure& failure);
   void fail_launch(std::string note, int exit_code);
+  bool fail_machine(const char* what);
   void run_cleanup();
   void finish();
   void add_note(const std::string& text);
   [[nodiscard]] std::string output_note() const;
 
   Claimed claimed_;
-  LaunchRecord record_;
+  LaunchRecord& record_;  ///< Of `claimed_`.
   int reports_;
   ExitRecord exit_;
 
@@ -75,6 +76,7 @@ class Supervisor {
   pid_t group_ = 0;           ///< Process group of the tasks.
   std::size_t tasks_left_ = 0;
   bool children_left_ = false;  ///< Tasks, or what they left behind.
+  bool launch_failed_ = false;  ///< Not all tasks have become their command, and will not.
   bool started_ = false;        ///< All tasks have become their command.
   bool failed_ = false;         ///< One has ended otherwise than with 0: `exit_` says how.
   bool memory_watched_ = false;

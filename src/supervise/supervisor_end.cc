@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "base/utf8.h"
 #include "supervise/supervisor.h"
 
 namespace gw::supervise {
@@ -74,7 +75,8 @@ std::string Supervisor::output_note() const {
 }
 
 void Supervisor::finish() {
-  exit_.duration_ns = boot_now() - started_at_;
+  // What the machine could not start has cost its owner nothing.
+  if (!launch_failed_ || why_ != Ending::kLost) exit_.duration_ns = boot_now() - started_at_;
   if (why_) {
     exit_.ending = *why_;
   } else if (failed_) {
@@ -102,6 +104,7 @@ void Supervisor::finish() {
     exit_.output_lost_bytes += capture.log.lost_bytes() + capture.log.dropped_bytes();
   }
   add_note(output_note());
+  exit_.note = clean_line(exit_.note, kExitRecordBytes);  // Names that a job chose stand in it.
   write_exit(AT_FDCWD, claimed_.claim.get(), exit_);
 }
 

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "supervise/system.h"
 
 namespace gw::supervise {
@@ -197,8 +198,9 @@ class NewTask {
 std::string quoted(std::string_view text) {
   constexpr std::size_t kMost = 200;
   std::string result = "'";
-  result += text.substr(0, kMost);
-  if (text.size() > kMost) result += "...";
+  const std::string_view front = utf8_front(text, kMost);
+  result += front;
+  if (text.size() > front.size()) result += "...";
   return result + "'";
 }
 
@@ -241,6 +243,17 @@ std::string text_of(const StartFailure& failure, const LaunchRecord& record) {
   text += ": ";
   text += reason(failure.error);
   return text;
+}
+
+bool is_machines(const StartFailure& failure) {
+  switch (failure.stage) {
+    case StartStage::kInput:
+    case StartStage::kLimits:
+    case StartStage::kUser:
+      return true;
+    default:
+      return failure.error == EIO || failure.error == EAGAIN || failure.error == ENFILE;
+  }
 }
 
 int exit_code_of(const StartFailure& failure) {

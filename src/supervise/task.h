@@ -33,6 +33,8 @@ struct StartFailure {
 
 /// "cannot run 'foo': No such file or directory"
 std::string text_of(const StartFailure& failure, const LaunchRecord& record);
+/// Whether the machine is to blame, not what the job asked for.
+bool is_machines(const StartFailure& failure);
 /// As shells do: 127 where there is no such command, else 126.
 int exit_code_of(const StartFailure& failure);
 
