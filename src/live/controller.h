@@ -31,6 +31,9 @@ struct ControllerOptions {
   /// Whose attempts these are: one engine on one machine. What another started cannot be taken over: it is
   /// lost.
   std::string engine_id;
+  /// A random number: what attempts are told apart by beside their numbers, which come again where a store
+  /// goes back to an older state. Kept, and taken anew whenever the engine is another.
+  std::uint64_t lineage = 0;
   /// Of a changed fleet: jobs may lose the nodes that they run on, or end because nothing could hold them any
   /// more. False: `load` refuses it.
   bool accept_losses = true;
@@ -152,6 +155,7 @@ class Controller {
   void stop_or_end(LiveJob& job);
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
+  [[nodiscard]] std::uint64_t identity_of(const AttemptRecord& attempt) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
   [[nodiscard]] Milliwatts power_of(const LiveJob& job, const sched::Placement& placement) const;
   void count_job(const LiveJob& job, int sign);
@@ -181,6 +185,7 @@ class Controller {
   ControllerOptions options_;
   Store* store_;
   Book book_;
+  std::uint64_t lineage_ = 0;
   std::string header_;  ///< Bytes of the journal header of fleet and policy.
 
   std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.

@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kOrigin = "origin_unix_ns";
 constexpr std::string_view kNodeNames = "node_names";
 constexpr std::string_view kEngine = "engine_id";
+constexpr std::string_view kLineage = "lineage";
 constexpr std::string_view kRestored = "restored";  // Of a backup: whatever ran then.
 constexpr std::string_view kDefaultTenant = "default";
 
@@ -117,6 +118,8 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
       std::from_chars(origin->data(), origin->data() + origin->size(), book_.origin_unix_ns).ec !=
           std::errc())
     return fail("the store is damaged: it does not say when it began");
+  if (const std::string* lineage = setting(*loaded, kLineage))
+    std::from_chars(lineage->data(), lineage->data() + lineage->size(), lineage_);
   if (Result<void> core = load_core(*loaded, notes); !core) return std::unexpected(core.error());
   Fleet old_fleet = book_.fleet;
   const std::string* names = setting(*loaded, kNodeNames);
@@ -168,6 +171,8 @@ void Controller::begin_anew(std::int64_t unix_now_ns) {
   turn_.changes.settings.emplace_back(kOrigin, fmt::format("{}", unix_now_ns));
   turn_.changes.settings.emplace_back(kNodeNames, joined_names(book_.fleet));
   turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
+  lineage_ = options_.lineage;
+  turn_.changes.settings.emplace_back(kLineage, fmt::format("{}", lineage_));
   Command command;
   command.actor = {"", "gigawerk", Role::kAdmin, TenantTree::root(), ""};
   TenantOrder order;
@@ -376,6 +381,8 @@ void Controller::lose_foreign_attempts(const Loaded& loaded, const sched::Core::
   const std::string* engine = setting(loaded, kEngine);
   if (engine != nullptr && *engine == options_.engine_id) return;
   turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
+  lineage_ = options_.lineage;
+  turn_.changes.settings.emplace_back(kLineage, fmt::format("{}", lineage_));
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kRunning) numbers.push_back(number);

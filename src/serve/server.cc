@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -202,6 +203,8 @@ class ServerParts final : public Server {
     controller.prices = options_.prices;
     controller.default_limit = options_.default_limit;
     controller.engine_id = engine_id();
+    if (getrandom(&controller.lineage, sizeof controller.lineage, 0) != sizeof controller.lineage)
+      return fail(fmt::format("no random numbers: {}", std::strerror(errno)));
     controller.most_jobs = options_.most_jobs;
     if (options_.fleet) {
       controller.fleet = *options_.fleet;

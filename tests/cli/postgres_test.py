@@ -182,6 +182,21 @@ class PostgresTest(FolderTest):
             time.sleep(0.2)
         self.assertIsNone(first.process.poll())
 
+    def test_numbers_that_come_again_lead_to_no_old_run(self):
+        data, first = self.begin()
+        self.ask(first, "run", "--", "echo", "one")
+        file = self.path("backup.db")
+        self.assert_exit(gw("backup", file, "--store", self.database.url), 0)
+        self.assertEqual(self.ask(first, "run", "--", "sh", "-c", "echo old secret; exit 3", code=3), "old secret\n")
+        first.end()
+        with postgres_server.PostgresServer() as fresh:
+            self.assert_exit(gw("restore", file, "--store", fresh.url), 0)
+            server = Serve(self, fresh.url, data)  # On the folder that knows a job 2.
+            server.wait_ready()
+            self.assertEqual(self.ask(server, "run", "--", "sh", "-c", "sleep 0.2; echo new"), "new\n")
+            self.assertEqual(self.ask(server, "logs", "2"), "new\n")
+            self.assertEqual(json.loads(self.ask(server, "show", "2", "--json"))["status"], "completed")
+
     def test_backup_moves_a_factory_to_sqlite_and_back(self):
         _, first = self.begin()
         for word in ("one", "two"):
