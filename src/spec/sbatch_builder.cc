@@ -112,10 +112,12 @@ void SbatchBuilder::apply_text(const SbatchUse& use) {
       job_.name = use.value;
       break;
     case SbatchId::kOpenMode:
-      if (use.value.starts_with('a') || use.value.starts_with('A')) {
-        not_supported(use, "files are truncated; append in the script: `program >> FILE`");
-      } else if (!use.value.starts_with('t') && !use.value.starts_with('T')) {
-        findings_.error(use.place, fmt::format("{}: write truncate", use.written()));
+      if (use.value.starts_with('t') || use.value.starts_with('T')) {
+        not_supported(use,
+                      "files are appended to, by each task and each try; put %j into the name, or begin the "
+                      "script with `: > FILE`");
+      } else if (!use.value.starts_with('a') && !use.value.starts_with('A')) {
+        findings_.error(use.place, fmt::format("{}: write append", use.written()));
       }
       break;
     default:

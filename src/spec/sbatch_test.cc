@@ -108,7 +108,7 @@ const std::vector<std::pair<std::string, std::string>>& rows() {
       {"-o %A_%a_%N_%u_%t_%%.out", R"({"output":"%A_%a_%N_%u_%t_%%.out"})"},
       {"--error=err.%j", R"({"error":"err.%j"})"},
       {"-e err", R"({"error":"err"})"},
-      {"--open-mode=truncate", "{}"},
+      {"--open-mode=append", "{}"},
       {"--export=NONE", "{}"},
       // Nodes and tasks.
       {"--nodes=2", R"({"nodes":2})"},
@@ -341,7 +341,7 @@ TEST(Sbatch, EachMistakeIsNamedWithItsPlace) {
       {"--nice=2147483645 --priority=0", "no error"},
       {"--nice=-2000000000 --priority=2000000000", "s:2:9: a priority of 4000000000 is out of range"},
       {"--nice=x", "s:2:9: --nice=x: \"x\" is no whole number"},
-      {"--open-mode=x", "s:2:9: --open-mode=x: write truncate"},
+      {"--open-mode=x", "s:2:9: --open-mode=x: write append"},
       {"--output=log.%q",
        "s:2:9: --output=log.%q: \"output\" takes no \"%q\"; there are %j %A %a %x %N %u %t (%5a: at least "
        "five "
@@ -388,8 +388,8 @@ TEST(Sbatch, WhatIsNotSupportedIsNamedAndTheRestIsRead) {
               ElementsAre(HasSubstr("--mem=0 is not supported: all memory of a node cannot be asked")));
   EXPECT_THAT(named("--exclusive=user"),
               ElementsAre(HasSubstr("--exclusive=user is not supported: nodes are shared;")));
-  EXPECT_THAT(named("--open-mode=append"),
-              ElementsAre(HasSubstr("--open-mode=append is not supported: files are trunc")));
+  EXPECT_THAT(named("--open-mode=truncate"),
+              ElementsAre(HasSubstr("--open-mode=truncate is not supported: files are appended")));
   EXPECT_THAT(named("--switches=2"), ElementsAre(HasSubstr("--switches=2 is not supported: only 1 is")));
   EXPECT_THAT(named("--requeue=expedite"), ElementsAre(HasSubstr("--requeue=expedite is not supported")));
   EXPECT_THAT(named("--priority=TOP"), ElementsAre(HasSubstr("--priority=TOP is not supported")));
