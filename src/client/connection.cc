@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -109,6 +110,13 @@ Result<Found> find_server(const Settings& settings) {
     if (!token) return fail(fmt::format("{}: cannot read a token from it", token_file));
     options.token = *token;
   }
+  if (const std::string text = environment("GIGAWERK_PATIENCE"); !text.empty()) {
+    unsigned value = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || stop != text.data() + text.size() || value > 1'000'000)
+      return fail(fmt::format("GIGAWERK_PATIENCE={}: write a whole number of seconds, such as 120", text));
+    found.patience = std::chrono::seconds(value);
+  }
   options.ca_file = settings.ca_file;
   if (options.ca_file.empty()) options.ca_file = environment("GIGAWERK_CA_FILE");
   if (options.ca_file.empty()) options.ca_file = from_file("ca_file");
@@ -116,16 +124,25 @@ Result<Found> find_server(const Settings& settings) {
 }
 
 std::expected<std::unique_ptr<Connection>, Failure> Connection::open(const Settings& settings) {
-  const auto failed = [](const Error& error) {
-    return std::unexpected(Failure{Failure::Kind::kUnreachable, 0, "unreachable", error.message});
-  };
   Result<Found> found = find_server(settings);
-  if (!found) return failed(found.error());
-  std::unique_ptr<Connection> connection(new Connection(std::move(*found)));
+  if (!found)
+    return std::unexpected(Failure{Failure::Kind::kUnreachable, 0, "unreachable", found.error().message});
+  return open(std::move(*found));
+}
+
+std::expected<std::unique_ptr<Connection>, Failure> Connection::open(Found found) {
+  std::unique_ptr<Connection> connection(new Connection(std::move(found)));
   Result<std::unique_ptr<http::Client>> client = http::Client::make(connection->found_.options);
-  if (!client) return failed(client.error());
+  if (!client)
+    return std::unexpected(Failure{Failure::Kind::kUnreachable, 0, "unreachable", client.error().message});
   connection->client_ = std::move(*client);
   return connection;
+}
+
+std::expected<std::unique_ptr<Connection>, Failure> Connection::another(unsigned answer_seconds) const {
+  Found found = found_;
+  if (answer_seconds > 0) found.options.answer_seconds = answer_seconds;
+  return open(std::move(found));
 }
 
 Failure Connection::failure_of(const http::Answer& answer) const {
@@ -195,6 +212,14 @@ std::expected<std::string, Failure> Connection::text(std::string_view target) {
 std::optional<Failure> Connection::events(std::string_view target,
                                           const std::function<bool(const http::ServerEvent&)>& event) {
   const Result<http::Answer> answer = client_->events(target, event);
+  if (!answer) return Failure{Failure::Kind::kUnreachable, 0, "unreachable", answer.error().message};
+  if (answer->status != 200) return failure_of(*answer);
+  return std::nullopt;
+}
+
+std::optional<Failure> Connection::stream(std::string_view target,
+                                          const std::function<bool(std::string_view)>& piece) {
+  const Result<http::Answer> answer = client_->stream(target, piece);
   if (!answer) return Failure{Failure::Kind::kUnreachable, 0, "unreachable", answer.error().message};
   if (answer->status != 200) return failure_of(*answer);
   return std::nullopt;

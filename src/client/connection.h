@@ -1,6 +1,7 @@
 // Connection: a live factory as the command line sees it: found, asked, its refusals turned into errors.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -31,6 +32,7 @@ struct Found {
   http::ClientOptions options;
   std::string server_from;
   std::string token_from;
+  std::chrono::seconds patience{120};  ///< See Connection::patience; GIGAWERK_PATIENCE sets it.
 };
 
 /// `$XDG_CONFIG_HOME/gigawerk/client.json` ({"server", "token_file", "ca_file"}), then the folders of a
@@ -49,11 +51,17 @@ struct Failure {
   unsigned status = 0;
   std::string code;
   std::string message;  ///< Complete, for people.
+  /// Whether the same call may work in a moment: no server answers, or it says that it cannot work now.
+  [[nodiscard]] bool may_pass() const { return kind == Kind::kUnreachable || status == 503; }
 };
 
 class Connection {
  public:
   static std::expected<std::unique_ptr<Connection>, Failure> open(const Settings& settings);
+  /// A second connection to the same server, for calls while this one waits in a stream. `answer_seconds`:
+  /// how long its calls wait for an answer, 0 being as this one's.
+  [[nodiscard]] std::expected<std::unique_ptr<Connection>, Failure> another(
+      unsigned answer_seconds = 0) const;
 
   std::expected<Json, Failure> get(std::string_view target);
   std::expected<Json, Failure> post(std::string_view target, const Json& body,
@@ -65,11 +73,16 @@ class Connection {
   /// Calls `event` for each event of a stream until it gives false or the stream ends.
   std::optional<Failure> events(std::string_view target,
                                 const std::function<bool(const http::ServerEvent&)>& event);
+  /// The bytes of a stream of events as they come, comments too, until `piece` gives false or the end.
+  std::optional<Failure> stream(std::string_view target, const std::function<bool(std::string_view)>& piece);
   /// Makes a waiting call end with a failure; from a signal handler too.
   void interrupt() { client_->interrupt(); }
   [[nodiscard]] const std::string& server() const { return found_.options.url; }
+  /// How long a command that follows a job looks for a server that went away, perhaps for a restart.
+  [[nodiscard]] std::chrono::seconds patience() const { return found_.patience; }
 
  private:
+  static std::expected<std::unique_ptr<Connection>, Failure> open(Found found);
   explicit Connection(Found found) : found_(std::move(found)) {}
   std::expected<Json, Failure> call(std::string_view method, std::string_view target, std::string_view body,
                                     const std::vector<std::pair<std::string, std::string>>& headers = {});
