@@ -67,7 +67,9 @@ Result<ExitCode> change_nodes(const AppContext& context, const std::vector<std::
     std::expected<Json, client::Failure> answer =
         connection.patch("/v1/nodes/" + client::escaped(name, true), body);
     if (!answer) {
-      code = report_failure(context, answer.error());
+      const ExitCode failed = report_failure(context, answer.error());
+      if (code == ExitCode::ok) code = failed;
+      results.push_back({{"name", name}, {"error", error_json(answer.error())}});
       continue;
     }
     if (!json) fmt::print("{} is {}\n", name, answer->value("state", ""));

@@ -2,53 +2,30 @@
 #include "cli/follow_job.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <thread>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "cli/server_access.h"
+#include "client/patience.h"
+#include "client/wait.h"
 #include "report/text.h"
 
 namespace gw {
 namespace {
 
-std::atomic<int> interrupts{0};
-std::atomic<client::Connection*> interrupted_connection{nullptr};
+using client::Failure;
+using client::Json;
 
-void on_interrupt(int) {
-  ++interrupts;
-  if (client::Connection* connection = interrupted_connection.load()) connection->interrupt();
-}
+constexpr unsigned kCancelSeconds = 10;
+/// A stream that has lasted so long was a good one.
+constexpr std::chrono::seconds kStood{5};
 
-/// Counts ^C while it lives.
-class InterruptGuard {
- public:
-  explicit InterruptGuard(client::Connection& connection) {
-    interrupts = 0;
-    interrupted_connection = &connection;
-    struct sigaction action{};
-    action.sa_handler = on_interrupt;
-    sigaction(SIGINT, &action, &int_before_);
-    sigaction(SIGTERM, &action, &term_before_);
-  }
-  ~InterruptGuard() {
-    sigaction(SIGINT, &int_before_, nullptr);
-    sigaction(SIGTERM, &term_before_, nullptr);
-    interrupted_connection = nullptr;
-  }
-  InterruptGuard(const InterruptGuard&) = delete;
-  InterruptGuard& operator=(const InterruptGuard&) = delete;
-
- private:
-  struct sigaction int_before_{};
-  struct sigaction term_before_{};
-};
-
-std::string decoded(const client::Json& event) {
+std::string decoded(const Json& event) {
   if (event.contains("text")) return event["text"].get<std::string>();
   if (!event.contains("base64")) return {};
   std::string bytes;
@@ -79,9 +56,196 @@ std::string decoded(const client::Json& event) {
   return bytes;
 }
 
+class Follower {
+ public:
+  Follower(const AppContext& context, client::Connection& connection, const InterruptGuard& guard,
+           std::uint64_t number, const FollowOptions& options)
+      : context_(context), connection_(connection), guard_(guard), number_(number), options_(options) {}
+
+  Followed run();
+
+ private:
+  enum class Cancel : std::uint8_t { kNo, kWanted, kDone };
+
+  std::optional<Failure> stream();
+  bool take(const http::ServerEvent& event);
+  void begin_attempt(std::uint64_t attempt);
+  void print(const Json& event, bool error);
+  void say_status(const Json& job);
+  std::optional<Followed> heed_interrupts();
+  std::optional<Followed> cancel();
+  std::optional<Followed> try_again(const std::optional<Failure>& failure);
+  Followed left(std::string_view what) const;
+  Followed ended() const;
+
+  const AppContext& context_;
+  client::Connection& connection_;
+  const InterruptGuard& guard_;
+  const std::uint64_t number_;
+  const FollowOptions options_;
+  client::Patience patience_{connection_.patience()};
+  int seen_interrupts_ = 0;
+  Cancel cancel_ = Cancel::kNo;
+  /// How far what was printed goes: so many bytes of that attempt. 0: it has none yet.
+  std::uint64_t attempt_ = 0;
+  std::uint64_t offset_ = 0;
+  std::uint64_t error_offset_ = 0;
+  bool new_attempt_ = false;  ///< Another attempt has begun while this stream ran.
+  bool told_ = false;         ///< That the job cannot be cancelled now.
+  std::string shown_;         ///< The state that people were told of.
+  Json last_;                 ///< The job at its end.
+};
+
+Followed Follower::run() {
+  for (;;) {
+    const auto began = std::chrono::steady_clock::now();
+    const std::optional<Failure> failure = stream();
+    if (!last_.is_null()) return ended();
+    if (std::chrono::steady_clock::now() - began >= kStood) patience_.restore();
+    const bool interrupted = guard_.count() > seen_interrupts_;
+    if (const std::optional<Followed> over = heed_interrupts()) return *over;
+    if (interrupted && cancel_ == Cancel::kDone) continue;
+    if (const std::optional<Followed> over = try_again(failure)) return *over;
+  }
+}
+
+/// One stream, until the job's end, an interruption or a break.
+std::optional<Failure> Follower::stream() {
+  // A connection for each: an interruption that came too late for one does not end the next.
+  const std::expected<std::unique_ptr<client::Connection>, Failure> stream = connection_.another();
+  if (!stream) return stream.error();
+  new_attempt_ = false;
+  InterruptGuard::ends(**stream, seen_interrupts_ + 1);
+  std::optional<Failure> failure;
+  if (guard_.count() == seen_interrupts_ && cancel_ != Cancel::kWanted) {
+    failure =
+        (*stream)->events(fmt::format("/v1/jobs/{}/follow", number_) +
+                              client::query({{"attempt", attempt_ == 0 ? "" : fmt::format("{}", attempt_)},
+                                             {"offset", attempt_ == 0 ? "" : fmt::format("{}", offset_)}}),
+                          [&](const http::ServerEvent& event) { return take(event); });
+  }
+  InterruptGuard::ends_nothing();
+  return failure;
+}
+
+/// False when it was the last.
+bool Follower::take(const http::ServerEvent& event) {
+  const Json json = Json::parse(event.data, nullptr, false);
+  if (!json.is_object()) return true;
+  if (event.event == "out" || event.event == "err") {
+    print(json, event.event == "err");
+  } else if (event.event == "status") {
+    begin_attempt(std::max(attempt_, json.value("attempt", attempt_)));
+    say_status(json);
+  } else if (event.event == "gap") {
+    fmt::print(stderr, "gw: {} bytes of output were dropped\n", json.value("dropped_bytes", 0));
+  } else if (event.event == "problem") {
+    print_error(context_, json.value("message", ""));
+  } else if (event.event == "end") {
+    last_ = json;
+    return false;
+  }
+  return true;
+}
+
+void Follower::begin_attempt(std::uint64_t attempt) {
+  if (attempt == attempt_) return;
+  new_attempt_ = attempt_ != 0;
+  attempt_ = attempt;
+  offset_ = error_offset_ = 0;
+}
+
+void Follower::print(const Json& event, bool error) {
+  begin_attempt(event.value("attempt", attempt_));
+  std::string bytes = decoded(event);
+  std::uint64_t& have = error ? error_offset_ : offset_;
+  const std::uint64_t from = event.value("offset", have);
+  // Standard error is sent from its beginning to those who come back.
+  const bool again = error && from < have && !new_attempt_;
+  const std::size_t known = again ? std::min<std::uint64_t>(have - from, bytes.size()) : 0;
+  have = again ? std::max(have, from + bytes.size()) : from + bytes.size();
+  if (options_.only_error && !error) return;
+  std::FILE* to = error && !options_.only_error ? stderr : stdout;
+  std::fwrite(bytes.data() + known, 1, bytes.size() - known, to);
+  std::fflush(to);
+}
+
+void Follower::say_status(const Json& job) {
+  const std::string status = job.value("status", "");
+  const std::string text =
+      status + (job.contains("reason") ? " (" + job["reason"].get<std::string>() + ")" : "");
+  const bool waits = status == "waiting" || status == "blocked" || status == "held";
+  if (!options_.quiet && context_.progress && text != shown_ && (waits || !shown_.empty()))
+    fmt::print(stderr, "gw: job {} {}\n", number_,
+               report::printable(status == "running" ? "runs on " + job.value("place", "") : text));
+  shown_ = text;
+}
+
+/// What ^C asks for; a value if that is to go.
+std::optional<Followed> Follower::heed_interrupts() {
+  const int count = guard_.count();
+  if (count > seen_interrupts_) {
+    if (!options_.cancel_on_interrupt) return left("goes on");
+    if (cancel_ == Cancel::kDone) return left("is being cancelled");
+    if (cancel_ == Cancel::kWanted) return left("was not cancelled: no server answers");
+    cancel_ = Cancel::kWanted;
+    fmt::print(stderr, "gw: cancelling job {}; once more to leave it\n", number_);
+    seen_interrupts_ = 1;  // More that came meanwhile are heeded once it is cancelled.
+  }
+  return cancel_ == Cancel::kWanted ? cancel() : std::nullopt;
+}
+
+std::optional<Followed> Follower::cancel() {
+  // Impatient fingers do not end the very call that does what they ask for, before they ask a third time.
+  const std::expected<std::unique_ptr<client::Connection>, Failure> connection =
+      connection_.another(kCancelSeconds);
+  if (!connection) return Followed{Followed::End::kFailed, report_failure(context_, connection.error())};
+  InterruptGuard::ends(**connection, 3);
+  const std::expected<Json, Failure> done =
+      guard_.count() >= 3 ? Json() : (*connection)->remove(fmt::format("/v1/jobs/{}", number_));
+  InterruptGuard::ends_nothing();
+  if (guard_.count() >= 3) return left("may not be cancelled");
+  if (!done && !done.error().may_pass())
+    return Followed{Followed::End::kFailed, report_failure(context_, done.error())};
+  if (done) cancel_ = Cancel::kDone;
+  if (!done && !std::exchange(told_, true)) print_error(context_, done.error().message + "; trying again");
+  if (guard_.count() > seen_interrupts_)
+    return left(done ? "is being cancelled" : "was not cancelled: no server answers");
+  return std::nullopt;
+}
+
+/// After a break: the job goes on, so the server is looked for, perhaps it restarts. A value when that is
+/// in vain.
+std::optional<Followed> Follower::try_again(const std::optional<Failure>& failure) {
+  if (failure && !failure->may_pass())
+    return Followed{Followed::End::kFailed, report_failure(context_, *failure)};
+  if (!patience_.wait()) {
+    const Failure gone{Failure::Kind::kUnreachable, 0, "unreachable",
+                       failure ? failure->message : connection_.server() + " ends every stream at once"};
+    print_error(context_, fmt::format("given up after {} s; job {} may go on", connection_.patience().count(),
+                                      number_));
+    return Followed{Followed::End::kFailed, report_failure(context_, gone)};
+  }
+  if (patience_.just_lost() && failure) print_error(context_, failure->message + "; trying again");
+  return std::nullopt;
+}
+
+Followed Follower::left(std::string_view what) const {
+  fmt::print(stderr, "gw: left; job {} {}\n", number_, what);
+  return {Followed::End::kLeft, kInterrupted};
+}
+
+Followed Follower::ended() const {
+  const std::string status = last_.value("status", "");
+  if (!options_.quiet && status != "completed" && status != "failed")
+    print_error(context_, fmt::format("job {}: {}{}", number_, status,
+                                      last_.contains("note") ? ": " + last_["note"].get<std::string>() : ""));
+  return {Followed::End::kEnded, ExitCode{exit_code_of(last_)}};
+}
+
 }  // namespace
 
-int exit_code_of(const client::Json& job) {
+int exit_code_of(const Json& job) {
   const std::string status = job.value("status", "");
   const int signal = job.value("signal", 0);
   const int code = job.value("exit_code", 0);
@@ -94,74 +258,26 @@ int exit_code_of(const client::Json& job) {
   return 125;  // It never ran, or what became of it is not known.
 }
 
-Result<ExitCode> follow_job(const AppContext& context, client::Connection& connection, std::uint64_t number,
-                            bool cancel_on_interrupt, bool quiet) {
-  const InterruptGuard guard(connection);
-  client::Json last;
-  std::uint64_t offset = 0;
-  int seen_interrupts = 0;
-  int failures = 0;
-  std::string shown;
-  for (;;) {
-    const std::optional<client::Failure> failure = connection.events(
-        fmt::format("/v1/jobs/{}/follow?offset={}", number, offset), [&](const http::ServerEvent& event) {
-          const client::Json json = client::Json::parse(event.data, nullptr, false);
-          if (!json.is_object()) return true;
-          failures = 0;
-          if (event.event == "out" || event.event == "err") {
-            const std::string bytes = decoded(json);
-            std::FILE* to = event.event == "out" ? stdout : stderr;
-            std::fwrite(bytes.data(), 1, bytes.size(), to);
-            std::fflush(to);
-            if (event.event == "out") offset = json.value("offset", offset) + bytes.size();
-          } else if (event.event == "status") {
-            const std::string status = json.value("status", "");
-            const std::string text =
-                status + (json.contains("reason") ? " (" + json["reason"].get<std::string>() + ")" : "");
-            if (json.value("attempt", 0) > 1 && status == "running") offset = 0;
-            if (!quiet && context.progress && text != shown &&
-                (status == "waiting" || status == "blocked" || status == "held" || !shown.empty()))
-              fmt::print(
-                  stderr, "gw: job {} {}\n", number,
-                  report::printable(status == "running" ? "runs on " + json.value("place", "") : text));
-            shown = text;
-          } else if (event.event == "gap") {
-            fmt::print(stderr, "gw: {} bytes of output were dropped\n", json.value("dropped_bytes", 0));
-          } else if (event.event == "end") {
-            last = json;
-            return false;
-          }
-          return true;
-        });
-    if (!last.is_null()) break;
-    if (interrupts > seen_interrupts) {
-      seen_interrupts = interrupts;
-      if (!cancel_on_interrupt || seen_interrupts > 1) {
-        fmt::print(stderr, "gw: left; job {} goes on\n", number);
-        return ExitCode{130};
-      }
-      fmt::print(stderr, "gw: cancelling job {}; once more to leave it\n", number);
-      if (const auto cancelled = connection.remove(fmt::format("/v1/jobs/{}", number)); !cancelled) {
-        report_failure(context, cancelled.error());
-        return kRunFailed;
-      }
-      continue;
-    }
-    if (failure && failure->kind == client::Failure::Kind::kRefused && failure->status != 503) {
-      report_failure(context, *failure);
-      return kRunFailed;
-    }
-    // The server went away, perhaps for a restart: the job goes on, so we look for it again.
-    if (++failures == 1 && failure) print_error(context, failure->message + "; trying again");
-    if (failures > 120) return kRunFailed;
-    std::this_thread::sleep_for(std::chrono::milliseconds(failures < 10 ? 200 : 1000));
-  }
-  const int code = exit_code_of(last);
-  const std::string status = last.value("status", "");
-  if (!quiet && status != "completed" && status != "failed")
-    print_error(context, fmt::format("job {}: {}{}", number, status,
-                                     last.contains("note") ? ": " + last["note"].get<std::string>() : ""));
-  return ExitCode{code};
+Followed follow_job(const AppContext& context, client::Connection& connection, const InterruptGuard& guard,
+                    std::uint64_t number, const FollowOptions& options) {
+  return Follower(context, connection, guard, number, options).run();
+}
+
+ExitCode wait_for_job(const AppContext& context, client::Connection& connection, std::string_view id,
+                      bool quiet, Json& results) {
+  int worst = 0;
+  const std::optional<Failure> failure = client::wait_for_end(connection, id, [&](const Json& job) {
+    const int code = exit_code_of(job);
+    worst = std::max(worst, code);
+    results.push_back({{"id", job.value("id", "")}, {"status", job.value("status", "")}, {"code", code}});
+    if (quiet) return;
+    fmt::print("job {} {}{}\n", job.value("id", ""), job.value("status", ""),
+               code != 0 ? fmt::format(" (exit code {})", code) : "");
+    std::fflush(stdout);
+  });
+  if (!failure) return ExitCode{worst};
+  report_failure(context, *failure);
+  return kRunFailed;
 }
 
 }  // namespace gw

@@ -3,22 +3,48 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "cli/app.h"
+#include "cli/interrupts.h"
 #include "client/connection.h"
 
 namespace gw {
 
-/// What gw run and gw wait give where they fail themselves; like env(1) and docker run.
+/// What commands that give a job's exit code (gw run, gw wait, gw submit --wait) give where they fail
+/// themselves; like env(1) and docker run.
 inline constexpr ExitCode kRunFailed{125};
+/// What ^C gives.
+inline constexpr ExitCode kInterrupted{130};
 
 /// The exit code that stands for the end of a job: its own; 128 + signal; 124 at its time limit; 137 out of
 /// memory; 130 when cancelled; 126 or 127 where it could not be run; 125 where it never ran or was lost.
 int exit_code_of(const client::Json& job);
 
-/// Prints the output of a job until it has ended; a first ^C cancels the job where `cancel_on_interrupt`, a
-/// second one leaves. Gives the exit code of the job.
-Result<ExitCode> follow_job(const AppContext& context, client::Connection& connection, std::uint64_t number,
-                            bool cancel_on_interrupt, bool quiet);
+struct FollowOptions {
+  bool cancel_on_interrupt = false;  ///< A first ^C cancels the job, a second one leaves; else the first.
+  bool quiet = false;                ///< Not a word on what state the job is in.
+  bool only_error = false;           ///< What it writes to standard error alone, and that to standard output.
+};
+
+struct Followed {
+  enum class End : std::uint8_t {
+    kEnded,   ///< The job has ended and all of its output was shown.
+    kLeft,    ///< By ^C.
+    kFailed,  ///< The server refuses, or is gone for good; the reason was printed.
+  };
+  End end = End::kEnded;
+  ExitCode code = ExitCode::ok;  ///< The job's; kInterrupted; report_failure's.
+};
+
+/// Prints the output of a job until it has ended. What `guard` has counted before counts too.
+Followed follow_job(const AppContext& context, client::Connection& connection, const InterruptGuard& guard,
+                    std::uint64_t number, const FollowOptions& options);
+
+/// Waits until a job, or every task of an array, has ended (client::wait_for_end), adds {id, status, code} of
+/// each to `results`, and prints a line for each unless `quiet`. Gives the largest exit code, or kRunFailed
+/// after printing why.
+ExitCode wait_for_job(const AppContext& context, client::Connection& connection, std::string_view id,
+                      bool quiet, client::Json& results);
 
 }  // namespace gw

@@ -2,12 +2,18 @@
 #include "cli/job_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
+#include <filesystem>
 #include <map>
+#include <utility>
 
+#include "cli/job_values.h"
 #include "spec/job_text.h"
+#include "spec/sbatch_values.h"
 #include "spec/unit_text.h"
 
 extern char** environ;
@@ -21,7 +27,8 @@ Result<void> apply_gpus(const std::string& text, JobSpec& spec) {
   const std::string count = colon == std::string::npos ? text : text.substr(colon + 1);
   if (colon != std::string::npos) spec.gpu_types = {text.substr(0, colon)};
   const std::optional<double> number = spec::parse_number(count);
-  if (!number || *number < 0 || *number > 1e6 || (*number >= 1 && *number != std::floor(*number)))
+  if (colon == 0 || !number || *number < 0 || *number > 1e6 ||
+      (*number >= 1 && *number != std::floor(*number)))
     return fail(fmt::format(
         "--gpus {}: write a number of GPUs per node (4), a share of one (0.5), perhaps with a type "
         "(h100:4)",
@@ -36,40 +43,11 @@ Result<void> apply_gpus(const std::string& text, JobSpec& spec) {
   return {};
 }
 
-/// `2h`, `90`, `1-12:00:00`: with a unit, or as Slurm writes times.
-Result<Nanoseconds> parse_limit(const std::string& text) {
-  if (const std::optional<double> amount = spec::parse_amount(text, spec::Unit::kNanoseconds);
-      amount && *amount >= 1e9 && *amount < 4e18)
-    return Nanoseconds{static_cast<std::int64_t>(*amount)};
-  std::vector<std::int64_t> parts;
-  std::int64_t days = 0;
-  std::string rest = text;
-  if (const std::size_t dash = rest.find('-'); dash != std::string::npos) {
-    days = std::atoll(rest.substr(0, dash).c_str());
-    rest = rest.substr(dash + 1);
-  }
-  const bool digits =
-      !text.empty() && text.find_first_not_of("0123456789:-") == std::string::npos && text.size() < 20;
-  for (std::size_t at = 0; at <= rest.size();) {
-    const std::size_t colon = std::min(rest.find(':', at), rest.size());
-    parts.push_back(std::atoll(rest.substr(at, colon - at).c_str()));
-    at = colon + 1;
-  }
-  std::int64_t total = -1;
-  if (digits && text.find('-') != std::string::npos) {  // days-hours[:minutes[:seconds]]
-    if (parts.size() <= 3) {
-      parts.resize(3);
-      total = days * 86400 + parts[0] * 3600 + parts[1] * 60 + parts[2];
-    }
-  } else if (digits) {  // minutes, minutes:seconds, hours:minutes:seconds
-    if (parts.size() == 1) total = parts[0] * 60;
-    if (parts.size() == 2) total = parts[0] * 60 + parts[1];
-    if (parts.size() == 3) total = parts[0] * 3600 + parts[1] * 60 + parts[2];
-  }
-  if (total <= 0 || total > 4'000'000'000)
-    return fail(fmt::format(
-        "--time {}: write 90s, 30min, 2h, 1d, or as Slurm does: minutes, hh:mm:ss, d-hh:mm", text));
-  return seconds(total);
+/// The value, or an Error that begins with the option as it was written.
+template <class T>
+Result<T> named(std::string_view option, std::string_view text, Result<T> value) {
+  if (value) return value;
+  return fail(fmt::format("{} {}: {}", option, text, value.error().message));
 }
 
 }  // namespace
@@ -90,9 +68,11 @@ void add_job_options(CLI::App& command, JobOptions& options) {
   command.add_option("-c,--cpus", options.cpus, "CPUs per node (default: one a task where it has no GPUs)")
       ->check(number(0.001, 1e6))
       ->type_name("CPUS");
-  command.add_option("-m,--mem", options.memory, "Memory per node: 16 GiB (default: not limited)")
+  command.add_option("-m,--mem", options.memory, "Memory per node: 16G, 1.5 GiB (default: not limited)")
       ->type_name("SIZE");
-  command.add_option("-t,--time", options.time, "Time limit: 90s, 2h, 1-12:00 (default: the server's)")
+  command
+      .add_option("-t,--time", options.time,
+                  "Time limit: 90s, 2h, 1-12:00, 30 (minutes) (default: the server's)")
       ->type_name("TIME");
   command.add_option("--tenant", options.tenant, "Whose job it is: org/project (default: the token's)")
       ->type_name("PATH");
@@ -106,13 +86,14 @@ void add_job_options(CLI::App& command, JobOptions& options) {
       ->type_name("RANGES");
   command
       .add_option("-d,--depends", options.depends,
-                  "Wait for another job: afterok:12, afterany:12, afternotok:12, after:12; may be repeated")
+                  "Wait for other jobs: afterok:12:13, afterany:12, afternotok:12, after:12; may be repeated")
       ->type_name("KIND:JOB")
       ->expected(1)
       ->take_all();
-  command.add_option("--begin", options.begin, "Not before this time, such as 2026-12-01T08:00:00Z")
+  command
+      .add_option("--begin", options.begin, "Not before this time: 2026-12-01T08:00:00Z, now+1hour, 16:00")
       ->type_name("TIME");
-  command.add_option("--signal", options.signal, "Signal before the limit: USR1@5min")
+  command.add_option("--signal", options.signal, "Signal before the limit: USR1@5min, USR1@60 (seconds)")
       ->type_name("SIGNAL@TIME");
   command.add_option("--priority", options.priority, "Larger is sooner")
       ->check(CLI::Range(-1'000'000, 1'000'000))
@@ -121,7 +102,8 @@ void add_job_options(CLI::App& command, JobOptions& options) {
   command.add_option("-D,--chdir", options.workdir, "Folder to run in (default: this one)")->type_name("DIR");
   command
       .add_option("--export", options.export_names,
-                  "Environment that the job gets: ALL (the default), NONE, or NAME,NAME=value,...")
+                  "Environment that the job gets: ALL (the default of commands and scripts; of job files: "
+                  "NONE), or NAME,NAME=value,...")
       ->type_name("NAMES");
   command.add_option("-e,--env", options.environment, "Set a variable; may be repeated")
       ->type_name("NAME=VALUE")
@@ -147,14 +129,12 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
   if (options.tasks > 0) spec.tasks_per_node = options.tasks;
   if (!options.cpus.empty()) spec.cpu_milli = std::llround(std::atof(options.cpus.c_str()) * 1000);
   if (!options.memory.empty()) {
-    const std::optional<double> mib = spec::parse_amount(options.memory, spec::Unit::kMebibytes);
-    if (!mib || *mib < 1 || *mib > 1e12)
-      return fail(
-          fmt::format("--mem {}: write an amount with its unit, such as 16 GiB or 500MB", options.memory));
-    spec.memory_mib = static_cast<std::int64_t>(std::ceil(*mib));
+    const Result<std::int64_t> mib = named("--mem", options.memory, parse_job_memory(options.memory));
+    if (!mib) return std::unexpected(mib.error());
+    spec.memory_mib = *mib;
   }
   if (!options.time.empty()) {
-    const Result<Nanoseconds> limit = parse_limit(options.time);
+    const Result<Nanoseconds> limit = named("--time", options.time, parse_job_time(options.time));
     if (!limit) return std::unexpected(limit.error());
     spec.limit = *limit;
   }
@@ -164,32 +144,32 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
     if (!array) return fail(fmt::format("--array {}: {}", options.array, array.error().message));
     spec.array = std::move(*array);
   }
-  for (const std::string& text : options.depends) {
-    const Result<Dependency> dependency = spec::parse_dependency(text);
-    if (!dependency) return fail(fmt::format("--depends {}: {}", text, dependency.error().message));
-    spec.dependencies.push_back(*dependency);
+  if (!options.depends.empty()) {
+    Result<JobDependencies> wanted = named("--depends", fmt::format("{}", fmt::join(options.depends, " ")),
+                                           parse_job_dependencies(options.depends));
+    if (!wanted) return std::unexpected(wanted.error());
+    spec.dependencies = std::move(wanted->jobs);
+    spec.any_dependency = wanted->any;
   }
   if (!options.begin.empty()) {
-    const Result<std::int64_t> begin = spec::parse_time_point(options.begin);
-    if (!begin) return fail(fmt::format("--begin {}: {}", options.begin, begin.error().message));
+    const Result<std::int64_t> begin =
+        named("--begin", options.begin, parse_job_begin(options.begin, std::time(nullptr)));
+    if (!begin) return std::unexpected(begin.error());
     spec.begin_unix = *begin;
   }
   if (!options.signal.empty()) {
-    const std::size_t at = options.signal.find('@');
-    const Result<int> signal = spec::parse_signal(options.signal.substr(0, at));
-    if (!signal) return fail(fmt::format("--signal {}: {}", options.signal, signal.error().message));
-    spec.warning.signal = *signal;
-    spec.warning.before = minutes(1);
-    if (at != std::string::npos) {
-      const std::optional<double> before =
-          spec::parse_amount(options.signal.substr(at + 1), spec::Unit::kNanoseconds);
-      if (!before || *before < 1e9 || *before > 4e18)
-        return fail(fmt::format("--signal {}: write for example USR1@5min", options.signal));
-      spec.warning.before = Nanoseconds{static_cast<std::int64_t>(*before)};
-    }
+    const Result<WarningSignal> warning = named("--signal", options.signal, parse_job_signal(options.signal));
+    if (!warning) return std::unexpected(warning.error());
+    spec.warning = *warning;
   }
   if (options.priority_given) spec.priority = options.priority;
-  if (!options.workdir.empty()) spec.working_folder = options.workdir;
+  if (!options.workdir.empty()) {
+    std::error_code ignored;
+    const std::string here = std::filesystem::current_path(ignored).string();
+    Result<std::string> folder = named("--chdir", options.workdir, absolute_folder(options.workdir, here));
+    if (!folder) return std::unexpected(folder.error());
+    spec.working_folder = std::move(*folder);
+  }
   if (!options.image.empty()) {
     spec.image = options.image;
     spec.isolation = Isolation::kContainer;
@@ -202,61 +182,54 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
   if (options.hold) spec.hold = true;
   if (options.no_requeue) spec.requeue = false;
   if (options.preemptible) spec.preemptible = true;
-  for (const std::string& pair : options.environment) {
-    const std::size_t equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return fail(fmt::format("--env {}: write NAME=VALUE", pair));
-    std::erase_if(spec.environment, [&](const auto& each) { return each.first == pair.substr(0, equals); });
-    spec.environment.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
-  }
-  std::sort(spec.environment.begin(), spec.environment.end());
   return {};
 }
 
-Result<void> add_environment(const std::string& export_names, JobSpec& spec) {
-  std::map<std::string, std::string> variables;
-  const auto is_name = [](std::string_view name) {
-    return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
-           std::all_of(name.begin(), name.end(), [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-           });
-  };
-  const auto own =
-      [](std::string_view name) {  // Of this program and of the surroundings that the job leaves.
-        return name.starts_with("GIGAWERK_") || name.starts_with("SLURM_") || name == "_" ||
-               name == "SHLVL" || name == "OLDPWD" || name == "PWD";
-      };
-  bool all = export_names.empty();
-  std::vector<std::string> wanted;
-  for (std::size_t at = 0; at < export_names.size();) {
-    const std::size_t comma = std::min(export_names.find(',', at), export_names.size());
-    const std::string word = export_names.substr(at, comma - at);
-    at = comma + 1;
-    if (word == "ALL") {
-      all = true;
-    } else if (word != "NONE" && word != "NIL") {
-      wanted.push_back(word);
-    }
+namespace {
+
+/// Of this program, and of the surroundings that the job leaves.
+bool stays_here(std::string_view name) {
+  return name.starts_with("GIGAWERK_") || name.starts_with("SLURM_") || name == "_" || name == "SHLVL" ||
+         name == "OLDPWD" || name == "PWD";
+}
+
+bool is_variable(std::string_view name) {
+  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
+}  // namespace
+
+Result<void> apply_environment(const JobOptions& options, const spec::SbatchExport& of_file, JobSpec& spec) {
+  spec::SbatchExport wanted = of_file;
+  if (!options.export_names.empty()) {
+    Result<spec::SbatchExport> given =
+        named("--export", options.export_names, spec::sbatch_export(options.export_names));
+    if (!given) return std::unexpected(given.error());
+    wanted = std::move(*given);
   }
-  for (char** entry = environ; all && *entry != nullptr; ++entry) {
+  // The lowest first.
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; wanted.all && *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string_view name = pair.substr(0, equals);
-    if (is_name(name) && !own(name)) variables[std::string(name)] = pair.substr(equals + 1);
+    if (is_variable(name) && !stays_here(name)) variables[std::string(name)] = pair.substr(equals + 1);
   }
-  for (const std::string& word : wanted) {
-    const std::size_t equals = word.find('=');
-    const std::string name = word.substr(0, equals);
-    if (!is_name(name))
-      return fail(fmt::format("--export {}: \"{}\" is no variable's name", export_names, name));
-    if (equals != std::string::npos) {
-      variables[name] = word.substr(equals + 1);
-    } else if (const char* value = std::getenv(name.c_str())) {
-      variables[name] = value;
-    }
+  for (const std::string& name : wanted.names) {
+    if (const char* value = std::getenv(name.c_str())) variables[name] = value;
   }
   for (const auto& [name, value] : spec.environment) variables[name] = value;
+  for (const auto& [name, value] : wanted.values) variables[name] = value;
+  for (const std::string& pair : options.environment) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || !is_variable(pair.substr(0, equals)))
+      return fail(fmt::format("--env {}: write NAME=VALUE", pair));
+    variables[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
   spec.environment.assign(variables.begin(), variables.end());
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include "cli/app.h"
 #include "model/job_spec.h"
+#include "spec/sbatch.h"
 
 namespace gw {
 
@@ -25,11 +26,12 @@ struct JobOptions {
 
 void add_job_options(CLI::App& command, JobOptions& options);
 
-/// Puts what was given over what `spec` says already. The Error names the option.
+/// Puts what was given over what `spec` says already, but for the environment. The Error names the option.
 Result<void> apply_job_options(const JobOptions& options, JobSpec& spec);
 
-/// Adds the caller's environment as `--export` says (ALL by default; NONE; names and NAME=value), without
-/// what is this program's own; what `spec` sets itself wins.
-Result<void> add_environment(const std::string& export_names, JobSpec& spec);
+/// Gives the job its environment. Later wins: the caller's as `--export` says, without what is this program's
+/// own; what `spec` says (a job file's `environment`); NAME=VALUE of `--export`; `--env`. `of_file`: what
+/// counts as `--export` where it was not given.
+Result<void> apply_environment(const JobOptions& options, const spec::SbatchExport& of_file, JobSpec& spec);
 
 }  // namespace gw

@@ -2,10 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include "cli/commands.h"
 #include "cli/follow_job.h"
@@ -173,24 +171,33 @@ struct LogsOptions {
 
 Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Connection& connection) {
   if (options.follow) {
+    if (options.attempt != 0) {
+      print_error(context,
+                  "--attempt shows one attempt and --follow goes on to the job's end: leave one out");
+      return ExitCode::usage;
+    }
     const std::expected<Json, client::Failure> job =
         connection.get("/v1/jobs/" + client::escaped(options.id));
     if (!job) return report_failure(context, job.error());
-    const Result<ExitCode> done = follow_job(context, connection, (*job)["number"], false, true);
-    return done ? Result<ExitCode>(ExitCode::ok) : done;
+    const InterruptGuard guard;
+    const Followed followed = follow_job(context, connection, guard, (*job)["number"],
+                                         {.quiet = true, .only_error = options.error});
+    // How the job ended is not asked here: that all of its output was shown is a success.
+    return followed.end == Followed::End::kEnded ? ExitCode::ok : followed.code;
   }
   std::string offset;
+  std::string attempt = options.attempt == 0 ? "" : fmt::format("{}", options.attempt);
   for (;;) {
     const std::expected<http::Answer, client::Failure> part = connection.bytes(
         fmt::format("/v1/jobs/{}/output", client::escaped(options.id)) +
-        client::query({{"offset", offset},
-                       {"stream", options.error ? "err" : ""},
-                       {"attempt", options.attempt == 0 ? "" : fmt::format("{}", options.attempt)}}));
+        client::query({{"offset", offset}, {"stream", options.error ? "err" : ""}, {"attempt", attempt}}));
     if (!part) return report_failure(context, part.error());
     std::string next, from;
     for (const auto& [name, value] : part->headers) {
       if (name == "gigawerk-next-offset") next = value;
       if (name == "gigawerk-offset") from = value;
+      // The rest is asked of the same attempt, whatever begins meanwhile.
+      if (name == "gigawerk-attempt" && value != "0") attempt = value;
     }
     if (offset.empty() && from != "0" && !part->body.empty())
       print_error(context, fmt::format("the first {} bytes of the output are not kept any more", from));
@@ -208,7 +215,9 @@ Result<ExitCode> order(const AppContext& context, const std::vector<std::string>
     const std::expected<Json, client::Failure> answer =
         connection.post(fmt::format("/v1/jobs/{}/{}", client::escaped(id), word), Json());
     if (!answer) {
-      code = report_failure(context, answer.error());
+      const ExitCode failed = report_failure(context, answer.error());
+      if (code == ExitCode::ok) code = failed;
+      results.push_back({{"id", id}, {"error", error_json(answer.error())}});
       continue;
     }
     results.push_back({{"id", id}, {"count", (*answer)["count"]}});
@@ -221,50 +230,11 @@ Result<ExitCode> order(const AppContext& context, const std::vector<std::string>
 Result<ExitCode> wait(const AppContext& context, const std::vector<std::string>& ids, bool json,
                       Connection& connection) {
   Json results = Json::array();
-  int worst = 0;
-  for (const std::string& id : ids) {
-    std::expected<Json, client::Failure> job = connection.get("/v1/jobs/" + client::escaped(id));
-    if (!job) return report_failure(context, job.error());
-    // An array is waited for as a whole.
-    std::vector<std::string> numbers{fmt::format("{}", (*job)["number"].get<std::uint64_t>())};
-    if (job->contains("array") && id.find('_') == std::string::npos) {
-      numbers.clear();
-      const std::uint64_t first = (*job)["array"]["job"];
-      for (std::uint64_t task = 0; task < (*job)["array"]["tasks"].get<std::uint64_t>(); ++task)
-        numbers.push_back(fmt::format("{}", first + task));
-    }
-    for (const std::string& number : numbers) {
-      for (int failures = 0;;) {
-        job = connection.get("/v1/jobs/" + number);
-        if (job && job->value("ended", false)) break;
-        std::optional<client::Failure> failure;
-        if (job) {
-          failure = connection.events("/v1/watch?job=" + number, [&](const http::ServerEvent& event) {
-            if (event.event == "reset") return false;
-            const Json change = Json::parse(event.data, nullptr, false);
-            return !(change.is_object() && change.value("ended", false));
-          });
-          // It may have ended before the watch began.
-          job = connection.get("/v1/jobs/" + number);
-          if (job && job->value("ended", false)) break;
-        } else {
-          failure = job.error();
-        }
-        if (failure && failure->kind == client::Failure::Kind::kRefused && failure->status != 503)
-          return report_failure(context, *failure);
-        if (++failures > 120) return kUnreachable;
-        std::this_thread::sleep_for(std::chrono::milliseconds(500));
-      }
-      const int code = exit_code_of(*job);
-      worst = std::max(worst, code);
-      results.push_back({{"id", job->value("id", "")}, {"status", job->value("status", "")}, {"code", code}});
-      if (!json)
-        fmt::print("job {} {}{}\n", job->value("id", ""), job->value("status", ""),
-                   code != 0 ? fmt::format(" (exit code {})", code) : "");
-    }
-  }
+  ExitCode worst = ExitCode::ok;
+  for (const std::string& id : ids)
+    worst = std::max(worst, wait_for_job(context, connection, id, json, results));
   if (json) fmt::print("{}\n", json_out({{"jobs", results}}));
-  return ExitCode{worst};
+  return worst;
 }
 
 Result<ExitCode> explain(const AppContext& context, const std::string& id, bool json,
@@ -337,7 +307,8 @@ void add_jobs_commands(CLI::App& app, AppContext& context) {
     command->add_flag("-a,--all", options->all, "Also jobs that have ended");
     command
         ->add_option("-s,--status", options->status,
-                     "Only of these: waiting, running, completed, ... (by commas)")
+                     "Only of these, by commas: open, held, blocked, waiting, running, ended, or how they "
+                     "ended: completed, failed, cancelled, time_limit, ...; also ended ones without --all")
         ->type_name("STATUS");
     command->add_option("--tenant", options->tenant, "Only of this tenant and what is below it")
         ->type_name("PATH");
@@ -373,12 +344,19 @@ void add_jobs_commands(CLI::App& app, AppContext& context) {
     command->add_option("JOB", options->id, "Its number; 12_3 is task 3 of array 12")
         ->required()
         ->type_name("JOB");
-    command->add_flag("-f,--follow", options->follow, "Go on until the job has ended");
-    command->add_flag("--stderr", options->error, "Standard error, where it is kept by itself");
-    command->add_option("--attempt", options->attempt, "Of this attempt (default: the latest)")
+    command->add_flag("-f,--follow", options->follow, "Go on until the job has ended, through its requeues");
+    command->add_flag("--stderr", options->error, "Standard error alone, where it is kept by itself");
+    command->add_option("--attempt", options->attempt, "Of this attempt (default: the latest); not with -f")
         ->check(whole_number(1, UINT32_MAX))
         ->type_name("N");
     add_server_options(*command, *access, false);
+    command->footer(
+        "The exit code is 0 when all there was has been printed, with -f: when the job has ended, however it "
+        "did;\n"
+        "130 after ^C (the job goes on), 3 when the server is gone for good, 4 when it refuses.\n\n"
+        "Examples:\n"
+        "  gw logs 12\n"
+        "  gw logs -f 12_3");
     set_server_action(*command, context, access, [&context, options](Connection& connection) {
       return logs(context, *options, connection);
     });
@@ -403,6 +381,13 @@ void add_jobs_commands(CLI::App& app, AppContext& context) {
     CLI::App* command =
         job_command(app, "wait", "Wait until jobs have ended; the exit code is the largest of theirs", *ids);
     add_server_options(*command, *access);
+    command->footer(
+        "An array's number stands for all its tasks. Exit codes are those of gw run; 125 also where gw "
+        "itself "
+        "failed.\n\n"
+        "Examples:\n"
+        "  gw wait 12 13 && gw submit next.yaml\n"
+        "  gw wait 20 --json");
     set_server_action(*command, context, access, [&context, ids, access](Connection& connection) {
       return wait(context, *ids, access->json, connection);
     });

@@ -40,12 +40,40 @@ The input or the run failed, or a file cannot be read or written; standard error
 .B 2
 The command line is wrong. A file that is missing or cannot be read is 1, in every command.
 .TP
+.B 3
+No server answers, or it cannot work now.
+.TP
+.B 4
+The server refuses: the token is missing, wrong, or may not do that.
+.TP
+.B 5
+There is no such job, node, tenant or token.
+.TP
 .B 70
 A bug in gw; please report the message with the command line.
+.PP
+.BR "gw run" ,
+.B gw wait
+and
+.B gw submit \-\-wait
+give the exit code of the job (the largest, where there are several): its own; 128+N when signal N killed it; 124 at its
+time limit; 137 out of memory; 130 when it was cancelled, or after ^C; 126 or 127 when it could not be run; 125 when it
+never ran, was lost, or gw itself failed.
 .SH ENVIRONMENT
 .TP
 .B GIGAWERK_COMPLETION_MS
 How long the completion of a shell waits for the server; 300 where it is not set.
+.TP
+.B GIGAWERK_CA_FILE
+As
+.BR \-\-ca\-file .
+.TP
+.B GIGAWERK_PATIENCE
+For how many seconds commands that follow or await jobs look for a server that went away; 120 where it is not set.
+.TP
+.B GIGAWERK_SERVER
+As
+.BR \-\-server .
 .TP
 .B GIGAWERK_SHARE
 The folder that holds
@@ -54,6 +82,10 @@ The folder that holds
 and
 .IR report/ ,
 in place of the installed one.
+.TP
+.B GIGAWERK_TOKEN
+The token itself, in place of
+.BR \-\-token\-file .
 .TP
 .B NO_COLOR
 When set and not empty, nothing is printed in colour.

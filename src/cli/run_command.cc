@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <random>
 
 #include "cli/commands.h"
 #include "cli/follow_job.h"
@@ -22,28 +23,85 @@ struct Options {
   std::vector<std::string> command;
 };
 
+constexpr unsigned kCallOffSeconds = 10;
+
+/// A key that no other submission has.
+std::string fresh_key() {
+  std::random_device chance;
+  std::string key = "gw-run-";
+  for (int word = 0; word < 4; ++word) key += fmt::format("{:08x}", chance());
+  return key;
+}
+
+ExitCode cancel(const AppContext& context, client::Connection& connection, std::uint64_t number) {
+  const std::expected<client::Json, client::Failure> done =
+      connection.remove(fmt::format("/v1/jobs/{}", number));
+  if (!done) {
+    report_failure(context, done.error());
+    print_error(context, fmt::format("job {} was not cancelled", number));
+    return kRunFailed;
+  }
+  fmt::print(stderr, "gw: cancelled job {}\n", number);
+  return kInterrupted;
+}
+
+/// After ^C while the answer to a submission had not come: cancels the job if the server has it, and sees to
+/// it that a submission which is still on its way comes to nothing.
+ExitCode call_off(const AppContext& context, const client::Connection& before, client::Json body,
+                  const std::string& key) {
+  std::expected<std::unique_ptr<client::Connection>, client::Failure> connection =
+      before.another(kCallOffSeconds);
+  const auto failed = [&](const client::Failure& failure) {
+    report_failure(context, failure);
+    print_error(context, "whether the job was submitted is not known: see gw ps");
+    return kRunFailed;
+  };
+  if (!connection) return failed(connection.error());
+  InterruptGuard::ends(**connection, 2);
+  // The key belongs to the first submission that comes with it. This one is held, so that it never runs.
+  const client::Json submission = body;
+  body["hold"] = true;
+  std::expected<client::Json, client::Failure> job =
+      (*connection)->post("/v1/jobs", body, {{"Idempotency-Key", key}});
+  if (!job && job.error().code == "key_reused")
+    job = (*connection)->post("/v1/jobs", submission, {{"Idempotency-Key", key}});
+  const ExitCode code = job ? cancel(context, **connection, (*job)["number"]) : failed(job.error());
+  InterruptGuard::ends_nothing();
+  return code;
+}
+
 Result<ExitCode> run(const AppContext& context, const Options& options, bool json,
                      client::Connection& connection) {
   JobSpec spec;
   spec.command = options.command;
   std::error_code ignored;
   spec.working_folder = std::filesystem::current_path(ignored).string();
-  if (Result<void> applied = apply_job_options(options.job, spec); !applied) {
+  Result<void> applied = apply_job_options(options.job, spec);
+  if (applied) applied = apply_environment(options.job, {}, spec);
+  if (!applied) {
     print_error(context, applied.error().message);
     return ExitCode::usage;
   }
-  if (Result<void> added = add_environment(options.job.export_names, spec); !added) {
-    print_error(context, added.error().message);
-    return ExitCode::usage;
-  }
+  const client::Json body = client::Json::parse(spec::job_json(spec));
+  const std::string key = fresh_key();
+  const InterruptGuard guard;
+  InterruptGuard::ends(connection, 1);
   const std::expected<client::Json, client::Failure> submitted =
-      connection.post("/v1/jobs", client::Json::parse(spec::job_json(spec)));
+      connection.post("/v1/jobs", body, {{"Idempotency-Key", key}});
+  InterruptGuard::ends_nothing();
   if (!submitted) {
+    if (guard.count() > 0 && submitted.error().kind == client::Failure::Kind::kUnreachable)
+      return call_off(context, connection, body, key);
     report_failure(context, submitted.error());
     return kRunFailed;
   }
   const std::uint64_t number = (*submitted)["number"];
   if (options.detach || spec.array) {
+    if (guard.count() > 0) {
+      // Not by the first connection: ^C ends its next call.
+      const auto fresh = connection.another(kCallOffSeconds);
+      return fresh ? cancel(context, **fresh, number) : report_failure(context, fresh.error());
+    }
     if (json) {
       fmt::print("{}\n", json_out(*submitted, -1));
     } else {
@@ -51,7 +109,9 @@ Result<ExitCode> run(const AppContext& context, const Options& options, bool jso
     }
     return ExitCode::ok;
   }
-  return follow_job(context, connection, number, true, options.quiet);
+  const Followed followed =
+      follow_job(context, connection, guard, number, {.cancel_on_interrupt = true, .quiet = options.quiet});
+  return followed.end == Followed::End::kFailed ? kRunFailed : followed.code;
 }
 
 }  // namespace
@@ -74,7 +134,9 @@ void add_run_command(CLI::App& app, AppContext& context) {
   command->footer(
       "The exit code is the job's; 124 at its time limit, 128+N when signal N killed it, 130 when it was "
       "cancelled,\n"
-      "126 or 127 when it could not be run, 125 when gw itself failed. ^C cancels the job.\n\n"
+      "126 or 127 when it could not be run, 125 when gw itself failed. ^C cancels the job. An array is "
+      "submitted\n"
+      "as with --detach; gw wait gives its exit code, gw logs the output of a task.\n\n"
       "Examples:\n"
       "  gw run -- hostname\n"
       "  gw run -g 1 -t 2h -- python train.py --epochs 3\n"

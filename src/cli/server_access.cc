@@ -24,10 +24,14 @@ void add_server_options(CLI::App& command, ServerAccess& access, bool with_json)
 
 ExitCode report_failure(const AppContext& context, const client::Failure& failure) {
   print_error(context, failure.message);
-  if (failure.kind == client::Failure::Kind::kUnreachable || failure.status == 503) return kUnreachable;
+  if (failure.may_pass()) return kUnreachable;
   if (failure.status == 401 || failure.status == 403 || failure.status == 429) return kRefused;
   if (failure.status == 404) return kNotFound;
   return ExitCode::failed;
+}
+
+client::Json error_json(const client::Failure& failure) {
+  return {{"status", failure.status}, {"code", failure.code}, {"message", failure.message}};
 }
 
 void set_server_action(CLI::App& command, AppContext& context, std::shared_ptr<ServerAccess> access,

@@ -26,6 +26,10 @@ void add_server_options(CLI::App& command, ServerAccess& access, bool with_json 
 /// Prints what went wrong and gives the exit code.
 ExitCode report_failure(const AppContext& context, const client::Failure& failure);
 
+/// {status, code, message} of a failure, as the server writes them, for --json of commands that do several
+/// things. Status 0: no server answered.
+client::Json error_json(const client::Failure& failure);
+
 /// Makes `action` what the command does once a connection is there.
 void set_server_action(CLI::App& command, AppContext& context, std::shared_ptr<ServerAccess> access,
                        std::function<Result<ExitCode>(client::Connection&)> action);

@@ -39,7 +39,7 @@ Result<std::string> read_text(const std::string& path) {
 
 struct Parsed {
   JobSpec spec;
-  std::string export_names;
+  spec::SbatchExport environment;
   spec::SbatchClient client;
 };
 
@@ -61,7 +61,7 @@ Result<std::optional<Parsed>> parse(const AppContext& context, const Options& op
     }
     parsed.spec = std::move(*job);
     // A job file says all there is: nothing of this shell's environment goes with it unless asked for.
-    parsed.export_names = options.job.export_names.empty() ? "NONE" : options.job.export_names;
+    parsed.environment.all = false;
     if (!options.arguments.empty()) parsed.spec.arguments = options.arguments;
   } else {
     spec::Checked<spec::SbatchJob> job = spec::parse_sbatch(*text, options.file, {}, {here, std::nullopt});
@@ -79,11 +79,7 @@ Result<std::optional<Parsed>> parse(const AppContext& context, const Options& op
     parsed.spec = std::move(job->job);
     parsed.client = job->client;
     parsed.spec.arguments = options.arguments;
-    std::string names = job->environment.all ? "ALL" : "NONE";
-    for (const std::string& name : job->environment.names) names += ',' + name;
-    for (const auto& [name, value] : job->environment.values)
-      parsed.spec.environment.emplace_back(name, value);
-    parsed.export_names = options.job.export_names.empty() ? names : options.job.export_names;
+    parsed.environment = std::move(job->environment);
   }
   if (parsed.spec.working_folder.empty()) parsed.spec.working_folder = here;
   return parsed;
@@ -95,10 +91,12 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
   if (!parsed) return std::unexpected(parsed.error());
   if (!*parsed) return ExitCode::failed;
   JobSpec& spec = (*parsed)->spec;
-  if (Result<void> applied = apply_job_options(options.job, spec); !applied)
-    return std::unexpected(applied.error());
-  if (Result<void> added = add_environment((*parsed)->export_names, spec); !added)
-    return std::unexpected(added.error());
+  Result<void> applied = apply_job_options(options.job, spec);
+  if (applied) applied = apply_environment(options.job, (*parsed)->environment, spec);
+  if (!applied) {
+    print_error(context, applied.error().message);
+    return ExitCode::usage;
+  }
   const client::Json body = client::Json::parse(spec::job_json(spec));
   if (options.print || (*parsed)->client.test_only) {
     fmt::print("{}\n", json_out(body));
@@ -110,11 +108,20 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
   if (!submitted) return report_failure(context, submitted.error());
   const std::uint64_t number = (*submitted)["number"];
   const std::uint32_t count = (*submitted)["count"];
+  const bool wait = options.wait || (*parsed)->client.wait;
+  if (json && wait) {  // One object, when all is known.
+    client::Json result = *submitted;
+    result["jobs"] = client::Json::array();
+    const ExitCode code = wait_for_job(context, connection, fmt::format("{}", number), true, result["jobs"]);
+    fmt::print("{}\n", json_out(result, -1));
+    return code;
+  }
+  const bool quiet = (*parsed)->client.quiet;
   if (json) {
     fmt::print("{}\n", json_out(*submitted, -1));
   } else if ((*parsed)->client.parsable) {
     fmt::print("{}\n", number);
-  } else if (!(*parsed)->client.quiet) {
+  } else if (!quiet) {
     if (count == 1) {
       fmt::print("submitted job {}\n", number);
     } else {
@@ -122,8 +129,14 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
     }
   }
   std::fflush(stdout);
-  if (!options.wait && !(*parsed)->client.wait) return ExitCode::ok;
-  return follow_job(context, connection, number, false, false);
+  if (!wait) return ExitCode::ok;
+  if (spec.array) {
+    client::Json results = client::Json::array();
+    return wait_for_job(context, connection, fmt::format("{}", number), quiet, results);
+  }
+  const InterruptGuard guard;
+  const Followed followed = follow_job(context, connection, guard, number, {.quiet = quiet});
+  return followed.end == Followed::End::kFailed ? kRunFailed : followed.code;
 }
 
 }  // namespace
@@ -147,12 +160,15 @@ void add_submit_command(CLI::App& app, AppContext& context) {
       ->type_name("KEY");
   command->add_flag("--skip-unsupported", options->skip_unsupported,
                     "Go on without sbatch options that Gigawerk does not know how to keep");
-  command->add_flag("-W,--wait", options->wait,
-                    "Show the output, and return the job's exit code when it has ended");
+  command->add_flag(
+      "-W,--wait", options->wait,
+      "Show the output, and return the job's exit code when it has ended; of an array, wait for "
+      "all tasks, and return the largest");
   command->add_flag("--print", options->print, "Print the job as JSON; do not submit it");
   add_server_options(*command, *access);
   command->footer(
-      "Options given here win over those in the file.\n\n"
+      "Options given here win over those in the file. --wait gives the exit codes of gw run. --json with\n"
+      "--wait prints one object when all has ended, and no output.\n\n"
       "Examples:\n"
       "  gw submit train.yaml\n"
       "  gw submit job.sbatch --time 4h\n"

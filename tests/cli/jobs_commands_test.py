@@ -1,0 +1,230 @@
+"""The options of gw run and gw submit, what wins over what, and the exit codes of commands that talk to a server."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from factory_server import FactoryServer
+from gw_command import GW, FolderTest
+
+
+class JobsCommandsTest(FolderTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = FactoryServer()
+        cls.server.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def gw(self, *words, code=0, **how):
+        result = self.server.gw(*words, **how)
+        self.assertEqual(result.returncode, code, f"{words}\n{result.stdout}{result.stderr}")
+        return result
+
+    def spec(self, *words, **how):
+        """What `gw submit WORDS` would send."""
+        return json.loads(self.gw("submit", *words, "--print", **how).stdout)
+
+    def script(self, *options, command="true"):
+        lines = "".join(f"#SBATCH {option}\n" for option in options)
+        return self.path("job.sbatch", f"#!/bin/sh\n{lines}{command}\n")
+
+    def environment(self, process):
+        """The environment in which gw itself is started."""
+        return {"GIGAWERK_SERVER": self.server.url, "GIGAWERK_TOKEN": self.server.token, **process}
+
+    # Values.
+
+    def test_values_are_read_as_slurm_users_write_them(self):
+        script = self.script("--time=5")
+        for words, key, value in ((["--time", "90"], "limit", "90min"), (["--time", "1-2:03"], "limit", "1563min"),
+                                  (["--time", "2h"], "limit", "2h"), (["--time=UNLIMITED"], "limit", "36500d"),
+                                  (["--mem=4G"], "memory", "4 GiB"), (["--mem=4GB"], "memory", "4 GiB"),
+                                  (["--mem=4096"], "memory", "4 GiB"), (["--mem", "1.5 GiB"], "memory", "1536 MiB"),
+                                  (["-d", "afterok:1:2,afterany:3"], "depends",
+                                   ["afterok:1", "afterok:2", "afterany:3"])):
+            with self.subTest(words):
+                self.assertEqual(self.spec(script, *words)[key], value)
+        self.assertEqual(self.spec(script, "--signal=USR1@90")["warning"], {"signal": "USR1", "before": "90s"})
+        self.assertEqual(self.spec(script, "--signal=B:USR1@5min")["warning"],
+                         {"signal": "USR1", "before": "5min", "to": "first"})
+        begin = self.spec(script, "--begin", "now+1hour")["begin"]
+        self.assertLess(abs(time.mktime(time.strptime(begin, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone - time.time() - 3600),
+                        60)
+
+    def test_malformed_values_are_refused(self):
+        script = self.script()
+        for option, bad in (("--time", "1-2-3"), ("--time", "-2"), ("--time", "2x"), ("--time", "1:2:3:4"),
+                            ("--mem", "lots"), ("--mem", "4X"), ("--mem", "1.5GB"), ("--mem", "0"),
+                            ("--signal", "USR1@soon"), ("--signal", "NONE"), ("--begin", "soon"),
+                            ("--begin", "2026-13-01"), ("--depends", "afterok:x"), ("--depends", "singleton"),
+                            ("--array", "5-1"), ("--gpus", "h100:"), ("--gpus", ":4"), ("--env", "NOTHING"),
+                            ("--env", "1A=2"), ("--export", "ALL,1A=2")):
+            for words in (["run", f"{option}={bad}", "--", "true"], ["submit", script, f"{option}={bad}"]):
+                with self.subTest(words):
+                    result = self.gw(*words, code=2)
+                    self.assertTrue(result.stderr.startswith(f"gw: {option} {bad}: "), result.stderr)
+                    self.assertEqual(result.stdout, "")
+
+    def test_relative_folder(self):
+        os.makedirs(self.path("sub/below"))
+        here = os.path.realpath(self.folder)
+
+        def run(*words):
+            return subprocess.run([os.path.abspath(GW), *words], cwd=here, capture_output=True, text=True, check=False,
+                                  env={**os.environ, **self.environment({})})
+
+        found = run("run", "-D", "sub", "--", "pwd")
+        self.assertEqual((found.returncode, found.stdout), (0, f"{here}/sub\n"), found.stderr)
+        self.script("--chdir=/")
+        found = run("submit", "job.sbatch", "-D", "sub/./below/..", "--print")
+        self.assertEqual(json.loads(found.stdout)["working_folder"], f"{here}/sub")
+
+    def test_dependencies_given_here_win(self):
+        self.assertEqual(self.spec(self.script("--dependency=afterok:1"), "-d", "afterany:2")["depends"], ["afterany:2"])
+
+    # The environment.
+
+    def test_export_of_the_command_line_wins_over_the_script(self):
+        script = self.script("--export=ALL,EPOCHS=3,FROM=script", command='echo "$EPOCHS,$FROM,$MINE"')
+
+        def printed(*words):
+            result = self.gw("submit", script, "--wait", *words, env={"MINE": "mine", "EPOCHS": "1"})
+            return result.stdout.splitlines()[1]
+
+        self.assertEqual(printed(), "3,script,mine")
+        self.assertEqual(printed("--export=ALL,EPOCHS=9"), "9,,mine")
+        self.assertEqual(printed("--export=EPOCHS=9"), "9,,")
+        self.assertEqual(printed("--export=MINE"), ",,mine")
+        self.assertEqual(printed("--export=NONE"), ",,")
+        self.assertEqual(printed("--export=ALL,EPOCHS=9", "-e", "EPOCHS=10"), "10,,mine")
+        self.assertEqual(printed("-e", "EPOCHS=10"), "10,script,mine")
+        self.assertEqual(printed("--export=ALL,EPOCHS='9,5'"), "9,5,,mine")
+
+    def test_export_and_the_environment_of_a_job_file(self):
+        file = self.path("job.yaml", "gigawerk: 1\njob:\n  command: [sh, -c, 'echo \"$EPOCHS,$FROM,$MINE\"']\n"
+                                     "  environment: {EPOCHS: '3', FROM: file}\n")
+
+        def printed(*words):
+            result = self.gw("submit", file, "--wait", *words, env={"MINE": "mine", "EPOCHS": "1"})
+            return result.stdout.splitlines()[1]
+
+        self.assertEqual(printed(), "3,file,")
+        self.assertEqual(printed("--export=ALL"), "3,file,mine")
+        self.assertEqual(printed("--export=EPOCHS=9"), "9,file,")
+        self.assertEqual(printed("--export=EPOCHS=9", "-e", "EPOCHS=10"), "10,file,")
+
+    def test_run_exports(self):
+        def printed(*words):
+            return self.gw("run", *words, "--", "sh", "-c", 'echo "$EPOCHS,$MINE"', env={"MINE": "mine"}).stdout
+
+        self.assertEqual(printed("--export=ALL,EPOCHS=9"), "9,mine\n")
+        self.assertEqual(printed("--export=EPOCHS=9", "-e", "EPOCHS=10"), "10,\n")
+
+    # Waiting.
+
+    def test_submit_waits_for_all_tasks(self):
+        script = self.script("--array=0-2", command="sleep 0.$SLURM_ARRAY_TASK_ID; exit $((SLURM_ARRAY_TASK_ID * 3))")
+        result = self.gw("submit", script, "--wait", code=6)
+        number = result.stdout.split()[3]
+        self.assertEqual(result.stdout.splitlines()[1:],
+                         [f"job {number}_0 completed", f"job {number}_1 failed (exit code 3)",
+                          f"job {number}_2 failed (exit code 6)"])
+        script = self.script("--array=0-2", "--wait", command="exit $((SLURM_ARRAY_TASK_ID * 3))")
+        result = json.loads(self.gw("submit", script, "--json", code=6).stdout)
+        self.assertEqual((result["count"], [each["code"] for each in result["jobs"]]), (3, [0, 3, 6]))
+        result = json.loads(self.gw("submit", self.script(command="echo x; exit 3"), "--wait", "--json", code=3).stdout)
+        self.assertEqual([each["code"] for each in result["jobs"]], [3])
+
+    def test_wait_while_jobs_end(self):
+        numbers = [self.gw("run", "--detach", "-c", "0.1", "--", "sh", "-c", f"sleep 0.{wait}; exit {wait}").stdout.strip()
+                   for wait in range(5)]
+        result = json.loads(self.gw("wait", "--json", *numbers, code=4).stdout)
+        self.assertEqual([(each["id"], each["code"]) for each in result["jobs"]],
+                         [(number, code) for code, number in enumerate(numbers)])
+        missing = self.gw("wait", "999999", code=125)
+        self.assertIn("999999", missing.stderr)
+
+    def test_revoked_while_following(self):
+        token = self.server.add_token(user="leaving")
+        number = self.server.submit(command=["sh", "-c", "echo begun; sleep 60"], token=token)
+        process = subprocess.Popen([GW, "logs", "-f", str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, env={**os.environ, **self.environment({"GIGAWERK_TOKEN": token})})
+        self.assertEqual(process.stdout.readline(), "begun\n")
+        self.assertEqual(self.server.delete("/v1/tokens/" + token.split("_")[1]).status, 200)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 4, err)
+        self.gw("cancel", str(number))
+
+    def test_twice_interrupted(self):
+        process = subprocess.Popen([GW, "run", "--name", "twice", "--", "sleep", "300"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env={**os.environ, **self.environment({})})
+        end = time.monotonic() + 20
+        while not json.loads(self.gw("ps", "--name", "twice", "-s", "running", "--json").stdout)["jobs"]:
+            self.assertLess(time.monotonic(), end)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130, err)
+        number = json.loads(self.gw("ps", "-a", "--name", "twice", "--json").stdout)["jobs"][0]["number"]
+        self.assertEqual(self.server.wait(number)["status"], "cancelled")
+
+    def test_interrupted_at_any_moment_nothing_goes_on(self):
+        # From before the first request to after the job has begun.
+        for step in range(12):
+            name = f"any-{step}"
+            process = subprocess.Popen([GW, "run", "--name", name, "-c", "0.1", "--", "sleep", "300"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       env={**os.environ, **self.environment({})})
+            time.sleep(0.004 * step)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=40)
+            self.assertIn(process.returncode, (130, -signal.SIGINT), err)
+            for job in json.loads(self.gw("ps", "-a", "--name", name, "--json").stdout)["jobs"]:
+                self.assertEqual(self.server.wait(job["number"])["status"], "cancelled")
+
+    # All of them.
+
+    def test_json_has_an_entry_for_each(self):
+        number = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()
+        result = json.loads(self.gw("cancel", "999999", number, "--json", code=5).stdout)
+        self.assertEqual([each["id"] for each in result["jobs"]], ["999999", number])
+        self.assertEqual(result["jobs"][0]["error"]["code"], "unknown_job")
+        self.assertEqual(result["jobs"][1]["count"], 1)
+        node = self.server.get("/v1/nodes").json["nodes"][0]["name"]
+        result = json.loads(self.gw("resume", "no-such-node", node, "--json", code=5).stdout)
+        self.assertEqual([each["name"] for each in result["nodes"]], ["no-such-node", node])
+        self.assertIn("error", result["nodes"][0])
+
+    def test_readers_may_leave(self):
+        number = self.gw("run", "--detach", "--", "sh", "-c", "seq 200000").stdout.strip()
+        self.gw("wait", number)
+        for words in (["ps", "-a"], ["logs", number], ["logs", "-f", number], ["nodes", "--json"], ["show", number]):
+            reader, writer = os.pipe()
+            process = subprocess.Popen([GW, *words], stdout=writer, stderr=subprocess.PIPE, text=True,
+                                       env={**os.environ, **self.environment({})})
+            os.close(writer)
+            os.read(reader, 1)
+            os.close(reader)
+            _, err = process.communicate(timeout=30)
+            self.assertEqual(err, "", words)
+            self.assertIn(process.returncode, (0, -signal.SIGPIPE), words)
+
+    def test_ps_knows_every_status_that_its_help_names(self):
+        helped = self.gw("ps", "--help").stdout
+        words = ["open", "held", "blocked", "waiting", "running", "ended", "completed", "failed", "cancelled",
+                 "time_limit"]
+        for word in words:
+            self.assertIn(word, helped)
+        self.gw("ps", "-s", ",".join(words))
+        self.gw("ps", "-s", "pending", code=1)
+
+
+if __name__ == "__main__":
+    unittest.main()
