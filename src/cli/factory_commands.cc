@@ -30,8 +30,8 @@ Result<ExitCode> nodes(const AppContext& context, const std::string& state, bool
     std::expected<Json, client::Failure> answer =
         connection.get("/v1/nodes" + client::query({{"state", state}, {"after", after}, {"limit", "10000"}}));
     if (!answer) return report_failure(context, answer.error());
-    for (Json& node : (*answer)["nodes"]) all.push_back(std::move(node));
-    after = (*answer)["next"].is_string() ? (*answer)["next"].get<std::string>() : "";
+    for (Json& node : answer->at("nodes")) all.push_back(std::move(node));
+    after = answer->at("next").is_string() ? answer->at("next").get<std::string>() : "";
   } while (!after.empty());
   if (json) {
     fmt::print("{}\n", json_out({{"nodes", all}}));
@@ -41,15 +41,15 @@ Result<ExitCode> nodes(const AppContext& context, const std::string& state, bool
   table.add({"NODE", "STATE", "GPU TYPE", "GPUS FREE", "CPUS FREE", "MEMORY FREE", "REASON"});
   for (const Json& node : all) {
     const auto of = [&](const char* free, const char* whole) {
-      return node[whole].get<double>() == 0
+      return node.at(whole).get<double>() == 0
                  ? std::string("-")
-                 : fmt::format("{}/{}", number_text(node[free]), number_text(node[whole]));
+                 : fmt::format("{}/{}", number_text(node.at(free)), number_text(node.at(whole)));
     };
-    const bool memory = node["memory_mib"].get<std::int64_t>() > 0;
+    const bool memory = node.at("memory_mib").get<std::int64_t>() > 0;
     table.add({node.value("name", ""), node.value("state", ""), node.value("gpu_type", "-"),
                of("gpus_free", "gpus"), of("cpus_free", "cpus"),
-               memory ? fmt::format("{:.1f}/{:.1f} GiB", node["memory_mib_free"].get<double>() / 1024,
-                                    node["memory_mib"].get<double>() / 1024)
+               memory ? fmt::format("{:.1f}/{:.1f} GiB", node.at("memory_mib_free").get<double>() / 1024,
+                                    node.at("memory_mib").get<double>() / 1024)
                       : "-",
                node.value("reason", "")});
   }
@@ -91,11 +91,11 @@ Result<ExitCode> list_tenants(const AppContext& context, const std::string& tena
   TextTable table("lrrrrrrrll");
   table.add({"TENANT", "WEIGHT", "JOBS", "RUNNING", "GPUS", "ASKED", "MOST GPUS", "MOST JOBS", "PLAN",
              "UNIX USER"});
-  for (const Json& each : (*answer)["tenants"])
-    table.add({each.value("path", ""), number_text(each["weight"]), number_text(each["jobs"]),
-               number_text(each["running"]), number_text(each["gpus_running"]),
-               number_text(each["gpus_asked"]), limit_text(each["limits"]["gpus"]),
-               limit_text(each["limits"]["jobs"]), each.value("price_plan", ""),
+  for (const Json& each : answer->at("tenants"))
+    table.add({each.value("path", ""), number_text(each.at("weight")), number_text(each.at("jobs")),
+               number_text(each.at("running")), number_text(each.at("gpus_running")),
+               number_text(each.at("gpus_asked")), limit_text(each.at("limits").at("gpus")),
+               limit_text(each.at("limits").at("jobs")), each.value("price_plan", ""),
                each.value("unix_user", "")});
   fmt::print("{}", table.text());
   return ExitCode::ok;
@@ -166,7 +166,7 @@ Result<ExitCode> show_quota(const AppContext& context, const std::string& path, 
       path.empty() ? connection.get("/v1/tenants")
                    : connection.get("/v1/tenants/" + client::escaped(path, true));
   if (!answer) return report_failure(context, answer.error());
-  Json tenants = path.empty() ? (*answer)["tenants"] : Json::array({*answer});
+  Json tenants = path.empty() ? answer->at("tenants") : Json::array({*answer});
   if (json) {
     fmt::print("{}\n", json_out({{"tenants", tenants}}));
     return ExitCode::ok;
@@ -174,10 +174,11 @@ Result<ExitCode> show_quota(const AppContext& context, const std::string& path, 
   TextTable table("lrrrrrr");
   table.add({"TENANT", "WEIGHT", "GPUS USED", "NEXT IN LINE", "MOST GPUS", "JOBS", "MOST JOBS"});
   for (const Json& each : tenants)
-    table.add({each.value("path", ""), number_text(each["weight"]), number_text(each["gpus_running"]),
-               fmt::format("{:g}", each["gpus_asked"].get<double>() - each["gpus_running"].get<double>()),
-               limit_text(each["limits"]["gpus"]), number_text(each["jobs"]),
-               limit_text(each["limits"]["jobs"])});
+    table.add(
+        {each.value("path", ""), number_text(each.at("weight")), number_text(each.at("gpus_running")),
+         fmt::format("{:g}", each.at("gpus_asked").get<double>() - each.at("gpus_running").get<double>()),
+         limit_text(each.at("limits").at("gpus")), number_text(each.at("jobs")),
+         limit_text(each.at("limits").at("jobs"))});
   fmt::print("{}", table.text());
   return ExitCode::ok;
 }
@@ -195,13 +196,13 @@ Result<ExitCode> list_tokens(const AppContext& context, bool json, Connection& c
   }
   TextTable table("lllllll");
   table.add({"TOKEN", "TENANT", "ROLE", "USER", "CREATED", "EXPIRES", "LABEL"});
-  for (const Json& token : (*answer)["tokens"]) {
+  for (const Json& token : answer->at("tokens")) {
     const std::string path = token.value("tenant", "");
     table.add({token.value("id", ""), path.empty() ? "(all)" : path, token.value("role", ""),
                token.value("user", ""), token.value("created", "").substr(0, 10),
-               token.value("revoked", false)  ? "revoked"
-               : token["expires"].is_string() ? token["expires"].get<std::string>()
-                                              : "never",
+               token.value("revoked", false)     ? "revoked"
+               : token.at("expires").is_string() ? token.at("expires").get<std::string>()
+                                                 : "never",
                token.value("label", "")});
   }
   fmt::print("{}", table.text());
@@ -220,7 +221,7 @@ Result<ExitCode> add_token(const AppContext& context, const TokenOptions& option
     fmt::print("{}\n", json_out(*answer));
   } else {
     // The token alone on standard output, so that it can be kept: gw token add ... > file
-    fmt::print("{}\n", (*answer)["token"].get<std::string>());
+    fmt::print("{}\n", answer->at("token").get<std::string>());
     std::fflush(stdout);
     fmt::print(stderr, "gw: token {} for {} ({}); it is shown this once\n", answer->value("id", ""),
                options.user, options.role);
@@ -255,17 +256,17 @@ Result<ExitCode> usage(const AppContext& context, const UsageOptions& options, b
                                     line.value("user", ""),
                                     line.value("job", ""),
                                     line.value("gpu_type", ""),
-                                    fmt::format("{}", line["attempts"].get<std::int64_t>()),
-                                    hours(line["gpu_seconds"]),
-                                    hours(line["core_seconds"]),
-                                    fmt::format("{:.3f}", line["energy_j"].get<double>() / 3.6e6),
-                                    fmt::format("{:.2f}", line["price_micro_eur"].get<double>() / 1e6),
+                                    fmt::format("{}", line.at("attempts").get<std::int64_t>()),
+                                    hours(line.at("gpu_seconds")),
+                                    hours(line.at("core_seconds")),
+                                    fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
+                                    fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
                                     line.value("open", false) ? "runs still" : ""};
   };
   TextTable table("llllrrrrrl");
   table.add({"TENANT", "USER", "JOB", "GPU TYPE", "ATTEMPTS", "GPU H", "CORE H", "KWH", "EUR", ""});
-  for (const Json& line : (*answer)["lines"]) table.add(row(line, line.value("tenant", "")));
-  table.add(row((*answer)["total"], "total"));
+  for (const Json& line : answer->at("lines")) table.add(row(line, line.value("tenant", "")));
+  table.add(row(answer->at("total"), "total"));
   fmt::print("{}", table.text());
   return ExitCode::ok;
 }
@@ -281,7 +282,7 @@ Result<ExitCode> audit(const AppContext& context, const std::string& tenant, std
   }
   TextTable table("lllllll");
   table.add({"TIME", "USER", "ROLE", "FROM", "ACTION", "TARGET", "DETAIL"});
-  for (const Json& entry : (*answer)["audit"])
+  for (const Json& entry : answer->at("audit"))
     table.add({entry.value("at", ""), entry.value("user", ""), entry.value("role", ""),
                entry.value("remote", ""), entry.value("action", ""), entry.value("target", ""),
                entry.value("detail", "")});

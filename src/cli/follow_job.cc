@@ -26,12 +26,12 @@ constexpr unsigned kCancelSeconds = 10;
 constexpr std::chrono::seconds kStood{5};
 
 std::string decoded(const Json& event) {
-  if (event.contains("text")) return event["text"].get<std::string>();
+  if (event.contains("text")) return event.at("text").get<std::string>();
   if (!event.contains("base64")) return {};
   std::string bytes;
   std::uint32_t buffer = 0;
   int bits = 0;
-  for (const char c : event["base64"].get<std::string>()) {
+  for (const char c : event.at("base64").get<std::string>()) {
     int value = 0;
     if (c >= 'A' && c <= 'Z') {
       value = c - 'A';
@@ -173,7 +173,7 @@ void Follower::print(const Json& event, bool error) {
 void Follower::say_status(const Json& job) {
   const std::string status = job.value("status", "");
   const std::string text =
-      status + (job.contains("reason") ? " (" + job["reason"].get<std::string>() + ")" : "");
+      status + (job.contains("reason") ? " (" + job.at("reason").get<std::string>() + ")" : "");
   const bool waits = status == "waiting" || status == "blocked" || status == "held";
   if (!options_.quiet && context_.progress && text != shown_ && (waits || !shown_.empty()))
     fmt::print(stderr, "gw: job {} {}\n", number_,
@@ -238,8 +238,9 @@ Followed Follower::left(std::string_view what) const {
 Followed Follower::ended() const {
   const std::string status = last_.value("status", "");
   if (!options_.quiet && status != "completed" && status != "failed")
-    print_error(context_, fmt::format("job {}: {}{}", number_, status,
-                                      last_.contains("note") ? ": " + last_["note"].get<std::string>() : ""));
+    print_error(context_,
+                fmt::format("job {}: {}{}", number_, status,
+                            last_.contains("note") ? ": " + last_.at("note").get<std::string>() : ""));
   return {Followed::End::kEnded, ExitCode{exit_code_of(last_)}};
 }
 
@@ -277,6 +278,7 @@ ExitCode wait_for_job(const AppContext& context, client::Connection& connection,
   });
   if (!failure) return ExitCode{worst};
   report_failure(context, *failure);
+  results.push_back({{"id", id}, {"error", error_json(*failure)}});
   return kRunFailed;
 }
 

@@ -43,7 +43,7 @@ Followed follow_job(const AppContext& context, client::Connection& connection, c
 
 /// Waits until a job, or every task of an array, has ended (client::wait_for_end), adds {id, status, code} of
 /// each to `results`, and prints a line for each unless `quiet`. Gives the largest exit code, or kRunFailed
-/// after printing why.
+/// after printing why and adding {id, error}.
 ExitCode wait_for_job(const AppContext& context, client::Connection& connection, std::string_view id,
                       bool quiet, client::Json& results);
 

@@ -29,9 +29,9 @@ std::string limit_text(const Json& job) { return report::format_duration(job.val
 std::string where_text(const Json& job) {
   const std::string status = job.value("status", "");
   if (status == "running") return job.value("place", "");
-  if (job.contains("reason")) return "(" + job["reason"].get<std::string>() + ")";
+  if (job.contains("reason")) return "(" + job.at("reason").get<std::string>() + ")";
   if (job.value("ended", false) && status == "failed")
-    return job.contains("signal") ? fmt::format("signal {}", job["signal"].get<int>())
+    return job.contains("signal") ? fmt::format("signal {}", job.at("signal").get<int>())
                                   : fmt::format("exit {}", job.value("exit_code", 0));
   return "";
 }
@@ -61,11 +61,11 @@ Result<ExitCode> ps(const AppContext& context, const PsOptions& options, bool js
                                     {"limit", fmt::format("{}", page)},
                                     {"before", before}}));
     if (!answer) return report_failure(context, answer.error());
-    now = (*answer)["now"];
-    for (Json& job : (*answer)["jobs"]) jobs.push_back(std::move(job));
-    more = (*answer)["next"].is_string();
+    now = answer->at("now");
+    for (Json& job : answer->at("jobs")) jobs.push_back(std::move(job));
+    more = answer->at("next").is_string();
     if (!more) break;
-    before = (*answer)["next"];
+    before = answer->at("next");
   }
   if (json) {
     fmt::print("{}\n", json_out({{"jobs", jobs}, {"more", more}}));
@@ -80,13 +80,13 @@ Result<ExitCode> ps(const AppContext& context, const PsOptions& options, bool js
   for (const Json& job : jobs) {
     const std::string status = job.value("status", "");
     const bool ended = job.value("ended", false);
-    const Json began = job.contains("started") ? job["started"] : job["submitted"];
-    const std::string time = ended
-                                 ? (job.contains("started") ? age_text(job["ended_at"], job["started"]) : "-")
-                                 : age_text(now, status == "running" ? began : job["submitted"]);
+    const Json began = job.contains("started") ? job.at("started") : job.at("submitted");
+    const std::string time =
+        ended ? (job.contains("started") ? age_text(job.at("ended_at"), job.at("started")) : "-")
+              : age_text(now, status == "running" ? began : job.at("submitted"));
     table.add({job.value("id", ""), job.value("name", ""), job.value("tenant", ""), job.value("user", ""),
-               job.value("stopping", false) ? "stopping" : status, number_text(job["nodes"]),
-               number_text(job["gpus"]), limit_text(job), time, where_text(job)});
+               job.value("stopping", false) ? "stopping" : status, number_text(job.at("nodes")),
+               number_text(job.at("gpus")), limit_text(job), time, where_text(job)});
   }
   fmt::print("{}", table.text());
   if (more) fmt::print("more follow; --limit N shows them\n");
@@ -120,9 +120,9 @@ Result<ExitCode> show(const AppContext& context, const std::string& id, bool env
       {"user", text("user")},
       {"status", text("status") + (job.contains("reason") ? " (" + text("reason") + ")" : "")},
       {"asks for", fmt::format("{} node(s), {} GPU(s), {} CPU(s){}, limit {}", job.value("nodes", 0),
-                               number_text(job["gpus"]), number_text(job["cpus"]),
+                               number_text(job.at("gpus")), number_text(job.at("cpus")),
                                job.value("memory_mib", 0) > 0
-                                   ? fmt::format(", {} MiB a node", job["memory_mib"].get<std::int64_t>())
+                                   ? fmt::format(", {} MiB a node", job.at("memory_mib").get<std::int64_t>())
                                    : "",
                                limit_text(job))},
       {"submitted", text("submitted")},
@@ -131,31 +131,32 @@ Result<ExitCode> show(const AppContext& context, const std::string& id, bool env
       {"nodes", text("place")}};
   if (job.value("ended", false))
     facts.emplace_back("exit code", fmt::format("{}", job.value("exit_code", 0)));
-  if (job.contains("signal")) facts.emplace_back("signal", fmt::format("{}", job["signal"].get<int>()));
+  if (job.contains("signal")) facts.emplace_back("signal", fmt::format("{}", job.at("signal").get<int>()));
   facts.emplace_back("note", text("note"));
   if (job.contains("spec")) {
-    const Json& spec = job["spec"];
+    const Json& spec = job.at("spec");
     if (spec.contains("command")) {
       std::string words;
-      for (const Json& word : spec["command"]) words += (words.empty() ? "" : " ") + word.get<std::string>();
+      for (const Json& word : spec.at("command"))
+        words += (words.empty() ? "" : " ") + word.get<std::string>();
       facts.emplace_back("command", words);
     }
     if (spec.contains("working_folder"))
-      facts.emplace_back("folder", spec["working_folder"].get<std::string>());
-    if (environment && spec.contains("environment") && spec["environment"].is_object()) {
-      for (const auto& [name, value] : spec["environment"].items())
+      facts.emplace_back("folder", spec.at("working_folder").get<std::string>());
+    if (environment && spec.contains("environment") && spec.at("environment").is_object()) {
+      for (const auto& [name, value] : spec.at("environment").items())
         facts.emplace_back("  " + name, value.get<std::string>());
     }
   }
   print_facts(facts);
-  if (job.contains("attempts") && !job["attempts"].empty()) {
+  if (job.contains("attempts") && !job.at("attempts").empty()) {
     TextTable table("rlllrl");
     table.add({"ATTEMPT", "STARTED", "TIME", "END", "CODE", "NODES"});
-    for (const Json& attempt : job["attempts"])
+    for (const Json& attempt : job.at("attempts"))
       table.add({fmt::format("{}", attempt.value("attempt", 0)), attempt.value("started", ""),
-                 attempt.contains("ended_at") ? age_text(attempt["ended_at"], attempt["started"]) : "",
+                 attempt.contains("ended_at") ? age_text(attempt.at("ended_at"), attempt.at("started")) : "",
                  attempt.value("end", "runs"),
-                 attempt.contains("exit_code") ? fmt::format("{}", attempt["exit_code"].get<int>()) : "",
+                 attempt.contains("exit_code") ? fmt::format("{}", attempt.at("exit_code").get<int>()) : "",
                  attempt.value("place", "")});
     fmt::print("\n{}", table.text());
   }
@@ -180,7 +181,7 @@ Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Con
         connection.get("/v1/jobs/" + client::escaped(options.id));
     if (!job) return report_failure(context, job.error());
     const InterruptGuard guard;
-    const Followed followed = follow_job(context, connection, guard, (*job)["number"],
+    const Followed followed = follow_job(context, connection, guard, job->at("number"),
                                          {.quiet = true, .only_error = options.error});
     // How the job ended is not asked here: that all of its output was shown is a success.
     return followed.end == Followed::End::kEnded ? ExitCode::ok : followed.code;
@@ -198,6 +199,11 @@ Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Con
       if (name == "gigawerk-offset") from = value;
       // The rest is asked of the same attempt, whatever begins meanwhile.
       if (name == "gigawerk-attempt" && value != "0") attempt = value;
+    }
+    if (next.empty() || (next == offset && !part->body.empty())) {
+      print_error(context, fmt::format("{} does not say where the output goes on; is that a Gigawerk server?",
+                                       connection.server()));
+      return kUnreachable;
     }
     if (offset.empty() && from != "0" && !part->body.empty())
       print_error(context, fmt::format("the first {} bytes of the output are not kept any more", from));
@@ -220,7 +226,7 @@ Result<ExitCode> order(const AppContext& context, const std::vector<std::string>
       results.push_back({{"id", id}, {"error", error_json(answer.error())}});
       continue;
     }
-    results.push_back({{"id", id}, {"count", (*answer)["count"]}});
+    results.push_back({{"id", id}, {"count", answer->at("count")}});
     if (!json && answer->value("count", 0) == 0) fmt::print("job {} has ended already\n", id);
   }
   if (json) fmt::print("{}\n", json_out({{"jobs", results}}));
@@ -246,28 +252,28 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     fmt::print("{}\n", json_out(*answer));
     return ExitCode::ok;
   }
-  const Json& reason = (*answer)["reason"];
+  const Json& reason = answer->at("reason");
   fmt::print("job {} is {}: {} ({}, since {})\n", answer->value("id", ""), answer->value("status", ""),
              reason.value("text", ""), reason.value("name", ""), reason.value("since", ""));
   if (answer->contains("note"))
-    fmt::print("note: {}\n", report::printable_name((*answer)["note"].get<std::string>()));
+    fmt::print("note: {}\n", report::printable_name(answer->at("note").get<std::string>()));
   if (answer->contains("facts")) {
-    const Json& facts = (*answer)["facts"];
+    const Json& facts = answer->at("facts");
     fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all; {} job(s) wait\n",
-               number_text(facts["gpus_asked"]), facts["gpus_free_of_its_kind"].get<std::int64_t>(),
-               facts["gpus_free"].get<std::int64_t>(), facts["jobs_waiting"].get<std::int64_t>());
+               number_text(facts.at("gpus_asked")), facts.at("gpus_free_of_its_kind").get<std::int64_t>(),
+               facts.at("gpus_free").get<std::int64_t>(), facts.at("jobs_waiting").get<std::int64_t>());
     if (facts.contains("reservation")) {
-      const Json& promise = facts["reservation"];
-      fmt::print(
-          "a reservation stands for {} at {}\n",
-          promise["job"].is_string() ? "job " + promise["job"].get<std::string>() : "a job of another tenant",
-          promise.value("at", ""));
+      const Json& promise = facts.at("reservation");
+      fmt::print("a reservation stands for {} at {}\n",
+                 promise.at("job").is_string() ? "job " + promise.at("job").get<std::string>()
+                                               : "a job of another tenant",
+                 promise.value("at", ""));
     }
   }
-  if (!(*answer)["history"].empty()) {
+  if (!answer->at("history").empty()) {
     TextTable table("ll");
     table.add({"SINCE", "BOUND BY"});
-    for (const Json& entry : (*answer)["history"])
+    for (const Json& entry : answer->at("history"))
       table.add({entry.value("since", ""), entry.value("reason", "")});
     fmt::print("\n{}", table.text());
   }
@@ -388,9 +394,12 @@ void add_jobs_commands(CLI::App& app, AppContext& context) {
         "Examples:\n"
         "  gw wait 12 13 && gw submit next.yaml\n"
         "  gw wait 20 --json");
-    set_server_action(*command, context, access, [&context, ids, access](Connection& connection) {
-      return wait(context, *ids, access->json, connection);
-    });
+    set_server_action(
+        *command, context, access,
+        [&context, ids, access](Connection& connection) {
+          return wait(context, *ids, access->json, connection);
+        },
+        kRunFailed);
   }
   for (const auto& [word, description, action] :
        {std::tuple{"explain", "Say what keeps a job waiting, now and before", &explain},

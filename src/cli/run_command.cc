@@ -65,7 +65,7 @@ ExitCode call_off(const AppContext& context, const client::Connection& before, c
       (*connection)->post("/v1/jobs", body, {{"Idempotency-Key", key}});
   if (!job && job.error().code == "key_reused")
     job = (*connection)->post("/v1/jobs", submission, {{"Idempotency-Key", key}});
-  const ExitCode code = job ? cancel(context, **connection, (*job)["number"]) : failed(job.error());
+  const ExitCode code = job ? cancel(context, **connection, job->at("number")) : failed(job.error());
   InterruptGuard::ends_nothing();
   return code;
 }
@@ -95,7 +95,7 @@ Result<ExitCode> run(const AppContext& context, const Options& options, bool jso
     report_failure(context, submitted.error());
     return kRunFailed;
   }
-  const std::uint64_t number = (*submitted)["number"];
+  const std::uint64_t number = submitted->at("number");
   if (options.detach || spec.array) {
     if (guard.count() > 0) {
       // Not by the first connection: ^C ends its next call.
@@ -142,9 +142,12 @@ void add_run_command(CLI::App& app, AppContext& context) {
       "  gw run -g 1 -t 2h -- python train.py --epochs 3\n"
       "  gw run -N 2 -g 8 --tasks-per-node 8 -- python -m train\n"
       "  gw run --detach --name sweep -a 0-99%10 -- ./sweep.sh");
-  set_server_action(*command, context, access, [&context, options, access](client::Connection& connection) {
-    return run(context, *options, access->json, connection);
-  });
+  set_server_action(
+      *command, context, access,
+      [&context, options, access](client::Connection& connection) {
+        return run(context, *options, access->json, connection);
+      },
+      kRunFailed);
 }
 
 }  // namespace gw

@@ -35,13 +35,26 @@ client::Json error_json(const client::Failure& failure) {
 }
 
 void set_server_action(CLI::App& command, AppContext& context, std::shared_ptr<ServerAccess> access,
-                       std::function<Result<ExitCode>(client::Connection&)> action) {
-  set_action(command, context, [&context, access, action = std::move(action)]() -> Result<ExitCode> {
-    std::expected<std::unique_ptr<client::Connection>, client::Failure> connection =
-        client::Connection::open(access->settings);
-    if (!connection) return report_failure(context, connection.error());
-    return action(**connection);
-  });
+                       std::function<Result<ExitCode>(client::Connection&)> action,
+                       std::optional<ExitCode> no_connection) {
+  set_action(
+      command, context, [&context, access, action = std::move(action), no_connection]() -> Result<ExitCode> {
+        const std::expected<std::unique_ptr<client::Connection>, client::Failure> connection =
+            client::Connection::open(access->settings);
+        if (!connection) {
+          const ExitCode code = report_failure(context, connection.error());
+          return no_connection.value_or(code);
+        }
+        try {
+          return action(**connection);
+        } catch (const client::Json::exception& unexpected) {
+          print_error(context,
+                      fmt::format("{} answered something unexpected ({}); is that a Gigawerk server, and not "
+                                  "older than this gw?",
+                                  (*connection)->server(), unexpected.what()));
+          return no_connection.value_or(kUnreachable);
+        }
+      });
 }
 
 std::string age_text(const client::Json& now, const client::Json& then) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/app.h"
@@ -30,9 +31,11 @@ ExitCode report_failure(const AppContext& context, const client::Failure& failur
 /// things. Status 0: no server answered.
 client::Json error_json(const client::Failure& failure);
 
-/// Makes `action` what the command does once a connection is there.
+/// Makes `action` what the command does once a connection is there. Where none can be made, and where the
+/// answers make no sense, the exit code is `no_connection`; by itself report_failure's, kUnreachable.
 void set_server_action(CLI::App& command, AppContext& context, std::shared_ptr<ServerAccess> access,
-                       std::function<Result<ExitCode>(client::Connection&)> action);
+                       std::function<Result<ExitCode>(client::Connection&)> action,
+                       std::optional<ExitCode> no_connection = {});
 
 /// `12 s`, `3 min`, `2.5 h` from now to (or since) an RFC 3339 time; `-` where there is none.
 std::string age_text(const client::Json& now, const client::Json& then);

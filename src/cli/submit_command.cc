@@ -105,10 +105,13 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
   std::vector<std::pair<std::string, std::string>> headers;
   if (!options.key.empty()) headers.emplace_back("Idempotency-Key", options.key);
   const std::expected<client::Json, client::Failure> submitted = connection.post("/v1/jobs", body, headers);
-  if (!submitted) return report_failure(context, submitted.error());
-  const std::uint64_t number = (*submitted)["number"];
-  const std::uint32_t count = (*submitted)["count"];
   const bool wait = options.wait || (*parsed)->client.wait;
+  if (!submitted) {
+    const ExitCode code = report_failure(context, submitted.error());
+    return wait ? kRunFailed : code;  // All else is the job's.
+  }
+  const std::uint64_t number = submitted->at("number");
+  const std::uint32_t count = submitted->at("count");
   if (json && wait) {  // One object, when all is known.
     client::Json result = *submitted;
     result["jobs"] = client::Json::array();

@@ -171,10 +171,10 @@ std::expected<Json, Failure> Connection::call(
     return std::unexpected(Failure{Failure::Kind::kUnreachable, 0, "unreachable", answer.error().message});
   if (answer->status < 200 || answer->status > 299) return std::unexpected(failure_of(*answer));
   Json json = Json::parse(answer->body, nullptr, false);
-  if (json.is_discarded())
+  if (!json.is_object())
     return std::unexpected(
         Failure{Failure::Kind::kUnreachable, answer->status, "bad_answer",
-                fmt::format("{} answered something that is not JSON; is that a Gigawerk server?",
+                fmt::format("{} answered something that is no JSON object; is that a Gigawerk server?",
                             found_.options.url)});
   return json;
 }

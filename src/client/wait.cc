@@ -24,8 +24,8 @@ class Wait {
  public:
   Wait(Connection& connection, const Json& job, bool whole_array,
        const std::function<void(const Json&)>& ended)
-      : connection_(connection), ended_(ended), first_(job["number"]), next_(first_), array_(whole_array) {
-    count_ = array_ ? job["array"]["tasks"].get<std::uint64_t>() : 1;
+      : connection_(connection), ended_(ended), first_(job.at("number")), next_(first_), array_(whole_array) {
+    count_ = array_ ? job.at("array").at("tasks").get<std::uint64_t>() : 1;
     if (!array_) take(job);
   }
 
@@ -73,8 +73,8 @@ class Wait {
       const std::expected<Json, Failure> page = connection_.get(
           "/v1/jobs" + query({{"array", fmt::format("{}", first_)}, {"limit", "1000"}, {"before", before}}));
       if (!page) return page.error();
-      for (const Json& job : (*page)["jobs"]) take(job);
-      before = (*page)["next"].is_string() ? (*page)["next"].get<std::string>() : "";
+      for (const Json& job : page->at("jobs")) take(job);
+      before = page->at("next").is_string() ? page->at("next").get<std::string>() : "";
     } while (!before.empty());
     return std::nullopt;
   }
@@ -126,7 +126,7 @@ std::optional<Failure> wait_for_end(Connection& connection, std::string_view id,
   // `12` is array 12, though also the number of its first task; `12_0` and the number of any other task are
   // that task.
   const bool whole_array = job->contains("array") && id.find('_') == std::string_view::npos &&
-                           (*job)["array"]["job"] == (*job)["number"];
+                           job->at("array").at("job") == job->at("number");
   return Wait(connection, *job, whole_array, ended).run();
 }
 

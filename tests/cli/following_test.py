@@ -165,7 +165,7 @@ class WaitTest(GwTest):
         _, err, _ = self.wait(gone, code=125, env={"GIGAWERK_PATIENCE": "1"})
         self.assertIn("cannot reach", err)
         self.assertLess(time.monotonic() - began, 10)
-        _, err, _ = self.wait(gone, code=3, env={"GIGAWERK_PATIENCE": "soon"})
+        _, err, _ = self.wait(gone, code=125, env={"GIGAWERK_PATIENCE": "soon"})
         self.assertIn("GIGAWERK_PATIENCE=soon", err)
 
 

@@ -1,0 +1,86 @@
+"""Every command that talks to a server, where there is none, where it refuses, and where it is something else."""
+
+import os
+import tempfile
+import unittest
+
+from gw_command import GwTest, gw
+from scripted_server import ScriptedServer
+
+JOB = "gigawerk: 1\njob: {command: ['true']}\n"
+
+# What is done, and the exit code where gw itself fails if it is not the one that says why.
+COMMANDS = [
+    (["ps"], None), (["ps", "--json"], None), (["show", "1"], None), (["logs", "1"], None), (["logs", "-f", "1"], None),
+    (["cancel", "1"], None), (["hold", "1", "--json"], None), (["release", "1"], None), (["requeue", "1"], None),
+    (["wait", "1"], 125), (["wait", "1", "--json"], 125), (["explain", "1"], None), (["eta", "1"], None),
+    (["nodes"], None), (["drain", "n"], None), (["resume", "n", "--json"], None), (["tenants", "list"], None),
+    (["tenants", "add", "a"], None), (["tenants", "set", "a", "--weight", "2"], None), (["quota", "show"], None),
+    (["quota", "show", "a"], None), (["quota", "set", "a", "--jobs", "1"], None), (["token", "list"], None),
+    (["token", "add", "u"], None), (["token", "revoke", "t"], None), (["usage"], None), (["audit"], None),
+    (["run", "--", "true"], 125), (["run", "--detach", "--", "true"], 125), (["submit", "JOB"], None),
+    (["submit", "JOB", "--wait"], 125), (["submit", "JOB", "--wait", "--json"], 125),
+]
+
+
+class BadServersTest(GwTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.job = os.path.join(cls.folder.name, "job.yaml")
+        with open(cls.job, "w", encoding="ascii") as file:
+            file.write(JOB)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def each(self, ask):
+        """Calls ask(words, exit code) for each command."""
+        for words, code in COMMANDS:
+            with self.subTest(words):
+                ask([self.job if word == "JOB" else word for word in words], code)
+
+    def check(self, got, out, err, code, text):
+        self.assertEqual(got, code, out + err)
+        self.assertTrue(err.startswith("gw: "), err)
+        self.assertIn(text, err)
+        self.assertNotIn("report it", err)
+        if out.startswith("{"):  # --json of commands that do several things: an entry for what failed.
+            self.assertIn('"error"', out)
+        else:
+            self.assertEqual(out, "")
+
+    def test_none(self):
+        def ask(words, code):
+            result = gw(*words, env={"GIGAWERK_SERVER": "http://127.0.0.1:1", "GIGAWERK_PATIENCE": "0",
+                                     "GIGAWERK_TOKEN": "gw_x"})
+            self.check(result.returncode, result.stdout, result.stderr, code or 3, "is gw serve running there?")
+
+        self.each(ask)
+
+    def test_refusals(self):
+        for status, own in ((401, 4), (404, 5), (409, 1), (503, 3)):
+            with ScriptedServer(lambda request: request.refuse(status, "some_code", "some reason")) as server:
+                self.each(lambda words, code: self.check(*server.gw(*words, env={"GIGAWERK_PATIENCE": "0"}),
+                                                         code or own, "some reason"))
+
+    def test_something_else(self):
+        with ScriptedServer(lambda request: request.json([])) as server:
+            self.each(lambda words, code: self.check(*server.gw(*words, env={"GIGAWERK_PATIENCE": "0"}), code or 3,
+                                                     "is that a Gigawerk server?"))
+
+    def test_another_version(self):
+        answer = {"jobs": [7], "nodes": 7, "number": "x", "tenants": {}, "reason": []}
+
+        def ask(words, code):
+            got, out, err = server.gw(*words, env={"GIGAWERK_PATIENCE": "0"})
+            self.assertIn(got, (0, 3, code), out + err)  # Some ask no more of an answer than that it is one.
+            self.assertNotIn("report it", err)
+
+        with ScriptedServer(lambda request: request.json(answer)) as server:
+            self.each(ask)
+
+
+if __name__ == "__main__":
+    unittest.main()
