@@ -68,6 +68,7 @@ class Follower {
   enum class Cancel : std::uint8_t { kNo, kWanted, kDone };
 
   std::optional<Failure> stream();
+  std::optional<Failure> silence();
   bool take(const http::ServerEvent& event);
   void begin_attempt(std::uint64_t attempt);
   void print(const Json& event, bool error);
@@ -84,6 +85,7 @@ class Follower {
   const std::uint64_t number_;
   const FollowOptions options_;
   client::Patience patience_{connection_.patience()};
+  bool silent_ = false;  ///< The jobs of this server print nothing.
   int seen_interrupts_ = 0;
   Cancel cancel_ = Cancel::kNo;
   /// How far what was printed goes: so many bytes of that attempt. 0: it has none yet.
@@ -111,6 +113,7 @@ Followed Follower::run() {
 
 /// One stream, until the job's end, an interruption or a break.
 std::optional<Failure> Follower::stream() {
+  if (silent_) return silence();
   // A connection for each: an interruption that came too late for one does not end the next.
   const std::expected<std::unique_ptr<client::Connection>, Failure> stream = connection_.another();
   if (!stream) return stream.error();
@@ -125,6 +128,24 @@ std::optional<Failure> Follower::stream() {
                           [&](const http::ServerEvent& event) { return take(event); });
   }
   InterruptGuard::ends_nothing();
+  return failure;
+}
+
+/// The same for a job that prints nothing.
+std::optional<Failure> Follower::silence() {
+  const auto streaming = [this](client::Connection* stream) {
+    if (stream == nullptr) {
+      InterruptGuard::ends_nothing();
+    } else {
+      InterruptGuard::ends(*stream, seen_interrupts_ + 1);
+    }
+    return guard_.count() == seen_interrupts_;
+  };
+  if (cancel_ == Cancel::kWanted) return std::nullopt;
+  std::optional<Failure> failure = client::wait_for_end(
+      connection_, fmt::format("{}", number_), [this](const Json& job) { last_ = job; }, streaming);
+  InterruptGuard::ends_nothing();
+  if (failure && failure->code == "interrupted") return std::nullopt;
   return failure;
 }
 
@@ -217,6 +238,8 @@ std::optional<Followed> Follower::cancel() {
 /// After a break: the job goes on, so the server is looked for, perhaps it restarts. A value when that is
 /// in vain.
 std::optional<Followed> Follower::try_again(const std::optional<Failure>& failure) {
+  if (failure && failure->code == "no_output" && options_.silent_too && !std::exchange(silent_, true))
+    return std::nullopt;
   if (failure && !failure->may_pass())
     return Followed{Followed::End::kFailed, report_failure(context_, *failure)};
   if (!patience_.wait()) {

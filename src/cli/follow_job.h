@@ -24,6 +24,7 @@ int exit_code_of(const client::Json& job);
 struct FollowOptions {
   bool cancel_on_interrupt = false;  ///< A first ^C cancels the job, a second one leaves; else the first.
   bool quiet = false;                ///< Not a word on what state the job is in.
+  bool silent_too = true;            ///< Where jobs print nothing (a simulated factory) wait for its end.
   bool only_error = false;           ///< What it writes to standard error alone, and that to standard output.
 };
 

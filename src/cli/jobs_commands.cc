@@ -182,7 +182,7 @@ Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Con
     if (!job) return report_failure(context, job.error());
     const InterruptGuard guard;
     const Followed followed = follow_job(context, connection, guard, job->at("number"),
-                                         {.quiet = true, .only_error = options.error});
+                                         {.quiet = true, .silent_too = false, .only_error = options.error});
     // How the job ended is not asked here: that all of its output was shown is a success.
     return followed.end == Followed::End::kEnded ? ExitCode::ok : followed.code;
   }

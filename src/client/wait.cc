@@ -23,8 +23,13 @@ constexpr std::chrono::seconds kStood{5};
 class Wait {
  public:
   Wait(Connection& connection, const Json& job, bool whole_array,
-       const std::function<void(const Json&)>& ended)
-      : connection_(connection), ended_(ended), first_(job.at("number")), next_(first_), array_(whole_array) {
+       const std::function<void(const Json&)>& ended, const std::function<bool(Connection*)>& streaming)
+      : connection_(connection),
+        ended_(ended),
+        streaming_(streaming),
+        first_(job.at("number")),
+        next_(first_),
+        array_(whole_array) {
     count_ = array_ ? job.at("array").at("tasks").get<std::uint64_t>() : 1;
     if (!array_) take(job);
   }
@@ -87,6 +92,8 @@ class Wait {
     http::EventParser parser(kMostEventBytes);
     std::optional<Failure> lost;
     int looks = 0;
+    const Failure interrupted{Failure::Kind::kRefused, 0, "interrupted", "interrupted"};
+    if (streaming_ && !streaming_(stream->get())) return interrupted;
     const std::optional<Failure> broken =
         (*stream)->stream(fmt::format("/v1/watch?job={}", first_), [&](std::string_view bytes) {
           bool news = false, reset = false;
@@ -105,11 +112,13 @@ class Wait {
           }
           return parsed.has_value() && !lost && !done();
         });
+    if (streaming_ && !streaming_(nullptr)) return interrupted;
     return lost ? lost : broken;
   }
 
   Connection& connection_;
   const std::function<void(const Json&)>& ended_;
+  const std::function<bool(Connection*)>& streaming_;
   const std::uint64_t first_;
   std::uint64_t next_;  ///< The lowest number whose end is not told yet.
   std::uint64_t count_ = 1;
@@ -120,14 +129,15 @@ class Wait {
 }  // namespace
 
 std::optional<Failure> wait_for_end(Connection& connection, std::string_view id,
-                                    const std::function<void(const Json&)>& ended) {
+                                    const std::function<void(const Json&)>& ended,
+                                    const std::function<bool(Connection*)>& streaming) {
   const std::expected<Json, Failure> job = connection.get("/v1/jobs/" + escaped(id));
   if (!job) return job.error();
   // `12` is array 12, though also the number of its first task; `12_0` and the number of any other task are
   // that task.
   const bool whole_array = job->contains("array") && id.find('_') == std::string_view::npos &&
                            job->at("array").at("job") == job->at("number");
-  return Wait(connection, *job, whole_array, ended).run();
+  return Wait(connection, *job, whole_array, ended, streaming).run();
 }
 
 }  // namespace gw::client

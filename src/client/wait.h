@@ -15,7 +15,11 @@ namespace gw::client {
 ///
 /// No end is missed: the stream is open before the server is asked, and it is asked again after each break
 /// of the stream, at each `reset`, and once more when the stream has proved to be joined.
+///
+/// `streaming`, where there is one, gets the connection that is about to wait in a stream, for who wants to
+/// interrupt it, and null when it does so no more; false ends the waiting with a failure `interrupted`.
 std::optional<Failure> wait_for_end(Connection& connection, std::string_view id,
-                                    const std::function<void(const Json&)>& ended);
+                                    const std::function<void(const Json&)>& ended,
+                                    const std::function<bool(Connection*)>& streaming = {});
 
 }  // namespace gw::client

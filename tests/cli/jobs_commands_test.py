@@ -225,6 +225,63 @@ class JobsCommandsTest(FolderTest):
         self.gw("ps", "-s", ",".join(words))
         self.gw("ps", "-s", "pending", code=1)
 
+    def test_examples_of_the_help_are_commands(self):
+        """Those of gw run are held, and ask for no more than any machine has."""
+        for name in ("train.yaml", "next.yaml"):
+            self.path(name, "gigawerk: 1\njob: {command: ['true']}\n")
+        self.script()
+        seen = 0
+        for words in (["run"], ["submit"], ["logs"], ["wait"], ["usage"]):
+            helped = self.gw(*words, "--help").stdout
+            for line in helped.split("Examples:\n")[1].splitlines():
+                if not line.startswith("  gw "):
+                    break
+                seen += 1
+                with self.subTest(line):
+                    if words == ["run"]:
+                        line = line.replace("gw run", "gw run --detach --hold").replace("-g 1", "").replace(
+                            "-g 8", "").replace("-N 2", "").replace("--tasks-per-node 8", "--tasks-per-node 1")
+                    if words == ["logs"]:
+                        number = self.gw("run", "--detach", "-a", "3", "--", "true").stdout.strip()
+                        line = line.replace("12", number)
+                    if words == ["wait"]:
+                        numbers = [self.gw("run", "--detach", "--", "true").stdout.strip() for _ in range(3)]
+                        for old, new in zip(("12", "13", "20"), numbers):
+                            line = line.replace(old, new)
+                    done = subprocess.run(["sh", "-c", line], cwd=self.folder, capture_output=True, text=True, check=False,
+                                          env={**os.environ, **self.environment({}),
+                                               "PATH": os.path.dirname(os.path.abspath(GW)) + ":" + os.environ["PATH"]})
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertGreater(seen, 12)
+
+
+class SimulatedTest(FolderTest):
+    """Jobs that print nothing are waited for all the same."""
+
+    def test_run_on_a_simulated_factory(self):
+        fleet = self.path("fleet.yaml", "gigawerk: 1\nfleet:\n  node_types:\n    - {name: box, gpu: h100, gpus: 2, "
+                                        "cores: 4, memory: 8 GiB, power_max: 1 kW}\n  sites:\n    - name: here\n"
+                                        "      nodes: [{type: box, count: 1}]\n")
+        with FactoryServer("--engine", "twin", "--fleet", fleet, "--speed", "600") as server:
+            def run(*words):
+                return server.gw("run", *words, "--", "train")
+
+            result = run("-g", "1", "-e", "GIGAWERK_SIM_RUN_TIME=10min")
+            self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+            self.assertEqual(run("-e", "GIGAWERK_SIM_RUN_TIME=10min", "-e", "GIGAWERK_SIM_EXIT_CODE=9").returncode, 9)
+            self.assertEqual(server.gw("logs", "-f", "1").returncode, 5)
+            process = subprocess.Popen(
+                [GW, "run", "--name", "long", "-e", "GIGAWERK_SIM_RUN_TIME=20h", "--", "train"], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
+                env={**os.environ, "GIGAWERK_SERVER": server.url, "GIGAWERK_TOKEN": server.token})
+            end = time.monotonic() + 20
+            while not server.get("/v1/jobs?name=long&status=running").json["jobs"]:
+                self.assertLess(time.monotonic(), end)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+            self.assertEqual(process.returncode, 130, err)
+            self.assertEqual(server.wait(3)["status"], "cancelled")
+
 
 if __name__ == "__main__":
     unittest.main()
