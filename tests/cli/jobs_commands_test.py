@@ -1,5 +1,6 @@
 """The options of gw run and gw submit, what wins over what, and the exit codes of commands that talk to a server."""
 
+import calendar
 import json
 import os
 import signal
@@ -54,8 +55,8 @@ class JobsCommandsTest(FolderTest):
         self.assertEqual(self.spec(script, "--signal=B:USR1@5min")["warning"],
                          {"signal": "USR1", "before": "5min", "to": "first"})
         begin = self.spec(script, "--begin", "now+1hour")["begin"]
-        self.assertLess(abs(time.mktime(time.strptime(begin, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone - time.time() - 3600),
-                        60)
+        begin = calendar.timegm(time.strptime(begin, "%Y-%m-%dT%H:%M:%SZ"))
+        self.assertLess(abs(begin - time.time() - 3600), 60)
 
     def test_malformed_values_are_refused(self):
         script = self.script()
@@ -86,7 +87,8 @@ class JobsCommandsTest(FolderTest):
         self.assertEqual(json.loads(found.stdout)["working_folder"], f"{here}/sub")
 
     def test_dependencies_given_here_win(self):
-        self.assertEqual(self.spec(self.script("--dependency=afterok:1"), "-d", "afterany:2")["depends"], ["afterany:2"])
+        script = self.script("--dependency=afterok:1")
+        self.assertEqual(self.spec(script, "-d", "afterany:2")["depends"], ["afterany:2"])
 
     # The environment.
 
@@ -142,8 +144,9 @@ class JobsCommandsTest(FolderTest):
         self.assertEqual([each["code"] for each in result["jobs"]], [3])
 
     def test_wait_while_jobs_end(self):
-        numbers = [self.gw("run", "--detach", "-c", "0.1", "--", "sh", "-c", f"sleep 0.{wait}; exit {wait}").stdout.strip()
-                   for wait in range(5)]
+        commands = [f"sleep 0.{wait}; exit {wait}" for wait in range(5)]
+        numbers = [self.gw("run", "--detach", "-c", "0.1", "--", "sh", "-c", command).stdout.strip()
+                   for command in commands]
         result = json.loads(self.gw("wait", "--json", *numbers, code=4).stdout)
         self.assertEqual([(each["id"], each["code"]) for each in result["jobs"]],
                          [(number, code) for code, number in enumerate(numbers)])
@@ -248,9 +251,9 @@ class JobsCommandsTest(FolderTest):
                         numbers = [self.gw("run", "--detach", "--", "true").stdout.strip() for _ in range(3)]
                         for old, new in zip(("12", "13", "20"), numbers):
                             line = line.replace(old, new)
-                    done = subprocess.run(["sh", "-c", line], cwd=self.folder, capture_output=True, text=True, check=False,
-                                          env={**os.environ, **self.environment({}),
-                                               "PATH": os.path.dirname(os.path.abspath(GW)) + ":" + os.environ["PATH"]})
+                    path = os.path.dirname(os.path.abspath(GW)) + ":" + os.environ["PATH"]
+                    done = subprocess.run(["sh", "-c", line], cwd=self.folder, capture_output=True, text=True,
+                                          check=False, env={**os.environ, **self.environment({"PATH": path})})
                     self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertGreater(seen, 12)
 
