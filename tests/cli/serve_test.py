@@ -1,5 +1,6 @@
 """gw serve and its commands as users meet them: real jobs on this machine, through restarts, and a simulated factory."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -229,11 +230,19 @@ class RestartTest(FolderTest):
             never = server.submit(command=["sleep", "300"], requeue=False, cpus=0.1)
             server.wait(number, "running")
             server.wait(never, "running")
-            for pid in running("gw-supervise"):
-                command = pathlib.Path(f"/proc/{pid}/cmdline")
-                environment = command.read_bytes() if command.exists() else b""
-                if server.data.encode() in environment:
-                    os.kill(int(pid), signal.SIGKILL)
+            def supervisors():  # A job runs, for the factory, a moment before its supervisor does.
+                found = []
+                for pid in running("gw-supervise"):
+                    with contextlib.suppress(OSError):
+                        if server.data.encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                            found.append(int(pid))
+                return found
+
+            deadline = time.monotonic() + 20
+            while len(supervisors()) < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            for pid in supervisors():
+                os.kill(pid, signal.SIGKILL)
             self.assertEqual(server.wait(number)["status"], "completed")
             self.assertEqual(server.job(number)["attempt"], 2)
             self.assertEqual(server.wait(never)["status"], "lost")
