@@ -100,6 +100,7 @@ AttemptSight look_at_attempt(const fs::path& folder) {
   if (!sight.identity) sight.identity = launch_identity(folder);
   if (!claim) return sight;
   sight.started_unix_ns = claimed.started_unix_ns;
+  sight.ran_ns = claimed.ran_ns;
   if (const std::optional<pid_t> holder = supervise::lock_holder(folder.string())) {
     sight.stage = AttemptSight::Stage::kRunning;
     sight.supervisor = *holder;

@@ -25,6 +25,7 @@ struct AttemptSight {
   Stage stage = Stage::kNew;
   pid_t supervisor = 0;
   std::optional<std::int64_t> started_unix_ns;
+  std::int64_t ran_ns = 0;  ///< At least so long, where it has not ended.
   /// Of the job that the folder is of; none where nothing there says it.
   std::optional<std::uint64_t> identity;
   supervise::ExitRecord exit;

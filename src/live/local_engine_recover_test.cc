@@ -277,12 +277,50 @@ TEST_F(LocalEngineRecoverTest, ASupervisorThatIsKilledLeavesNothingBehind) {
     const Report report = wait_for_end({job, 1});
     EXPECT_EQ(report.end, AttemptEnd::kLost);
     EXPECT_THAT(report.note, HasSubstr("its supervisor was killed"));
-    EXPECT_GT(report.ended_at, report.started);
+    EXPECT_GE(report.ended_at, report.started);
     EXPECT_EQ(output_of({job, 1}), "ready\n");
     EXPECT_TRUE(read_output(folder_of({job, 1}), OutputStream::kOutput, 0, 1)->ended);
     EXPECT_THAT(processes_with(folder_.string()), testing::IsEmpty());
     engine_.reset();
   }
+}
+
+TEST_F(LocalEngineRecoverTest, ALostAttemptIsChargedForWhatIsKnown) {
+  // One that ran for two seconds and more, and whose loss is found a second after it.
+  open_engine();
+  const Launch launch = launch_of(shell("echo ready; sleep 60"));
+  engine_->start(launch);
+  ASSERT_TRUE(wait_for_output("ready"));
+  wait_for_start();
+  const Clock::time_point begin = Clock::now();
+  ASSERT_TRUE(wait_until([&] { return look_at_attempt(folder_of()).ran_ns > 2'000'000'000; }));
+  engine_.reset();
+  const auto supervisor = look_at_attempt(folder_of()).supervisor;
+  ::kill(supervisor, SIGKILL);
+  ::waitpid(supervisor, nullptr, 0);
+  const std::int64_t ran_ns = (Clock::now() - begin) / std::chrono::nanoseconds(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'100));
+  open_again();
+  // And one that was lost with its machine, days ago.
+  constexpr std::int64_t kHour = 3'600'000'000'000;
+  const Launch old = launch_of(shell("true"), 2);
+  supervise::ClaimRecord claim;
+  claim.supervisor = 1;
+  claim.started_unix_ns = supervise::unix_now() - 72 * kHour;
+  claim.ran_ns = kHour;
+  fs::create_directories(folder_of({2, 1}));
+  {
+    std::ofstream(folder_of({2, 1}) / "claim") << encode(claim) + std::string(1'000, '\0');
+  }
+  engine_->recover({launch, old});
+  const Report report = wait_for_end({1, 1});
+  EXPECT_EQ(report.end, AttemptEnd::kLost);
+  EXPECT_GT((report.ended_at - report.started).count(), 2'000'000'000);
+  EXPECT_LE((report.ended_at - report.started).count(), ran_ns + 500'000'000);
+  const Report older = wait_for_end({2, 1});
+  EXPECT_EQ(older.end, AttemptEnd::kLost);
+  EXPECT_EQ(older.started.count(), *claim.started_unix_ns);
+  EXPECT_EQ((older.ended_at - older.started).count(), kHour);
 }
 
 TEST_F(LocalEngineRecoverTest, ASupervisorThatWasKilledWithItsServerIsFoundOut) {

@@ -216,10 +216,9 @@ void LocalEngine::Worker::handle(SweptOrder& order) {
   if (sight.stage != AttemptSight::Stage::kEnded) {
     exit.ending = supervise::Ending::kLost;
     exit.identity = found->second.identity.value_or(0);
-    const std::int64_t now = supervise::unix_now();
     exit.ran = sight.started_unix_ns.has_value();
-    exit.started_unix_ns = sight.started_unix_ns.value_or(now);
-    exit.duration_ns = std::max<std::int64_t>(now - exit.started_unix_ns, 0);
+    exit.started_unix_ns = sight.started_unix_ns.value_or(supervise::unix_now());
+    exit.duration_ns = std::max<std::int64_t>(sight.ran_ns, 0);  // Not up to now: nobody knows for how long.
     exit.note = "its supervisor was killed, or its machine went down; what was left of it has been ended";
     write_exit_record(folder_of(order.id), exit, false);
   }

@@ -70,9 +70,10 @@ std::optional<Claimed> claim_attempt(int& status) {
   return claimed;
 }
 
-void write_start(const Claimed& claimed, std::int64_t unix_ns) {
+void write_start(const Claimed& claimed, std::int64_t unix_ns, std::int64_t ran_ns) {
   ClaimRecord record = claim_record(claimed);
   record.started_unix_ns = unix_ns;
+  record.ran_ns = ran_ns;
   const std::string bytes = encode(record);
   (void)!::pwrite(claimed.claim.get(), bytes.data(), bytes.size(), 0);
 }

@@ -25,8 +25,8 @@ struct Claimed {
 /// lock means that its owner has gone.
 std::optional<Claimed> claim_attempt(int& status);
 
-/// Writes into a claim when its attempt has started.
-void write_start(const Claimed& claimed, std::int64_t unix_ns);
+/// Writes into a claim when its attempt has started, and how long it has run.
+void write_start(const Claimed& claimed, std::int64_t unix_ns, std::int64_t ran_ns);
 
 /// Makes the claim file `claim` in `folder` (as for openat) the exit record; false with errno.
 bool write_exit(int folder, int claim, const ExitRecord& record);

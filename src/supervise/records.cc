@@ -13,6 +13,7 @@ constexpr std::string_view kLaunchType = "GWL2";
 constexpr std::string_view kExitType = "GWX2";
 constexpr std::string_view kClaimedType = "GWC2";
 constexpr std::string_view kStartedType = "GWS1";
+constexpr std::string_view kRanType = "GWR1";
 // The first version had no identity; what it wrote is read.
 constexpr std::string_view kLaunchType1 = "GWL1";
 constexpr std::string_view kExitType1 = "GWX1";
@@ -256,6 +257,9 @@ std::string encode(const ClaimRecord& record) {
     ByteWriter start;
     start.i64(*record.started_unix_ns);
     bytes += framed(kStartedType, start);
+    ByteWriter ran;
+    ran.i64(record.ran_ns);
+    bytes += framed(kRanType, ran);
   }
   return bytes;
 }
@@ -271,6 +275,10 @@ ClaimRecord decode_claim(std::string_view bytes) {
     if (const std::optional<std::string_view> started = take_framed(kStartedType, bytes)) {
       ByteReader start(*started);
       record.started_unix_ns = start.i64();
+      if (const std::optional<std::string_view> so_far = take_framed(kRanType, bytes)) {
+        ByteReader ran(*so_far);
+        record.ran_ns = ran.i64();
+      }
     }
   }
   return record;

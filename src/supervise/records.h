@@ -113,12 +113,14 @@ struct ExitRecord {
   friend bool operator==(const ExitRecord&, const ExitRecord&) = default;
 };
 
-/// What the claim file says; the start is added to it.
+/// What the claim file says; the start, and how long it has run, are added to it.
 struct ClaimRecord {
   std::int32_t supervisor = 0;  ///< Its process id, for people: who lives is told by the lock.
   /// As in the LaunchRecord; none where the record is not whole.
   std::optional<std::uint64_t> identity;
   std::optional<std::int64_t> started_unix_ns;
+  /// Written now and then while it runs (by a clock that nobody sets): what is certain if it is lost.
+  std::int64_t ran_ns = 0;
 };
 
 /// What a supervisor writes to the engine's pipe when all tasks run; lost without harm.

@@ -74,7 +74,7 @@ TEST(Records, WhatEarlierServersWroteIsRead) {
   exit.exit_code = 7;
   exit.note = "note";
   EXPECT_EQ(decode_exit(first_version("GWX1", encode(exit)) + std::string(100, '\0')), exit);
-  const ClaimRecord claim = decode_claim(first_version("GWC1", encode(ClaimRecord{77, 0, std::nullopt})));
+  const ClaimRecord claim = decode_claim(first_version("GWC1", encode(ClaimRecord{77, 0, std::nullopt, 0})));
   EXPECT_EQ(claim.supervisor, 77);
   EXPECT_EQ(claim.identity, 0U);
 }
@@ -145,16 +145,27 @@ TEST(Records, ALongNoteIsCutAtAWholeCharacter) {
 }
 
 TEST(Records, AClaimIsReadAsFarAsItGoes) {
-  const std::string claimed = encode(ClaimRecord{77, 9, std::nullopt});
-  const std::string started = encode(ClaimRecord{77, 9, 5});
+  const std::string claimed = encode(ClaimRecord{77, 9, std::nullopt, 0});
+  const std::string started = encode(ClaimRecord{77, 9, 5, 0});
   ASSERT_TRUE(started.starts_with(claimed));
   EXPECT_EQ(decode_claim("").supervisor, 0);
   EXPECT_FALSE(decode_claim("").identity.has_value());
   EXPECT_EQ(decode_claim(claimed).identity, 9U);
   EXPECT_EQ(decode_claim(claimed + std::string(100, '\0')).supervisor, 77);
   EXPECT_FALSE(decode_claim(claimed + std::string(100, '\0')).started_unix_ns.has_value());
-  EXPECT_FALSE(decode_claim(started.substr(0, started.size() - 1)).started_unix_ns.has_value());
   EXPECT_EQ(decode_claim(started).started_unix_ns, 5);
+  // It is written over again and again: what is there of it counts.
+  const std::string later = encode(ClaimRecord{77, 9, 5, std::int64_t{1} << 50});
+  EXPECT_EQ(decode_claim(later).ran_ns, std::int64_t{1} << 50);
+  bool was_started = false;
+  for (std::size_t size = claimed.size(); size < later.size(); ++size) {
+    const ClaimRecord torn = decode_claim(later.substr(0, size));
+    EXPECT_EQ(torn.identity, 9U);
+    EXPECT_EQ(torn.ran_ns, 0);
+    EXPECT_TRUE(!was_started || torn.started_unix_ns == 5);
+    was_started = torn.started_unix_ns.has_value();
+  }
+  EXPECT_TRUE(was_started);
 }
 
 }  // namespace

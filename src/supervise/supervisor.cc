@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kWatchInterval = kSecond;
+constexpr std::int64_t kLongestNoteInterval = 10 * kSecond;
 
 }  // namespace
 
@@ -209,7 +210,7 @@ void Supervisor::read_status() {
       if (launch_failed_ || started_) return;
       started_ = true;
       exit_.ran = true;
-      write_start(claimed_, exit_.started_unix_ns);
+      note_time(boot_now());
       if (reports_ >= 0) {
         const StartedMessage message{record_.job, record_.attempt, exit_.started_unix_ns};
         (void)!::write(reports_, &message, sizeof message);
@@ -298,6 +299,7 @@ void Supervisor::act_on_time() {
   }
   if (is_due(limit_at_) && phase_ == Phase::kRunning) begin_end(Ending::kTimeLimit);
   if (is_due(watch_at_)) watch_memory(now);
+  if (is_due(note_at_)) note_time(now);
   if (is_due(kill_at_)) kill_processes();
 }
 
@@ -318,9 +320,16 @@ void Supervisor::watch_memory(std::int64_t now) {
   kill_processes();
 }
 
+/// Should it be lost with its machine, it is charged for what has been noted last.
+void Supervisor::note_time(std::int64_t now) {
+  const std::int64_t ran = now - started_at_;
+  write_start(claimed_, exit_.started_unix_ns, ran);
+  note_at_ = later(now, std::clamp(ran, kSecond, kLongestNoteInterval));
+}
+
 void Supervisor::set_timer() {
   std::int64_t next = 0;
-  for (const std::int64_t at : {warn_at_, limit_at_, kill_at_, watch_at_}) {
+  for (const std::int64_t at : {warn_at_, limit_at_, kill_at_, watch_at_, note_at_}) {
     if (at != 0 && (next == 0 || at < next)) next = at;
   }
   if (next == timer_at_) return;

@@ -45,6 +45,7 @@ class Supervisor {
   void task_ended(std::size_t rank, int status);
   void act_on_time();
   void watch_memory(std::int64_t now);
+  void note_time(std::int64_t now);
   void set_timer();
 
   void begin_end(Ending why);
@@ -89,6 +90,7 @@ class Supervisor {
   std::int64_t limit_at_ = 0;
   std::int64_t kill_at_ = 0;
   std::int64_t watch_at_ = 0;
+  std::int64_t note_at_ = 0;
   std::int64_t kill_again_after_ = 0;
   std::int64_t timer_at_ = 0;  ///< What the timer is set to.
 };
