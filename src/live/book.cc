@@ -39,6 +39,16 @@ bool Book::is_within(TenantId id, TenantId top) const {
   return false;
 }
 
+std::uint64_t Book::identity_of(const AttemptRecord& attempt) const {
+  if (lineage == 0) return 0;
+  // The moment of the decision tells apart what is decided again after a store went back.
+  // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+  std::uint64_t bits = lineage ^ (static_cast<std::uint64_t>(attempt.decided.count()) * 0x9e3779b97f4a7c15);
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+  return std::max<std::uint64_t>(1, (bits ^ (bits >> 31)) >> 1);
+}
+
 TenantId Book::add_tenant(const TenantRecord& record) {
   GW_CHECK(record.id.value() == tenants.size());
   LiveTenant tenant;

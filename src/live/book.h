@@ -87,6 +87,7 @@ class Book {
   std::unique_ptr<sched::Core> core;
   Instant now;
   std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
+  std::uint64_t lineage = 0;        ///< See ControllerOptions; 0: of a store from before there was one.
   std::uint64_t next_number = 1;
   std::uint64_t journal_sequence = 0;
 
@@ -101,6 +102,8 @@ class Book {
   [[nodiscard]] Instant instant_of_second(std::int64_t unix_s) const;
   /// Is `id` the tenant `top` or below it?
   [[nodiscard]] bool is_within(TenantId id, TenantId top) const;
+  /// Tells a running attempt apart from others of its number; 0 = by nothing.
+  [[nodiscard]] std::uint64_t identity_of(const AttemptRecord& attempt) const;
   TenantId add_tenant(const TenantRecord& record);
   /// A setting that the tenant has or inherits.
   [[nodiscard]] const std::string& unix_user(TenantId id) const;

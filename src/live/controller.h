@@ -155,7 +155,6 @@ class Controller {
   void stop_or_end(LiveJob& job);
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
-  [[nodiscard]] std::uint64_t identity_of(const AttemptRecord& attempt) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
   [[nodiscard]] Milliwatts power_of(const LiveJob& job, const sched::Placement& placement) const;
   void count_job(const LiveJob& job, int sign);
@@ -185,7 +184,7 @@ class Controller {
   ControllerOptions options_;
   Store* store_;
   Book book_;
-  std::uint64_t lineage_ = 0;
+  Instant last_kept_;   ///< Before it was loaded.
   std::string header_;  ///< Bytes of the journal header of fleet and policy.
 
   std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.

@@ -141,15 +141,6 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   if (last_of_array) tell_dependents(record.array_job, nullptr);
 }
 
-/// Never 0. The moment of the decision tells apart what is decided again after a store went back.
-std::uint64_t Controller::identity_of(const AttemptRecord& attempt) const {
-  // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
-  std::uint64_t bits = lineage_ ^ (static_cast<std::uint64_t>(attempt.decided.count()) * 0x9e3779b97f4a7c15);
-  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-  return std::max<std::uint64_t>(1, (bits ^ (bits >> 31)) >> 1);
-}
-
 Orders::Start Controller::start_order(const LiveJob& job) const {
   const JobRecord& record = job.record;
   const sched::Job& core_job = *book_.core->job(record.core);
@@ -158,7 +149,7 @@ Orders::Start Controller::start_order(const LiveJob& job) const {
   order.text = record.spec;
   Launch& launch = order.launch;
   launch.id = job.attempt->id;
-  launch.identity = identity_of(*job.attempt);
+  launch.identity = book_.identity_of(*job.attempt);
   book_.for_each_node(core_job, [&](NodeId node, std::uint64_t gpu_mask) {
     const sched::Pool::Side side =
         sched::Pool::side_on_node(shape, static_cast<std::uint32_t>(std::popcount(gpu_mask)));
@@ -278,7 +269,8 @@ void Controller::hear(const Report& report) {
     }
     return;
   }
-  if (report.identity != 0 && report.identity != identity_of(*job->attempt)) return;  // Of an older store.
+  if (report.identity != 0 && report.identity != book_.identity_of(*job->attempt))
+    return;  // Of an older store.
   if (!report.ended) {
     const Instant started = std::clamp(report.started, job->attempt->decided, book_.now);
     if (job->attempt->started == started || job->attempt->started != job->attempt->decided) return;

@@ -119,7 +119,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
           std::errc())
     return fail("the store is damaged: it does not say when it began");
   if (const std::string* lineage = setting(*loaded, kLineage))
-    std::from_chars(lineage->data(), lineage->data() + lineage->size(), lineage_);
+    std::from_chars(lineage->data(), lineage->data() + lineage->size(), book_.lineage);
   if (Result<void> core = load_core(*loaded, notes); !core) return std::unexpected(core.error());
   Fleet old_fleet = book_.fleet;
   const std::string* names = setting(*loaded, kNodeNames);
@@ -140,6 +140,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
                       moved.interrupted.size(), moved.rejected.size()));
     turn_.changes.settings.emplace_back(kNodeNames, new_names);
   }
+  last_kept_ = book_.core->now();
   // Not before anything that was kept, whatever the clock says.
   book_.now = std::max(book_.core->now(), Instant{unix_now_ns - book_.origin_unix_ns});
   if (Result<void> jobs = load_jobs(*loaded); !jobs) return std::unexpected(jobs.error());
@@ -171,8 +172,8 @@ void Controller::begin_anew(std::int64_t unix_now_ns) {
   turn_.changes.settings.emplace_back(kOrigin, fmt::format("{}", unix_now_ns));
   turn_.changes.settings.emplace_back(kNodeNames, joined_names(book_.fleet));
   turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
-  lineage_ = options_.lineage;
-  turn_.changes.settings.emplace_back(kLineage, fmt::format("{}", lineage_));
+  book_.lineage = options_.lineage;
+  turn_.changes.settings.emplace_back(kLineage, fmt::format("{}", book_.lineage));
   Command command;
   command.actor = {"", "gigawerk", Role::kAdmin, TenantTree::root(), ""};
   TenantOrder order;
@@ -381,14 +382,18 @@ void Controller::lose_foreign_attempts(const Loaded& loaded, const sched::Core::
   const std::string* engine = setting(loaded, kEngine);
   if (engine != nullptr && *engine == options_.engine_id) return;
   turn_.changes.settings.emplace_back(kEngine, options_.engine_id);
-  lineage_ = options_.lineage;
-  turn_.changes.settings.emplace_back(kLineage, fmt::format("{}", lineage_));
+  book_.lineage = options_.lineage;
+  turn_.changes.settings.emplace_back(kLineage, fmt::format("{}", book_.lineage));
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kRunning) numbers.push_back(number);
   }
-  for (const std::uint64_t number : numbers)
-    hear(lost(*book_.job(number), "it ran under another engine, which cannot be asked"));
+  // Charged for what is known: until the last thing that was kept of the factory.
+  for (const std::uint64_t number : numbers) {
+    Report report = lost(*book_.job(number), "it ran under another engine, which cannot be asked");
+    report.ended_at = std::min(report.ended_at, std::max(report.started, last_kept_));
+    hear(report);
+  }
   for (const JobId core_id : moved.interrupted) {  // They ran, until the fleet changed as well.
     if (const LiveJob* job = book_.job_of(core_id)) numbers.push_back(job->record.number);
   }

@@ -229,8 +229,14 @@ TEST_F(ControllerTest, WhatAnotherEngineRanIsHeldNotRunTwice) {
   once.requeue = false;
   const std::uint64_t lost = submit(once).number;
   ASSERT_EQ(state(again), "running");
+  const Instant last = now_;
+  now_ = now_ + hours(24 * 30);  // A backup of long ago.
   options_.engine_id = "local:elsewhere";
   boot();
+  for (const AttemptId id : {AttemptId{again, 1}, AttemptId{lost, 1}}) {
+    const AttemptRecord& attempt = store_.attempts.at(id);
+    EXPECT_LE((attempt.ended_at - attempt.started).count(), (last - Instant{}).count());
+  }
   EXPECT_EQ(expected_, 0U);
   EXPECT_EQ(state(again), "held");
   EXPECT_THAT(controller_->book().job(again)->record.note, HasSubstr("release it"));
