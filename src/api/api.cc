@@ -35,7 +35,17 @@ void Call::answer(const Json& json, unsigned status,
   http::Response response = json_response(json, status);
   for (auto& header : headers) response.headers.push_back(std::move(header));
   if (status == 200 && (request.method == "GET" || request.method == "HEAD")) {
-    const std::string tag = fmt::format("\"{:08x}-{:x}\"", crc32c(response.body), response.body.size());
+    std::string lasting = response.body;
+    for (const char* name : {"now", "turns"}) {
+      const auto value = json.find(name);
+      if (value == json.end()) continue;
+      // Nothing within a text looks like it: there, quotes have backslashes.
+      const std::string part = fmt::format("\"{}\":{}", name, text_of(*value));
+      if (const std::size_t at = lasting.find(part); at != std::string::npos) lasting.erase(at, part.size());
+    }
+    if (const auto now = json.find("now"); now != json.end() && now->is_string())
+      response.headers.emplace_back("Gigawerk-Now", now->get<std::string>());
+    const std::string tag = fmt::format("\"{:08x}-{:x}\"", crc32c(lasting), lasting.size());
     response.headers.front() = {"Cache-Control", "private, no-cache"};
     response.headers.emplace_back("ETag", tag);
     if (request.header("if-none-match").find(tag) != std::string_view::npos) {

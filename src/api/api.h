@@ -78,7 +78,8 @@ class Call {
   std::shared_ptr<http::Responder> responder;
   live::Actor actor;
 
-  /// With an ETag where it answers a GET: 304 if the client has it already.
+  /// With an ETag where it answers a GET: 304 if the client has it already. What changes all the time (`now`,
+  /// `turns`) has no part in it; `now` is in a header, too, which a 304 has as well.
   void answer(const Json& json, unsigned status = 200,
               std::vector<std::pair<std::string, std::string>> headers = {}) const;
   void answer_text(std::string body, std::string content_type, unsigned status = 200) const;
