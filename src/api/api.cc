@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "api/log_followers.h"
@@ -26,6 +27,13 @@ http::Response response_of(const live::Refusal& refusal) {
   if (refusal.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"gigawerk\"");
   if (refusal.status == 429 || refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
+}
+
+/// Larger than those of the servers before this one, which began at an earlier time.
+std::uint64_t first_event_id() {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::microseconds(std::chrono::duration_cast<std::chrono::microseconds>(since_1970)).count());
 }
 
 }  // namespace
@@ -90,7 +98,9 @@ std::optional<std::uint64_t> Call::number(std::string_view name, std::uint64_t f
 Api::Api(ApiOptions options)
     : options_(std::move(options)),
       authority_(options_.foreign_tokens),
-      hub_(options_.most_watchers, 10'000) {}
+      hub_([factory = options_.factory](
+               const std::function<void(const live::Book&)>& look) { factory->read(look); },
+           {.watchers = options_.most_watchers}, first_event_id()) {}
 
 Api::~Api() = default;
 
@@ -153,20 +163,18 @@ std::optional<http::Response> Api::admit_large_body(const http::Request& head) {
 
 void Api::kept(const live::Changes& changes) {
   if (changes.new_jobs.empty() && changes.changed_jobs.empty()) return;
-  if (hub_.watchers() > 0)
+  if (!hub_.pass_over(changes))
     options_.factory->read([&](const live::Book& book) { hub_.publish(changes, book); });
   if (followers_ != nullptr && !changes.changed_jobs.empty()) followers_->tell(changes.changed_jobs);
 }
 
 void Api::beat() {
   const Instant now = options_.factory->now();
-  // The book first, then the hub, as `kept` does; the followers the other way round, as they do everywhere.
-  options_.factory->read([&](const live::Book& book) {
-    hub_.beat([&](const live::Actor& actor) { return authority_.holds(actor, book, now); });
-  });
-  if (followers_ == nullptr) return;
-  followers_->beat(
-      [&](const live::Book& book, const live::Actor& actor) { return authority_.holds(actor, book, now); });
+  const auto may_go_on = [&](const live::Book& book, const live::Actor& actor) {
+    return authority_.holds(actor, book, now);
+  };
+  hub_.beat(may_go_on);
+  if (followers_ != nullptr) followers_->beat(may_go_on);
 }
 
 void Api::close() {
@@ -203,10 +211,22 @@ std::optional<std::vector<TenantId>> Api::visible(const Call& call, std::string_
   return tenants;
 }
 
-void Api::with_job(Call call, std::function<void(const Call&, live::Archive&, const live::JobRecord&)> then) {
-  const std::optional<JobReference> reference = parse_job_id(call.parameters.text("job"));
-  const live::Refusal unknown{404, "unknown_job",
-                              fmt::format("there is no job {}", call.parameters.text("job"))};
+void Api::post(Call call, Readers::Size size, std::function<void(Call, live::Archive&)> work) {
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([call = std::move(call), work = std::move(work)](
+                                         live::Archive& archive) mutable { work(std::move(call), archive); },
+                                     size);
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::with_job(Call call, WithJob then) {
+  const std::string name = call.parameters.text("job");
+  with_job(std::move(call), name, std::move(then));
+}
+
+void Api::with_job(Call call, const std::string& name, WithJob then) {
+  const std::optional<JobReference> reference = parse_job_id(name);
+  const live::Refusal unknown{404, "unknown_job", fmt::format("there is no job {}", name)};
   if (!reference) return call.refuse(unknown);
   const std::shared_ptr<http::Responder> responder = call.responder;
   const bool posted = readers_->post([this, call = std::move(call), reference = *reference, unknown,

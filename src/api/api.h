@@ -122,7 +122,9 @@ class Api {
 
   // jobs_routes.cc
   void submit(Call call);
+  void submit_now(Call call);
   void submit_batch(Call call);
+  void submit_batch_now(Call call);
   void list_jobs(Call call);
   void show_job(Call call);
   void explain(Call call);
@@ -163,8 +165,14 @@ class Api {
   /// The tenants that the actor may see within `path` (its own scope where empty); refuses with 404
   /// otherwise. Empty: all of them.
   std::optional<std::vector<TenantId>> visible(const Call& call, std::string_view path);
-  /// A job that the actor may see: its record from the book or the archive. `then` runs on a reader's thread.
-  void with_job(Call call, std::function<void(const Call&, live::Archive&, const live::JobRecord&)> then);
+  /// A job that the actor may see, the path's or that of `name`: its record from the archive. `then` runs on
+  /// a reader's thread.
+  using WithJob = std::function<void(const Call&, live::Archive&, const live::JobRecord&)>;
+  void with_job(Call call, WithJob then);
+  void with_job(Call call, const std::string& name, WithJob then);
+  /// Runs `work` on a reader's thread; refuses with 503 where too much waits.
+  void post(Call call, Readers::Size size, std::function<void(Call, live::Archive&)> work);
+  void watch_job(const Call& call, live::Archive& archive, const live::JobRecord& job, TenantId top);
 
   ApiOptions options_;
   http::Router router_;
