@@ -1,8 +1,11 @@
 // Usage and audit.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "api/api.h"
-#include "api/usage_report.h"
+#include "api/usage_focus.h"
 #include "live/time_text.h"
 
 namespace gw::api {
@@ -46,6 +49,11 @@ void Api::usage(Call call) {
   }
   if (!format.empty() && format != "json" && format != "csv" && format != "focus")
     return call.refuse({400, "bad_parameter", "\"format\" must be json, csv or focus"});
+  if (format == "focus" && by == UsageBy::kGpuType)
+    return call.refuse(
+        {400, "bad_parameter",
+         "every FOCUS row has a billing account, which is a tenant: \"by\" must be tenant, user "
+         "or job; the GPU type is in SkuId"});
   const std::int64_t now_ns =
       options_.factory->read([&](const live::Book& book) { return book.unix_ns(options_.factory->now()); });
   std::int64_t from_ns = 0, to_ns = now_ns;
@@ -67,13 +75,18 @@ void Api::usage(Call call) {
                                       tenants = std::move(*tenants)](live::Archive& archive) {
     live::UsageFilter filter;
     filter.tenants = tenants;
-    UsageReport report(by, from_ns, to_ns);
     std::vector<std::string> paths;
+    std::int64_t origin_ns = 0;
     // What runs is looked at first: what ends meanwhile is then in the archive and left out here.
-    std::vector<std::pair<live::UsageRow, std::string>> open;
+    struct Open {
+      live::TransferRecord transfer;
+      std::string job_name;
+    };
+    std::map<live::AttemptId, Open> open;
     options_.factory->read([&](const live::Book& book) {
-      filter.from = Instant{from_ns - book.origin_unix_ns};
-      filter.to = Instant{to_ns - book.origin_unix_ns};
+      origin_ns = book.origin_unix_ns;
+      filter.from = Instant{from_ns - origin_ns};
+      filter.to = Instant{to_ns - origin_ns};
       for (const live::LiveTenant& tenant : book.tenants) paths.push_back(tenant.path);
       for (const auto& [number, job] : book.jobs) {
         if (!job.attempt || (!tenants.empty() &&
@@ -81,22 +94,35 @@ void Api::usage(Call call) {
           continue;
         const live::TransferRecord transfer = so_far(book, job, options_.factory->options().prices);
         if (transfer.to > filter.from && transfer.from < filter.to)
-          open.emplace_back(live::part_of(transfer, filter.from, filter.to), book.path(job.record.tenant));
+          open.emplace(transfer.attempt, Open{transfer, job.record.name});
       }
     });
-    std::set<live::AttemptId> known;
-    for (const auto& [row, tenant] : open) known.insert(row.attempt);
+    const auto path_of = [&](TenantId tenant) {
+      return tenant.value() < paths.size() ? paths[tenant.value()] : std::string();
+    };
+    if (format == "focus") {
+      FocusReport report(by, from_ns, to_ns, origin_ns);
+      const Result<void> read =
+          archive.transfers(filter, [&](const live::TransferRecord& transfer, std::string_view job_name) {
+            open.erase(transfer.attempt);
+            report.add(transfer, path_of(transfer.tenant), std::string(job_name), false);
+            return true;
+          });
+      if (!read) return call.refuse(read.error());
+      for (const auto& [attempt, each] : open)
+        report.add(each.transfer, path_of(each.transfer.tenant), each.job_name, true);
+      return call.answer_text(report.csv("Gigawerk"), "text/csv; charset=utf-8");
+    }
+    UsageReport report(by, from_ns, to_ns);
     const Result<void> read = archive.usage(filter, [&](const live::UsageRow& row) {
-      known.erase(row.attempt);
-      report.add(row, row.tenant.value() < paths.size() ? paths[row.tenant.value()] : "", false);
+      open.erase(row.attempt);
+      report.add(row, path_of(row.tenant), false);
       return true;
     });
     if (!read) return call.refuse(read.error());
-    for (const auto& [row, tenant] : open) {
-      if (known.contains(row.attempt)) report.add(row, tenant, true);
-    }
+    for (const auto& [attempt, each] : open)
+      report.add(live::part_of(each.transfer, filter.from, filter.to), path_of(each.transfer.tenant), true);
     if (format == "csv") return call.answer_text(report.csv(), "text/csv; charset=utf-8");
-    if (format == "focus") return call.answer_text(report.focus("Gigawerk"), "text/csv; charset=utf-8");
     call.answer(report.json());
   });
   if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});

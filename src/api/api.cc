@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "api/log_followers.h"
@@ -28,6 +29,13 @@ http::Response response_of(const live::Refusal& refusal) {
   return response;
 }
 
+/// Larger than those of the servers before this one, which began at an earlier time.
+std::uint64_t first_event_id() {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::microseconds(std::chrono::duration_cast<std::chrono::microseconds>(since_1970)).count());
+}
+
 }  // namespace
 
 void Call::answer(const Json& json, unsigned status,
@@ -35,7 +43,17 @@ void Call::answer(const Json& json, unsigned status,
   http::Response response = json_response(json, status);
   for (auto& header : headers) response.headers.push_back(std::move(header));
   if (status == 200 && (request.method == "GET" || request.method == "HEAD")) {
-    const std::string tag = fmt::format("\"{:08x}-{:x}\"", crc32c(response.body), response.body.size());
+    std::string lasting = response.body;
+    for (const char* name : {"now", "turns"}) {
+      const auto value = json.find(name);
+      if (value == json.end()) continue;
+      // Nothing within a text looks like it: there, quotes have backslashes.
+      const std::string part = fmt::format("\"{}\":{}", name, text_of(*value));
+      if (const std::size_t at = lasting.find(part); at != std::string::npos) lasting.erase(at, part.size());
+    }
+    if (const auto now = json.find("now"); now != json.end() && now->is_string())
+      response.headers.emplace_back("Gigawerk-Now", now->get<std::string>());
+    const std::string tag = fmt::format("\"{:08x}-{:x}\"", crc32c(lasting), lasting.size());
     response.headers.front() = {"Cache-Control", "private, no-cache"};
     response.headers.emplace_back("ETag", tag);
     if (request.header("if-none-match").find(tag) != std::string_view::npos) {
@@ -80,7 +98,9 @@ std::optional<std::uint64_t> Call::number(std::string_view name, std::uint64_t f
 Api::Api(ApiOptions options)
     : options_(std::move(options)),
       authority_(options_.foreign_tokens),
-      hub_(options_.most_watchers, 10'000) {}
+      hub_([factory = options_.factory](
+               const std::function<void(const live::Book&)>& look) { factory->read(look); },
+           {.watchers = options_.most_watchers}, first_event_id()) {}
 
 Api::~Api() = default;
 
@@ -145,20 +165,18 @@ std::optional<http::Response> Api::admit_large_body(const http::Request& head) {
 
 void Api::kept(const live::Changes& changes) {
   if (changes.new_jobs.empty() && changes.changed_jobs.empty()) return;
-  if (hub_.watchers() > 0)
+  if (!hub_.pass_over(changes))
     options_.factory->read([&](const live::Book& book) { hub_.publish(changes, book); });
   if (followers_ != nullptr && !changes.changed_jobs.empty()) followers_->tell(changes.changed_jobs);
 }
 
 void Api::beat() {
   const Instant now = options_.factory->now();
-  // The book first, then the hub, as `kept` does; the followers the other way round, as they do everywhere.
-  options_.factory->read([&](const live::Book& book) {
-    hub_.beat([&](const live::Actor& actor) { return authority_.holds(actor, book, now); });
-  });
-  if (followers_ == nullptr) return;
-  followers_->beat(
-      [&](const live::Book& book, const live::Actor& actor) { return authority_.holds(actor, book, now); });
+  const auto may_go_on = [&](const live::Book& book, const live::Actor& actor) {
+    return authority_.holds(actor, book, now);
+  };
+  hub_.beat(may_go_on);
+  if (followers_ != nullptr) followers_->beat(may_go_on);
 }
 
 void Api::close() {
@@ -195,10 +213,22 @@ std::optional<std::vector<TenantId>> Api::visible(const Call& call, std::string_
   return tenants;
 }
 
-void Api::with_job(Call call, std::function<void(const Call&, live::Archive&, const live::JobRecord&)> then) {
-  const std::optional<JobReference> reference = parse_job_id(call.parameters.text("job"));
-  const live::Refusal unknown{404, "unknown_job",
-                              fmt::format("there is no job {}", call.parameters.text("job"))};
+void Api::post(Call call, Readers::Size size, std::function<void(Call, live::Archive&)> work) {
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([call = std::move(call), work = std::move(work)](
+                                         live::Archive& archive) mutable { work(std::move(call), archive); },
+                                     size);
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::with_job(Call call, WithJob then) {
+  const std::string name = call.parameters.text("job");
+  with_job(std::move(call), name, std::move(then));
+}
+
+void Api::with_job(Call call, const std::string& name, WithJob then) {
+  const std::optional<JobReference> reference = parse_job_id(name);
+  const live::Refusal unknown{404, "unknown_job", fmt::format("there is no job {}", name)};
   if (!reference) return call.refuse(unknown);
   const std::shared_ptr<http::Responder> responder = call.responder;
   const bool posted = readers_->post([this, call = std::move(call), reference = *reference, unknown,

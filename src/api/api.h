@@ -78,7 +78,8 @@ class Call {
   std::shared_ptr<http::Responder> responder;
   live::Actor actor;
 
-  /// With an ETag where it answers a GET: 304 if the client has it already.
+  /// With an ETag where it answers a GET: 304 if the client has it already. What changes all the time (`now`,
+  /// `turns`) has no part in it; `now` is in a header, too, which a 304 has as well.
   void answer(const Json& json, unsigned status = 200,
               std::vector<std::pair<std::string, std::string>> headers = {}) const;
   void answer_text(std::string body, std::string content_type, unsigned status = 200) const;
@@ -121,7 +122,9 @@ class Api {
 
   // jobs_routes.cc
   void submit(Call call);
+  void submit_now(Call call);
   void submit_batch(Call call);
+  void submit_batch_now(Call call);
   void list_jobs(Call call);
   void show_job(Call call);
   void explain(Call call);
@@ -130,12 +133,13 @@ class Api {
   void watch(Call call);
   // search_routes.cc
   void search_jobs(Call call, live::JobFilter filter, std::uint64_t offset);
-  void search_nodes(Call call, std::uint64_t after, std::uint64_t limit);
+  void search_nodes(const Call& call, std::uint64_t after, std::uint64_t limit);
   // output_routes.cc
   void output(Call call);
   void follow(Call call);
   // factory_routes.cc
   void list_nodes(Call call);
+  void page_nodes(const Call& call, std::uint64_t after, std::uint64_t limit);
   void show_node(Call call);
   void change_node(Call call);
   void list_tenants(Call call);
@@ -162,8 +166,14 @@ class Api {
   /// The tenants that the actor may see within `path` (its own scope where empty); refuses with 404
   /// otherwise. Empty: all of them.
   std::optional<std::vector<TenantId>> visible(const Call& call, std::string_view path);
-  /// A job that the actor may see: its record from the book or the archive. `then` runs on a reader's thread.
-  void with_job(Call call, std::function<void(const Call&, live::Archive&, const live::JobRecord&)> then);
+  /// A job that the actor may see, the path's or that of `name`: its record from the archive. `then` runs on
+  /// a reader's thread.
+  using WithJob = std::function<void(const Call&, live::Archive&, const live::JobRecord&)>;
+  void with_job(Call call, WithJob then);
+  void with_job(Call call, const std::string& name, WithJob then);
+  /// Runs `work` on a reader's thread; refuses with 503 where too much waits.
+  void post(Call call, Readers::Size size, std::function<void(Call, live::Archive&)> work);
+  void watch_job(const Call& call, live::Archive& archive, const live::JobRecord& job, TenantId top);
 
   ApiOptions options_;
   http::Router router_;

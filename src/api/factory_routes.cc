@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "api/api.h"
@@ -12,6 +13,10 @@
 
 namespace gw::api {
 namespace {
+
+/// Listed at once; lists of larger fleets are made on the readers' threads.
+constexpr std::uint32_t kFewNodes = 256;
+constexpr std::uint64_t kNodesALook = 256;
 
 template <class Body>
 std::optional<Body> read_body(const Call& call, std::string_view what) {
@@ -42,21 +47,36 @@ void Api::list_nodes(Call call) {
   if (!limit) return;
   const std::optional<std::uint64_t> after = call.number("after", 0, 0, UINT32_MAX);
   if (!after) return;
-  if (!call.text("sort").empty() || !call.text("text").empty())
-    return search_nodes(std::move(call), *after, *limit);
+  const bool search = !call.text("sort").empty() || !call.text("text").empty();
+  const auto answer = [this, search, after = *after, limit = *limit](const Call& each) {
+    search ? search_nodes(each, after, limit) : page_nodes(each, after, limit);
+  };
+  const std::uint32_t nodes =
+      options_.factory->read([](const live::Book& book) { return book.fleet.nodes(); });
+  if (nodes <= kFewNodes) return answer(call);
+  post(std::move(call), Readers::Size::kShort, [answer](const Call& each, live::Archive&) { answer(each); });
+}
+
+/// In the fleet's order, a few at a look: no reader keeps the factory waiting for long.
+void Api::page_nodes(const Call& call, std::uint64_t after, std::uint64_t limit) {
   const std::string state = call.text("state");
   Json json;
-  json["nodes"] = Json::array();
-  options_.factory->read([&](const live::Book& book) {
-    std::uint64_t node = *after;
-    for (; node < book.fleet.nodes() && json["nodes"].size() < *limit; ++node) {
-      Json each = node_json(book, NodeId{static_cast<std::uint32_t>(node)});
-      if (state.empty() || each["state"] == state) json["nodes"].push_back(std::move(each));
-    }
-    json["next"] = node < book.fleet.nodes() ? Json(fmt::format("{}", node)) : Json(nullptr);
-    json["total"] = book.fleet.nodes();
-    if (state.empty()) json["found"] = book.fleet.nodes();
-  });
+  Json found = Json::array();
+  std::uint64_t node = after;
+  for (bool more = true; more;) {
+    options_.factory->read([&](const live::Book& book) {
+      const std::uint64_t end = std::min<std::uint64_t>(book.fleet.nodes(), node + kNodesALook);
+      for (; node < end && found.size() < limit; ++node) {
+        Json each = node_json(book, NodeId{static_cast<std::uint32_t>(node)});
+        if (state.empty() || each["state"] == state) found.push_back(std::move(each));
+      }
+      more = node < book.fleet.nodes() && found.size() < limit;
+      json["next"] = node < book.fleet.nodes() ? Json(fmt::format("{}", node)) : Json(nullptr);
+      json["total"] = book.fleet.nodes();
+      if (state.empty()) json["found"] = book.fleet.nodes();
+    });
+  }
+  json["nodes"] = std::move(found);
   call.answer(json);
 }
 

@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 
 #include "api/api.h"
 #include "api/token.h"
+#include "base/utf8.h"
 #include "live/time_text.h"
 #include "spec/job_check.h"
 #include "spec/job_json.h"
@@ -15,6 +18,24 @@ namespace {
 
 constexpr std::size_t kMostBatch = 10'000;
 constexpr std::size_t kLongestKey = 200;
+/// Reading a larger body takes longer than the thread that serves all connections may be kept.
+constexpr std::size_t kLargeBody = std::size_t{64} << 10;
+/// An array of more tasks is not told task by task.
+constexpr std::uint64_t kMostPresent = 4096;
+constexpr std::size_t kTasksALook = 512;
+
+/// A key is kept as text, and text is UTF-8 in every store; what cannot be seen would only confuse.
+std::optional<live::Refusal> check_key(std::string_view key) {
+  if (key.size() > kLongestKey)
+    return live::Refusal{400, "bad_key", fmt::format("an idempotency key has at most {} bytes", kLongestKey)};
+  for (std::string_view rest = key; !rest.empty();) {
+    const CodePoint next = first_code_point(rest);
+    if (next.length == 0 || next.value < 0x20 || (next.value >= 0x7f && next.value < 0xa0))
+      return live::Refusal{400, "bad_key", "an idempotency key is UTF-8 without control characters"};
+    rest.remove_prefix(next.length);
+  }
+  return std::nullopt;
+}
 
 /// What the command line leaves open, filled in: after this the text says everything.
 void complete(JobSpec& spec, const live::ControllerOptions& options) {
@@ -29,6 +50,23 @@ std::string findings_text(const std::vector<spec::Diagnostic>& findings) {
   return spec::diagnostics_text(findings);
 }
 
+http::Response watch_head() {
+  http::Response head;
+  head.content_type = "text/event-stream";
+  head.headers.emplace_back("Cache-Control", "no-store");
+  head.body = ": watching\n\n";
+  return head;
+}
+
+/// What the client has seen; 0, which is no event's, where it says something else.
+std::optional<std::uint64_t> last_event(const Call& call) {
+  const std::string_view text = call.request.header("last-event-id");
+  if (text.empty()) return std::nullopt;
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  return error == std::errc() && end == text.data() + text.size() ? id : 0;
+}
+
 }  // namespace
 
 /// A submission from a job's JSON; none after refusing.
@@ -38,9 +76,6 @@ std::expected<live::Submit, live::Refusal> make_submit(live::Factory& factory, c
   if (!spec) return std::unexpected(live::Refusal{422, "bad_job", findings_text(spec.error())});
   live::Submit submit;
   if (!key.empty()) {
-    if (key.size() > kLongestKey)
-      return std::unexpected(
-          live::Refusal{400, "bad_key", fmt::format("an idempotency key has at most {} bytes", kLongestKey)});
     submit.key = std::move(key);
     submit.request_hash = hex(sha256(body)).substr(0, 32);
   }
@@ -72,6 +107,13 @@ std::expected<live::Submit, live::Refusal> make_submit(live::Factory& factory, c
 }
 
 void Api::submit(Call call) {
+  if (const auto refusal = check_key(call.request.header("idempotency-key"))) return call.refuse(*refusal);
+  if (call.request.body.size() <= kLargeBody) return submit_now(std::move(call));
+  post(std::move(call), Readers::Size::kLong,
+       [this](Call each, live::Archive&) { submit_now(std::move(each)); });
+}
+
+void Api::submit_now(Call call) {
   std::expected<live::Submit, live::Refusal> submit = make_submit(
       *options_.factory, call.actor, call.request.body, std::string(call.request.header("idempotency-key")));
   if (!submit) return call.refuse(submit.error());
@@ -87,6 +129,13 @@ void Api::submit(Call call) {
 
 /// Many jobs in one request: each is accepted or refused by itself.
 void Api::submit_batch(Call call) {
+  if (const auto refusal = check_key(call.request.header("idempotency-key"))) return call.refuse(*refusal);
+  if (call.request.body.size() <= kLargeBody) return submit_batch_now(std::move(call));
+  post(std::move(call), Readers::Size::kLong,
+       [this](Call each, live::Archive&) { submit_batch_now(std::move(each)); });
+}
+
+void Api::submit_batch_now(Call call) {
   constexpr std::size_t kMostDepth = 64;  // As spec::YamlLimits has it; writing JSON recurses.
   if (nesting_of(call.request.body) > kMostDepth)
     return call.refuse({400, "bad_body", fmt::format("values are nested more than {} deep", kMostDepth)});
@@ -222,7 +271,6 @@ void Api::list_jobs(Call call) {
     });
     return answer(call, std::move(jobs), last, more);
   }
-  if (!filter.outcomes.empty()) filter.states.clear();
   const std::shared_ptr<http::Responder> responder = call.responder;
   const bool posted = readers_->post(
       [this, call = std::move(call), filter = std::move(filter), answer](live::Archive& archive) mutable {
@@ -380,17 +428,54 @@ void Api::watch(Call call) {
     return id.valid() && book.is_within(id, call.actor.tenant) ? id : TenantId{};
   });
   if (!top.valid()) return call.refuse({404, "unknown_tenant", "there is no such tenant"});
-  std::uint64_t after = 0;
-  if (const std::string_view last = call.request.header("last-event-id"); !last.empty())
-    after = std::strtoull(std::string(last).c_str(), nullptr, 10);
-  http::Response head;
-  head.content_type = "text/event-stream";
-  head.headers.emplace_back("Cache-Control", "no-store");
-  head.body = ": watching\n\n";
   if (hub_.watchers() >= options_.most_watchers)
     return call.refuse({503, "too_many_watchers", "too many clients watch; try again later"});
-  const std::shared_ptr<http::Stream> stream = call.responder->stream(std::move(head));
-  if (!hub_.join(stream, {top, *job, call.actor}, after)) stream->close();
+  if (*job != 0) {
+    return with_job(std::move(call), fmt::format("{}", *job),
+                    [this, top](const Call& each, live::Archive& archive, const live::JobRecord& record) {
+                      watch_job(each, archive, record, top);
+                    });
+  }
+  const std::shared_ptr<http::Stream> stream = call.responder->stream(watch_head());
+  if (!hub_.join(stream, {top, 0, call.actor}, last_event(call))) stream->close();
+}
+
+/// One job, or the tasks of an array: what they are now, then what becomes of them.
+void Api::watch_job(const Call& call, live::Archive& archive, const live::JobRecord& job, TenantId top) {
+  const std::shared_ptr<http::Stream> stream = call.responder->stream(watch_head());
+  const WatchFilter filter{top, job.number, call.actor};
+  if (const std::optional<std::uint64_t> after = last_event(call)) {
+    if (!hub_.join(stream, filter, after)) stream->close();
+    return;
+  }
+  const std::uint64_t tasks = job.array_job == job.number ? job.array_tasks : 1;
+  std::map<std::uint64_t, JobMoment> present;
+  bool visible = false;
+  // The book is ahead of what the hub tells: what is not in it now has ended, or its end will be told.
+  const std::optional<std::uint64_t> watcher = options_.factory->read([&](const live::Book& book) {
+    visible = book.is_within(job.tenant, top);
+    for (std::uint64_t number = job.number; tasks <= kMostPresent && number < job.number + tasks; ++number) {
+      if (const live::LiveJob* now = book.job(number)) present.emplace(number, moment_of(now->record, now));
+    }
+    return hub_.join(stream, filter, std::nullopt, true);
+  });
+  if (!watcher) return stream->close();
+  if (tasks > kMostPresent) return hub_.begin(*watcher, std::nullopt);
+  live::JobFilter ended;
+  ended.since = job.number;
+  ended.limit = kTasksALook;
+  for (ended.before = job.number + tasks; present.size() < tasks && ended.before > job.number;) {
+    const Result<std::vector<live::JobRecord>> found = archive.jobs(ended);
+    if (!found) return stream->close();  // The client comes again.
+    for (const live::JobRecord& record : *found) present.try_emplace(record.number, JobMoment{record});
+    if (found->size() < ended.limit) break;
+    ended.before = found->back().number;
+  }
+  std::vector<JobMoment> moments;
+  if (visible) {
+    for (auto& [number, moment] : present) moments.push_back(std::move(moment));
+  }
+  hub_.begin(*watcher, moments);
 }
 
 }  // namespace gw::api

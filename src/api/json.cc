@@ -114,14 +114,37 @@ std::string_view block_text(live::BlockReason reason) {
   return "nothing keeps it back";
 }
 
-void add_live_facts(const live::LiveJob& job, Json& json) {
-  if (job.record.state == live::JobState::kBlocked) {
-    json["reason"] = live::name_of(job.blocked);
-  } else if (job.record.state == live::JobState::kWaiting && job.reason != sched::Reason::kNone) {
-    json["reason"] = sched::reason_name(job.reason);
-  } else if (job.record.state == live::JobState::kHeld) {
+namespace {
+
+void add_reason(live::JobState state, live::BlockReason blocked, sched::Reason reason, Json& json) {
+  if (state == live::JobState::kBlocked) {
+    json["reason"] = live::name_of(blocked);
+  } else if (state == live::JobState::kWaiting && reason != sched::Reason::kNone) {
+    json["reason"] = sched::reason_name(reason);
+  } else if (state == live::JobState::kHeld) {
     json["reason"] = "held";
   }
+}
+
+}  // namespace
+
+void add_live_facts(const live::LiveJob& job, Json& json) {
+  add_reason(job.record.state, job.blocked, job.reason, json);
+}
+
+JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
+  JobMoment moment{record};
+  if (now != nullptr) {
+    moment.blocked = now->blocked;
+    moment.reason = now->reason;
+  }
+  return moment;
+}
+
+Json job_json(const live::Book& book, const JobMoment& moment) {
+  Json json = job_json(book, moment.record);
+  add_reason(moment.record.state, moment.blocked, moment.reason, json);
+  return json;
 }
 
 Json attempt_json(const live::Book& book, const live::AttemptRecord& attempt) {

@@ -37,6 +37,17 @@ Json thousandths(std::int64_t milli);
 Json job_json(const live::Book& book, const live::JobRecord& job);
 /// What only a job that has not ended has: why it waits.
 void add_live_facts(const live::LiveJob& job, Json& json);
+
+/// A job as it is at one moment, to be written down later.
+struct JobMoment {
+  live::JobRecord record;
+  live::BlockReason blocked = live::BlockReason::kNone;
+  sched::Reason reason = sched::Reason::kNone;
+};
+/// `now`: what the book has of it; null if it has ended.
+JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now);
+Json job_json(const live::Book& book, const JobMoment& moment);
+
 Json attempt_json(const live::Book& book, const live::AttemptRecord& attempt);
 Json tenant_json(const live::Book& book, const live::LiveTenant& tenant);
 Json node_json(const live::Book& book, NodeId node);

@@ -19,7 +19,8 @@ namespace gw::api {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{64} << 10;
-constexpr std::size_t kMostWaiting = std::size_t{256} << 10;  // Of a stream whose reader is slow.
+constexpr std::size_t kMostWaiting = std::size_t{256} << 10;  // Of a stream; the rest when it has drained.
+constexpr int kPiecesALook = 4;                               // Then it is the turn of others.
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -53,25 +54,32 @@ std::size_t whole_characters(std::string_view text) {
 
 }  // namespace
 
+LogFollowers::Inbox::~Inbox() {
+  if (descriptor >= 0) ::close(descriptor);
+}
+
+void LogFollowers::Inbox::wake() const { eventfd_write(descriptor, 1); }
+
 Result<std::unique_ptr<LogFollowers>> LogFollowers::start(std::filesystem::path jobs,
                                                           live::Factory& factory) {
   Result<live::OutputWatch> watch = live::OutputWatch::open();
   if (!watch) return std::unexpected(watch.error());
   std::unique_ptr<LogFollowers> followers(new LogFollowers(std::move(jobs), factory, std::move(*watch)));
-  followers->wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (followers->wakeup_ < 0) return fail(fmt::format("cannot make an eventfd: {}", std::strerror(errno)));
+  followers->inbox_->descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (followers->inbox_->descriptor < 0)
+    return fail(fmt::format("cannot make an eventfd: {}", std::strerror(errno)));
   followers->thread_ = std::thread([raw = followers.get()] { raw->run(); });
   return followers;
 }
 
 LogFollowers::~LogFollowers() {
+  if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    const std::lock_guard lock(inbox_->mutex);
+    inbox_->stopping = true;
   }
-  if (wakeup_ >= 0) eventfd_write(wakeup_, 1);
-  if (thread_.joinable()) thread_.join();
-  if (wakeup_ >= 0) ::close(wakeup_);
+  inbox_->wake();
+  thread_.join();
 }
 
 std::size_t LogFollowers::followers() const {
@@ -84,42 +92,70 @@ void LogFollowers::close() {
   for (auto& [id, follower] : followers_) follower.stream->close();
 }
 
-void LogFollowers::watch(const Follower& follower) {
+/// Watches the attempt whose output is being sent, where there is one.
+void LogFollowers::watch(Follower& follower) {
   if (follower.attempt == 0) return;
   const live::AttemptId id{follower.job, follower.attempt};
-  if (watched_[id]++ > 0) return;
-  // Where its folder is not there yet, or the system watches as much as it may: the beat looks after it.
-  static_cast<void>(watch_.watch(jobs_, id).has_value());
+  if (follower.watched != follower.attempt) {
+    unwatch(follower);
+    follower.watched = follower.attempt;
+    ++watched_[id].followers;
+  }
+  Watched& watched = watched_[id];
+  // It may fail: its folder is not there yet, or the system watches as much as it may. The next look tries
+  // again.
+  if (!watched.there) watched.there = watch_.watch(jobs_, id).has_value();
 }
 
-void LogFollowers::unwatch(live::AttemptId id) {
+void LogFollowers::unwatch(Follower& follower) {
+  const live::AttemptId id{follower.job, std::exchange(follower.watched, 0U)};
+  if (id.attempt == 0) return;
   const auto at = watched_.find(id);
-  if (at == watched_.end() || --at->second > 0) return;
+  if (at == watched_.end() || --at->second.followers > 0) return;
   watched_.erase(at);
   watch_.unwatch(id);
 }
 
 bool LogFollowers::follow(std::shared_ptr<http::Stream> stream, const live::JobRecord& job,
-                          std::uint64_t offset, live::Actor actor) {
+                          std::uint32_t attempt, std::uint64_t offset, live::Actor actor) {
   Follower follower;
-  follower.stream = std::move(stream);
+  follower.stream = stream;
   follower.actor = std::move(actor);
   follower.job = job.number;
-  follower.attempt = job.attempt;
+  follower.attempt = attempt == 0 ? job.attempt : attempt;
+  follower.latest = job.attempt;
   follower.offset = offset;
-  // The lock keeps out the turns that come until the follower is known, so that it misses none of them.
-  const std::lock_guard lock(mutex_);
-  factory_.read([&](const live::Book& book) {
-    const live::LiveJob* now = book.job(job.number);
-    if (now == nullptr && job.state != live::JobState::kEnded) return;  // It has just ended: see below.
-    learn(follower, now != nullptr ? now->record : job, book);
+  std::uint64_t id = 0;
+  bool known = false;
+  {
+    // The lock keeps our thread from what is told until the follower is known, so that it misses nothing.
+    const std::lock_guard lock(mutex_);
+    {
+      const std::lock_guard inbox_lock(inbox_->mutex);
+      ++inbox_->followed[job.number];
+    }
+    factory_.read([&](const live::Book& book) {
+      const live::LiveJob* now = book.job(job.number);
+      if (now == nullptr && job.state != live::JobState::kEnded) return;  // It has just ended: see below.
+      learn(follower, now != nullptr ? now->record : job, book);
+    });
+    known = !follower.status.empty();
+    id = next_++;
+    followers_.emplace(id, std::move(follower));
+    news_.insert(id);
+  }
+  inbox_->wake();
+  stream->on_close([inbox = inbox_, id] {
+    const std::lock_guard lock(inbox->mutex);
+    inbox->ready.insert(id);
+    inbox->wake();
   });
-  const std::uint64_t id = next_++;
-  watch(follower);
-  const bool known = !follower.status.empty();
-  followers_.emplace(id, std::move(follower));
-  news_.insert(id);
-  eventfd_write(wakeup_, 1);
+  stream->on_drained([inbox = inbox_, id] {
+    const std::lock_guard lock(inbox->mutex);
+    if (inbox->stalled.erase(id) == 0) return;
+    inbox->ready.insert(id);
+    inbox->wake();
+  });
   return known;
 }
 
@@ -131,117 +167,193 @@ void LogFollowers::learn(Follower& follower, const live::JobRecord& job, const l
     follower.over = true;
     follower.last_words = text_of(json);
   }
+  follower.latest = std::max(follower.latest, job.attempt);
   const std::string status = fmt::format("{}/{}", json["status"].get<std::string>(), job.attempt);
   if (status == follower.status) return;
   follower.status = status;
-  if (!follower.over) follower.stream->write(event(json, "status"));
-  if (job.attempt == 0 || job.attempt == follower.attempt) return;
-  if (follower.attempt != 0) {
-    unwatch({follower.job, follower.attempt});
-    follower.offset = 0;
+  if (!follower.over) follower.unsent[job.attempt] = text_of(json);
+}
+
+/// What is known of the attempt whose output is being sent, and of those before it.
+void LogFollowers::tell_status(Follower& follower) {
+  while (!follower.unsent.empty() && follower.unsent.begin()->first <= follower.attempt) {
+    follower.stream->write(
+        std::make_shared<const std::string>(http::format_event(follower.unsent.begin()->second, "status")));
+    follower.unsent.erase(follower.unsent.begin());
   }
-  follower.attempt = job.attempt;
-  follower.error_offset = 0;
 }
 
 void LogFollowers::tell(const std::vector<live::JobRecord>& jobs) {
-  const std::lock_guard lock(mutex_);
-  if (followers_.empty()) return;
+  const std::lock_guard lock(inbox_->mutex);
+  if (inbox_->followed.empty()) return;
   bool some = false;
-  for (auto& [id, follower] : followers_) {
-    for (const live::JobRecord& job : jobs) {
-      if (job.number != follower.job) continue;
-      const std::uint32_t before = follower.attempt;
-      factory_.read([&](const live::Book& book) { learn(follower, job, book); });
-      if (follower.attempt != before) watch(follower);
-      news_.insert(id);
-      some = true;
-    }
+  for (const live::JobRecord& job : jobs) {
+    if (!inbox_->followed.contains(job.number)) continue;
+    std::optional<live::JobRecord>& ended = inbox_->changed[job.number];
+    if (job.state == live::JobState::kEnded) ended = job;
+    some = true;
   }
-  if (some) eventfd_write(wakeup_, 1);
+  if (some) inbox_->wake();
 }
 
 void LogFollowers::beat(const std::function<bool(const live::Book&, const live::Actor&)>& may_go_on) {
   static const auto comment = std::make_shared<const std::string>(http::format_comment("alive"));
-  const std::lock_guard lock(mutex_);
-  factory_.read([&](const live::Book& book) {
+  {
+    const std::lock_guard lock(mutex_);
+    factory_.read([&](const live::Book& book) {
+      for (auto& [id, follower] : followers_) {
+        if (!may_go_on(book, follower.actor)) follower.stream->close();
+      }
+    });
     for (auto& [id, follower] : followers_) {
-      if (!may_go_on(book, follower.actor)) follower.stream->close();
+      follower.stream->write(comment);
+      news_.insert(id);
     }
-  });
-  for (auto& [id, follower] : followers_) {
-    follower.stream->write(comment);
-    if (follower.attempt != 0)
-      static_cast<void>(watch_.watch(jobs_, {follower.job, follower.attempt}).has_value());
-    news_.insert(id);
   }
-  eventfd_write(wakeup_, 1);
+  inbox_->wake();
 }
 
-bool LogFollowers::pump_stream(Follower& follower, live::OutputStream stream, std::uint64_t& offset,
-                               bool& ended) {
+/// True: the stream holds as much as it should, and its follower is looked at again when it has drained.
+bool LogFollowers::stall(std::uint64_t id, const Follower& follower) {
+  if (follower.stream->waiting_bytes() < kMostWaiting) return false;
+  {
+    const std::lock_guard lock(inbox_->mutex);
+    inbox_->stalled.insert(id);
+  }
+  // It may have drained before it was noted; then nobody would come back to it.
+  return follower.stream->waiting_bytes() >= kMostWaiting;
+}
+
+LogFollowers::Progress LogFollowers::pump_stream(std::uint64_t id, Follower& follower,
+                                                 live::OutputStream stream, std::uint64_t& offset) {
   const std::filesystem::path folder = live::attempt_folder(jobs_, {follower.job, follower.attempt});
-  while (follower.stream->open() && follower.stream->waiting_bytes() < kMostWaiting) {
+  // Of an attempt that others have followed, or of a job that has ended, nothing more can come, also where
+  // its supervisor could not say so.
+  const bool over = follower.over || follower.attempt < follower.latest;
+  for (int piece = 0; piece < kPiecesALook; ++piece) {
+    if (stall(id, follower)) return Progress::kStalled;
     const Result<live::OutputPart> part = live::read_output(folder, stream, offset, kPiece);
     if (!part) {
       follower.stream->write(event({{"message", part.error().message}}, "problem"));
-      ended = true;
-      return true;
+      return Progress::kAll;
     }
-    if (part->offset > offset)
-      follower.stream->write(event({{"dropped_bytes", part->offset - offset}}, "gap"));
-    ended = part->ended;
-    std::string_view bytes = part->bytes;
-    if (!(part->ended && part->next >= part->end)) bytes = bytes.substr(0, whole_characters(bytes));
-    if (bytes.empty()) {
-      offset = std::max(offset, part->offset);
-      return part->ended && part->next >= part->end;
-    }
+    const bool last = (over || part->ended) && part->next >= part->end;
     Json json;
-    json["offset"] = part->offset;
-    if (is_utf8(bytes)) {
-      json["text"] = bytes;
-    } else {
-      json["base64"] = base64(bytes);
+    json["attempt"] = follower.attempt;
+    if (part->offset > offset) {
+      json["dropped_bytes"] = part->offset - offset;
+      follower.stream->write(event(json, "gap"));
+      json.erase("dropped_bytes");
     }
-    follower.stream->write(event(json, stream == live::OutputStream::kOutput ? "out" : "err"));
-    offset = part->offset + bytes.size();
-    if (part->ended && offset >= part->end) return true;
+    std::string_view bytes = part->bytes;
+    if (!last) bytes = bytes.substr(0, whole_characters(bytes));
+    offset = std::max(offset, part->offset) + bytes.size();
+    if (!bytes.empty()) {
+      json["offset"] = part->offset;
+      if (is_utf8(bytes)) {
+        json["text"] = bytes;
+      } else {
+        json["base64"] = base64(bytes);
+      }
+      follower.stream->write(event(json, stream == live::OutputStream::kOutput ? "out" : "err"));
+    }
+    if (last) return Progress::kAll;
+    if (bytes.empty()) return Progress::kSoFar;
   }
-  return false;
+  return Progress::kMore;
 }
 
-bool LogFollowers::pump(Follower& follower) {
-  if (!follower.stream->open()) return true;
-  bool all = true;
-  if (follower.attempt != 0) {
-    bool ended = false;
-    all = pump_stream(follower, live::OutputStream::kOutput, follower.offset, ended);
-    all = pump_stream(follower, live::OutputStream::kError, follower.error_offset, ended) && all;
+bool LogFollowers::pump(std::uint64_t id, Follower& follower, bool& more) {
+  while (follower.stream->open()) {
+    tell_status(follower);
+    bool all = true;
+    watch(follower);
+    if (follower.attempt != 0) {
+      const Progress out = pump_stream(id, follower, live::OutputStream::kOutput, follower.offset);
+      const Progress err = pump_stream(id, follower, live::OutputStream::kError, follower.error_offset);
+      more = out == Progress::kMore || err == Progress::kMore;
+      all = out == Progress::kAll && err == Progress::kAll;
+    }
+    if (!all) return false;
+    if (follower.attempt < follower.latest) {
+      if (follower.attempt != 0) follower.offset = 0;
+      follower.error_offset = 0;
+      ++follower.attempt;
+      continue;
+    }
+    if (!follower.over) return false;
+    follower.stream->write(
+        std::make_shared<const std::string>(http::format_event(follower.last_words, "end")));
+    follower.stream->close();
   }
-  if (!follower.over || !all) return false;
-  follower.stream->write(std::make_shared<const std::string>(http::format_event(follower.last_words, "end")));
-  follower.stream->close();
   return true;
 }
 
-void LogFollowers::run() {
-  for (;;) {
-    std::array<pollfd, 2> sources{pollfd{wakeup_, POLLIN, 0}, pollfd{watch_.descriptor(), POLLIN, 0}};
-    if (poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) return;
-    eventfd_t ignored = 0;
-    if ((sources[0].revents & POLLIN) != 0) eventfd_read(wakeup_, &ignored);
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    for (const live::AttemptId attempt : watch_.take(0)) {
-      for (const auto& [id, follower] : followers_) {
-        if (follower.job == attempt.job && follower.attempt == attempt.attempt) news_.insert(id);
+/// Looks at the jobs that have changed, and at whose turn it is.
+void LogFollowers::take_news() {
+  std::map<std::uint64_t, std::optional<live::JobRecord>> changed;
+  {
+    const std::lock_guard lock(inbox_->mutex);
+    news_.merge(inbox_->ready);
+    inbox_->ready.clear();
+    changed.swap(inbox_->changed);
+  }
+  if (!changed.empty()) {
+    factory_.read([&](const live::Book& book) {
+      for (auto& [id, follower] : followers_) {
+        const auto at = changed.find(follower.job);
+        if (at == changed.end()) continue;
+        const live::LiveJob* now = book.job(follower.job);
+        // In neither: it has ended, and that will be told when it has been kept.
+        if (now != nullptr || at->second) learn(follower, now != nullptr ? now->record : *at->second, book);
+        news_.insert(id);
       }
+    });
+  }
+  for (const live::AttemptId attempt : watch_.take(0)) {
+    for (const auto& [id, follower] : followers_) {
+      if (follower.job == attempt.job && follower.attempt == attempt.attempt) news_.insert(id);
     }
-    for (const std::uint64_t id : std::exchange(news_, {})) {
+  }
+}
+
+void LogFollowers::run() {
+  bool more = false;
+  for (;;) {
+    std::array<pollfd, 2> sources{pollfd{inbox_->descriptor, POLLIN, 0},
+                                  pollfd{watch_.descriptor(), POLLIN, 0}};
+    if (poll(sources.data(), sources.size(), more ? 0 : -1) < 0 && errno != EINTR) return;
+    eventfd_t ignored = 0;
+    if ((sources[0].revents & POLLIN) != 0) eventfd_read(inbox_->descriptor, &ignored);
+    {
+      const std::lock_guard lock(inbox_->mutex);
+      if (inbox_->stopping) return;
+    }
+    std::set<std::uint64_t> turns;
+    {
+      const std::lock_guard lock(mutex_);
+      take_news();
+      turns.swap(news_);
+    }
+    more = false;
+    for (const std::uint64_t id : turns) {
+      const std::lock_guard lock(mutex_);  // For one at a time: others may want to join.
       const auto at = followers_.find(id);
-      if (at == followers_.end() || !pump(at->second)) continue;
-      unwatch({at->second.job, at->second.attempt});
+      if (at == followers_.end()) continue;
+      Follower& follower = at->second;
+      bool has_more = false;
+      if (!pump(id, follower, has_more)) {
+        if (has_more) news_.insert(id);
+        more = more || has_more;
+        continue;
+      }
+      unwatch(follower);
+      {
+        const std::lock_guard inbox_lock(inbox_->mutex);
+        const auto job = inbox_->followed.find(follower.job);
+        if (--job->second == 0) inbox_->followed.erase(job);
+        inbox_->stalled.erase(id);
+      }
       followers_.erase(at);
     }
   }

@@ -56,16 +56,21 @@ void Api::follow(Call call) {
   const std::optional<std::uint64_t> offset =
       call.number("offset", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
   if (!offset) return;
-  with_job(std::move(call), [this, offset = *offset](const Call& each, live::Archive& archive,
-                                                     const live::JobRecord& job) {
+  const std::optional<std::uint64_t> attempt = call.number("attempt", 0, 0, UINT32_MAX);
+  if (!attempt) return;
+  with_job(std::move(call), [this, offset = *offset, attempt = static_cast<std::uint32_t>(*attempt)](
+                                const Call& each, live::Archive& archive, const live::JobRecord& job) {
     if (followers_ == nullptr)
       return each.refuse({404, "no_output", "the jobs of this engine print nothing"});
+    if (attempt > job.attempt)
+      return each.refuse(
+          {404, "unknown_attempt", fmt::format("job {} has {} attempts", job_id(job), job.attempt)});
     if (followers_->followers() >= options_.most_watchers)
       return each.refuse({503, "too_many_watchers", "too many clients follow jobs; try again later"});
     http::Response head;
     head.content_type = "text/event-stream";
     head.headers.emplace_back("Cache-Control", "no-store");
-    if (followers_->follow(each.responder->stream(std::move(head)), job, offset, each.actor)) return;
+    if (followers_->follow(each.responder->stream(std::move(head)), job, attempt, offset, each.actor)) return;
     const Result<std::optional<live::JobRecord>> now = archive.job(job.number);
     if (now && *now && (*now)->state == live::JobState::kEnded) followers_->tell({**now});
   });

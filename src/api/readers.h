@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -27,8 +28,12 @@ class Readers {
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
 
+  enum class Size : std::uint8_t {
+    kShort,
+    kLong,  ///< One at a time, so that there is a thread for the short ones; of two threads and more.
+  };
   /// False if too much waits already: the caller says so.
-  bool post(Work work);
+  bool post(Work work, Size size = Size::kShort);
   [[nodiscard]] std::size_t waiting() const;
 
  private:
@@ -38,6 +43,8 @@ class Readers {
   mutable std::mutex mutex_;
   std::condition_variable wakeup_;
   std::deque<Work> queue_;
+  std::deque<Work> long_queue_;
+  bool long_runs_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -97,11 +97,17 @@ void Api::add_routes() {
   add(info, &Api::output);
   info = route("GET", "/v1/jobs/{job}/follow", "jobs",
                "Output and states of a job until it has ended, as server-sent events");
-  info.query = {{"offset", "From this byte of the output on.", kWhole}};
+  info.query = {{"offset", "From this byte of the attempt's output on.", kWhole},
+                {"attempt", "From this attempt on, through later ones; default: the latest.", kWhole}};
   info.content_type = "text/event-stream";
   add(info, &Api::follow);
   info = route("GET", "/v1/watch", "jobs", "Every change of a job's state, as server-sent events");
-  info.query = {kTenantWish, {"job", "Only this job, or the tasks of this array.", kWhole}};
+  info.query = {
+      kTenantWish,
+      {"job",
+       "Only this job, or the tasks of this array: without Last-Event-ID, the first events tell their "
+       "present state, also of those that have ended (of more than 4,096 tasks an event `reset` does).",
+       kWhole}};
   info.content_type = "text/event-stream";
   add(info, &Api::watch);
 
@@ -165,8 +171,9 @@ void Api::add_routes() {
   info.query = {
       {"from", "RFC 3339 time or date (UTC); default: the beginning.", kText},
       {"to", "The same; default: now.", kText},
-      {"by", "What to sum up by.", R"({"enum":["tenant","user","job","gpu_type"]})"},
-      {"format", "json, csv, or focus (FinOps FOCUS rows as CSV).", R"({"enum":["json","csv","focus"]})"},
+      {"by", "What to sum up by; gpu_type not with focus.", R"({"enum":["tenant","user","job","gpu_type"]})"},
+      {"format", "json, csv, or focus (rows of FinOps FOCUS 1.1 as CSV, by calendar month in UTC).",
+       R"({"enum":["json","csv","focus"]})"},
       kTenantWish};
   info.response = "Usage";
   add(info, &Api::usage);

@@ -14,6 +14,8 @@ namespace {
 /// Looked at in one go: so many jobs are read in well under a millisecond, so no reader keeps the factory
 /// waiting.
 constexpr std::size_t kJobsALook = 2048;
+constexpr std::size_t kNodesALook = 8192;
+constexpr std::size_t kNodesShown = 256;  ///< Written down as JSON, which takes longer.
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
@@ -222,50 +224,68 @@ void Api::search_jobs(Call call, live::JobFilter filter, std::uint64_t offset) {
   if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
 }
 
-/// Like list_nodes, in any order; `after` counts places in it.
-void Api::search_nodes(Call call, std::uint64_t after, std::uint64_t limit) {
+/// Like page_nodes, in any order; `after` counts places in it.
+void Api::search_nodes(const Call& call, std::uint64_t after, std::uint64_t limit) {
   const std::optional<Wish<NodeSort>> wish = read_wish(call, kNodeSorts);
   if (!wish) return;
   const std::string state = call.text("state");
-  Json json;
-  json["nodes"] = Json::array();
-  options_.factory->read([&](const live::Book& book) {
-    std::vector<Place> places;
-    for (const auto& pool : book.core->state().pools) {
-      for (std::uint32_t local = 0; local < pool->nodes(); ++local) {
-        const NodeId node = pool->fleet_node(local);
-        const NodeType& type = book.fleet.type_of(node);
-        const NodeFacts facts = facts_of(type, *pool, local);
-        const std::string_view state_name = kStates[facts.state];
-        if (!state.empty() && state_name != state) continue;
-        const std::string& name = book.node_name(node);
-        if (!wish->text.empty() && !contains(name, wish->text) && !contains(state_name, wish->text) &&
-            !contains(type.name, wish->text) &&
-            !(type.gpu_type != NodeType::kNoGpu &&
-              contains(book.fleet.gpu_types[type.gpu_type].name, wish->text))) {
-          const auto mark = book.marks.find(name);
-          if (mark == book.marks.end() || !contains(mark->second.reason, wish->text)) continue;
-        }
-        Place place;
-        place.id = node.value();
-        if (wish->by == NodeSort::kFleet) place.first = node.value();
-        if (wish->by == NodeSort::kState) place.first = facts.state;
-        if (wish->by == NodeSort::kGpusFree) place.first = facts.gpus_free;
-        if (wish->by == NodeSort::kCpusFree) place.first = facts.cpus_free;
-        if (wish->by == NodeSort::kMemoryFree) place.first = facts.memory_free;
-        if (wish->by == NodeSort::kName) place.text = name;
-        places.push_back(std::move(place));
-      }
+  std::vector<Place> places;
+  const auto look_at = [&](const live::Book& book, const sched::Pool& pool, std::uint32_t local) {
+    const NodeId node = pool.fleet_node(local);
+    const NodeType& type = book.fleet.type_of(node);
+    const NodeFacts facts = facts_of(type, pool, local);
+    const std::string_view state_name = kStates[facts.state];
+    if (!state.empty() && state_name != state) return;
+    const std::string& name = book.node_name(node);
+    if (!wish->text.empty() && !contains(name, wish->text) && !contains(state_name, wish->text) &&
+        !contains(type.name, wish->text) &&
+        !(type.gpu_type != NodeType::kNoGpu &&
+          contains(book.fleet.gpu_types[type.gpu_type].name, wish->text))) {
+      const auto mark = book.marks.find(name);
+      if (mark == book.marks.end() || !contains(mark->second.reason, wish->text)) return;
     }
-    const std::size_t found = places.size();
-    keep_page(places, wish->descending, after, limit);
-    for (const Place& place : places)
-      json["nodes"].push_back(node_json(book, NodeId{static_cast<std::uint32_t>(place.id)}));
-    const std::uint64_t end = after + places.size();
-    json["next"] = end < found ? Json(fmt::format("{}", end)) : Json(nullptr);
-    json["total"] = book.fleet.nodes();
-    json["found"] = found;
-  });
+    Place place;
+    place.id = node.value();
+    if (wish->by == NodeSort::kFleet) place.first = node.value();
+    if (wish->by == NodeSort::kState) place.first = facts.state;
+    if (wish->by == NodeSort::kGpusFree) place.first = facts.gpus_free;
+    if (wish->by == NodeSort::kCpusFree) place.first = facts.cpus_free;
+    if (wish->by == NodeSort::kMemoryFree) place.first = facts.memory_free;
+    if (wish->by == NodeSort::kName) place.text = name;
+    places.push_back(std::move(place));
+  };
+  // Pools and their nodes are those of the fleet, which stays as it is while the server runs.
+  std::size_t pool = 0;
+  std::uint32_t local = 0;
+  for (bool more = true; more;) {
+    options_.factory->read([&](const live::Book& book) {
+      const auto& pools = book.core->state().pools;
+      std::size_t seen = 0;
+      while (pool < pools.size() && seen < kNodesALook) {
+        for (; local < pools[pool]->nodes() && seen < kNodesALook; ++local, ++seen)
+          look_at(book, *pools[pool], local);
+        if (local < pools[pool]->nodes()) break;
+        ++pool;
+        local = 0;
+      }
+      more = pool < pools.size();
+    });
+  }
+  const std::size_t found = places.size();
+  keep_page(places, wish->descending, after, limit);
+  Json json;
+  Json nodes = Json::array();
+  for (std::size_t at = 0; at < places.size(); at += kNodesShown) {
+    options_.factory->read([&](const live::Book& book) {
+      for (std::size_t index = at; index < std::min(at + kNodesShown, places.size()); ++index)
+        nodes.push_back(node_json(book, NodeId{static_cast<std::uint32_t>(places[index].id)}));
+    });
+  }
+  const std::uint64_t end = after + places.size();
+  json["nodes"] = std::move(nodes);
+  json["next"] = end < found ? Json(fmt::format("{}", end)) : Json(nullptr);
+  json["total"] = options_.factory->read([](const live::Book& book) { return book.fleet.nodes(); });
+  json["found"] = found;
   call.answer(json);
 }
 

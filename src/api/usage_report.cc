@@ -1,4 +1,4 @@
-// Sums and their three forms.
+// Sums and their two forms.
 #include "api/usage_report.h"
 
 #include <fmt/format.h>
@@ -100,41 +100,6 @@ std::string UsageReport::csv() const {
                         line.attempts, hours_text(line.micro_gpu_s), hours_text(line.micro_core_s),
                         static_cast<double>(line.energy.count()) / 3.6e6, euro_text(line.price),
                         line.open ? 1 : 0);
-  return text;
-}
-
-std::string UsageReport::focus(const std::string& provider) const {
-  std::string text =
-      "BilledCost,BillingAccountId,BillingAccountName,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,"
-      "ChargeCategory,ChargeClass,ChargeDescription,ChargeFrequency,ChargePeriodEnd,ChargePeriodStart,"
-      "ConsumedQuantity,ConsumedUnit,ContractedCost,EffectiveCost,InvoiceIssuerName,ListCost,PricingQuantity,"
-      "PricingUnit,ProviderName,PublisherName,ResourceId,ResourceName,ResourceType,ServiceCategory,"
-      "ServiceName,SkuId,"
-      "SubAccountId,SubAccountName,Tags\n";
-  const std::string from = live::time_text(from_unix_ns_), to = live::time_text(to_unix_ns_);
-  for (const auto& [key, line] : lines_) {
-    const std::string account = line.tenant.substr(0, line.tenant.find('/'));
-    const bool gpus = line.micro_gpu_s > 0;
-    const std::string hours = hours_text(gpus ? line.micro_gpu_s : line.micro_core_s);
-    const std::string unit = gpus ? "GPU-Hours" : "Core-Hours";
-    const std::string cost = euro_text(line.price);
-    const std::string what = gpus ? (line.gpu_type.empty() ? "GPU" : line.gpu_type) : "cpu";
-    Json tags;
-    if (!line.user.empty()) tags["user"] = line.user;
-    tags["price_plan"] = line.price_plan;
-    tags["energy_kwh"] = fmt::format("{:.6f}", static_cast<double>(line.energy.count()) / 3.6e6);
-    tags["core_hours"] = hours_text(line.micro_core_s);
-    if (line.open) tags["open"] = "1";
-    const auto field = [&](const std::string& value) { return csv_field(value) + ','; };
-    text += field(cost) + field(account) + field(account) + "EUR," + field(to) + field(from) + "Usage,,";
-    text += field(fmt::format("{} of {}", unit, what)) + "Usage-Based," + field(to) + field(from);
-    text +=
-        field(hours) + field(unit) + field(cost) + field(cost) + field(provider) + field(cost) + field(hours);
-    text +=
-        field(unit) + field(provider) + field(provider) + field(line.job) + field(line.job) + "Job,Compute,";
-    text += field("GPU compute") + field(fmt::format("{}/{}", what, line.price_plan)) + field(line.tenant) +
-            field(line.tenant) + csv_field(text_of(tags)) + '\n';
-  }
   return text;
 }
 

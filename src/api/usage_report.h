@@ -1,4 +1,4 @@
-// Usage reports: what was used in a time, summed up by whom, as JSON, CSV or FOCUS rows.
+// Usage reports: what was used in a time, summed up by whom, as JSON or CSV.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,6 @@ class UsageReport {
   [[nodiscard]] std::vector<UsageLine> lines() const;
   [[nodiscard]] Json json() const;
   [[nodiscard]] std::string csv() const;
-  /// Columns of FOCUS 1.1 (FinOps Open Cost and Usage Specification): one row a line and resource.
-  [[nodiscard]] std::string focus(const std::string& provider) const;
 
  private:
   UsageBy by_;

@@ -18,11 +18,9 @@ using sql::Param;
 using sql::Row;
 using sql::Statement;
 
-/// A statement made at run time; its texts are few (filters given or not) and kept for the drivers' caches.
-Statement kept_statement(const std::string& text) {
-  static thread_local std::map<std::string, std::string> texts;
-  return Statement{texts.emplace(text, text).first->second.c_str()};
-}
+/// A statement made at run time: drivers keep what they prepared by a copy of its text, and only so many.
+/// What varies without end is a parameter.
+Statement made(const std::string& text) { return Statement{text.c_str()}; }
 
 class Where {
  public:
@@ -38,9 +36,17 @@ class Where {
     add(fmt::format("{} < ${}", column, next_++));
     params_.push_back(value);
   }
+  void at_least(std::string_view column, std::int64_t value) {
+    add(fmt::format("{} >= ${}", column, next_++));
+    params_.push_back(value);
+  }
+  /// What stands behind LIMIT.
+  std::string limit(std::int64_t value) {
+    params_.push_back(value);
+    return fmt::format("${}", next_++);
+  }
   [[nodiscard]] const std::string& text() const { return text_; }
   std::vector<Param>& params() { return params_; }
-  int next() { return next_++; }
 
  private:
   std::string text_;
@@ -48,8 +54,11 @@ class Where {
   int next_;
 };
 
+/// The same set has the same text.
 template <class Enum>
-std::string codes(const std::vector<Enum>& values) {
+std::string codes(std::vector<Enum> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
   std::string text;
   for (const Enum value : values)
     text += fmt::format("{}{}", text.empty() ? "" : ", ", static_cast<int>(value));
@@ -68,6 +77,21 @@ __extension__ using Wide = __int128;
 std::int64_t portion(std::int64_t amount, std::int64_t part, std::int64_t whole) {
   if (whole == 0) return amount;
   return static_cast<std::int64_t>((Wide{amount} * part * 2 + whole) / (Wide{whole} * 2));
+}
+
+/// Transfers in the time from $1 to $2, in order of posting; with the names of their jobs behind.
+std::string usage_query(const UsageFilter& filter, bool names) {
+  Where where(3);
+  where.add("transfers.ended > $1");
+  where.add("began < $2");
+  if (!filter.tenants.empty()) where.add(fmt::format("transfers.tenant IN ({})", ids(filter.tenants)));
+  return fmt::format(
+      "SELECT transfers.job, transfers.attempt, transfers.tenant, transfers.owner, gpu_type, price_plan, "
+      "began, "
+      "transfers.ended, micro_gpu_s, micro_core_s, energy_j, micro_eur{} FROM transfers{}{} ORDER BY "
+      "sequence",
+      names ? ", jobs.name" : "", names ? " LEFT JOIN jobs ON jobs.number = transfers.job" : "",
+      where.text());
 }
 
 TransferRecord read_transfer(const Row& row) {
@@ -123,20 +147,26 @@ Result<std::vector<JobRecord>> Archive::jobs(const JobFilter& filter) {
     Where where(1);
     if (group.size() == 1) where.equals("tenant", std::int64_t{group[0].value()});
     if (group.size() > 1) where.add(fmt::format("tenant IN ({})", ids(group)));
-    if (!filter.states.empty()) {
+    if (!filter.states.empty() && !filter.outcomes.empty()) {
+      where.add(
+          fmt::format("(state IN ({}) OR outcome IN ({}))", codes(filter.states), codes(filter.outcomes)));
+    } else if (!filter.states.empty()) {
       const bool open =
           std::find(filter.states.begin(), filter.states.end(), JobState::kEnded) == filter.states.end();
       if (open) where.add("state < 4");  // What the index of open jobs says.
       where.add(fmt::format("state IN ({})", codes(filter.states)));
+    } else if (!filter.outcomes.empty()) {
+      where.add(fmt::format("outcome IN ({})", codes(filter.outcomes)));
     }
-    if (!filter.outcomes.empty()) where.add(fmt::format("outcome IN ({})", codes(filter.outcomes)));
     if (!filter.user.empty()) where.equals("owner", std::string_view(filter.user));
     if (!filter.name.empty()) where.equals("name", std::string_view(filter.name));
     if (filter.array_job != 0) where.equals("array_job", static_cast<std::int64_t>(filter.array_job));
     if (filter.before != 0) where.below("number", static_cast<std::int64_t>(filter.before));
-    const std::string text = fmt::format("SELECT {} FROM jobs{} ORDER BY number DESC LIMIT {}", kJobColumns,
-                                         where.text(), filter.limit);
-    const Result<void> read = database_->query(kept_statement(text), where.params(), [&](const Row& row) {
+    if (filter.since != 0) where.at_least("number", static_cast<std::int64_t>(filter.since));
+    const std::string limit = where.limit(filter.limit);
+    const std::string text =
+        fmt::format("SELECT {} FROM jobs{} ORDER BY number DESC LIMIT {}", kJobColumns, where.text(), limit);
+    const Result<void> read = database_->query(made(text), where.params(), [&](const Row& row) {
       found.push_back(read_job(row));
       return true;
     });
@@ -217,18 +247,18 @@ Result<std::vector<ReasonRecord>> Archive::reasons(std::uint64_t job) {
 }
 
 Result<void> Archive::usage(const UsageFilter& filter, const std::function<bool(const UsageRow&)>& row) {
-  Where where(3);
-  where.add("ended > $1");
-  where.add("began < $2");
-  if (!filter.tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(filter.tenants)));
-  const std::string text = fmt::format(
-      "SELECT job, attempt, tenant, owner, gpu_type, price_plan, began, ended, micro_gpu_s, micro_core_s, "
-      "energy_j, "
-      "micro_eur FROM transfers{} ORDER BY sequence",
-      where.text());
+  const std::string text = usage_query(filter, false);
   return database_->query(
-      kept_statement(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
+      made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
       [&](const Row& values) { return row(part_of(read_transfer(values), filter.from, filter.to)); });
+}
+
+Result<void> Archive::transfers(
+    const UsageFilter& filter,
+    const std::function<bool(const TransferRecord&, std::string_view job_name)>& row) {
+  const std::string text = usage_query(filter, true);
+  return database_->query(made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
+                          [&](const Row& values) { return row(read_transfer(values), values.text(12)); });
 }
 
 Result<std::vector<AuditRecord>> Archive::audit(const std::vector<TenantId>& tenants, std::uint64_t before,
@@ -236,12 +266,13 @@ Result<std::vector<AuditRecord>> Archive::audit(const std::vector<TenantId>& ten
   Where where(1);
   if (!tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(tenants)));
   if (before != 0) where.below("sequence", static_cast<std::int64_t>(before));
+  const std::string most = where.limit(limit);
   const std::string text = fmt::format(
       "SELECT sequence, at, token, owner, role, remote, action, target, detail, tenant FROM audit{} ORDER "
       "BY sequence DESC LIMIT {}",
-      where.text(), limit);
+      where.text(), most);
   std::vector<AuditRecord> found;
-  const Result<void> read = database_->query(kept_statement(text), where.params(), [&](const Row& row) {
+  const Result<void> read = database_->query(made(text), where.params(), [&](const Row& row) {
     AuditRecord& audit = found.emplace_back();
     audit.sequence = static_cast<std::uint64_t>(row.integer(0));
     audit.now = Instant{row.integer(1)};
@@ -264,11 +295,12 @@ Result<std::vector<Archive::RunFraction>> Archive::run_fractions(std::uint32_t l
   const std::string text = fmt::format(
       "SELECT tenant, started, ended, time_limit FROM jobs WHERE state = 4 AND outcome IN ({}, {}, {}) AND "
       "time_limit "
-      "> 0 ORDER BY number DESC LIMIT {}",
+      "> 0 ORDER BY number DESC LIMIT $1",
       static_cast<int>(Outcome::kCompleted), static_cast<int>(Outcome::kFailed),
-      static_cast<int>(Outcome::kTimeLimit), limit);
+      static_cast<int>(Outcome::kTimeLimit));
   std::vector<RunFraction> found;
-  const Result<void> read = database_->query(kept_statement(text), {}, [&](const Row& row) {
+  const std::array<Param, 1> params{std::int64_t{limit}};
+  const Result<void> read = database_->query(made(text), params, [&](const Row& row) {
     const double run = static_cast<double>(row.integer(2) - row.integer(1));
     found.push_back({TenantId{static_cast<std::uint32_t>(row.integer(0))},
                      std::clamp(run / static_cast<double>(row.integer(3)), 1e-6, 1.0)});

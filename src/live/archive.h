@@ -18,12 +18,13 @@ namespace gw::live {
 /// Which jobs; what is not given does not restrict.
 struct JobFilter {
   std::vector<TenantId> tenants;  ///< Of these only; empty: of all.
-  std::vector<JobState> states;   ///< In one of these.
-  std::vector<Outcome> outcomes;  ///< Ended in one of these ways.
+  std::vector<JobState> states;   ///< In one of these, or ...
+  std::vector<Outcome> outcomes;  ///< ... ended in one of these ways.
   std::string user;
   std::string name;  ///< Exactly.
   std::uint64_t array_job = 0;
   std::uint64_t before = 0;  ///< Numbers below this; 0 = from the newest.
+  std::uint64_t since = 0;   ///< This number and those above.
   std::uint32_t limit = 100;
 };
 
@@ -72,6 +73,9 @@ class Archive {
   Result<std::vector<ReasonRecord>> reasons(std::uint64_t job);
   /// Calls `row` for everything used inside the asked time, in order of posting, until it gives false.
   Result<void> usage(const UsageFilter& filter, const std::function<bool(const UsageRow&)>& row);
+  /// The same as it was posted, whole, with the name of its job.
+  Result<void> transfers(const UsageFilter& filter,
+                         const std::function<bool(const TransferRecord&, std::string_view job_name)>& row);
   /// Newest first, below `before` (0 = from the newest).
   Result<std::vector<AuditRecord>> audit(const std::vector<TenantId>& tenants, std::uint64_t before,
                                          std::uint32_t limit);

@@ -352,6 +352,7 @@ class ServerParts final : public Server {
 
   Result<void> listen() {
     http::ServerOptions http = options_.http;
+    http.threads = std::max(2U, http.threads);  // One peer's large request must not stall all others.
     http.log = [this](std::string_view message) { log_.warn(message); };
     http.admit_large_body = [this](const http::Request& head) { return api_->admit_large_body(head); };
     Result<std::unique_ptr<http::Server>> server =

@@ -1,6 +1,7 @@
 """The API keeps to its own document: every route is in /openapi.json and answers as it says there."""
 
 import base64
+import csv
 import json
 import pathlib
 import threading
@@ -167,6 +168,57 @@ class ApiTest(unittest.TestCase):
         nodes = self.call("GET", "/v1/nodes")
         self.call("GET", "/v1/nodes", status=304, headers={"If-None-Match": nodes.headers["etag"]})
 
+    def test_etags_are_of_what_lasts(self):
+        for target in ("/v1/jobs?name=nobody", "/v1/jobs?status=open&sort=queue", "/v1/summary"):
+            first = self.server.get(target)
+            time.sleep(1.5)  # The clock goes on, and so do turns.
+            tag = {"If-None-Match": first.headers["etag"]}
+            again = self.server.get(target, headers=tag)
+            self.assertEqual(again.status, 304, target)
+            self.assertEqual(first.headers["gigawerk-now"], first.json["now"])
+            self.assertGreater(again.headers["gigawerk-now"], first.json["now"])
+        number = self.server.submit(command=["true"], hold=True)
+        self.assertEqual(self.server.get("/v1/summary", headers=tag).status, 200)
+        self.server.delete(f"/v1/jobs/{number}")
+
+    def test_states_and_outcomes_add_up(self):
+        numbers = {"failed": self.server.submit(name="mixed", command=["false"]),
+                   "completed": self.server.submit(name="mixed", command=["true"]),
+                   "held": self.server.submit(name="mixed", command=["true"], hold=True)}
+        for status in ("failed", "completed"):
+            self.assertEqual(self.server.wait(numbers[status])["status"], status)
+        for wanted in (["held", "failed"], ["failed"], ["held"], ["completed", "failed", "held"], ["open", "completed"]):
+            page = self.server.get("/v1/jobs?name=mixed&status=" + ",".join(wanted)).json
+            names = ["held" if each == "open" else each for each in wanted]
+            self.assertEqual(sorted(job["number"] for job in page["jobs"]), sorted(numbers[name] for name in names))
+        self.server.delete(f"/v1/jobs/{numbers['held']}")
+
+    def test_keys_are_text(self):
+        for key in (b"\xff\xfe", b"caf\xe9", b"a\tb", b"\xc2\x85", b"x" * 201):
+            for path, body in (("/v1/jobs", b'{"command": ["true"]}'), ("/v1/jobs/batch", b'{"jobs": [{"command": ["true"]}]}')):
+                head = (f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.token}\r\n"
+                        f"Content-Length: {len(body)}\r\nConnection: close\r\nIdempotency-Key: ").encode()
+                heard = self.server.raw(head + key + b"\r\n\r\n" + body)
+                self.assertTrue(heard.startswith(b"HTTP/1.1 400 "), (key, heard))
+                if b"\t" not in key:  # The server itself may refuse that.
+                    self.assertIn(b"bad_key", heard)
+        good = "caf\u00e9".encode().decode("latin-1")
+        self.server.submit(command=["true"], headers={"Idempotency-Key": good})
+
+    def test_texts_that_are_kept_are_utf8(self):
+        node = self.server.get("/v1/nodes").json["nodes"][0]["name"]
+        for method, path, body in (("POST", "/v1/jobs", b'{"command": ["true"], "name": "a\xff"}'),
+                                   ("POST", "/v1/jobs", b'{"command": ["true"], "comment": "a\xff"}'),
+                                   ("POST", "/v1/jobs", b'{"command": ["a\xff"]}'),
+                                   ("PATCH", f"/v1/nodes/{node}", b'{"drained": false, "reason": "\xff"}'),
+                                   ("POST", "/v1/tokens", b'{"user": "ann", "label": "\xff"}'),
+                                   ("POST", "/v1/tenants", b'{"path": "a", "kind": "\xff"}')):
+            self.assertEqual(self.server.request(method, path, body).status, 422, body)
+        batch = self.server.request("POST", "/v1/jobs/batch", b'{"jobs": [{"command": ["true"], "name": "\xff"}]}')
+        self.assertIn(batch.status, (200, 400))
+        if batch.status == 200:
+            self.assertEqual(batch.json["results"][0]["error"]["status"], 422)
+
     def test_follow_and_watch(self):
         with self.server.events("/v1/watch") as watch:
             number = self.server.submit(command=["sh", "-c", "printf 'a\\303\\244'; sleep 0.3; printf '\\377b'"])
@@ -251,6 +303,22 @@ class ApiTest(unittest.TestCase):
             self.call("GET", "/v1/usage", by=by)
         focus = self.server.get("/v1/usage?format=focus").text.splitlines()
         self.assertTrue(focus[0].startswith("BilledCost,BillingAccountId"), focus[0])
+        rows = list(csv.DictReader(focus))
+        self.assertTrue(rows)
+        for row in rows:
+            for column in ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"):
+                self.assertRegex(row[column], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+            self.assertRegex(row["BillingPeriodStart"], "-01T00:00:00Z$")
+            self.assertRegex(row["BillingPeriodEnd"], "-01T00:00:00Z$")
+            self.assertLess(row["ChargePeriodStart"], row["ChargePeriodEnd"])
+            self.assertEqual((row["ResourceId"], row["ResourceName"], row["ResourceType"]), ("", "", ""))
+            self.assertEqual((row["BillingAccountId"], row["ServiceName"]), ("default", "CPU Compute"))
+        rows = list(csv.DictReader(self.server.get("/v1/usage?format=focus&by=job").text.splitlines()))
+        row = [row for row in rows if row["ResourceId"] == str(number)][0]
+        self.assertEqual((row["ResourceType"], row["ResourceName"]), ("Job", self.server.job(number)["name"]))
+        self.assertAlmostEqual(float(row["ConsumedQuantity"]), line["core_seconds"], places=6)
+        refused = self.server.get("/v1/usage?format=focus&by=gpu_type")
+        self.assertEqual((refused.status, refused.code), (400, "bad_parameter"))
         self.assertTrue(self.server.get("/v1/usage?format=csv").text.startswith("tenant,user,"))
         self.call("GET", "/v1/usage", status=400, **{"from": "yesterday"})
         audit = self.call("GET", "/v1/audit", limit=1000).json["audit"]
