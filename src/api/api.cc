@@ -22,6 +22,14 @@ http::Response json_response(const Json& json, unsigned status) {
   return response;
 }
 
+std::string unknown_parameter_text(const RouteInfo& info, std::string_view name) {
+  std::string known;
+  for (const RouteInfo::Parameter& parameter : info.query)
+    known += (known.empty() ? "" : ", ") + parameter.name;
+  return fmt::format("there is no query parameter \"{}\" here; there are: {}", name,
+                     known.empty() ? "none" : known);
+}
+
 http::Response response_of(const live::Refusal& refusal) {
   http::Response response = json_response(error_json(refusal), refusal.status);
   if (refusal.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"gigawerk\"");
@@ -143,6 +151,11 @@ void Api::add(RouteInfo info, Handler handler) {
           if (info.everywhere && call.actor.tenant != TenantTree::root())
             return call.refuse({403, "forbidden", "this needs a token for the whole factory"});
         }
+        for (const auto& [name, value] : call.request.query) {
+          const auto is_it = [&](const RouteInfo::Parameter& known) { return known.name == name; };
+          if (std::none_of(info.query.begin(), info.query.end(), is_it))
+            return call.refuse({400, "unknown_parameter", unknown_parameter_text(info, name)});
+        }
         (this->*handler)(std::move(call));
       });
 }
@@ -152,6 +165,14 @@ void Api::handle(http::Request request, std::shared_ptr<http::Responder> respond
   if (std::holds_alternative<http::Router::NoSuchPath>(match)) {
     const Call call(std::move(request), {}, std::move(responder));
     return call.refuse({404, "not_found", "there is nothing at this path; see /openapi.json"});
+  }
+  if (const auto* wrong = std::get_if<http::Router::WrongMethod>(&match);
+      wrong != nullptr && request.method != "OPTIONS") {
+    http::Response response =
+        response_of({405, "wrong_method",
+                     fmt::format("{} is not for this path; there are: {}", request.method, wrong->allow)});
+    response.headers.emplace_back("Allow", wrong->allow);
+    return responder->send(std::move(response));
   }
   router_.handle(std::move(request), std::move(responder));
 }

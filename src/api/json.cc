@@ -65,6 +65,25 @@ Json thousandths(std::int64_t milli) {
   return static_cast<double>(milli) / 1000;
 }
 
+/// Did its program end, for whatever reason?
+bool has_exit_code(live::Outcome outcome) {
+  switch (outcome) {
+    case live::Outcome::kCompleted:
+    case live::Outcome::kFailed:
+    case live::Outcome::kCancelled:
+    case live::Outcome::kTimeLimit:
+    case live::Outcome::kOutOfMemory:
+      return true;
+    case live::Outcome::kNone:
+    case live::Outcome::kLaunchFailed:
+    case live::Outcome::kLost:
+    case live::Outcome::kNever:
+    case live::Outcome::kDependency:
+      break;
+  }
+  return false;
+}
+
 Json job_json(const live::Book& book, const live::JobRecord& job) {
   Json json;
   json["id"] = job_id(job);
@@ -91,7 +110,9 @@ Json job_json(const live::Book& book, const live::JobRecord& job) {
   }
   if (job.state == live::JobState::kEnded) {
     json["ended_at"] = time_json(book, job.ended);
-    json["exit_code"] = job.exit_code;
+    // That of a program that could not be run is the shell's for that (126, 127).
+    if (job.attempt > 0 && (has_exit_code(job.outcome) || job.exit_code != 0))
+      json["exit_code"] = job.exit_code;
     if (job.signal != 0) json["signal"] = job.signal;
   }
   if (!job.note.empty()) json["note"] = job.note;
@@ -159,9 +180,10 @@ Json attempt_json(const live::Book& book, const live::AttemptRecord& attempt) {
   if (!attempt.ended) return json;
   json["ended_at"] = time_json(book, attempt.ended_at);
   json["end"] = live::name_of(attempt.end);
-  json["exit_code"] = attempt.exit_code;
+  const bool ran = attempt.end != live::AttemptEnd::kLaunchFailed && attempt.end != live::AttemptEnd::kLost;
+  if (ran || attempt.exit_code != 0) json["exit_code"] = attempt.exit_code;
   if (attempt.signal != 0) json["signal"] = attempt.signal;
-  if (attempt.cpu_time.count() != 0) json["cpu_s"] = to_seconds(attempt.cpu_time);
+  if (attempt.cpu_time.count() != 0) json["cpu_s"] = thousandths(attempt.cpu_time.count() / 1'000'000);
   if (attempt.memory_peak.count() != 0) json["memory_peak_bytes"] = attempt.memory_peak.count();
   json["output_bytes"] = attempt.output_bytes;
   if (attempt.output_lost_bytes != 0) json["output_lost_bytes"] = attempt.output_lost_bytes;

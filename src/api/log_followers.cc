@@ -227,12 +227,14 @@ bool LogFollowers::stall(std::uint64_t id, const Follower& follower) {
 LogFollowers::Progress LogFollowers::pump_stream(std::uint64_t id, Follower& follower,
                                                  live::OutputStream stream, std::uint64_t& offset) {
   const std::filesystem::path folder = live::attempt_folder(jobs_, {follower.job, follower.attempt});
+  const std::uint64_t identity = factory_.read(
+      [&](const live::Book& book) { return book.identity_of_running({follower.job, follower.attempt}); });
   // Of an attempt that others have followed, or of a job that has ended, nothing more can come, also where
   // its supervisor could not say so.
   const bool over = follower.over || follower.attempt < follower.latest;
   for (int piece = 0; piece < kPiecesALook; ++piece) {
     if (stall(id, follower)) return Progress::kStalled;
-    const Result<live::OutputPart> part = live::read_output(folder, stream, offset, kPiece);
+    const Result<live::OutputPart> part = live::read_output(folder, stream, offset, kPiece, identity);
     if (!part) {
       follower.stream->write(event({{"message", part.error().message}}, "problem"));
       return Progress::kAll;

@@ -109,6 +109,12 @@ void Api::metrics(Call call) {
         families.gauge("gigawerk_gpus", "GPUs by type and state; off: of nodes that are down or drained.",
                        static_cast<double>(count), {{"gpu_type", type}, {"state", state}});
     }
+    const std::array<std::int64_t, 4> cpus = cpus_of(book);
+    const std::pair<const char*, std::int64_t> cpu_states[] = {
+        {"used", cpus[1]}, {"free", cpus[2]}, {"off", cpus[3]}};
+    for (const auto& [state, count] : cpu_states)
+      families.gauge("gigawerk_cpus", "CPUs of nodes whose CPUs are counted, by state.",
+                     static_cast<double>(count) / 1000, {{"state", state}});
     families.gauge("gigawerk_nodes", "Nodes of the factory.", static_cast<double>(totals.nodes));
     families.gauge("gigawerk_nodes_off", "Nodes that are down, drained or draining.",
                    static_cast<double>(totals.nodes_off));
@@ -120,6 +126,18 @@ void Api::metrics(Call call) {
       families.gauge("gigawerk_tenant_jobs", "Jobs of a tenant and all below it that have not ended.",
                      tenant.jobs, {{"tenant", tenant.path}});
     }
+    for (std::size_t outcome = 1; outcome < book.tally.ended.size(); ++outcome)
+      families.add("gigawerk_jobs_ended_total", "Jobs ended since the server started, by outcome.", true,
+                   static_cast<double>(book.tally.ended[outcome]),
+                   {{"outcome", std::string(live::name_of(static_cast<live::Outcome>(outcome)))}});
+    families.counter("gigawerk_attempts_started_total", "Attempts at jobs decided since the server started.",
+                     static_cast<double>(book.tally.started));
+    families.counter("gigawerk_wait_seconds_total",
+                     "Time from submission to the first start, of the jobs first started since the server "
+                     "started.",
+                     static_cast<double>(book.tally.waited_ns) * 1e-9);
+    families.counter("gigawerk_first_starts_total", "Jobs first started since the server started.",
+                     static_cast<double>(book.tally.first_starts));
     families.counter("gigawerk_jobs_submitted_total", "Jobs submitted since the factory began.",
                      static_cast<double>(book.next_number - 1));
     families.counter("gigawerk_journal_entries_total",

@@ -42,6 +42,23 @@ Json ref(const char* component) { return {{"$ref", std::string("#/components/sch
 
 const Json kTime = {{"type", "string"}, {"format", "date-time"}};
 
+Json explanation_facts() {
+  std::vector<std::pair<std::string, Json>> facts{
+      {"reservation", object({{"job", or_null("string")}, {"at", kTime}})},
+      {"begin", kTime},
+      {"one_will_do", type("boolean")},
+      {"waits_for",
+       {{"type", "array"}, {"items", object({{"on", type("string")}, {"impossible", type("boolean")}})}}}};
+  for (const char* name :
+       {"gpus_asked", "gpus_free", "gpus_off", "gpus_free_of_its_kind", "cpus_asked_per_node", "cpus_free",
+        "cpus_free_most_of_a_node", "memory_mib_asked_per_node", "memory_mib_free_most_of_a_node",
+        "nodes_of_its_kind", "nodes_of_its_kind_off", "jobs_waiting"})
+    facts.emplace_back(name, type("number"));
+  Json json = object({});
+  for (const auto& [name, schema] : facts) json["properties"][name] = schema;
+  return described(std::move(json), "What is so now; which of these depends on the reason.");
+}
+
 std::vector<std::pair<std::string, Json>> job_properties() {
   Json states = Json::array();
   for (const live::JobState state :
@@ -210,13 +227,7 @@ Json component_schemas() {
   components["Explanation"] = object(
       {{"id", type("string")},
        {"status", type("string")},
-       {"facts", object({{"gpus_asked", type("number")},
-                         {"gpus_free", type("integer")},
-                         {"gpus_off", type("integer")},
-                         {"jobs_waiting", type("integer")},
-                         {"gpus_free_of_its_kind", type("integer")},
-                         {"reservation", object({{"job", or_null("string")}, {"at", kTime}})}},
-                        {"reservation"})},
+       {"facts", explanation_facts()},
        {"reason", object({{"name", type("string")}, {"text", type("string")}, {"since", kTime}})},
        {"note", type("string")},
        {"history", {{"type", "array"}, {"items", object({{"since", kTime}, {"reason", type("string")}})}}}},

@@ -30,9 +30,12 @@ void Api::output(Call call) {
     live::OutputPart part;
     part.ended = job.state == live::JobState::kEnded;
     if (which > 0) {
-      Result<live::OutputPart> read = live::read_output(
-          live::attempt_folder(options_.jobs, {job.number, which}),
-          word == "err" ? live::OutputStream::kError : live::OutputStream::kOutput, offset, most);
+      Result<live::OutputPart> read =
+          live::read_output(live::attempt_folder(options_.jobs, {job.number, which}),
+                            word == "err" ? live::OutputStream::kError : live::OutputStream::kOutput, offset,
+                            most, options_.factory->read([&](const live::Book& book) {
+                              return book.identity_of_running({job.number, which});
+                            }));
       if (!read) return each.refuse(live::Refusal{500, "output", read.error().message});
       part = std::move(*read);
     }

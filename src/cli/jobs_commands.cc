@@ -259,9 +259,27 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     fmt::print("note: {}\n", report::printable_name(answer->at("note").get<std::string>()));
   if (answer->contains("facts")) {
     const Json& facts = answer->at("facts");
-    fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all; {} job(s) wait\n",
-               number_text(facts.at("gpus_asked")), facts.at("gpus_free_of_its_kind").get<std::int64_t>(),
-               facts.at("gpus_free").get<std::int64_t>(), facts.at("jobs_waiting").get<std::int64_t>());
+    const auto fact = [&](const char* name) { return number_text(facts.value(name, Json(0))); };
+    if (facts.value("gpus_asked", 0.0) > 0)
+      fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all\n", fact("gpus_asked"),
+                 fact("gpus_free_of_its_kind"), fact("gpus_free"));
+    if (facts.contains("cpus_asked_per_node"))
+      fmt::print("it asks for {} CPU(s) on each node; free now: at most {} on one node, {} in all\n",
+                 fact("cpus_asked_per_node"), fact("cpus_free_most_of_a_node"), fact("cpus_free"));
+    if (facts.contains("memory_mib_asked_per_node"))
+      fmt::print("it asks for {} MiB on each node; free now: at most {} MiB on one node\n",
+                 fact("memory_mib_asked_per_node"), fact("memory_mib_free_most_of_a_node"));
+    if (facts.value("nodes_of_its_kind_off", 0.0) > 0)
+      fmt::print("{} of the {} node(s) of its kind are drained or down\n", fact("nodes_of_its_kind_off"),
+                 fact("nodes_of_its_kind"));
+    if (facts.contains("jobs_waiting")) fmt::print("{} job(s) wait in all\n", fact("jobs_waiting"));
+    if (facts.contains("begin")) fmt::print("it may begin at {}\n", facts.value("begin", ""));
+    if (facts.contains("waits_for")) {
+      for (const Json& one : facts.at("waits_for"))
+        fmt::print("it waits for {}{}\n", one.value("on", ""),
+                   one.value("impossible", false) ? ", which can be met no more" : "");
+      if (facts.value("one_will_do", false)) fmt::print("one of these will do\n");
+    }
     if (facts.contains("reservation")) {
       const Json& promise = facts.at("reservation");
       fmt::print("a reservation stands for {} at {}\n",

@@ -49,6 +49,11 @@ std::uint64_t Book::identity_of(const AttemptRecord& attempt) const {
   return std::max<std::uint64_t>(1, (bits ^ (bits >> 31)) >> 1);
 }
 
+std::uint64_t Book::identity_of_running(AttemptId id) const {
+  const LiveJob* live = job(id.job);
+  return live != nullptr && live->attempt && live->attempt->id == id ? identity_of(*live->attempt) : 0;
+}
+
 TenantId Book::add_tenant(const TenantRecord& record) {
   GW_CHECK(record.id.value() == tenants.size());
   LiveTenant tenant;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -75,6 +76,14 @@ struct LiveTenant {
   std::set<std::uint64_t> blocked;  ///< Own jobs that its limits, or those above, keep back.
 };
 
+/// Counted since the book was loaded, for monitoring.
+struct Tally {
+  std::array<std::uint64_t, 10> ended{};  ///< By outcome.
+  std::uint64_t started = 0;              ///< Attempts.
+  std::uint64_t first_starts = 0;         ///< Jobs.
+  std::int64_t waited_ns = 0;             ///< Those jobs, from submission to first start.
+};
+
 class Book {
  public:
   Fleet fleet;
@@ -85,6 +94,7 @@ class Book {
   std::map<std::string, NodeRecord, std::less<>> marks;      ///< Nodes that are closed or down.
   std::map<std::string, TokenRecord, std::less<>> tokens;    ///< By id.
   std::unique_ptr<sched::Core> core;
+  Tally tally;
   Instant now;
   std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
   std::uint64_t lineage = 0;        ///< See ControllerOptions; 0: of a store from before there was one.
@@ -104,6 +114,8 @@ class Book {
   [[nodiscard]] bool is_within(TenantId id, TenantId top) const;
   /// Tells a running attempt apart from others of its number; 0 = by nothing.
   [[nodiscard]] std::uint64_t identity_of(const AttemptRecord& attempt) const;
+  /// 0 for one that does not run: it was told apart when it did.
+  [[nodiscard]] std::uint64_t identity_of_running(AttemptId id) const;
   TenantId add_tenant(const TenantRecord& record);
   /// A setting that the tenant has or inherits.
   [[nodiscard]] const std::string& unix_user(TenantId id) const;

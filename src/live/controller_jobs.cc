@@ -82,6 +82,7 @@ void Controller::end_job(LiveJob& job, Outcome outcome, std::string note, std::o
   record.state = JobState::kEnded;
   record.outcome = outcome;
   record.ended = ended.value_or(book_.now);
+  ++book_.tally.ended.at(static_cast<std::size_t>(outcome));
   record.stopping = record.requeueing = false;
   if (!note.empty()) record.note = std::move(note);
   count_job(job, -1);
@@ -109,6 +110,11 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   JobRecord& record = job.record;
   const bool last_of_array =
       record.attempt == 0 && record.array_job != 0 && --book_.arrays[record.array_job].unstarted == 0;
+  ++book_.tally.started;
+  if (record.attempt == 0) {
+    ++book_.tally.first_starts;
+    book_.tally.waited_ns += (book_.now - record.submitted).count();
+  }
   AttemptRecord attempt;
   attempt.id = {record.number, ++record.attempt};
   attempt.core = start.job;

@@ -165,6 +165,7 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     record.limit = request->limit;
     record.priority = request->priority;
     job.request = *request;
+    job.reason_since = book_.now;
     record.requeue = what.spec.requeue;
     job.is_new = true;
     if (what.spec.begin_unix) job.begin = book_.instant_of_second(*what.spec.begin_unix);
@@ -246,6 +247,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         if (job->record.state == JobState::kHeld) break;
         withdraw(*job);
         job->record.state = JobState::kHeld;
+        job->reason_since = book_.now;
         mark(*job);
         ++count;
         break;

@@ -1,0 +1,164 @@
+// Why a job waits, and until when.
+#include <fmt/format.h>
+
+#include "api/api.h"
+#include "live/archive.h"
+#include "live/time_text.h"
+#include "spec/job_text.h"
+
+namespace gw::api {
+namespace {
+
+struct Why {
+  std::string name, text;
+  Instant since;
+  Json facts = Json::object();
+};
+
+std::string time_of(const live::Book& book, Instant when) { return live::time_text(book.unix_ns(when)); }
+
+/// The nodes that could ever hold a waiting job.
+struct Candidates {
+  std::uint64_t nodes = 0, off = 0;
+  std::int64_t free_gpus = 0;
+  std::int64_t free_cpu_milli = 0;
+  std::int64_t most_free_cpu_milli = 0;   ///< On one node.
+  std::int64_t most_free_memory_mib = 0;  ///< On one node.
+};
+
+Candidates candidates_of(const live::Book& book, const sched::Job& job) {
+  Candidates found;
+  const sched::State& state = book.core->state();
+  for (const std::uint32_t index : state.classes[job.shape_class].pools) {
+    const sched::Pool& pool = *state.pools[index];
+    found.free_gpus += pool.free_gpus();
+    for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
+      ++found.nodes;
+      if (pool.is_off(node)) {
+        ++found.off;
+        continue;
+      }
+      const sched::Pool::Side free = pool.side_free(node);
+      found.free_cpu_milli += free.cpu_milli;
+      found.most_free_cpu_milli = std::max(found.most_free_cpu_milli, free.cpu_milli);
+      found.most_free_memory_mib = std::max(found.most_free_memory_mib, free.memory_mib);
+    }
+  }
+  return found;
+}
+
+Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Actor& actor) {
+  const sched::Core& core = *book.core;
+  const sched::State& state = core.state();
+  const sched::Job& core_job = *core.job(job.record.core);
+  const sched::Reason reason = core.binding_reason(job.record.core);
+  const Candidates nodes = candidates_of(book, core_job);
+  const Shape& shape = job.request.shape;
+  Why why;
+  why.name = sched::reason_name(reason);
+  why.text = sched::reason_text(reason);
+  why.since = reason == job.reason ? job.reason_since : book.now;
+  if (nodes.off == nodes.nodes) {
+    why.name = "nodes-off";
+    why.text = "every node that could hold it is drained or down (see gw nodes)";
+  } else if (reason == sched::Reason::kSideResources && job.record.gpu_milli == 0) {
+    why.text = "no node has as many CPUs and as much memory free as it asks for";
+  }
+  why.facts["gpus_asked"] = thousandths(job.record.gpu_milli);
+  why.facts["gpus_free"] = state.free_gpus();
+  why.facts["gpus_off"] = state.down_gpus();
+  why.facts["gpus_free_of_its_kind"] = nodes.free_gpus;
+  if (shape.cpu_milli > 0) {
+    why.facts["cpus_asked_per_node"] = thousandths(shape.cpu_milli);
+    why.facts["cpus_free"] = thousandths(nodes.free_cpu_milli);
+    why.facts["cpus_free_most_of_a_node"] = thousandths(nodes.most_free_cpu_milli);
+  }
+  if (shape.memory_mib > 0) {
+    why.facts["memory_mib_asked_per_node"] = shape.memory_mib;
+    why.facts["memory_mib_free_most_of_a_node"] = nodes.most_free_memory_mib;
+  }
+  why.facts["nodes_of_its_kind"] = nodes.nodes;
+  why.facts["nodes_of_its_kind_off"] = nodes.off;
+  why.facts["jobs_waiting"] = state.pending.size();
+  const sched::Pass::Promise promise = core.promise();
+  if (!promise.job.valid()) return why;
+  const auto holder = book.by_core.find(promise.job.value());
+  const live::LiveJob* held = holder == book.by_core.end() ? nullptr : book.job(holder->second);
+  // Another tenant's job is no business of this one: that there is a reservation is.
+  const bool known = held != nullptr && book.is_within(held->record.tenant, actor.tenant);
+  why.facts["reservation"] = {{"job", known ? Json(job_id(held->record)) : Json(nullptr)},
+                              {"at", time_of(book, promise.when)}};
+  return why;
+}
+
+Why why_blocked(const live::Book& book, const live::LiveJob& job) {
+  Why why;
+  why.name = live::name_of(job.blocked);
+  why.text = block_text(job.blocked);
+  why.since = job.reason_since;
+  if (job.blocked == live::BlockReason::kBegin && job.begin != Instant::max())
+    why.facts["begin"] = time_of(book, job.begin);
+  if (job.blocked == live::BlockReason::kDependency) {
+    const auto array = book.arrays.find(job.record.array_job);
+    const live::Waits& waits = array != book.arrays.end() ? array->second.waits : job.waits;
+    Json jobs = Json::array();
+    for (const live::Waits::One& one : waits.open)
+      jobs.push_back({{"on", spec::dependency_text(one.on)}, {"impossible", one.impossible}});
+    why.facts["waits_for"] = std::move(jobs);
+    why.facts["one_will_do"] = waits.any;
+  }
+  return why;
+}
+
+Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJob* now,
+        const live::Actor& actor) {
+  if (now == nullptr)
+    return {"ended", fmt::format("it has ended: {}", live::name_of(record.outcome)), record.ended};
+  switch (record.state) {
+    case live::JobState::kHeld:
+      return {"held", "it is held; gw release lets it go on", now->reason_since};
+    case live::JobState::kBlocked:
+      return why_blocked(book, *now);
+    case live::JobState::kWaiting:
+      return why_waiting(book, *now, actor);
+    case live::JobState::kRunning:
+    case live::JobState::kEnded:
+      break;
+  }
+  return {"none", "it runs", record.started};
+}
+
+}  // namespace
+
+void Api::explain(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive& archive, const live::JobRecord& job) {
+    const Result<std::vector<live::ReasonRecord>> history = archive.reasons(job.number);
+    if (!history) return each.refuse(history.error());
+    Json json;
+    options_.factory->read([&](const live::Book& book) {
+      const live::LiveJob* now = book.job(job.number);
+      const live::JobRecord& record = now != nullptr ? now->record : job;
+      Why found = why(book, record, now, each.actor);
+      json["id"] = job_id(job);
+      json["status"] = live::status_of(record.state, record.outcome);
+      if (!found.facts.empty()) json["facts"] = std::move(found.facts);
+      json["reason"] = {{"name", found.name}, {"text", found.text}, {"since", time_of(book, found.since)}};
+      if (!record.note.empty()) json["note"] = record.note;
+      json["history"] = Json::array();
+      for (const live::ReasonRecord& reason : *history)
+        json["history"].push_back({{"since", time_of(book, reason.since)}, {"reason", reason.reason}});
+    });
+    each.answer(json);
+  });
+}
+
+void Api::eta(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive&, const live::JobRecord& job) {
+    if (!options_.eta) return each.refuse({501, "no_forecast", "this server makes no forecasts"});
+    std::expected<Json, live::Refusal> answer = options_.eta(job.number);
+    if (!answer) return each.refuse(answer.error());
+    each.answer(*answer);
+  });
+}
+
+}  // namespace gw::api
