@@ -117,8 +117,9 @@ class AsioServer final : public Server {
     const unsigned count = std::max(1U, options.threads);
     for (unsigned index = 0; index < count; ++index) threads_.push_back(std::make_unique<IoThread>(shared_));
     acceptor_ = std::make_unique<Acceptor>(shared_, threads_, listening_.descriptor.release());
-    acceptor_->wait();
     for (unsigned index = 0; index < count; ++index) threads_[index]->start(index);
+    // Once all of them run: what is accepted goes to each of them.
+    threads_.front()->mailbox()->post(TaskMessage([this] { acceptor_->wait(); }));
     return {};
   }
 

@@ -129,6 +129,7 @@ class StreamsTest(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.02)
         self.server.delete(f"/v1/jobs/{number}")
+        self.server.delete(f"/v1/jobs/{self.server.submit(command=['true'], hold=True)}")  # The former is past by now.
         with self.server.events("/v1/watch", headers={"Last-Event-ID": identity}) as watch:
             event, _, new = next(iter(watch))
         self.assertEqual(event, "reset")
