@@ -66,7 +66,7 @@ gw ledger verify
 say "remove and purge"
 stop
 "${apt[@]}" remove gigawerk >/dev/null
-! command -v gw >/dev/null
+if command -v gw >/dev/null; then exit 1; fi
 test -e /var/lib/gigawerk/gigawerk.db
 "${apt[@]}" purge gigawerk | grep -q 'is left as it is'
 test -e /var/lib/gigawerk/gigawerk.db

@@ -20,7 +20,7 @@ step() {
 }
 
 mapfile -t sources < <(git ls-files '*.cc' '*.h')
-mapfile -t texts < <(git ls-files | grep -vE '^(fuzz/corpus|catalog|tests/data)/|package-lock.json$|\.csv$')
+mapfile -t texts < <(git ls-files | grep -vE '^(fuzz/corpus|catalog|tests/data|tests/golden)/|package-lock.json$|\.csv$')
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 
 step clang-format clang-format-19 --dry-run -Werror "${sources[@]}"
