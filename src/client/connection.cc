@@ -10,6 +10,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "client/token_rules.h"
+#include "http/url.h"
+
 namespace gw::client {
 namespace {
 
@@ -49,24 +52,40 @@ std::vector<std::string> data_folders() {
   return folders;
 }
 
-Result<Found> find_server(const Settings& settings) {
+namespace {
+
+Result<Json> client_file(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return Json::object();
+  Json file = Json::parse(std::string(std::istreambuf_iterator<char>(in), {}), nullptr, false);
+  if (!file.is_object())
+    return fail(fmt::format(
+        "{}: not a JSON object; write {{\"server\": \"https://...\", \"token_file\": \"...\"}}", path));
+  for (const auto& [key, value] : file.items()) {
+    if ((key != "server" && key != "token_file" && key != "ca_file") || !value.is_string())
+      return fail(
+          fmt::format("{}: \"{}\" is not known, or no text; known: server, token_file, ca_file", path, key));
+  }
+  return file;
+}
+
+Failure no_token(std::string message) {
+  return {Failure::Kind::kRefused, 401, "no_token", std::move(message)};
+}
+
+}  // namespace
+
+std::expected<Found, Failure> find_server(const Settings& settings) {
+  const auto unreachable = [](std::string message) {
+    return std::unexpected(Failure{Failure::Kind::kUnreachable, 0, "unreachable", std::move(message)});
+  };
   Found found;
   http::ClientOptions& options = found.options;
-  Json file = Json::object();
   const std::string config = home_folder("XDG_CONFIG_HOME", ".config") + "/gigawerk/client.json";
-  if (std::ifstream in(config); in) {
-    file = Json::parse(std::string(std::istreambuf_iterator<char>(in), {}), nullptr, false);
-    if (!file.is_object())
-      return fail(fmt::format(
-          "{}: not a JSON object; write {{\"server\": \"https://...\", \"token_file\": \"...\"}}", config));
-    for (const auto& [key, value] : file.items()) {
-      if ((key != "server" && key != "token_file" && key != "ca_file") || !value.is_string())
-        return fail(fmt::format("{}: \"{}\" is not known, or no text; known: server, token_file, ca_file",
-                                config, key));
-    }
-  }
+  const Result<Json> file = client_file(config);
+  if (!file) return unreachable(file.error().message);
   const auto from_file = [&](const char* key) {
-    return file.contains(key) ? file[key].get<std::string>() : "";
+    return file->contains(key) ? file->at(key).get<std::string>() : std::string();
   };
   options.url.clear();
   const std::pair<std::string, std::string> servers[] = {{settings.server, "--server"},
@@ -78,43 +97,67 @@ Result<Found> find_server(const Settings& settings) {
       found.server_from = from;
     }
   }
-  std::string token_file = settings.token_file;
-  found.token_from = "--token-file";
-  if (token_file.empty()) {
-    options.token = environment("GIGAWERK_TOKEN");
-    found.token_from = "GIGAWERK_TOKEN";
-    if (options.token.empty() && !from_file("token_file").empty()) {
-      token_file = from_file("token_file");
-      found.token_from = config;
-    }
-  }
-  // A server on this machine says where it is, and its owner may read its first token.
+  const bool named = found.server_from == "--server" || found.server_from == "GIGAWERK_SERVER";
+  // A server on this machine says where it is.
   for (const std::string& folder : data_folders()) {
-    if (options.url.empty()) {
-      if (const std::optional<std::string> url = first_line(folder + "/server.url")) {
-        options.url = *url;
-        found.server_from = folder + "/server.url";
-      }
-    }
-    if (token_file.empty() && options.token.empty() && access((folder + "/admin.token").c_str(), R_OK) == 0) {
-      token_file = folder + "/admin.token";
-      found.token_from = token_file;
+    if (!options.url.empty()) break;
+    if (const std::optional<std::string> url = first_line(folder + "/server.url")) {
+      options.url = *url;
+      found.server_from = folder + "/server.url";
     }
   }
   if (options.url.empty()) {
     options.url = http::ClientOptions{}.url;
     found.server_from = "the default";
   }
+  std::string token_file = settings.token_file;
+  found.token_from = "--token-file";
+  if (token_file.empty()) {
+    options.token = environment("GIGAWERK_TOKEN");
+    found.token_from = "GIGAWERK_TOKEN";
+  }
+  std::string withheld;  // A token that was found, but is for another server.
+  const auto find_token = [&](const std::string& path, const std::string& from, const std::string& server) {
+    if (!token_file.empty() || !options.token.empty()) return;
+    if (same_server(options.url, server)) {
+      token_file = path;
+      found.token_from = from;
+    } else if (withheld.empty()) {
+      withheld = fmt::format("; the one in {} goes to {} alone", path,
+                             server.empty() ? "the server there, which does not run," : server);
+    }
+  };
+  if (const std::string path = from_file("token_file"); !path.empty())
+    find_token(path, config, from_file("server").empty() ? options.url : from_file("server"));
+  // Its owner may read its first token.
+  for (const std::string& folder : data_folders()) {
+    const std::string path = folder + "/admin.token";
+    if (access(path.c_str(), R_OK) == 0)
+      find_token(path, path, first_line(folder + "/server.url").value_or(""));
+  }
   if (!token_file.empty()) {
     const std::optional<std::string> token = first_line(token_file);
-    if (!token) return fail(fmt::format("{}: cannot read a token from it", token_file));
+    if (!token) return unreachable(fmt::format("{}: cannot read a token from it", token_file));
     options.token = *token;
   }
+  const bool is_address =
+      http::parse_server_url(options.url).has_value();  // Else the client says what is wrong.
+  if (named && is_address && options.token.empty())
+    return std::unexpected(
+        no_token(fmt::format("no token for {} ({}): set GIGAWERK_TOKEN, or say --token-file FILE{}",
+                             options.url, found.server_from, withheld)));
+  if (!options.token.empty() && in_the_clear(options.url) && environment("GIGAWERK_INSECURE") != "1")
+    return std::unexpected(no_token(fmt::format(
+        "{}: over plain http anyone on the way could read the token, so it is not sent; serve https "
+        "(gw serve --tls-cert --tls-key) and write https://, or set GIGAWERK_INSECURE=1 where the "
+        "network is trusted",
+        options.url)));
   if (const std::string text = environment("GIGAWERK_PATIENCE"); !text.empty()) {
     unsigned value = 0;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || stop != text.data() + text.size() || value > 1'000'000)
-      return fail(fmt::format("GIGAWERK_PATIENCE={}: write a whole number of seconds, such as 120", text));
+      return unreachable(
+          fmt::format("GIGAWERK_PATIENCE={}: write a whole number of seconds, such as 120", text));
     found.patience = std::chrono::seconds(value);
   }
   options.ca_file = settings.ca_file;
@@ -124,9 +167,8 @@ Result<Found> find_server(const Settings& settings) {
 }
 
 std::expected<std::unique_ptr<Connection>, Failure> Connection::open(const Settings& settings) {
-  Result<Found> found = find_server(settings);
-  if (!found)
-    return std::unexpected(Failure{Failure::Kind::kUnreachable, 0, "unreachable", found.error().message});
+  std::expected<Found, Failure> found = find_server(settings);
+  if (!found) return std::unexpected(std::move(found.error()));
   return open(std::move(*found));
 }
 

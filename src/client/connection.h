@@ -35,15 +35,6 @@ struct Found {
   std::chrono::seconds patience{120};  ///< See Connection::patience; GIGAWERK_PATIENCE sets it.
 };
 
-/// `$XDG_CONFIG_HOME/gigawerk/client.json` ({"server", "token_file", "ca_file"}), then the folders of a
-/// server on this machine: see data_folders.
-Result<Found> find_server(const Settings& settings);
-
-/// Where gw serve keeps its data: as a service, and for this user.
-std::vector<std::string> data_folders();
-/// The one that gw serve takes without --data.
-std::string default_data_folder();
-
 /// Why a call gave nothing.
 struct Failure {
   enum class Kind { kUnreachable, kRefused };
@@ -54,6 +45,20 @@ struct Failure {
   /// Whether the same call may work in a moment: no server answers, or it says that it cannot work now.
   [[nodiscard]] bool may_pass() const { return kind == Kind::kUnreachable || status == 503; }
 };
+
+/// `$XDG_CONFIG_HOME/gigawerk/client.json` ({"server", "token_file", "ca_file"}), then the folders of a
+/// server on this machine: see data_folders.
+///
+/// A token that was only found goes to the server that it was found with: the admin's in such a folder to
+/// the URL in the folder's `server.url`, the client file's to the client file's server. Where a server was
+/// named and no token is for it, and where a token would cross the network in the clear (plain http to
+/// another machine, without GIGAWERK_INSECURE=1), that is a Failure that says what to do.
+std::expected<Found, Failure> find_server(const Settings& settings);
+
+/// Where gw serve keeps its data: as a service, and for this user.
+std::vector<std::string> data_folders();
+/// The one that gw serve takes without --data.
+std::string default_data_folder();
 
 class Connection {
  public:

@@ -1,10 +1,11 @@
 """Every command that talks to a server, where there is none, where it refuses, and where it is something else."""
 
+import json
 import os
 import tempfile
 import unittest
 
-from gw_command import GwTest, gw
+from gw_command import FolderTest, GwTest, gw
 from scripted_server import ScriptedServer
 
 JOB = "gigawerk: 1\njob: {command: ['true']}\n"
@@ -80,6 +81,74 @@ class BadServersTest(GwTest):
 
         with ScriptedServer(lambda request: request.json(answer)) as server:
             self.each(ask)
+
+
+class TokensTest(FolderTest):
+    """A token that was only found goes where it was found for, and none crosses a network in the clear."""
+
+    def ask(self, server, url, env=None):
+        self.path("state/gigawerk/admin.token", "gw_admin\n")
+        self.path("state/gigawerk/server.url", url + "\n")
+        surroundings = {"XDG_STATE_HOME": self.path("state"), "XDG_CONFIG_HOME": self.path("config"),
+                        "STATE_DIRECTORY": "", "GIGAWERK_TOKEN": "", "GIGAWERK_PATIENCE": "0", **(env or {})}
+        return server.gw("ps", "--json", env=surroundings)
+
+    def seen(self):
+        tokens = []
+
+        def answer(request):
+            tokens.append(request.headers.get("authorization"))
+            request.json({"jobs": [], "next": None, "now": "2026-11-01T00:00:00Z"})
+
+        return tokens, answer
+
+    def test_the_admin_token_goes_to_its_server(self):
+        tokens, answer = self.seen()
+        with ScriptedServer(answer) as server:
+            code, _, err = self.ask(server, server.url)
+            self.assertEqual((code, tokens), (0, ["Bearer gw_admin"]), err)
+            code, _, err = self.ask(server, server.url + "/", {"GIGAWERK_SERVER": ""})
+            self.assertEqual((code, tokens), (0, ["Bearer gw_admin"] * 2), err)
+
+    def test_the_admin_token_goes_nowhere_else(self):
+        tokens, answer = self.seen()
+        with ScriptedServer(answer) as server:
+            port = int(server.url.rsplit(":", 1)[1])
+            for url in ("http://127.0.0.1:7411", f"https://127.0.0.1:{port}", f"http://localhost:{port}", ""):
+                code, _, err = self.ask(server, url)
+                self.assertEqual((code, tokens), (4, []), err)
+                for word in (server.url, "GIGAWERK_TOKEN", "--token-file", "admin.token"):
+                    self.assertIn(word, err)
+            code, _, err = self.ask(server, "http://127.0.0.1:7411", {"GIGAWERK_TOKEN": "gw_mine"})
+            self.assertEqual((code, tokens), (0, ["Bearer gw_mine"]), err)
+
+    def test_the_token_of_the_client_file_goes_to_its_server(self):
+        tokens, answer = self.seen()
+        mine = self.path("mine.token", "gw_mine\n")
+        with ScriptedServer(answer) as server:
+            self.path("config/gigawerk/client.json", json.dumps({"server": server.url, "token_file": mine}))
+            self.assertEqual(self.ask(server, "", {"GIGAWERK_SERVER": ""})[0], 0)
+            self.assertEqual(self.ask(server, "")[0], 0)
+            self.assertEqual(tokens, ["Bearer gw_mine"] * 2)
+            self.path("config/gigawerk/client.json", json.dumps({"server": "http://127.0.0.1:1", "token_file": mine}))
+            self.assertEqual(self.ask(server, "")[0], 4)
+            self.assertEqual(len(tokens), 2)
+
+    def test_no_token_in_the_clear(self):
+        _, answer = self.seen()
+        with ScriptedServer(answer) as server:
+            url = "http://gigawerk.invalid:7699"
+            for named in ({"GIGAWERK_SERVER": url}, {"GIGAWERK_SERVER": ""}):  # The second one by server.url.
+                code, _, err = self.ask(server, url, {**named, "GIGAWERK_TOKEN": "gw_mine"})
+                self.assertEqual(code, 4, err)
+                self.assertIn("GIGAWERK_INSECURE=1", err)
+                self.assertIn("https", err)
+            code, _, err = self.ask(server, url, {"GIGAWERK_SERVER": url, "GIGAWERK_TOKEN": "gw_mine",
+                                                  "GIGAWERK_INSECURE": "1"})
+            self.assertEqual(code, 3, err)  # It was tried: there is no such host.
+            code, _, err = self.ask(server, url, {"GIGAWERK_SERVER": "https://gigawerk.invalid",
+                                                  "GIGAWERK_TOKEN": "gw_mine"})
+            self.assertEqual(code, 3, err)
 
 
 if __name__ == "__main__":
