@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "spec/job_check.h"
 #include "spec/sbatch_builder.h"
+#include "spec/sbatch_commands.h"
 #include "spec/sbatch_options.h"
 #include "spec/sbatch_words.h"
 
@@ -139,6 +140,7 @@ Checked<SbatchJob> parse_sbatch(std::string_view text, const std::string& file,
     result.job.script = unix_lines(text, findings);
     if (!check_text(result.job.script, findings)) return std::unexpected(findings.take_errors());
     read_script(result.job.script, builder, findings);
+    warn_of_slurm_commands(result.job.script, findings);
   }
   read_command_line(command_line_options, builder, findings);
   if (wrap == nullptr && !builder.ignores_pbs() && has_pbs_lines(text))

@@ -41,7 +41,7 @@ std::string script(const std::string& options) {
     text += "#SBATCH " + options.substr(begin, end - begin) + "\n";
     begin = end + 1;
   }
-  return text + "srun hostname\n";
+  return text + "hostname\n";
 }
 
 std::vector<std::string> messages(const std::vector<Diagnostic>& all) {
@@ -653,6 +653,42 @@ TEST(Sbatch, ScriptsOfUsers) {
     EXPECT_EQ(told_all, read_text_file(expected.string()).value_or(""))
         << "if it is meant: GW_UPDATE_GOLDEN=1";
   }
+}
+
+/// The warnings about a script of these lines, which begin in line 2.
+std::vector<std::string> calls(const std::string& lines, const std::string& first = "#!/bin/bash\n") {
+  const Checked<SbatchJob> job = parse_sbatch(first + lines, "s", {}, context());
+  EXPECT_TRUE(job.has_value());
+  std::vector<std::string> texts;
+  for (const std::string& text : messages(job->warnings)) texts.push_back(text.substr(0, text.find(';')));
+  return texts;
+}
+
+std::string call(const std::string& place, const std::string& name) {
+  return "s:" + place + ": warning: jobs of Gigawerk have no " + name;
+}
+
+TEST(Sbatch, SlurmCommandsAreFound) {
+  EXPECT_THAT(calls("echo a\n  srun -n 4 train\n"), ElementsAre(call("3:3", "srun")));
+  EXPECT_THAT(calls("cd x && srun a; squeue | cat"),
+              ElementsAre(call("2:9", "srun"), call("2:17", "squeue")));
+  EXPECT_THAT(calls("J=$(sbatch --parsable b.sh)"), ElementsAre(call("2:5", "sbatch")));
+  EXPECT_THAT(calls("echo \"$(sacct -j 1) x\""), ElementsAre(call("2:9", "sacct")));
+  EXPECT_THAT(calls("J=`scontrol show job`"), ElementsAre(call("2:4", "scontrol")));
+  EXPECT_THAT(calls("if A=1 time srun x; then scancel 2; fi"),
+              ElementsAre(call("2:13", "srun"), call("2:26", "scancel")));
+  EXPECT_THAT(calls("/usr/bin/srun a\nsrun b\nsrun c"), ElementsAre(call("2:1", "srun (also in line 3, 4)")));
+  EXPECT_THAT(calls("cat <<EOF\nsrun a\nEOF\nsrun b"), ElementsAre(call("5:1", "srun")));
+}
+
+TEST(Sbatch, OtherWordsAreNotTakenForSlurmCommands) {
+  for (const char* lines :
+       {"echo srun", "# srun a", "echo 'a\nsrun b'", "echo \"\nsrun b\"", "echo a \\\nsrun b",
+        "srun() { \"$@\"; }\nsrun a", "srunner a", "module load slurm", "command -v srun",
+        "cat <<'X' <<-Y\nsrun\nX\n\tsrun\n\tY\n", "echo a#b srun", "case $1 in x) echo srun;; esac"})
+    EXPECT_THAT(calls(lines), IsEmpty()) << lines;
+  EXPECT_THAT(calls("srun = 1\n", "#!/usr/bin/env python3\n"), IsEmpty());
+  EXPECT_THAT(calls("srun a\n", "#!/usr/bin/env bash\n"), testing::SizeIs(1));
 }
 
 }  // namespace
