@@ -109,6 +109,8 @@ std::string unexpected_word(const CLI::App& command, const std::string& word) {
   const std::vector<std::string> commands = command_names(command);
   const std::string name = option ? word.substr(0, word.find('=')) : word;
   std::string message;
+  if (option && command.get_parent() != nullptr && command.get_option_no_throw(name) != nullptr)
+    return fmt::format("options of {0} come behind it: {0} {1}", full_name(command), name);
   if (option) {
     message = fmt::format("'{}' is not an option of {}", name, full_name(command));
   } else if (commands.empty()) {
@@ -119,6 +121,17 @@ std::string unexpected_word(const CLI::App& command, const std::string& word) {
   const std::optional<std::string> nearest = nearest_word(name, option ? option_names(command) : commands);
   if (nearest) message += fmt::format("; did you mean '{}'?", *nearest);
   return message;
+}
+
+/// CLI11's "Could not convert: --port = 99999" with what may stand there, where the option says so.
+std::string with_form(const CLI::App& command, const std::string& message) {
+  constexpr std::string_view kBefore = "Could not convert: ", kBetween = " = ";
+  const std::size_t between = message.find(kBetween);
+  if (!message.starts_with(kBefore) || between == std::string::npos) return message;
+  const std::string name = message.substr(kBefore.size(), between - kBefore.size());
+  const CLI::Option* option = command.get_option_no_throw(name);
+  return fmt::format("{}: '{}' is not what stands there{}", name, message.substr(between + kBetween.size()),
+                     option == nullptr ? "" : fmt::format("; it takes {}", value_name(*option)));
 }
 
 /// CLI11's "--policy: esay not in {fifo,easy}" with the word that was most likely meant.
@@ -138,7 +151,7 @@ std::string with_nearest_value(const std::string& message) {
 int report_usage_error(CLI::App& app, const AppContext& context, const CLI::ParseError& error) {
   const CLI::App* command = deepest_command(app);
   const std::vector<std::string> unread = app.remaining(true);
-  std::string message = with_nearest_value(error.what());
+  std::string message = with_nearest_value(with_form(*command, error.what()));
   // A mistyped option often leaves a required argument without its value: say the typo, not its consequence.
   const bool typo = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
                     dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
@@ -243,8 +256,10 @@ void set_up_app(CLI::App& app, const AppContext& context) {
 
 void print_error(const AppContext& context, std::string_view message) {
   const bool colour = context.colour_error;
-  fmt::print(stderr, "{}gw:{} {}\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
-             report::printable(message));
+  const std::string line = fmt::format("{}gw:{} {}\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
+                                       report::printable(message));
+  // Not fmt::print, which throws where standard error is gone, a closed terminal.
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 namespace {
@@ -265,6 +280,23 @@ void clean_up_on_signals() {
   }
 }
 
+/// The command line with `--behind-dashes WORD` for each word behind `--`, of commands that have this
+/// (hidden) option: CLI11 hands what stands behind `--` to gw itself once the command has its arguments.
+std::vector<const char*> with_named_dashes(const CLI::App& app, int argc, const char* const* argv) {
+  constexpr const char* kName = "--behind-dashes";
+  std::vector<const char*> words(argv, argv + argc);
+  if (argc < 3) return words;
+  const std::vector<const CLI::App*> commands = app.get_subcommands([](const CLI::App*) { return true; });
+  const auto command = std::ranges::find(commands, std::string_view(argv[1]),
+                                         [](const CLI::App* each) { return each->get_name(); });
+  if (command == commands.end() || (*command)->get_option_no_throw(kName) == nullptr) return words;
+  const auto dashes = std::ranges::find(words, std::string_view("--"));
+  const std::vector<const char*> behind(dashes == words.end() ? dashes : dashes + 1, words.end());
+  words.erase(dashes, words.end());
+  for (const char* word : behind) words.insert(words.end(), {kName, word});
+  return words;
+}
+
 }  // namespace
 
 int run_app(CLI::App& app, AppContext& context, int argc, const char* const* argv) {
@@ -276,7 +308,8 @@ int run_app(CLI::App& app, AppContext& context, int argc, const char* const* arg
   // Set now, not before the commands are added: they would inherit it.
   app.footer("Try 'gw help COMMAND' for one command, 'man gw' (or 'gw man | man -l -') for all of them.");
   try {
-    app.parse(argc, argv);
+    const std::vector<const char*> words = with_named_dashes(app, argc, argv);
+    app.parse(static_cast<int>(words.size()), words.data());
     if (!context.action) {  // A command that only groups others, or gw alone.
       fmt::print(stderr, "{}", help_of(*deepest_command(app)));
       return static_cast<int>(ExitCode::usage);

@@ -1,8 +1,11 @@
 // `gw nodes`, `drain`, `resume`, `tenants`, `quota`, `token`, `usage`, `audit`.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/server_access.h"
@@ -102,7 +105,8 @@ Result<ExitCode> list_tenants(const AppContext& context, const std::string& tena
 }
 
 struct TenantOptions {
-  std::string path, kind, home, unix_user, price_plan, gpus, jobs;
+  std::string path, gpus, jobs;
+  std::optional<std::string> kind, home, unix_user, price_plan;
   std::uint32_t weight = 0;
 };
 
@@ -118,25 +122,42 @@ void add_tenant_options(CLI::App& command, TenantOptions& options) {
       ->check(whole_number(0, 4'000'000'000))
       ->type_name("N");
   command.add_option("--plan", options.price_plan, "Plan of the price table")->type_name("NAME");
-  command.add_option("--unix-user", options.unix_user, "Account that its jobs run under")->type_name("USER");
+  command
+      .add_option("--unix-user", options.unix_user, "Account that its jobs run under; \"\" = none of its own")
+      ->type_name("USER");
   command.add_option("--kind", options.kind, "For reports: manufacturer, research, ...")->type_name("KIND");
   command.add_option("--home", options.home, "Home jurisdiction, ISO 3166-1 alpha-2")->type_name("COUNTRY");
 }
 
+/// An empty text unsets what it was given for.
 Json tenant_body(const TenantOptions& options) {
   Json body = Json::object();
   if (options.weight > 0) body["weight"] = options.weight;
   if (!options.gpus.empty()) body["gpus"] = std::atof(options.gpus.c_str());
   if (!options.jobs.empty()) body["jobs"] = std::strtoull(options.jobs.c_str(), nullptr, 10);
-  if (!options.price_plan.empty()) body["price_plan"] = options.price_plan;
-  if (!options.unix_user.empty()) body["unix_user"] = options.unix_user;
-  if (!options.kind.empty()) body["kind"] = options.kind;
-  if (!options.home.empty()) body["home"] = options.home;
+  if (options.price_plan) body["price_plan"] = *options.price_plan;
+  if (options.unix_user) body["unix_user"] = *options.unix_user;
+  if (options.kind) body["kind"] = *options.kind;
+  if (options.home) body["home"] = *options.home;
   return body;
 }
 
-Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool json,
-                            Connection& connection) {
+/// Limits, use, and what is next in line.
+void print_quotas(const Json& tenants) {
+  TextTable table("lrrrrrr");
+  table.add({"TENANT", "WEIGHT", "GPUS USED", "NEXT IN LINE", "MOST GPUS", "JOBS", "MOST JOBS"});
+  for (const Json& each : tenants)
+    table.add(
+        {each.value("path", ""), number_text(each.at("weight")), number_text(each.at("gpus_running")),
+         fmt::format("{:g}", each.at("gpus_asked").get<double>() - each.at("gpus_running").get<double>()),
+         limit_text(each.at("limits").at("gpus")), number_text(each.at("jobs")),
+         limit_text(each.at("limits").at("jobs"))});
+  fmt::print("{}", table.text());
+}
+
+/// `quota`: what is printed is the quota.
+Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool quota,
+                            bool json, Connection& connection) {
   Json body = tenant_body(options);
   if (!create && body.empty()) {
     print_error(context,
@@ -153,6 +174,8 @@ Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& opti
   if (!answer) return report_failure(context, answer.error());
   if (json) {
     fmt::print("{}\n", json_out(*answer));
+  } else if (quota) {
+    print_quotas(Json::array({*answer}));
   } else {
     fmt::print("tenant {} {}\n", options.path, create ? "made" : "changed");
   }
@@ -171,15 +194,7 @@ Result<ExitCode> show_quota(const AppContext& context, const std::string& path, 
     fmt::print("{}\n", json_out({{"tenants", tenants}}));
     return ExitCode::ok;
   }
-  TextTable table("lrrrrrr");
-  table.add({"TENANT", "WEIGHT", "GPUS USED", "NEXT IN LINE", "MOST GPUS", "JOBS", "MOST JOBS"});
-  for (const Json& each : tenants)
-    table.add(
-        {each.value("path", ""), number_text(each.at("weight")), number_text(each.at("gpus_running")),
-         fmt::format("{:g}", each.at("gpus_asked").get<double>() - each.at("gpus_running").get<double>()),
-         limit_text(each.at("limits").at("gpus")), number_text(each.at("jobs")),
-         limit_text(each.at("limits").at("jobs"))});
-  fmt::print("{}", table.text());
+  print_quotas(tenants);
   return ExitCode::ok;
 }
 
@@ -245,7 +260,8 @@ Result<ExitCode> usage(const AppContext& context, const UsageOptions& options, b
   if (format != "table") {
     const std::expected<std::string, client::Failure> text = connection.text(target);
     if (!text) return report_failure(context, text.error());
-    fmt::print("{}", *text);
+    const Json parsed = format == "json" ? Json::parse(*text, nullptr, false) : Json();
+    fmt::print("{}", parsed.is_object() ? json_out(parsed) + "\n" : *text);
     return ExitCode::ok;
   }
   const std::expected<Json, client::Failure> answer = connection.get(target);
@@ -271,6 +287,25 @@ Result<ExitCode> usage(const AppContext& context, const UsageOptions& options, b
   return ExitCode::ok;
 }
 
+/// `most GPUs (thousandths): 16000 -> 0` in whole GPUs: `most GPUs: 16 -> 0`.
+std::string detail_text(const std::string& detail) {
+  constexpr std::string_view kUnit = " (thousandths): ";
+  std::string text = detail;
+  for (std::size_t at = text.find(kUnit); at != std::string::npos; at = text.find(kUnit, at)) {
+    text.replace(at, kUnit.size(), ": ");
+    at += 2;
+    for (int number = 0; number < 2; ++number) {
+      const std::size_t end = std::min(text.find_first_not_of("0123456789", at), text.size());
+      if (end == at || end - at > 18) break;
+      const std::string whole = fmt::format("{:g}", std::stod(text.substr(at, end - at)) / 1000);
+      text.replace(at, end - at, whole);
+      at += whole.size();
+      if (text.compare(at, 4, " -> ") == 0) at += 4;
+    }
+  }
+  return text;
+}
+
 Result<ExitCode> audit(const AppContext& context, const std::string& tenant, std::uint64_t limit, bool json,
                        Connection& connection) {
   const std::expected<Json, client::Failure> answer =
@@ -285,7 +320,7 @@ Result<ExitCode> audit(const AppContext& context, const std::string& tenant, std
   for (const Json& entry : answer->at("audit"))
     table.add({entry.value("at", ""), entry.value("user", ""), entry.value("role", ""),
                entry.value("remote", ""), entry.value("action", ""), entry.value("target", ""),
-               entry.value("detail", "")});
+               detail_text(entry.value("detail", ""))});
   fmt::print("{}", table.text());
   return ExitCode::ok;
 }
@@ -342,7 +377,7 @@ void add_tenant_commands(CLI::App& app, AppContext& context) {
     add_tenant_options(*command, *options);
     add_server_options(*command, *access);
     set_server_action(*command, context, access, [&context, options, access, create](Connection& connection) {
-      return put_tenant(context, *options, create, access->json, connection);
+      return put_tenant(context, *options, create, false, access->json, connection);
     });
   }
   tenants->require_subcommand(1);
@@ -366,7 +401,7 @@ void add_tenant_commands(CLI::App& app, AppContext& context) {
     add_tenant_options(*command, *options);
     add_server_options(*command, *access);
     set_server_action(*command, context, access, [&context, options, access](Connection& connection) {
-      return put_tenant(context, *options, false, access->json, connection);
+      return put_tenant(context, *options, false, true, access->json, connection);
     });
   }
   quota->require_subcommand(1);

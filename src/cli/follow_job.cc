@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -94,6 +96,7 @@ class Follower {
   std::uint64_t error_offset_ = 0;
   bool new_attempt_ = false;  ///< Another attempt has begun while this stream ran.
   bool told_ = false;         ///< That the job cannot be cancelled now.
+  bool unread_ = false;       ///< Standard output is closed.
   std::string shown_;         ///< The state that people were told of.
   Json last_;                 ///< The job at its end.
 };
@@ -159,7 +162,7 @@ bool Follower::take(const http::ServerEvent& event) {
     begin_attempt(std::max(attempt_, json.value("attempt", attempt_)));
     say_status(json);
   } else if (event.event == "gap") {
-    fmt::print(stderr, "gw: {} bytes of output were dropped\n", json.value("dropped_bytes", 0));
+    print_error(context_, fmt::format("{} bytes of output were dropped", json.value("dropped_bytes", 0)));
   } else if (event.event == "problem") {
     print_error(context_, json.value("message", ""));
   } else if (event.event == "end") {
@@ -188,7 +191,10 @@ void Follower::print(const Json& event, bool error) {
   if (options_.only_error && !error) return;
   std::FILE* to = error && !options_.only_error ? stderr : stdout;
   std::fwrite(bytes.data() + known, 1, bytes.size() - known, to);
-  std::fflush(to);
+  if (std::fflush(to) == 0 || errno != EPIPE || !options_.cancel_on_interrupt) return;
+  std::clearerr(to);
+  // Whoever read it has gone: `gw run -- yes | head`.
+  if (!std::exchange(unread_, true)) InterruptGuard::add(SIGPIPE);
 }
 
 void Follower::say_status(const Json& job) {
@@ -197,8 +203,8 @@ void Follower::say_status(const Json& job) {
       status + (job.contains("reason") ? " (" + job.at("reason").get<std::string>() + ")" : "");
   const bool waits = status == "waiting" || status == "blocked" || status == "held";
   if (!options_.quiet && context_.progress && text != shown_ && (waits || !shown_.empty()))
-    fmt::print(stderr, "gw: job {} {}\n", number_,
-               report::printable(status == "running" ? "runs on " + job.value("place", "") : text));
+    print_error(context_, fmt::format("job {} {}", number_,
+                                      status == "running" ? "runs on " + job.value("place", "") : text));
   shown_ = text;
 }
 
@@ -208,9 +214,11 @@ std::optional<Followed> Follower::heed_interrupts() {
   if (count > seen_interrupts_) {
     if (!options_.cancel_on_interrupt) return left("goes on");
     if (cancel_ == Cancel::kDone) return left("is being cancelled");
-    if (cancel_ == Cancel::kWanted) return left("was not cancelled: no server answers");
+    if (cancel_ == Cancel::kWanted) return left("goes on: it was not cancelled, as no server answers");
     cancel_ = Cancel::kWanted;
-    fmt::print(stderr, "gw: cancelling job {}; once more to leave it\n", number_);
+    print_error(context_, guard_.signal() == SIGINT
+                              ? fmt::format("cancelling job {}; once more to leave it", number_)
+                              : fmt::format("cancelling job {}", number_));
     seen_interrupts_ = 1;  // More that came meanwhile are heeded once it is cancelled.
   }
   return cancel_ == Cancel::kWanted ? cancel() : std::nullopt;
@@ -229,9 +237,16 @@ std::optional<Followed> Follower::cancel() {
   if (!done && !done.error().may_pass())
     return Followed{Followed::End::kFailed, report_failure(context_, done.error())};
   if (done) cancel_ = Cancel::kDone;
-  if (!done && !std::exchange(told_, true)) print_error(context_, done.error().message + "; trying again");
+  // Nobody is there any more to see how it ends.
+  if (done && (guard_.signal() == SIGHUP || unread_))
+    return left(done->value("count", 1) == 0 ? "has ended" : "is being cancelled");
+  if (!done && !std::exchange(told_, true)) {
+    print_error(context_, done.error().message);
+    print_error(context_, fmt::format("job {} goes on; it is cancelled when the server answers within {} s",
+                                      number_, connection_.patience().count()));
+  }
   if (guard_.count() > seen_interrupts_)
-    return left(done ? "is being cancelled" : "was not cancelled: no server answers");
+    return left(done ? "is being cancelled" : "goes on: it was not cancelled, as no server answers");
   return std::nullopt;
 }
 
@@ -249,13 +264,18 @@ std::optional<Followed> Follower::try_again(const std::optional<Failure>& failur
                                       number_));
     return Followed{Followed::End::kFailed, report_failure(context_, gone)};
   }
-  if (patience_.just_lost() && failure) print_error(context_, failure->message + "; trying again");
+  if (patience_.just_lost() && failure && cancel_ == Cancel::kNo) {
+    print_error(context_, failure->message);
+    print_error(context_, fmt::format("job {} goes on without it; waiting for the server for {} s "
+                                      "(GIGAWERK_PATIENCE)",
+                                      number_, connection_.patience().count()));
+  }
   return std::nullopt;
 }
 
 Followed Follower::left(std::string_view what) const {
-  fmt::print(stderr, "gw: left; job {} {}\n", number_, what);
-  return {Followed::End::kLeft, kInterrupted};
+  print_error(context_, fmt::format("left; job {} {}", number_, what));
+  return {Followed::End::kLeft, interrupted_code()};
 }
 
 Followed Follower::ended() const {
@@ -264,10 +284,16 @@ Followed Follower::ended() const {
     print_error(context_,
                 fmt::format("job {}: {}{}", number_, status,
                             last_.contains("note") ? ": " + last_.at("note").get<std::string>() : ""));
-  return {Followed::End::kEnded, ExitCode{exit_code_of(last_)}};
+  const bool cancelled = cancel_ == Cancel::kDone && status == "cancelled";
+  return {Followed::End::kEnded, cancelled ? interrupted_code() : ExitCode{exit_code_of(last_)}};
 }
 
 }  // namespace
+
+ExitCode interrupted_code() {
+  const int signal = InterruptGuard::signal();
+  return ExitCode{128 + (signal == 0 ? SIGINT : signal)};
+}
 
 int exit_code_of(const Json& job) {
   const std::string status = job.value("status", "");

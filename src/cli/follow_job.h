@@ -14,18 +14,20 @@ namespace gw {
 /// What commands that give a job's exit code (gw run, gw wait, gw submit --wait) give where they fail
 /// themselves; like env(1) and docker run.
 inline constexpr ExitCode kRunFailed{125};
-/// What ^C gives.
-inline constexpr ExitCode kInterrupted{130};
+/// 128 + the signal that InterruptGuard counted first: 130 after ^C, 143, 129, 141 where nobody reads on.
+ExitCode interrupted_code();
 
 /// The exit code that stands for the end of a job: its own; 128 + signal; 124 at its time limit; 137 out of
 /// memory; 130 when cancelled; 126 or 127 where it could not be run; 125 where it never ran or was lost.
 int exit_code_of(const client::Json& job);
 
 struct FollowOptions {
-  bool cancel_on_interrupt = false;  ///< A first ^C cancels the job, a second one leaves; else the first.
-  bool quiet = false;                ///< Not a word on what state the job is in.
-  bool silent_too = true;            ///< Where jobs print nothing (a simulated factory) wait for its end.
-  bool only_error = false;           ///< What it writes to standard error alone, and that to standard output.
+  /// A first ^C cancels the job, a second one leaves; else the first. So do SIGTERM, SIGHUP and a standard
+  /// output that is closed (SIGPIPE must be ignored); of these the last two leave once the job is cancelled.
+  bool cancel_on_interrupt = false;
+  bool quiet = false;       ///< Not a word on what state the job is in.
+  bool silent_too = true;   ///< Where jobs print nothing (a simulated factory) wait for its end.
+  bool only_error = false;  ///< What it writes to standard error alone, and that to standard output.
 };
 
 struct Followed {
@@ -35,7 +37,7 @@ struct Followed {
     kFailed,  ///< The server refuses, or is gone for good; the reason was printed.
   };
   End end = End::kEnded;
-  ExitCode code = ExitCode::ok;  ///< The job's; kInterrupted; report_failure's.
+  ExitCode code = ExitCode::ok;  ///< The job's; interrupted_code's; report_failure's.
 };
 
 /// Prints the output of a job until it has ended. What `guard` has counted before counts too.

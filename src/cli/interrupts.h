@@ -7,7 +7,7 @@
 
 namespace gw {
 
-/// Counts SIGINT and SIGTERM while it lives. One at a time.
+/// Counts SIGINT, SIGTERM and SIGHUP (unless that was ignored, as under nohup) while it lives. One at a time.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -16,6 +16,10 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
   [[nodiscard]] static int count();
+  /// Counts one that came otherwise: standard output is closed (SIGPIPE).
+  static void add(int signal);
+  /// The first signal that was counted; 0: none.
+  [[nodiscard]] static int signal();
   /// From the interruption of that number on, the connection's waiting (or next) call ends with a failure;
   /// the others end nothing. The connection must live until `ends_nothing` or the guard's end.
   static void ends(client::Connection& connection, int from);
@@ -24,6 +28,7 @@ class InterruptGuard {
  private:
   struct sigaction int_before_{};
   struct sigaction term_before_{};
+  struct sigaction hang_up_before_{};
 };
 
 }  // namespace gw

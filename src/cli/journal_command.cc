@@ -168,7 +168,14 @@ void add_journal_command(CLI::App& app, AppContext& context) {
           ->type_name("FILE");
       add_store_options(*child, options->store);
     } else {
-      child->add_option("FILE", options->file, "The journal")->required()->type_name("FILE");
+      child->add_option("FILE", options->file, "A journal that gw simulate or replay has written (--journal)")
+          ->type_name("FILE");
+      child->parse_complete_callback([options] {
+        if (options->file.empty())
+          throw CLI::RequiredError(
+              "FILE (a journal of gw simulate or replay --journal; what gw serve did is in "
+              "its store: gw audit, gw journal verify)");
+      });
     }
     child->add_flag("--json", options->json, "Print JSON");
     if (action == &show)

@@ -1,7 +1,9 @@
 // `gw run`: a command as a job, with its output here and its exit code.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -41,8 +43,8 @@ ExitCode cancel(const AppContext& context, client::Connection& connection, std::
     print_error(context, fmt::format("job {} was not cancelled", number));
     return kRunFailed;
   }
-  fmt::print(stderr, "gw: cancelled job {}\n", number);
-  return kInterrupted;
+  print_error(context, fmt::format("cancelled job {}", number));
+  return interrupted_code();
 }
 
 /// After ^C while the answer to a submission had not come: cancels the job if the server has it, and sees to
@@ -70,6 +72,13 @@ ExitCode call_off(const AppContext& context, const client::Connection& before, c
   return code;
 }
 
+/// Whether someone means to hand something to the job: standard input is a pipe or a file.
+bool has_input() {
+  struct stat input{};
+  return fstat(STDIN_FILENO, &input) == 0 &&
+         (S_ISFIFO(input.st_mode) || S_ISREG(input.st_mode) || S_ISSOCK(input.st_mode));
+}
+
 Result<ExitCode> run(const AppContext& context, const Options& options, bool json,
                      client::Connection& connection) {
   JobSpec spec;
@@ -84,6 +93,10 @@ Result<ExitCode> run(const AppContext& context, const Options& options, bool jso
   }
   const client::Json body = client::Json::parse(spec::job_json(spec));
   const std::string key = fresh_key();
+  if (!options.quiet && !options.detach && has_input())
+    print_error(context,
+                "jobs read no standard input: what comes in here is not passed on; put it into a file");
+  std::signal(SIGPIPE, SIG_IGN);  // Where nobody reads the output, the job is to end too.
   const InterruptGuard guard;
   InterruptGuard::ends(connection, 1);
   const std::expected<client::Json, client::Failure> submitted =
@@ -103,7 +116,7 @@ Result<ExitCode> run(const AppContext& context, const Options& options, bool jso
       return fresh ? cancel(context, **fresh, number) : report_failure(context, fresh.error());
     }
     if (json) {
-      fmt::print("{}\n", json_out(*submitted, -1));
+      fmt::print("{}\n", json_out(*submitted));
     } else {
       fmt::print("{}\n", number);
     }
@@ -134,9 +147,12 @@ void add_run_command(CLI::App& app, AppContext& context) {
   command->footer(
       "The exit code is the job's; 124 at its time limit, 128+N when signal N killed it, 130 when it was "
       "cancelled,\n"
-      "126 or 127 when it could not be run, 125 when gw itself failed. ^C cancels the job. An array is "
-      "submitted\n"
-      "as with --detach; gw wait gives its exit code, gw logs the output of a task.\n\n"
+      "126 or 127 when it could not be run, 125 when gw itself failed. ^C cancels the job; so does the end "
+      "of "
+      "this gw\n"
+      "by SIGTERM (143), SIGHUP (129), or because nobody reads its output any more (141). Jobs read no "
+      "standard input.\n"
+      "An array is submitted as with --detach; gw wait gives its exit code, gw logs the output of a task.\n\n"
       "Examples:\n"
       "  gw run -- hostname\n"
       "  gw run -g 1 -t 2h -- python train.py --epochs 3\n"

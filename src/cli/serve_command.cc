@@ -68,6 +68,15 @@ std::function<void(std::string_view)> fault_point() {
 }
 
 Result<ExitCode> serve_factory(const AppContext& context, const Options& options) {
+  if (options.certificate.empty() != options.key.empty()) {
+    print_error(context, "https needs both a certificate (--tls-cert) and its key (--tls-key)");
+    return ExitCode::usage;
+  }
+  if (options.engine == "local" && options.speed != 1) {
+    print_error(context,
+                "--speed is for simulated factories (--engine twin); jobs on this machine take their time");
+    return ExitCode::usage;
+  }
   serve::ServeOptions serve;
   serve.data = options.data.empty() ? client::default_data_folder() : options.data;
   serve.store = options.store;
@@ -187,6 +196,7 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       ->capture_default_str()
       ->type_name("ADDRESS");
   command->add_option("--port", options->port, "Port to listen on; 0 = any that is free")
+      ->check(whole_number(0, 65535))
       ->capture_default_str()
       ->type_name("PORT");
   command

@@ -1,8 +1,8 @@
 // `gw submit`: a job file or an sbatch script into the queue.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -10,10 +10,12 @@
 #include "cli/commands.h"
 #include "cli/follow_job.h"
 #include "cli/job_options.h"
+#include "cli/job_source.h"
+#include "cli/sbatch_line.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
+#include "spec/catalog.h"
 #include "spec/job_json.h"
-#include "spec/job_spec_file.h"
 #include "spec/sbatch.h"
 
 namespace gw {
@@ -22,90 +24,92 @@ namespace {
 struct Options {
   std::string file;
   std::vector<std::string> arguments;
+  std::vector<std::string> behind_dashes;  ///< More of them.
   JobOptions job;
   std::string key;
   bool skip_unsupported = false;
   bool wait = false;
   bool print = false;
+  SbatchLine sbatch;
+  [[nodiscard]] bool wraps() const {
+    return std::ranges::any_of(sbatch_words(sbatch),
+                               [](const std::string& word) { return word.starts_with("--wrap="); });
+  }
 };
 
-Result<std::string> read_text(const std::string& path) {
+/// The errors are complete for people.
+spec::Checked<std::string> read_text(const std::string& path) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad()) return fail(fmt::format("{}: cannot be read", path));
-  return text;
+  return spec::read_text_file(path);
 }
 
-struct Parsed {
-  JobSpec spec;
-  spec::SbatchExport environment;
-  spec::SbatchClient client;
-};
+/// What the file and sbatch's options on the command line say. Those that gw has too, and that sbatch's count
+/// by, are told to the reader of scripts as well: --ntasks is spread over --nodes.
+spec::Checked<spec::SbatchJob> read_job(const Options& options, const std::string& here) {
+  std::vector<std::string> words = sbatch_words(options.sbatch);
+  if (options.job.nodes > 0) words.push_back(fmt::format("--nodes={}", options.job.nodes));
+  if (options.job.tasks > 0) words.push_back(fmt::format("--ntasks-per-node={}", options.job.tasks));
+  const spec::SbatchContext context{here, std::nullopt};
+  if (options.file.empty()) return spec::parse_sbatch("", "", words, context);
+  const spec::Checked<std::string> text = read_text(options.file);
+  if (!text) return std::unexpected(text.error());
+  if (is_script(*text) || options.wraps()) {
+    spec::Checked<spec::SbatchJob> job = spec::parse_sbatch(*text, options.file, words, context);
+    if (job) job->job.arguments = options.arguments;
+    return job;
+  }
+  spec::Checked<JobSpec> job = parse_job_source(*text, options.file);
+  if (!job) return std::unexpected(job.error());
+  if (!options.arguments.empty()) job->arguments = options.arguments;
+  spec::Checked<spec::SbatchJob> over = over_job(std::move(*job), sbatch_words(options.sbatch), context);
+  // A job file says all there is: nothing of this shell's environment goes with it unless asked for.
+  if (over) over->environment.all = false;
+  return over;
+}
 
 /// None after printing what is wrong.
-Result<std::optional<Parsed>> parse(const AppContext& context, const Options& options) {
-  Result<std::string> text = read_text(options.file);
-  if (!text) return std::unexpected(text.error());
-  Parsed parsed;
+std::optional<spec::SbatchJob> parse(const AppContext& context, const Options& options) {
   std::error_code ignored;
   const std::string here = std::filesystem::current_path(ignored).string();
-  const auto complain = [&](const std::vector<spec::Diagnostic>& findings) {
-    for (const spec::Diagnostic& finding : findings) print_error(context, finding.text());
-  };
-  if (!text->starts_with("#!")) {
-    spec::Checked<JobSpec> job = spec::parse_job(*text, options.file);
-    if (!job) {
-      complain(job.error());
-      return std::nullopt;
-    }
-    parsed.spec = std::move(*job);
-    // A job file says all there is: nothing of this shell's environment goes with it unless asked for.
-    parsed.environment.all = false;
-    if (!options.arguments.empty()) parsed.spec.arguments = options.arguments;
-  } else {
-    spec::Checked<spec::SbatchJob> job = spec::parse_sbatch(*text, options.file, {}, {here, std::nullopt});
-    if (!job) {
-      complain(job.error());
-      return std::nullopt;
-    }
-    for (const spec::Diagnostic& warning : job->warnings) print_error(context, warning.text());
-    for (const spec::Diagnostic& finding : job->unsupported) print_error(context, finding.text());
-    if (!job->unsupported.empty() && !options.skip_unsupported) {
-      print_error(context,
-                  "not submitted: take these options out, or go on without them by --skip-unsupported");
-      return std::nullopt;
-    }
-    parsed.spec = std::move(job->job);
-    parsed.client = job->client;
-    parsed.spec.arguments = options.arguments;
-    parsed.environment = std::move(job->environment);
+  spec::Checked<spec::SbatchJob> job = read_job(options, here);
+  if (!job) {
+    for (const spec::Diagnostic& finding : job.error()) print_error(context, finding.text());
+    return std::nullopt;
   }
-  if (parsed.spec.working_folder.empty()) parsed.spec.working_folder = here;
-  return parsed;
+  for (const spec::Diagnostic& warning : job->warnings) print_error(context, warning.text());
+  for (spec::Diagnostic& finding : job->unsupported) {
+    if (!options.skip_unsupported) finding.severity = spec::Severity::kError;
+    print_error(context, finding.text());
+  }
+  if (!job->unsupported.empty() && !options.skip_unsupported) {
+    print_error(context,
+                "not submitted: take these options out, or go on without them by --skip-unsupported");
+    return std::nullopt;
+  }
+  if (job->job.working_folder.empty()) job->job.working_folder = here;
+  return std::move(*job);
 }
 
 Result<ExitCode> submit(const AppContext& context, const Options& options, bool json,
                         client::Connection& connection) {
-  Result<std::optional<Parsed>> parsed = parse(context, options);
-  if (!parsed) return std::unexpected(parsed.error());
-  if (!*parsed) return ExitCode::failed;
-  JobSpec& spec = (*parsed)->spec;
+  std::optional<spec::SbatchJob> parsed = parse(context, options);
+  if (!parsed) return ExitCode::failed;
+  JobSpec& spec = parsed->job;
   Result<void> applied = apply_job_options(options.job, spec);
-  if (applied) applied = apply_environment(options.job, (*parsed)->environment, spec);
+  if (applied) applied = apply_environment(options.job, parsed->environment, spec);
   if (!applied) {
     print_error(context, applied.error().message);
     return ExitCode::usage;
   }
   const client::Json body = client::Json::parse(spec::job_json(spec));
-  if (options.print || (*parsed)->client.test_only) {
+  if (options.print || parsed->client.test_only) {
     fmt::print("{}\n", json_out(body));
     return ExitCode::ok;
   }
   std::vector<std::pair<std::string, std::string>> headers;
   if (!options.key.empty()) headers.emplace_back("Idempotency-Key", options.key);
   const std::expected<client::Json, client::Failure> submitted = connection.post("/v1/jobs", body, headers);
-  const bool wait = options.wait || (*parsed)->client.wait;
+  const bool wait = options.wait || parsed->client.wait;
   if (!submitted) {
     const ExitCode code = report_failure(context, submitted.error());
     return wait ? kRunFailed : code;  // All else is the job's.
@@ -116,13 +120,13 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
     client::Json result = *submitted;
     result["jobs"] = client::Json::array();
     const ExitCode code = wait_for_job(context, connection, fmt::format("{}", number), true, result["jobs"]);
-    fmt::print("{}\n", json_out(result, -1));
+    fmt::print("{}\n", json_out(result));
     return code;
   }
-  const bool quiet = (*parsed)->client.quiet;
+  const bool quiet = parsed->client.quiet;
   if (json) {
-    fmt::print("{}\n", json_out(*submitted, -1));
-  } else if ((*parsed)->client.parsable) {
+    fmt::print("{}\n", json_out(*submitted));
+  } else if (parsed->client.parsable) {
     fmt::print("{}\n", number);
   } else if (!quiet) {
     if (count == 1) {
@@ -147,15 +151,15 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
 void add_submit_command(CLI::App& app, AppContext& context) {
   auto options = std::make_shared<Options>();
   auto access = std::make_shared<ServerAccess>();
-  CLI::App* command = app.add_subcommand("submit", "Submit a job file (YAML) or an sbatch script");
+  CLI::App* command = app.add_subcommand("submit", "Submit a job file (YAML, JSON) or an sbatch script");
   command->group(kGroupFactory);
   command->add_option("FILE", options->file, "Job file or sbatch script; - reads standard input")
-      ->required()
       ->type_name("FILE");
   command
       ->add_option("ARGUMENT", options->arguments,
                    "Arguments of the script; behind -- where they begin with -")
       ->type_name("ARGUMENT");
+  command->add_option("--behind-dashes", options->behind_dashes)->expected(1)->take_all()->group("");
   add_job_options(*command, options->job);
   command
       ->add_option("--key", options->key,
@@ -169,14 +173,30 @@ void add_submit_command(CLI::App& app, AppContext& context) {
       "all tasks, and return the largest");
   command->add_flag("--print", options->print, "Print the job as JSON; do not submit it");
   add_server_options(*command, *access);
+  add_sbatch_options(*command, options->sbatch);
   command->footer(
-      "Options given here win over those in the file. --wait gives the exit codes of gw run. --json with\n"
-      "--wait prints one object when all has ended, and no output.\n\n"
+      "Options given here win over those in the file. All options of sbatch are read, also those that are "
+      "not\n"
+      "listed here; those that cannot be kept are named (gw schema sbatch --markdown). -c is for each node "
+      "and\n"
+      "-e sets a variable. --wait gives the exit codes of gw run. --json with --wait prints one object when "
+      "all\n"
+      "has ended, and no output.\n\n"
       "Examples:\n"
       "  gw submit train.yaml\n"
       "  gw submit job.sbatch --time 4h\n"
       "  gw submit job.sbatch --print\n"
-      "  gw submit - --wait < job.sbatch");
+      "  gw submit - --wait < job.sbatch\n"
+      "  gw submit --parsable --wrap 'echo hello' --output hello.log");
+  command->parse_complete_callback([options] {
+    std::vector<std::string>& behind = options->behind_dashes;
+    if (options->file.empty() && !options->wraps() && !behind.empty()) {
+      options->file = behind.front();
+      behind.erase(behind.begin());
+    }
+    options->arguments.insert(options->arguments.end(), behind.begin(), behind.end());
+    if (options->file.empty() && !options->wraps()) throw CLI::RequiredError("FILE");
+  });
   set_server_action(*command, context, access, [&context, options, access](client::Connection& connection) {
     return submit(context, *options, access->json, connection);
   });

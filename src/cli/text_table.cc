@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 
 #include "report/text.h"
 
@@ -35,8 +37,23 @@ void TextTable::add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
+namespace {
+
+/// Doubles as they were meant: 0.000704 for 0.0007040000000000001.
+void round_numbers(nlohmann::ordered_json& json) {
+  if (json.is_structured()) {
+    for (nlohmann::ordered_json& each : json) round_numbers(each);
+  } else if (json.is_number_float() && std::isfinite(json.get<double>())) {
+    json = std::strtod(fmt::format("{:.15g}", json.get<double>()).c_str(), nullptr);
+  }
+}
+
+}  // namespace
+
 std::string json_out(const nlohmann::ordered_json& json, int indent) {
-  return json.dump(indent, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+  nlohmann::ordered_json rounded = json;
+  round_numbers(rounded);
+  return rounded.dump(indent, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string TextTable::text() const {

@@ -9,6 +9,7 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/job_source.h"
 #include "cli/spec_files.h"
 #include "cli/text_table.h"
 #include "report/text.h"
@@ -90,6 +91,13 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
     report.findings = text.error();
     return report;
   }
+  if (is_job_json(*text) || spec::looks_like_job(*text)) {
+    report.kind = "job";
+    const spec::Checked<JobSpec> job = parse_job_source(*text, path);
+    if (job) report.contents = contents_of(*job);
+    if (!job) report.findings = job.error();
+    return report;
+  }
   if (spec::looks_like_catalog(*text)) {
     report.kind = "catalog";
     const spec::Checked<spec::CatalogFile> file = spec::parse_catalog_file(*text, path);
@@ -97,7 +105,7 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
     if (!file) report.findings = file.error();
     return report;
   }
-  if (spec::looks_like_sbatch(*text)) {
+  if (is_script(*text)) {
     report.kind = "sbatch script";
     const spec::Checked<spec::SbatchJob> script = spec::parse_sbatch(*text, path);
     if (!script) {
@@ -106,14 +114,11 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
     }
     report.contents = contents_of(script->job);
     report.findings = script->unsupported;
+    for (Diagnostic& finding : report.findings) {
+      finding.severity = spec::Severity::kError;
+      finding.message += " (gw submit goes on without it by --skip-unsupported)";
+    }
     report.findings.insert(report.findings.end(), script->warnings.begin(), script->warnings.end());
-    return report;
-  }
-  if (spec::looks_like_job(*text)) {
-    report.kind = "job";
-    const spec::Checked<JobSpec> job = spec::parse_job(*text, path);
-    if (job) report.contents = contents_of(*job);
-    if (!job) report.findings = job.error();
     return report;
   }
   const spec::Checked<spec::Scenario> scenario = spec::parse_scenario(*text, path, catalog);
@@ -180,7 +185,7 @@ void add_validate_command(CLI::App& app, AppContext& context) {
   command->footer(
       "Each finding is FILE:LINE:COLUMN: what is wrong; what would be right. Exits with 1 if a file has an "
       "error;\n"
-      "warnings do not count.");
+      "warnings do not count. What gw submit refuses is an error.");
   set_action(*command, context, [options]() -> Result<ExitCode> {
     const Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());

@@ -83,6 +83,20 @@ class BadServersTest(GwTest):
             self.each(ask)
 
 
+class EmptyTextsTest(GwTest):
+    def test_an_empty_text_is_something_to_change(self):
+        bodies = []
+
+        def answer(request):
+            bodies.append(request.body)
+            request.json({"path": "acme"})
+
+        with ScriptedServer(answer) as server:
+            self.assertEqual(server.gw("tenants", "set", "acme", "--unix-user", "")[0], 0)
+            self.assertEqual(bodies, [{"unix_user": ""}])
+            self.assertEqual(server.gw("tenants", "set", "acme")[0], 2)
+
+
 class TokensTest(FolderTest):
     """A token that was only found goes where it was found for, and none crosses a network in the clear."""
 

@@ -381,6 +381,23 @@ class InterruptedRunTest(GwTest):
         self.assertEqual(gone, ["/v1/jobs/8"])
         self.assertEqual([body.get("hold") for body in kept.values()], [True])
 
+    def test_waiting_for_the_server_is_said(self):
+        follows = []
+
+        def answer(request, _):
+            if request.path == "/v1/jobs/7/follow":
+                follows.append(True)
+                if len(follows) == 1:
+                    return request.refuse(503, "busy", "not now")
+                request.stream()
+                request.event("end", job(ended=True))
+            else:
+                request.json({"id": "7", "number": 7, "count": 1}, 201)
+
+        code, err, _ = self.run_against(answer, lambda process, server: None)
+        self.assertEqual((code, err), (0, "gw: not now\ngw: job 7 goes on without it; waiting for the server for 120 s "
+                                          "(GIGAWERK_PATIENCE)\n"))
+
     def test_while_the_server_is_away(self):
         deletes = []
 
@@ -406,7 +423,7 @@ class InterruptedRunTest(GwTest):
         code, err, _ = self.run_against(answer, once)
         self.assertEqual(code, 130, err)
         self.assertEqual(len(deletes), 3)
-        self.assertIn("not now; trying again", err)
+        self.assertIn("gw: not now\ngw: job 7 goes on; ", err)
 
 
 if __name__ == "__main__":

@@ -258,6 +258,149 @@ class JobsCommandsTest(FolderTest):
         self.assertGreater(seen, 12)
 
 
+    # As sbatch.
+
+    def test_the_command_line_of_sbatch(self):
+        script = self.script("--output=" + self.path("script.out"), command='echo "$@"')
+        number = self.gw("submit", "--parsable", script).stdout
+        self.assertRegex(number, r"^\d+\n$")
+        spec = self.spec(script, "--dependency", "afterany:" + number.strip(), "-o", "x-%j.out", "--error", "e.log",
+                         "--gres=gpu:h100:2", "-n", "4", "-N", "2", "--comment=why")
+        self.assertEqual((spec["depends"], spec["output"], spec["error"], spec["gpus"], spec["gpu_types"],
+                          spec["tasks_per_node"], spec["nodes"], spec["comment"]),
+                         (["afterany:" + number.strip()], "x-%j.out", "e.log", 2, ["h100"], 2, 2, "why"))
+        self.assertEqual(self.spec(script, "-e", "A=1", "--export=NONE")["environment"], {"A": "1"})
+        self.assertEqual(json.loads(self.gw("submit", "--test-only", script).stdout)["output"],
+                         self.path("script.out"))
+        refused = self.gw("submit", script, "-p", "gpu", code=1)
+        self.assertIn("--partition=gpu is not supported", refused.stderr)
+        self.assertIn("--skip-unsupported", refused.stderr)
+        self.gw("submit", script, "-p", "gpu", "--exclusive", "--skip-unsupported")
+        self.assertEqual(self.gw("submit", "--wrap", "echo wrapped; exit 3", "--wait", code=3).stdout.splitlines()[1],
+                         "wrapped")
+        self.assertIn("FILE is required", self.gw("submit", "--parsable", code=2).stderr)
+
+    def test_arguments_behind_dashes(self):
+        script = self.script(command='printf "%s|" "$@"')
+        printed = self.gw("submit", script, "--wait", "x", "--", "--arg2", "", "--").stdout.splitlines()[1]
+        self.assertEqual(printed, "x|--arg2||--|")
+        printed = self.gw("submit", "--wait", "--", script, "-z").stdout.splitlines()[1]
+        self.assertEqual(printed, "-z|")
+
+    def test_other_files(self):
+        self.assertIn("this is a folder", self.gw("submit", self.folder, code=1).stderr)
+        job = self.path("job.json", self.gw("submit", self.script(command="echo json"), "--print").stdout)
+        self.assertEqual(self.gw("submit", job, "--wait").stdout.splitlines()[1], "json")
+        self.assertEqual(self.spec(job, "-o", "there.log", "--dependency=after:1")["output"], "there.log")
+        self.assertIn("--ntasks=4 is for batch scripts", self.gw("submit", job, "-n", "4", code=1).stderr)
+        broken = self.path("broken.json", '{"command": ["true"], "gpuss": 1}')
+        self.assertIn("gpus", self.gw("submit", broken, code=1).stderr)
+
+    def test_slurm_commands_in_scripts_are_named(self):
+        script = self.script(command="echo a\nX=$(sbatch b.sh) && srun true | cat")
+        result = self.gw("submit", script)
+        self.assertIn(":3:5: warning: jobs of Gigawerk have no sbatch", result.stderr)
+        self.assertIn(":3:21: warning: jobs of Gigawerk have no srun", result.stderr)
+
+    # Why.
+
+    def test_logs_say_why_there_is_nothing(self):
+        number = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()
+        self.assertIn("has not run yet: it is held", self.gw("logs", number, code=1).stderr)
+        self.gw("cancel", number)
+        self.assertIn("never ran: cancelled", self.gw("logs", number, code=1).stderr)
+        number = self.gw("submit", "--wrap", "true", "--parsable").stdout.strip()
+        self.gw("wait", number)
+        self.assertIn("has printed nothing\n", self.gw("logs", number).stderr)
+        number = self.gw("submit", "--wrap", "echo x", "-o", "o-%j", "-D", self.folder, "--parsable").stdout.strip()
+        self.gw("wait", number)
+        self.assertIn(f"{self.folder}/o-{number}\n", self.gw("logs", number).stderr)
+        self.assertIn(f"{self.folder}/o-{number}\n", self.gw("logs", "-f", number).stderr)
+        self.assertRegex(self.gw("show", number).stdout, rf"output +{self.folder}/o-{number}\n")
+
+    def test_the_note_of_a_job_that_did_not_start(self):
+        number = self.gw("run", "--detach", "-D", "/no/such/folder", "--name", "nowhere", "--", "true").stdout.strip()
+        self.gw("wait", number, code=126)
+        note = self.server.get(f"/v1/jobs/{number}").json["note"]
+        self.assertIn(note, self.gw("ps", "-a", "--name", "nowhere").stdout)
+        self.assertIn(note, self.gw("logs", number, code=1).stderr)
+        shown = self.gw("show", number).stdout
+        self.assertLess(shown.index(note), shown.index("tenant"))
+
+    # Arrays.
+
+    def test_an_array_is_not_its_first_task(self):
+        number = self.gw("run", "--detach", "--hold", "--name", "many", "-a", "0-9%2", "--", "true").stdout.strip()
+        shown = self.gw("show", number).stdout
+        self.assertRegex(shown, r"tasks +10 \(0-9\), at most 2 at a time\n")
+        self.assertRegex(shown, r"status +10 held\n")
+        self.assertIn(f"gw show {number}_0", shown)
+        self.assertEqual(json.loads(self.gw("show", number, "--json").stdout)["statuses"], {"held": 10})
+        self.assertEqual(json.loads(self.gw("show", f"{number}_0", "--json").stdout)["id"], f"{number}_0")
+        for word in ("logs", "explain", "eta"):
+            self.assertIn(f"gw {word} {number}_0", self.gw(word, number, code=2).stderr)
+        rows = self.gw("ps", "--name", "many").stdout.splitlines()
+        self.assertEqual((len(rows), rows[1].split()[0]), (2, f"{number}_[0-9]"))
+        for words in (["--name", "many", "--tasks"], ["--array", number]):
+            self.assertEqual(len(self.gw("ps", *words).stdout.splitlines()), 11)
+        self.assertEqual(len(json.loads(self.gw("ps", "--name", "many", "--json").stdout)["jobs"]), 10)
+        self.gw("cancel", f"{number}_4")
+        self.assertIn(f"{number}_[0-3,5-9]", self.gw("ps", "--name", "many").stdout)
+        rows = self.gw("ps", "--array", f"{number}_4").stdout.splitlines()
+        self.assertEqual([row.split()[0] for row in rows[1:]], [f"{number}_4"])
+        self.assertIn("38_0", self.gw("ps", "--array", "x", code=2).stderr)
+        self.gw("cancel", number)
+
+    # Those who go away.
+
+    def gone(self, how, command, code):
+        name = f"gone-{code}"
+        with open(os.devnull, "rb") as nothing:
+            process = subprocess.Popen([GW, "run", "--name", name, "--", *command], stdin=nothing,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       env={**os.environ, **self.environment({})})
+        end = time.monotonic() + 20
+        while not json.loads(self.gw("ps", "--name", name, "-s", "running", "--json").stdout)["jobs"]:
+            self.assertLess(time.monotonic(), end)
+        how(process)
+        self.assertEqual(process.wait(timeout=30), code, process.stderr.read())
+        process.stderr.close()
+        number = json.loads(self.gw("ps", "-a", "--name", name, "--json").stdout)["jobs"][0]["number"]
+        self.assertEqual(self.server.wait(number)["status"], "cancelled")
+
+    def test_the_job_ends_when_its_client_is_ended(self):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            self.gone(lambda process, number=number: process.send_signal(number), ["sleep", "300"], code)
+
+    def test_the_job_ends_when_nobody_reads_it(self):
+        self.gone(lambda process: process.stdout.close(), ["sh", "-c", "while sleep 0.1; do echo y; done"], 141)
+
+    def test_standard_input_is_not_dropped_without_a_word(self):
+        text = "jobs read no standard input"
+        self.assertIn(text, self.gw("run", "--", "true", stdin="data").stderr)
+        self.assertNotIn(text, self.gw("run", "-q", "--", "true", stdin="data").stderr)
+        self.assertIn("Jobs read no standard input", self.gw("run", "--help").stdout)
+
+    # The command line itself.
+
+    def test_mistakes_are_named(self):
+        for words, text in ((["--json", "ps"], "options of gw ps come behind it: gw ps --json"),
+                            (["serve", "--port", "99999"], "from 0 to 65535"),
+                            (["serve", "--tls-cert", "x.pem"], "--tls-key"),
+                            (["serve", "--speed", "3"], "--engine twin"),
+                            (["journal", "show"], "simulate or replay")):
+            self.assertIn(text, self.gw(*words, code=2).stderr)
+
+    # Tenants.
+
+    def test_tenants(self):
+        self.gw("tenants", "add", "acme")
+        self.assertRegex(self.gw("quota", "set", "acme", "--gpus", "16", "--jobs", "7").stdout,
+                         r"MOST GPUS.*\nacme .* 16 .* 7\n")
+        self.gw("quota", "set", "acme", "--gpus", "0")
+        self.assertRegex(self.gw("audit").stdout, r"gpu limit: 16 -> 0\b")
+
+
 class SimulatedTest(FolderTest):
     """Jobs that print nothing are waited for all the same."""
 

@@ -62,9 +62,15 @@ class Validate(GwTest):
 
     def test_sbatch_scripts(self):
         result = self.findings("#!/bin/bash\n#SBATCH -N2 --gpus-per-node=8 -p gpu\nsrun train\n")
+        self.assert_exit(result, 1)  # As gw submit.
+        self.assertIn(":2:31: --partition=gpu is not supported: Gigawerk has no partitions", result.stdout)
+        self.assertIn("--skip-unsupported", result.stdout)
+        self.assertIn(":3:1: warning: jobs of Gigawerk have no srun", result.stdout)
+        result = self.findings("#!/bin/bash\n#SBATCH -N2 --gpus-per-node=8\ntrain\n")
         self.assert_exit(result, 0)
-        self.assertIn(":2:31: warning: --partition=gpu is not supported: Gigawerk has no partitions", result.stdout)
         self.assertIn("valid sbatch script: 2 nodes with 8 GPUs each\n", result.stdout)
+        self.assertIn("valid sbatch script", self.findings("#!/bin/bash\ntrain\n").stdout)
+        self.assertIn("valid job", self.findings('{"command": ["true"], "gpus": 1}').stdout)
         result = self.findings("#!/bin/bash\n#SBATCH -N4 --gpus=6\nsrun train\n")
         self.assert_exit(result, 1)
         self.assertIn(":2:13: --gpus=6 does not spread evenly over 4 nodes", result.stdout)
