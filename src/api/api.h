@@ -21,6 +21,7 @@
 namespace gw::api {
 
 class LogFollowers;
+struct TenantBody;
 
 /// A figure for Prometheus beside those that the API itself knows.
 struct Figure {
@@ -43,6 +44,8 @@ struct ApiOptions {
   std::string version;
   std::string engine;
   bool public_metrics = false;
+  /// Is there a Unix account of that name where jobs run? Empty: it does not matter.
+  std::function<bool(const std::string&)> account_exists;
   std::size_t most_watchers = 4096;
 };
 
@@ -145,6 +148,7 @@ class Api {
   void list_tenants(Call call);
   void show_tenant(Call call);
   void add_tenant(Call call);
+  [[nodiscard]] std::optional<live::Refusal> unknown_account(const TenantBody& body) const;
   void change_tenant(Call call);
   void list_tokens(Call call);
   void add_token(Call call);

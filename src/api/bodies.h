@@ -50,13 +50,20 @@ void describe(Visitor& visit, TenantBody& body) {
   visit.field("path", body.path,
               {.help = "org/project/user; only when it is made.", .default_text = "that of the URL"});
   visit.field("weight", body.weight, {.help = "Fair share relative to its siblings.", .min = 1, .max = 1e6});
-  visit.field("kind", body.kind, {.help = "For reports.", .text = spec::Text::kName});
+  visit.field("kind", body.kind,
+              {.help = "For reports; empty: none.", .text = spec::Text::kName, .empty_allowed = true});
   visit.field("home", body.home,
-              {.help = "Home jurisdiction, ISO 3166-1 alpha-2.", .text = spec::Text::kCountry});
-  visit.field(
-      "unix_user", body.unix_user,
-      {.help = "Account that its jobs run under, where the server runs as root.", .text = spec::Text::kName});
-  visit.field("price_plan", body.price_plan, {.help = "Plan of the price table.", .text = spec::Text::kName});
+              {.help = "Home jurisdiction, ISO 3166-1 alpha-2; empty: that of the tenant above.",
+               .text = spec::Text::kCountry,
+               .empty_allowed = true});
+  visit.field("unix_user", body.unix_user,
+              {.help = "Account that its jobs run under, where the server runs as root; empty: as above it.",
+               .text = spec::Text::kName,
+               .empty_allowed = true});
+  visit.field("price_plan", body.price_plan,
+              {.help = "Plan of the price table; empty: as above it.",
+               .text = spec::Text::kName,
+               .empty_allowed = true});
   visit.field("gpus", body.gpus,
               {.help = "GPUs in use or next in line at a time; 0 = no limit.", .min = 0, .max = 1e9});
   visit.field("jobs", body.jobs,

@@ -156,6 +156,14 @@ live::TenantOrder order_of(const TenantBody& body, std::string path, bool create
 
 }  // namespace
 
+std::optional<live::Refusal> Api::unknown_account(const TenantBody& body) const {
+  if (!options_.account_exists || !body.unix_user || body.unix_user->empty() ||
+      options_.account_exists(*body.unix_user))
+    return std::nullopt;
+  return live::Refusal{422, "unknown_account",
+                       fmt::format("there is no account {} on the server's machine", *body.unix_user)};
+}
+
 void Api::add_tenant(Call call) {
   const std::optional<TenantBody> body = read_body<TenantBody>(call, "tenant");
   if (!body) return;
@@ -183,6 +191,7 @@ void Api::add_tenant(Call call) {
   if ((body->unix_user || body->price_plan) && call.actor.tenant != TenantTree::root())
     return call.refuse(
         {403, "forbidden", "only an admin of the whole factory sets Unix users and price plans"});
+  if (std::optional<live::Refusal> unknown = unknown_account(*body)) return call.refuse(*unknown);
   ask(std::move(call), order_of(*body, path, true), [this, path](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read([&](const live::Book& book) {
       return tenant_json(book, book.tenants[book.tenant(path).value()]);
@@ -207,6 +216,7 @@ void Api::change_tenant(Call call) {
   if (call.actor.tenant != TenantTree::root() && (body->unix_user || body->price_plan))
     return call.refuse(
         {403, "forbidden", "only an admin of the whole factory sets Unix users and price plans"});
+  if (std::optional<live::Refusal> unknown = unknown_account(*body)) return call.refuse(*unknown);
   ask(std::move(call), order_of(*body, path, false), [this, path](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read(
         [&](const live::Book& book) { return tenant_json(book, book.tenants[book.tenant(path).value()]); }));

@@ -37,6 +37,14 @@ std::string own_name() {
   return entry != nullptr ? entry->pw_name : "admin";
 }
 
+bool account_exists(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(std::size_t{16} << 10);
+  // Where accounts cannot be looked up just now, the engine says so when a job is to start.
+  return getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found != nullptr;
+}
+
 /// The folder, for its owner alone.
 Result<void> make_folder(const fs::path& folder) {
   std::error_code error;
@@ -290,7 +298,10 @@ class ServerParts final : public Server {
     api::ApiOptions api;
     api.factory = factory_.get();
     api.open_reader = [this] { return database_->open_reader(); };
-    if (options_.engine == EngineKind::kLocal) api.jobs = options_.data / "jobs";
+    if (options_.engine == EngineKind::kLocal) {
+      api.jobs = options_.data / "jobs";
+      api.account_exists = account_exists;
+    }
     api.version = options_.version;
     api.engine = options_.engine == EngineKind::kLocal ? "local" : "twin";
     api.public_metrics = options_.public_metrics;

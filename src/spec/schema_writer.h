@@ -201,7 +201,9 @@ class SchemaWriter {
     if (!rule.choices.empty()) return {{"type", "string"}, {"enum", rule.choices}};
     Json schema = {{"type", "string"}};
     const std::string_view pattern = rule.pattern.empty() ? text_pattern(rule.text) : rule.pattern;
-    if (!pattern.empty()) schema["pattern"] = pattern;
+    const bool or_nothing = rule.empty_allowed && !pattern.empty() && rule.text != Text::kLine;
+    if (!pattern.empty())
+      schema["pattern"] = or_nothing ? "^$|" + std::string(pattern) : std::string(pattern);
     // A length in JSON Schema counts characters, of which a text has no more than bytes.
     if (!rule.empty_allowed && (pattern.empty() || rule.text == Text::kLine)) schema["minLength"] = 1;
     if (rule.bytes_max != std::numeric_limits<std::size_t>::max()) schema["maxLength"] = rule.bytes_max;

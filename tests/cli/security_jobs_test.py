@@ -287,10 +287,13 @@ class Accounts(FactoryTest):
         self.assertTrue(os.path.isdir(os.path.join(folder, "work")))
 
     def test_an_account_that_is_not_there_runs_nothing(self):
-        self.server.add_tenant("three", unix_user="nobody-of-that-name")
-        job = self.server.wait(self.server.submit(tenant="three", command=["true"]))
-        self.assertEqual(job["status"], "launch_failed")
-        self.assertIn("no account", job["note"])
+        self.server.add_tenant("three", unix_user="daemon")
+        for answer in (self.server.post("/v1/tenants", {"path": "four", "unix_user": "nobody-of-that-name"}),
+                       self.server.patch("/v1/tenants/three", {"unix_user": "nobody-of-that-name"})):
+            self.assertEqual((answer.status, answer.code), (422, "unknown_account"))
+        self.assertEqual(self.server.get("/v1/tenants/three").json["unix_user"], "daemon")
+        self.server.expect(self.server.patch("/v1/tenants/three", {"unix_user": "", "kind": "", "home": ""}))
+        self.assertEqual(self.server.get("/v1/tenants/three").json["unix_user"], "")
 
 
 if __name__ == "__main__":
