@@ -176,8 +176,11 @@ class Tables(FactoryTest):
                 self.server.wait(answer.json["number"])
         for form in ("csv", "focus"):
             for by in ("job", "user", "tenant", "gpu_type"):
-                text = self.server.get(f"/v1/usage?by={by}&format={form}").text
-                rows = list(csv.reader(io.StringIO(text)))
+                answer = self.server.get(f"/v1/usage?by={by}&format={form}")
+                if (form, by) == ("focus", "gpu_type"):  # FOCUS wants an account in each row.
+                    self.assert_status(answer, 400)
+                    continue
+                rows = list(csv.reader(io.StringIO(answer.text)))
                 self.assertGreater(len(rows), 1)
                 self.assertEqual({len(row) for row in rows}, {len(rows[0])})
                 for row in rows[1:]:
