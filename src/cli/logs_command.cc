@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/follow_job.h"
 #include "cli/job_facts.h"
@@ -54,7 +55,8 @@ ExitCode explain_silence(const AppContext& context, const LogsOptions& options, 
   return ExitCode::ok;
 }
 
-Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Connection& connection) {
+Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, bool json,
+                      Connection& connection) {
   const std::string path = "/v1/jobs/" + client::escaped(options.id);
   const std::expected<Json, client::Failure> job = connection.get(path);
   if (!job) return report_failure(context, job.error());
@@ -80,7 +82,7 @@ Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Con
     const std::expected<Json, client::Failure> after = connection.get(path);
     return !after || has_run(*after) ? ExitCode::ok : explain_silence(context, options, *after);
   }
-  std::string offset;
+  std::string offset, all, first;
   std::string attempt = options.attempt == 0 ? "" : fmt::format("{}", options.attempt);
   for (;;) {
     const std::expected<http::Answer, client::Failure> part = connection.bytes(
@@ -98,6 +100,23 @@ Result<ExitCode> logs(const AppContext& context, const LogsOptions& options, Con
       print_error(context, fmt::format("{} does not say where the output goes on; is that a Gigawerk server?",
                                        connection.server()));
       return kUnreachable;
+    }
+    if (json && part->body.empty()) {
+      // Bytes that are no UTF-8 are shown as U+FFFD: JSON has no others. gw logs without --json gives them.
+      fmt::print("{}\n", json_out({{"id", job->value("id", "")},
+                                   {"attempt", attempt.empty() ? 0 : std::stoull(attempt)},
+                                   {"stream", options.error ? "err" : "out"},
+                                   {"offset", first.empty() ? 0 : std::stoull(first)},
+                                   {"bytes", all.size()},
+                                   {"exact", is_utf8(all)},
+                                   {"text", all}}));
+      return ExitCode::ok;
+    }
+    if (first.empty()) first = from;
+    if (json) {
+      all += part->body;
+      offset = next;
+      continue;
     }
     if (offset.empty() && from != "0" && !part->body.empty())
       print_error(context, fmt::format("the first {} bytes of the output are not kept any more", from));
@@ -117,11 +136,14 @@ void add_logs_command(CLI::App& app, AppContext& context) {
   command->add_option("JOB", options->id, "Its number; 12_3 is task 3 of array 12")
       ->required()
       ->type_name("JOB");
-  command->add_flag("-f,--follow", options->follow, "Go on until the job has ended, through its requeues");
+  CLI::Option* follow = command->add_flag("-f,--follow", options->follow,
+                                          "Go on until the job has ended, through its requeues");
   command->add_flag("--stderr", options->error, "Standard error alone, where it is kept by itself");
   command->add_option("--attempt", options->attempt, "Of this attempt (default: the latest); not with -f")
       ->check(whole_number(1, UINT32_MAX))
       ->type_name("N");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "Print JSON: what there is, as one text; not with -f")->excludes(follow);
   add_server_options(*command, *access, false);
   command->footer(
       "The exit code is 0 when all there was has been printed, with -f: when the job has ended, however it "
@@ -131,8 +153,8 @@ void add_logs_command(CLI::App& app, AppContext& context) {
       "Examples:\n"
       "  gw logs 12\n"
       "  gw logs -f 12_3");
-  set_server_action(*command, context, access, [&context, options](Connection& connection) {
-    return logs(context, *options, connection);
+  set_server_action(*command, context, access, [&context, options, json](Connection& connection) {
+    return logs(context, *options, *json, connection);
   });
 }
 

@@ -304,6 +304,14 @@ class JobsCommandsTest(FolderTest):
 
     # Why.
 
+    def test_logs_as_json(self):
+        number = self.server.submit(command=["sh", "-c", r"printf 'one\ntwo\377'"])
+        self.server.wait(number)
+        logs = json.loads(self.gw("logs", str(number), "--json").stdout)
+        self.assertEqual(logs, {"id": str(number), "attempt": 1, "stream": "out", "offset": 0, "bytes": 8, "exact": False,
+                                "text": "one\ntwo\ufffd"})
+        self.gw("logs", str(number), "--json", "-f", code=2)
+
     def test_logs_say_why_there_is_nothing(self):
         number = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()
         self.assertIn("has not run yet: it is held", self.gw("logs", number, code=1).stderr)
