@@ -113,7 +113,7 @@ Why why_blocked(const live::Book& book, const live::LiveJob& job) {
 Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJob* now,
         const live::Actor& actor) {
   if (now == nullptr)
-    return {"ended", fmt::format("it has ended: {}", live::name_of(record.outcome)), record.ended};
+    return {"ended", "it has ended", record.ended};
   switch (record.state) {
     case live::JobState::kHeld:
       return {"held", "it is held; gw release lets it go on", now->reason_since};

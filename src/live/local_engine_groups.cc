@@ -141,12 +141,12 @@ ControlGroups prepare_control_groups(const fs::path& root, const fs::path& proce
   };
   const Wanted wanted[] = {{"cpu", groups.cpu}, {"memory", groups.memory}, {"pids", groups.processes}};
   bool moved = false;
+  std::string absent;
   for (const Wanted& controller : wanted) {
     bool there = false;
     for (const std::string& name : available) there = there || name == controller.name;
     if (!there) {
-      add_reason(groups,
-                 fmt::format("the cgroup v2 at {} has no {} controller", folder.string(), controller.name));
+      absent += (absent.empty() ? "" : ", ") + std::string(controller.name);
       continue;
     }
     if (!moved) move_out_of(folder, groups);
@@ -157,6 +157,8 @@ ControlGroups prepare_control_groups(const fs::path& root, const fs::path& proce
       add_reason(groups, fmt::format("cannot pass the {} controller on in {}: {}", controller.name,
                                      folder.string(), reason(errno)));
   }
+  if (!absent.empty())
+    add_reason(groups, fmt::format("the cgroup v2 at {} has no controller of {}", folder.string(), absent));
   return groups;
 }
 

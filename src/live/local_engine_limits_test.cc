@@ -116,7 +116,7 @@ TEST_F(LocalEngineLimitsTest, ControllersAreTurnedOnWhereTheyAre) {
   const ControlGroups none = prepare_control_groups(folder);
   EXPECT_EQ(none.folder, folder);
   EXPECT_FALSE(none.cpu || none.memory || none.processes);
-  EXPECT_THAT(none.missing, HasSubstr("has no memory controller"));
+  EXPECT_THAT(none.missing, HasSubstr("has no controller of cpu, memory, pids"));
   EXPECT_EQ(prepare_control_groups("/proc/self").folder, "") << "nothing can be made there";
 }
 
