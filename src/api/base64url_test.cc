@@ -1,3 +1,4 @@
+// What base64url is written as, and what is refused as none.
 #include "api/base64url.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// What is said of a job: where it is or why it waits, and the file that it prints to.
 #include "cli/job_facts.h"
 
 #include <gtest/gtest.h>
@@ -18,8 +19,8 @@ TEST(JobFacts, FilesOfOutput) {
   Json job = {{"number", 12},
               {"name", "train"},
               {"user", "ann"},
-              {"spec", {{"output", "logs/%x-%j_%A.%a.100%%"}, {"working_folder", "/work"}}}};
-  EXPECT_EQ(output_file(job, "output"), "/work/logs/train-12_12.%a.100%");
+              {"spec", {{"output", "logs/%x-%j_%A.%a.100%%"}, {"working_folder", "/scratch"}}}};
+  EXPECT_EQ(output_file(job, "output"), "/scratch/logs/train-12_12.%a.100%");
   EXPECT_EQ(output_file(job, "error"), "");
   job["array"] = {{"job", 10}, {"index", 2}};
   job["spec"]["output"] = "/tmp/%A_%a";

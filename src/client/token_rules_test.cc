@@ -1,3 +1,4 @@
+// Which servers are told which token.
 #include "client/token_rules.h"
 
 #include <gtest/gtest.h>

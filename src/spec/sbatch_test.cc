@@ -100,7 +100,7 @@ const std::vector<std::pair<std::string, std::string>>& rows() {
       {"-A acme.vision", R"({"tenant":"acme.vision"})"},
       {"--comment='see \"x\" # y'", R"({"comment":"see \"x\" # y"})"},
       {"--comment=a#b", R"({"comment":"a"})"},
-      {"--chdir=/work/run", R"({"working_folder":"/work/run"})"},
+      {"--chdir=/scratch/run", R"({"working_folder":"/scratch/run"})"},
       {"-D runs/../a/", R"({"working_folder":"/home/ada/a"})"},
       {"-D .", "{}"},
       {"--output=logs/%x-%j.out", R"({"output":"logs/%x-%j.out"})"},

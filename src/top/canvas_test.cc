@@ -1,3 +1,4 @@
+// What drawing leaves on a canvas.
 #include "top/canvas.h"
 
 #include <gtest/gtest.h>

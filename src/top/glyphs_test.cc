@@ -1,3 +1,4 @@
+// Text from anywhere, as cells of a terminal.
 #include "top/glyphs.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// What the screen makes of the server's answers.
 #include "top/model.h"
 
 #include <gmock/gmock.h>

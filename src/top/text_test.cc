@@ -1,3 +1,4 @@
+// Texts and numbers as the screen shows them.
 #include <gtest/gtest.h>
 
 #include "top/figures.h"

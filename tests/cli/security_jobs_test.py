@@ -252,7 +252,7 @@ class Accounts(FactoryTest):
         probe = f"""#!/bin/sh
         id -un
         for file in {data}/gigawerk.db {data}/gigawerk.db-wal {data}/admin.token {data}/gigawerk.db.lock {folder}/launch {folder}/script \\
-            {folder}/out.* {folder}/work/kept {data}/jobs/lock /etc/shadow; do
+            {folder}/out.* {os.path.join(folder, "work", "kept")} {data}/jobs/lock /etc/shadow; do
           cat "$file" 2>/dev/null && echo "READ $file"
           echo x 2>/dev/null >> "$file" && echo "WROTE $file"
         done
