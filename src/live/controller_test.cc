@@ -215,7 +215,7 @@ TEST_F(ControllerTest, AnArrayWhoseDependencyFailsEndsAsAWhole) {
   EXPECT_NE(state(submit(spec).number), "dependency");
 }
 
-TEST_F(ControllerTest, AFailedLoadLeavesNothingBehind) {
+TEST_F(ControllerTest, ADependencyMustBeThere) {
   JobSpec spec = gpus(1);
   spec.dependencies.push_back({DependencyKind::kAfterOk, 77});
   const Reply reply = submit(spec);
