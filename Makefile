@@ -56,7 +56,7 @@ install: ## Install under PREFIX (/usr/local); DESTDIR is honoured
 	@cmake --install build/release --prefix $(PREFIX)
 
 package: ## Make the .deb and the .tar.gz in build/release/packages
-	@tools/setup.sh
+	@tools/setup.sh package
 	@tools/build.sh release gw gw-supervise gw_share gw_manual
 	@cd build/release && cpack
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of tools/packages.txt that are missing; silent and quick when none is.
 #
-#   tools/setup.sh [PURPOSE...]     # build (the default), test, lint, fuzz, coverage, bench; each includes build
+#   tools/setup.sh [PURPOSE...]     # build (the default), test, lint, fuzz, coverage, bench, package; each includes build
 #
 # As root it installs directly, else through sudo where that asks for no password; where neither works it prints the
 # one line to run and exits with 1. GIGAWERK_NO_SETUP=1 skips the check, for systems that are not Debian.
