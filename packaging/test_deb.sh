@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 deb=$(realpath "${1:-$(ls build/release/packages/gigawerk_*.deb)}")
 work=$(mktemp -d)
 chmod 755 "$work"
+cd "$work"  # Where the service account may be, as commands run where they were called.
 say() { echo "test_deb: $*"; }
 apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends)
 
@@ -39,6 +40,7 @@ id gigawerk
 test "$(stat -c '%U %a' /var/lib/gigawerk)" = "gigawerk 711"
 test -x /usr/libexec/gigawerk/gw-supervise
 unit=$(dpkg -L gigawerk | grep 'gigawerk.service$')
+test -x "$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")"
 if command -v systemd-analyze >/dev/null; then
   systemd-analyze verify "$unit"
   say "systemd-analyze finds no fault in $unit"
@@ -66,7 +68,7 @@ gw ledger verify
 say "remove and purge"
 stop
 "${apt[@]}" remove gigawerk >/dev/null
-if command -v gw >/dev/null; then exit 1; fi
+test ! -e /usr/bin/gw
 test -e /var/lib/gigawerk/gigawerk.db
 "${apt[@]}" purge gigawerk | grep -q 'is left as it is'
 test -e /var/lib/gigawerk/gigawerk.db

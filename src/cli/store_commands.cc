@@ -16,7 +16,15 @@ namespace gw {
 
 Result<std::unique_ptr<sql::Database>> open_store_reader(const StoreAccess& access) {
   if (!access.store.empty()) return sql::open_postgres(access.store);
-  const std::string folder = access.data.empty() ? client::default_data_folder() : access.data;
+  std::string folder = access.data.empty() ? client::default_data_folder() : access.data;
+  if (access.data.empty()) {  // As commands find their server: one's own, or that of the service.
+    for (const std::string& each : client::data_folders()) {
+      std::error_code error;
+      if (!std::filesystem::exists(each + "/gigawerk.db", error)) continue;
+      folder = each;
+      break;
+    }
+  }
   const std::string path = folder + "/gigawerk.db";
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored))
