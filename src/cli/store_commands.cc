@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -16,23 +17,22 @@ namespace gw {
 
 Result<std::unique_ptr<sql::Database>> open_store_reader(const StoreAccess& access) {
   if (!access.store.empty()) return sql::open_postgres(access.store);
-  std::string folder = access.data.empty() ? client::default_data_folder() : access.data;
-  if (access.data.empty()) {  // As commands find their server: one's own, or that of the service.
-    for (const std::string& each : client::data_folders()) {
-      std::error_code error;
-      if (!std::filesystem::exists(each + "/gigawerk.db", error)) continue;
-      folder = each;
-      break;
-    }
-  }
-  const std::string path = folder + "/gigawerk.db";
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored))
-    return fail(fmt::format("{}: there is no factory's store; say where it is with --data or --store", path));
+  // As commands find their server: one's own, or that of the service.
+  const std::vector<std::string> folders =
+      access.data.empty() ? client::data_folders() : std::vector<std::string>{access.data};
+  const auto has_store = [](const std::string& folder) {
+    std::error_code ignored;
+    return std::filesystem::exists(folder + "/gigawerk.db", ignored);
+  };
+  const auto found = std::find_if(folders.begin(), folders.end(), has_store);
+  if (found == folders.end())
+    return fail(
+        fmt::format("{}/gigawerk.db: there is no factory's store; say where it is with --data or --store",
+                    folders.front()));
   sql::SqliteOptions options;
   options.create = false;
   options.read_only = true;
-  return sql::open_sqlite(path, options);
+  return sql::open_sqlite(*found + "/gigawerk.db", options);
 }
 
 void add_store_options(CLI::App& command, StoreAccess& access) {
