@@ -224,7 +224,7 @@ Json node_json(const live::Book& book, NodeId node) {
       continue;
     const std::uint32_t local = pool->local_node(node);
     const std::uint32_t free = pool->free_count(local);
-    const bool down = pool->is_down(local), closed = pool->is_closed(local);
+    const bool down = pool->is_down(local), closed = pool->is_closed(local, sched::Closure::kDrained);
     const sched::Pool::Side side = pool->side_free(local);
     const bool busy = free < type.gpus || (type.cpu_milli > 0 && side.cpu_milli < type.cpu_milli) ||
                       (type.memory_mib > 0 && side.memory_mib < type.memory_mib);

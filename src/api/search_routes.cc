@@ -166,7 +166,7 @@ NodeFacts facts_of(const NodeType& type, const sched::Pool& pool, std::uint32_t 
   const bool busy = pool.free_count(node) < type.gpus ||
                     (type.cpu_milli > 0 && facts.cpus_free < type.cpu_milli) ||
                     (type.memory_mib > 0 && facts.memory_free < type.memory_mib);
-  facts.state = down ? 0 : !pool.is_closed(node) ? 3 : busy ? 1 : 2;
+  facts.state = down ? 0 : !pool.is_closed(node, sched::Closure::kDrained) ? 3 : busy ? 1 : 2;
   return facts;
 }
 

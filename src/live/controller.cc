@@ -26,7 +26,8 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     begins_.erase(begins_.begin());
   }
   settle();
-  if (event_count_ > 0 || std::exchange(plan_due_, false)) {
+  if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
+    plan_due_ = false;
     const sched::Plan plan = book_.core->plan(book_.now);
     JournalRow row;
     row.sequence = ++book_.journal_sequence;
@@ -52,7 +53,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
 
 Instant Controller::next_due() const {
   if (!ready_.empty() || !doomed_.empty() || room_ || plan_due_) return book_.now;
-  return begins_.empty() ? Instant::max() : begins_.begin()->first;
+  return std::min(book_.core->next_due(), begins_.empty() ? Instant::max() : begins_.begin()->first);
 }
 
 void Controller::carry_out(const sched::Plan& plan) {

@@ -28,8 +28,12 @@ struct GpuType {
   std::uint32_t scaleup_domain_gpus = 1;
   Milliwatts power_max;  ///< TDP of one GPU.
   Milliwatts power_idle;
+  std::int64_t equivalent_milli =
+      1000;  ///< What one counts for in quotas, in thousandths of a GPU-equivalent.
   std::string source;
 };
+
+inline constexpr std::int64_t kMostEquivalentMilli = 1'000'000;
 
 /// A kind of server. All nodes of one kind form a pool: a gang runs inside one pool.
 struct NodeType {

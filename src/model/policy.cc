@@ -48,6 +48,7 @@ std::optional<PolicyConfig> policy_by_name(std::string_view name) {
     config.order = row.order;
     config.backfill = row.backfill;
     config.placement = row.placement;
+    if (name == "gigawerk") config.preemption = PreemptionKind::kReclaimAndPriority;
     return config;
   }
   return std::nullopt;

@@ -14,6 +14,13 @@ namespace gw {
 enum class OrderKind : std::uint8_t { kFifo, kShortestFirst, kPriorityAge, kFairShare };
 enum class BackfillKind : std::uint8_t { kNone, kEasy, kConservative };
 enum class PlacementKind : std::uint8_t { kFirstFit, kSmallestSpan };
+/// For whom running jobs that can be preempted are made to leave.
+enum class PreemptionKind : std::uint8_t {
+  kNone,
+  kReclaim,             ///< For a tenant that has less than is guaranteed to it, from those who borrow.
+  kPriority,            ///< For a job of higher priority.
+  kReclaimAndPriority,  ///< For both.
+};
 
 struct PolicyConfig {
   std::string name = "gigawerk";
@@ -32,6 +39,21 @@ struct PolicyConfig {
   /// Fair share: the longest-waiting gang (more GPUs than one node has) that waits longer than this gets the
   /// next reservation, whatever its tenant has used: its tenant's small jobs must not starve it.
   Nanoseconds patience = hours(12);
+
+  PreemptionKind preemption = PreemptionKind::kNone;
+  /// A job that has run for less than this is not preempted.
+  Nanoseconds protected_run_time = minutes(10);
+  /// From the signal to save its work to the end of a preempted job.
+  Nanoseconds grace = minutes(2);
+  /// What a restart costs a job beyond the work since its last checkpoint; for the choice of victims.
+  Nanoseconds restart_estimate = minutes(5);
+
+  [[nodiscard]] bool preempts_by_reclaim() const {
+    return preemption == PreemptionKind::kReclaim || preemption == PreemptionKind::kReclaimAndPriority;
+  }
+  [[nodiscard]] bool preempts_by_priority() const {
+    return preemption == PreemptionKind::kPriority || preemption == PreemptionKind::kReclaimAndPriority;
+  }
 
   friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;
 };

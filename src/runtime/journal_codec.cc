@@ -8,7 +8,10 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   const Fleet& fleet = header.fleet;
   out.text(fleet.name);
   out.u64(fleet.gpu_types.size());
-  for (const GpuType& type : fleet.gpu_types) out.text(type.name);
+  for (const GpuType& type : fleet.gpu_types) {
+    out.text(type.name);
+    out.i64(type.equivalent_milli);
+  }
   out.u64(fleet.node_types.size());
   for (const NodeType& type : fleet.node_types) {
     out.text(type.name);
@@ -42,6 +45,10 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   out.i64(policy.charge_interval.count());
   out.i64(policy.age_per_priority.count());
   out.i64(policy.patience.count());
+  out.u64(static_cast<std::uint64_t>(policy.preemption));
+  out.i64(policy.protected_run_time.count());
+  out.i64(policy.grace.count());
+  out.i64(policy.restart_estimate.count());
 }
 
 JournalHeader decode_header(ByteReader& in) {
@@ -49,8 +56,12 @@ JournalHeader decode_header(ByteReader& in) {
   header.run_name = in.text();
   Fleet& fleet = header.fleet;
   fleet.name = in.text();
-  for (std::size_t left = in.count(); left > 0 && in.ok(); --left)
-    fleet.gpu_types.emplace_back().name = in.text();
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    GpuType& type = fleet.gpu_types.emplace_back();
+    type.name = in.text();
+    type.equivalent_milli = in.i64();
+    if (type.equivalent_milli <= 0 || type.equivalent_milli > kMostEquivalentMilli) in.refuse();
+  }
   for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
     NodeType& type = fleet.node_types.emplace_back();
     type.name = in.text();
@@ -106,6 +117,13 @@ JournalHeader decode_header(ByteReader& in) {
   policy.charge_interval = Nanoseconds{in.i64()};
   policy.age_per_priority = Nanoseconds{in.i64()};
   policy.patience = Nanoseconds{in.i64()};
+  const std::uint8_t preemption = in.u8();
+  if (preemption > static_cast<std::uint8_t>(PreemptionKind::kReclaimAndPriority)) in.refuse();
+  policy.preemption = static_cast<PreemptionKind>(preemption);
+  for (Nanoseconds* span : {&policy.protected_run_time, &policy.grace, &policy.restart_estimate}) {
+    *span = Nanoseconds{in.i64()};
+    if (*span < Nanoseconds{0} || *span > days(366)) in.refuse();
+  }
   if (policy.half_life <= Nanoseconds{0} || policy.charge_interval <= Nanoseconds{0} ||
       policy.commitment < Nanoseconds{0} || policy.patience < Nanoseconds{0} ||
       policy.age_per_priority < Nanoseconds{0})

@@ -1,6 +1,8 @@
 // The event loop.
 #include "runtime/loop.h"
 
+#include <algorithm>
+
 namespace gw::runtime {
 
 Result<void> run(sched::Core& core, const Seams& seams, const std::function<void(Instant)>& after_pass) {
@@ -9,11 +11,13 @@ Result<void> run(sched::Core& core, const Seams& seams, const std::function<void
   for (;;) {
     const Result<std::optional<Instant>> due = seams.queue.next_due();
     if (!due) return std::unexpected(due.error());
-    if (!due->has_value()) return {};
-    const Instant now = **due;
+    // The core's own time counts as long as something waits that it could start.
+    const Instant wish = core.state().pending.size() > 0 ? core.next_due() : Instant::max();
+    if (!due->has_value() && wish == Instant::max()) return {};
+    const Instant now = std::min(due->value_or(Instant::max()), wish);
     if (!seams.clock.wait_until(now)) continue;
     events.clear();
-    seams.queue.take(now, events);
+    if (due->has_value() && **due == now) seams.queue.take(now, events);
     if (seams.store != nullptr) {
       // Before acting: replaying the store repeats every plan.
       if (Result<void> kept = seams.store->append_events(now, events); !kept) return kept;

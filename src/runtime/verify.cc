@@ -46,6 +46,13 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
       const sched::Job* job = core.job(event.job);
       return job != nullptr && job->running ? "" : "a job stops that does not run";
     }
+    case EventKind::kTenantQuota:
+      return event.tenant.value() < state.pending.tenants() && event.resource < state.quota.resources() &&
+                     is_sensible(event.terms)
+                 ? ""
+                 : "a tenant's quota makes no sense";
+    case EventKind::kTenantBudget:
+      return event.tenant.value() < state.pending.tenants() ? "" : "a budget is of no tenant";
     case EventKind::kJobCancelled:
       return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";
     case EventKind::kTenantWeight:

@@ -74,6 +74,23 @@ Placement decode_placement(ByteReader& in) {
   return placement;
 }
 
+void encode(ByteWriter& out, const QuotaTerms& terms) {
+  out.i64(terms.guaranteed_milli);
+  out.i64(terms.borrow_milli);
+  out.i64(terms.lend_milli);
+  out.i64(terms.limit_milli);
+}
+
+QuotaTerms decode_terms(ByteReader& in) {
+  QuotaTerms terms;
+  terms.guaranteed_milli = in.i64();
+  terms.borrow_milli = in.i64();
+  terms.lend_milli = in.i64();
+  terms.limit_milli = in.i64();
+  if (!is_sensible(terms)) in.refuse();
+  return terms;
+}
+
 void encode(ByteWriter& out, const Event& event) {
   out.u64(static_cast<std::uint64_t>(event.kind));
   switch (event.kind) {
@@ -99,6 +116,15 @@ void encode(ByteWriter& out, const Event& event) {
     case EventKind::kTenantWeight:
       out.u64(event.tenant.value());
       out.u64(event.weight);
+      return;
+    case EventKind::kTenantQuota:
+      out.u64(event.tenant.value());
+      out.u64(event.resource);
+      encode(out, event.terms);
+      return;
+    case EventKind::kTenantBudget:
+      out.u64(event.tenant.value());
+      out.u64(static_cast<std::uint64_t>(event.budget));
       return;
   }
 }
@@ -131,6 +157,21 @@ Event decode_event(ByteReader& in) {
       event.tenant = TenantId{in.u32()};
       event.weight = in.u32();
       return event;
+    case EventKind::kTenantQuota: {
+      event.tenant = TenantId{in.u32()};
+      const std::uint64_t resource = in.u64();
+      event.resource = static_cast<QuotaResource>(resource);
+      event.terms = decode_terms(in);
+      if (resource > UINT16_MAX) in.refuse();
+      return event;
+    }
+    case EventKind::kTenantBudget: {
+      event.tenant = TenantId{in.u32()};
+      const std::uint8_t state = in.u8();
+      if (state > static_cast<std::uint8_t>(BudgetState::kStopAll)) in.refuse();
+      event.budget = static_cast<BudgetState>(state);
+      return event;
+    }
   }
   in.refuse();
   return event;
@@ -149,6 +190,11 @@ void encode(ByteWriter& out, const Plan& plan) {
     out.u64(start.job.value());
     encode(out, start.placement);
   }
+  out.u64(plan.preemptions.size());
+  for (const Plan::Preemption& preemption : plan.preemptions) {
+    out.u64(preemption.job.value());
+    out.u64(preemption.for_job.value());
+  }
 }
 
 Plan decode_plan(ByteReader& in) {
@@ -165,6 +211,11 @@ Plan decode_plan(ByteReader& in) {
     Plan::Start& start = plan.starts.emplace_back();
     start.job = JobId{in.u32()};
     start.placement = decode_placement(in);
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Preemption& preemption = plan.preemptions.emplace_back();
+    preemption.job = JobId{in.u32()};
+    preemption.for_job = JobId{in.u32()};
   }
   return plan;
 }

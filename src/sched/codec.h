@@ -9,6 +9,7 @@ namespace gw::sched {
 void encode(ByteWriter& out, const Shape& shape);
 void encode(ByteWriter& out, const JobRequest& request);
 void encode(ByteWriter& out, const Placement& placement);
+void encode(ByteWriter& out, const QuotaTerms& terms);
 void encode(ByteWriter& out, const Event& event);
 void encode(ByteWriter& out, const Plan& plan);
 
@@ -16,6 +17,7 @@ void encode(ByteWriter& out, const Plan& plan);
 Shape decode_shape(ByteReader& in);
 JobRequest decode_request(ByteReader& in);
 Placement decode_placement(ByteReader& in);
+QuotaTerms decode_terms(ByteReader& in);
 Event decode_event(ByteReader& in);
 Plan decode_plan(ByteReader& in);
 

@@ -25,6 +25,7 @@ class ConservativePass final : public Pass {
 
   void run(State& state, Instant now, Plan& plan) override {
     if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
+    state.refresh_quota(now);
     // Where places matter, counts go astray of what really starts, so old reservations may not stand.
     const bool rebuild =
         !valid_ || !fifo_ || !state.uniform || state.changes.irregular || overdue(state, now);
@@ -52,7 +53,7 @@ class ConservativePass final : public Pass {
       for (const auto& [id, pool] : due) start_due(state, state.jobs[id], pool, now, plan);
     }
     state.pending.scan(
-        rebuild ? JobId{} : state.changes.last_seen, [] { return PendingQueue::Bounds{}; },
+        rebuild ? JobId{} : state.changes.last_seen, [](TenantId) { return PendingQueue::Bounds{}; },
         [&](JobId id) {
           if (may_stop) visit(state, state.jobs[id]);
           return anchor(state, state.jobs[id], now, plan);
@@ -63,6 +64,8 @@ class ConservativePass final : public Pass {
   [[nodiscard]] Promise promise() const override { return promise_; }
 
   [[nodiscard]] Reason reason(const State& state, const Job& job) const override {
+    const QuotaTree::Answer bar = state.quota_bar(job);
+    if (!bar.ok()) return bar.bar == QuotaTree::Bar::kBudget ? Reason::kBudget : Reason::kQuota;
     return state.place(job, View::kOpen) ? Reason::kReservation : placement_reason(state, job);
   }
 
@@ -136,14 +139,21 @@ class ConservativePass final : public Pass {
     const std::vector<std::uint32_t>& pools = state.classes[job.shape_class].pools;
     return std::any_of(pools.begin(), pools.end(),
                        [&](std::uint32_t pool) {
-                         return job.request.limit <= profiles_[pool].window(demand(job));
+                         return permits(state, job, pool) &&
+                                job.request.limit <= profiles_[pool].window(demand(job));
                        }) &&
            fits_nodes(state, job);
+  }
+
+  static bool permits(const State& state, const Job& job, std::uint32_t pool) {
+    return !state.quota.in_use() ||
+           state.quota.permits(job.request.tenant, state.quota_amount(job, pool), job.id).ok();
   }
 
   /// Is there a place for the job's shape now?
   bool fits_nodes(State& state, const Job& job) {
     if (state.uniform) return true;  // The counts decide.
+    if (!state.quota_leaves_all(job)) return state.place(job, View::kOpen).has_value();
     signed char& fits = fits_[job.shape_class];
     if (fits < 0) fits = state.place(job, View::kOpen) ? 1 : 0;
     return fits == 1;
@@ -197,7 +207,9 @@ class ConservativePass final : public Pass {
   bool anchor(State& state, Job& job, Instant now, Plan& plan) {
     std::uint32_t best_pool = 0;
     Instant best = Instant::max();
+    if (!state.quota_bar(job).ok()) return false;  // No reservation: nobody knows when quota comes free.
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
+      if (!permits(state, job, pool)) continue;
       const Instant start = profiles_[pool].earliest(job.request.limit, demand(job));
       if (start < best) {
         best = start;

@@ -19,6 +19,10 @@ void Core::apply(const Event& event, Instant now) {
   now_ = now;
   // Before anything changes: what has run until now is charged to those who ran it.
   if (state_.pending.by_tenant()) state_.pending.fair_share().advance(now);
+  // A reservation made before quotas were counted takes no part of them.
+  if ((event.kind == EventKind::kTenantQuota || event.kind == EventKind::kTenantBudget) &&
+      !state_.quota.in_use())
+    pass_->reset(state_);
   const bool counted = state_.uniform;
   state_.apply(event, now, building_);
   if (state_.uniform != counted) pass_ = make_pass(state_);  // Its memory is of counts, which no longer hold.
@@ -27,6 +31,7 @@ void Core::apply(const Event& event, Instant now) {
 const Plan& Core::plan(Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
+  if (state_.wake <= now) state_.wake = Instant::max();
   pass_->run(state_, now, building_);
   finish_plan();
   return plan_;
@@ -45,6 +50,15 @@ std::string Core::adopt(const Plan& decided, Instant now) {
       break;
     }
     state_.start(*job, start.placement, now, building_);
+  }
+  for (const Plan::Preemption& preemption : decided.preemptions) {
+    if (!problem.empty()) break;
+    const Job* job = state_.jobs.find(preemption.job);
+    if (job == nullptr || !job->running || job->leaving) {
+      problem = fmt::format("job {} cannot be preempted where it was", preemption.job.value());
+      break;
+    }
+    state_.tell_to_leave(preemption.job, preemption.for_job, now, building_);
   }
   finish_plan();
   state_.changes.released = state_.changes.irregular = true;  // The next pass looks at everything.
@@ -119,7 +133,33 @@ std::string Core::check() const {
     free += (pool->free_gpus() + pool->down_gpus()) * 1000 + pool->partial_free_milli();
   }
   if (free + allocated != total) return "free + used + lost GPUs are not the total";
-  if (state_.pending.size() + running != state_.jobs.size()) return "a job neither waits nor runs";
+  if (state_.pending.size() + running + state_.claims.size() != state_.jobs.size())
+    return "a job neither waits, claims nor runs";
+  if (std::string problem = state_.check_quota(); !problem.empty()) return problem;
+  return check_claims();
+}
+
+/// Every claim has nodes that nobody else can take and waits for jobs that run and are leaving.
+std::string Core::check_claims() const {
+  for (const auto& [id, claim] : state_.claims) {
+    const Job* job = state_.jobs.find(id);
+    if (job == nullptr || !job->claims || job->waits || job->running)
+      return fmt::format("job {} has a claim that it cannot have", id.value());
+    for (const JobId victim : claim.victims) {
+      const Job* leaving = state_.jobs.find(victim);
+      if (leaving == nullptr || !leaving->running || !leaving->leaving)
+        return fmt::format("job {} waits for {} to leave, which is not there", id.value(), victim.value());
+    }
+    const Pool& pool = *state_.pools[claim.placement.pool];
+    for (const Piece& piece : claim.placement.pieces) {
+      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+        if (!pool.is_closed(node, Closure::kClaimed))
+          return fmt::format("a node that job {} claims is open", id.value());
+      }
+    }
+    if (claim.victims.empty() && !pool.is_free(job->request.shape, claim.placement, Closure::kClaimed))
+      return fmt::format("the place that job {} claims is taken", id.value());
+  }
   return {};
 }
 

@@ -22,6 +22,9 @@ class Core {
   /// Decides. Call once after all facts of an instant; the plan holds until the next call.
   const Plan& plan(Instant now);
 
+  /// When a plan is due though no fact has come in; Instant::max() if none is.
+  [[nodiscard]] Instant next_due() const { return state_.wake; }
+
   /// In place of `plan`: takes over what was decided elsewhere (an earlier version, a log) after the facts of
   /// an instant. Empty, or which start is not possible; what came before it has been taken over.
   [[nodiscard]] std::string adopt(const Plan& decided, Instant now);
@@ -57,6 +60,9 @@ class Core {
 
  private:
   void finish_plan();
+  [[nodiscard]] std::string check_claims() const;
+  [[nodiscard]] bool restore_quota(ByteReader& in);
+  void move_quota(const State& old, const Fleet& old_fleet, const Fleet& fleet);
 
   State state_;
   std::unique_ptr<Pass> pass_;

@@ -40,7 +40,7 @@ class CountPass final : public Pass {
     }
     state.pending.scan(
         only_new ? state.changes.last_seen : JobId{},
-        [&] {
+        [&](TenantId) {
           return PendingQueue::Bounds{static_cast<std::int32_t>(free_), static_cast<std::int32_t>(spare_),
                                       whole_seconds(shadow_ - now)};
         },
@@ -112,7 +112,7 @@ class CountPass final : public Pass {
   void find_other_head(State& state, Instant now, Plan& plan) {
     bool found = false;
     state.pending.scan(
-        JobId{}, [] { return PendingQueue::Bounds{}; },
+        JobId{}, [](TenantId) { return PendingQueue::Bounds{}; },
         [&](JobId id) {
           Job& job = state.jobs[id];
           if (exceeds_fleet(state, job)) return false;

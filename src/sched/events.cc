@@ -78,6 +78,23 @@ Event Event::tenant_weight(TenantId tenant, std::uint32_t weight) {
   return event;
 }
 
+Event Event::tenant_quota(TenantId tenant, QuotaResource resource, const QuotaTerms& terms) {
+  Event event;
+  event.kind = EventKind::kTenantQuota;
+  event.tenant = tenant;
+  event.resource = resource;
+  event.terms = terms;
+  return event;
+}
+
+Event Event::tenant_budget(TenantId tenant, BudgetState state) {
+  Event event;
+  event.kind = EventKind::kTenantBudget;
+  event.tenant = tenant;
+  event.budget = state;
+  return event;
+}
+
 std::string_view request_problem(const JobRequest& request) {
   const Shape& shape = request.shape;
   if (request.limit <= Nanoseconds{0}) return "a job's limit is not positive";
@@ -111,6 +128,22 @@ std::string_view reason_name(Reason reason) {
       return "reservation";
     case Reason::kNever:
       return "never";
+    case Reason::kQuota:
+      return "quota";
+    case Reason::kBudget:
+      return "budget";
+    case Reason::kRule:
+      return "rule";
+    case Reason::kPower:
+      return "power";
+    case Reason::kWindow:
+      return "window";
+    case Reason::kSpread:
+      return "spread";
+    case Reason::kCheaperLater:
+      return "cheaper-later";
+    case Reason::kGrace:
+      return "grace";
   }
   return "unknown";
 }
@@ -133,6 +166,22 @@ std::string_view reason_text(Reason reason) {
       return "it would delay the job that holds the reservation";
     case Reason::kNever:
       return "no part of the fleet could ever hold it";
+    case Reason::kQuota:
+      return "its tenant, or one above it, has all that its quota gives it";
+    case Reason::kBudget:
+      return "its tenant, or one above it, has spent its budget";
+    case Reason::kRule:
+      return "a rule forbids it every part of the fleet that could hold it";
+    case Reason::kPower:
+      return "the feeds above the free GPUs cannot carry more load";
+    case Reason::kWindow:
+      return "it would run into a time for which the nodes are reserved";
+    case Reason::kSpread:
+      return "its replicas, or those of others, must keep apart";
+    case Reason::kCheaperLater:
+      return "it waits for a cheaper or greener hour, which still meets its deadline";
+    case Reason::kGrace:
+      return "the jobs that make room for it are saving their work";
   }
   return "unknown";
 }

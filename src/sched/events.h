@@ -8,21 +8,24 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "model/job.h"
+#include "model/quota.h"
 #include "sched/placement.h"
 
 namespace gw::sched {
 
 enum class EventKind : std::uint8_t {
-  kTenantAdded = 1,   ///< parent, weight: the tenant with the next id.
-  kJobSubmitted = 2,  ///< job (the next id), request.
-  kJobEnded = 3,      ///< job: it ran and is over, in whatever way.
-  kJobCancelled = 4,  ///< job: withdrawn while it waits or runs.
-  kNodeDown = 5,      ///< node: lost with everything on it.
-  kNodeUp = 6,        ///< node: back, empty.
-  kNodeClosed = 7,    ///< node: drained; what runs there goes on, nothing new starts.
-  kNodeReopened = 8,  ///< node: takes new jobs again.
-  kTenantWeight = 9,  ///< tenant, weight: from now on.
-  kJobRequeued = 10,  ///< job: its attempt is over, not the job: it waits again in its old place.
+  kTenantAdded = 1,    ///< parent, weight: the tenant with the next id.
+  kJobSubmitted = 2,   ///< job (the next id), request.
+  kJobEnded = 3,       ///< job: it ran and is over, in whatever way.
+  kJobCancelled = 4,   ///< job: withdrawn while it waits or runs.
+  kNodeDown = 5,       ///< node: lost with everything on it.
+  kNodeUp = 6,         ///< node: back, empty.
+  kNodeClosed = 7,     ///< node: drained; what runs there goes on, nothing new starts.
+  kNodeReopened = 8,   ///< node: takes new jobs again.
+  kTenantWeight = 9,   ///< tenant, weight: from now on.
+  kJobRequeued = 10,   ///< job: its attempt is over, not the job: it waits again in its old place.
+  kTenantQuota = 11,   ///< tenant, resource, terms: from now on.
+  kTenantBudget = 12,  ///< tenant, budget: what its budget lets it do from now on.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -33,6 +36,9 @@ struct Event {
   TenantId parent;
   TenantId tenant;
   std::uint32_t weight = 1;
+  QuotaResource resource = kAllGpus;
+  BudgetState budget = BudgetState::kOpen;
+  QuotaTerms terms;
   JobRequest request;
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);
@@ -45,6 +51,8 @@ struct Event {
   static Event node_closed(NodeId node);
   static Event node_reopened(NodeId node);
   static Event tenant_weight(TenantId tenant, std::uint32_t weight);
+  static Event tenant_quota(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
+  static Event tenant_budget(TenantId tenant, BudgetState state);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.
@@ -65,8 +73,16 @@ enum class Reason : std::uint8_t {
   kSideResources,  ///< Enough GPUs are free, but not with the CPU or memory it asks for.
   kReservation,    ///< It would fit, but would delay the job that holds the reservation.
   kNever,          ///< No empty part of the fleet could hold it (rejected when it is submitted).
+  kQuota,          ///< Its tenant, or one above, has all that its quota gives it.
+  kBudget,         ///< Its tenant, or one above, has spent its budget.
+  kRule,           ///< A rule forbids it every part of the fleet that could hold it.
+  kPower,          ///< The feeds above the free GPUs cannot carry more load.
+  kWindow,         ///< It would run into a time for which the nodes are reserved.
+  kSpread,         ///< Its replicas, or those of others, must keep apart.
+  kCheaperLater,   ///< It waits for a cheaper or greener hour, which still meets its deadline.
+  kGrace,          ///< The jobs that make room for it are saving their work.
 };
-inline constexpr std::uint8_t kReasons = 8;
+inline constexpr std::uint8_t kReasons = 16;
 
 /// A short stable name (`capacity`) and a sentence for people.
 std::string_view reason_name(Reason reason);
@@ -82,12 +98,22 @@ struct Plan {
     JobId job;
     Reason reason = Reason::kNever;
   };
+  /// A running job is to save its work and go within the policy's grace; it waits again in its old place.
+  struct Preemption {
+    JobId job;
+    JobId for_job;  ///< Starts once all that leave for it have left; none: for nobody (its budget is spent).
+    friend bool operator==(const Preemption&, const Preemption&) = default;
+  };
   std::vector<Start> starts;       ///< In order of decision.
   std::vector<JobId> interrupted;  ///< Lost their nodes; they wait again in their old place.
   std::vector<Rejection> rejections;
+  std::vector<Preemption> preemptions;
 
-  [[nodiscard]] bool empty() const { return starts.empty() && interrupted.empty() && rejections.empty(); }
+  [[nodiscard]] bool empty() const {
+    return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty();
+  }
   void clear() {
+    preemptions.clear();
     starts.clear();
     interrupted.clear();
     rejections.clear();

@@ -47,7 +47,17 @@ double FairShare::key_of(const Node& node) const {
   return (node.usage + committed) / node.weight;
 }
 
+void FairShare::set_owed(TenantId tenant, bool owed) {
+  Node& node = nodes_[tenant.value()];
+  if (node.owed == owed) return;
+  const bool active = is_active(node);
+  if (active) erase_active(tenant);
+  node.owed = owed;
+  if (active) insert_active(tenant);
+}
+
 bool FairShare::before(TenantId a, TenantId b) const {
+  if (nodes_[a.value()].owed != nodes_[b.value()].owed) return nodes_[a.value()].owed;
   const double key_a = nodes_[a.value()].key;
   const double key_b = nodes_[b.value()].key;
   return key_a != key_b ? key_a < key_b : a < b;

@@ -42,6 +42,8 @@ class FairShare {
   void started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge);
   void stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge);
   [[nodiscard]] Nanoseconds since_charge(Instant now) const { return now - charged_to_; }
+  /// A tenant that has less than is guaranteed to it comes before its siblings that have not.
+  void set_owed(TenantId tenant, bool owed);
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
   void set_waiting(TenantId tenant, bool waiting);
 
@@ -77,6 +79,7 @@ class FairShare {
     std::int64_t running_milli = 0;
     double key = 0;
     bool waiting = false;          ///< Own jobs wait.
+    bool owed = false;             ///< It has less than is guaranteed to it.
     std::vector<TenantId> active;  ///< Children with waiting jobs below, by (key, id).
   };
   [[nodiscard]] bool is_active(const Node& node) const { return node.waiting || !node.active.empty(); }

@@ -80,6 +80,28 @@ std::uint8_t span_of(const Pool& pool, const std::vector<Piece>& pieces) {
 
 }  // namespace
 
+/// Terms and budgets, GPU types by name.
+void Core::move_quota(const State& old, const Fleet& old_fleet, const Fleet& fleet) {
+  if (!old.quota.in_use()) return;
+  Plan ignored;
+  for (std::uint32_t tenant = 0; tenant < old.quota.tenants(); ++tenant) {
+    for (std::size_t resource = 0; resource < old.quota.resources(); ++resource) {
+      const QuotaTerms terms = old.quota.terms(TenantId{tenant}, static_cast<QuotaResource>(resource));
+      if (terms == QuotaTerms{}) continue;
+      std::size_t here = resource == kAllGpus ? 0 : fleet.gpu_types.size() + 1;
+      for (std::size_t type = 0; resource != kAllGpus && type < fleet.gpu_types.size(); ++type) {
+        if (fleet.gpu_types[type].name == old_fleet.gpu_types[resource - 1].name) here = type + 1;
+      }
+      if (here > fleet.gpu_types.size()) continue;  // There are no such GPUs any more.
+      state_.apply(Event::tenant_quota(TenantId{tenant}, static_cast<QuotaResource>(here), terms), now_,
+                   ignored);
+    }
+    const BudgetState budget = old.quota.budget(TenantId{tenant});
+    if (budget != BudgetState::kOpen)
+      state_.apply(Event::tenant_budget(TenantId{tenant}, budget), now_, ignored);
+  }
+}
+
 Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now) {
   GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0 && now >= old.now_);
   now_ = now;
@@ -89,6 +111,8 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
   for (std::uint32_t tenant = 1; tenant < shares.tenants(); ++tenant)
     state_.apply(Event::tenant_added(shares.parent(TenantId{tenant}), shares.weight(TenantId{tenant})), now,
                  ignored);
+
+  move_quota(old.state_, old_fleet, fleet);
 
   const Translation translation(old_fleet, fleet);
   std::vector<std::uint32_t> pool_of_node(fleet.nodes());
@@ -102,7 +126,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
       const NodeId new_node = translation.node(pool->fleet_node(node));
       if (!new_node.valid()) continue;
       if (pool->is_down(node)) state_.apply(Event::node_down(new_node), now, ignored);
-      if (pool->is_closed(node)) closed.push_back(new_node);
+      if (pool->is_closed(node, Closure::kDrained)) closed.push_back(new_node);
     }
   }
 
@@ -142,6 +166,8 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
     }
     if (possible) {
       state_.start_at(*here, std::move(placement), job->expected_end, now, ignored);
+      here->started = job->started;
+      if (job->leaving) state_.mark_leaving(*here);
     } else {
       state_.set_waits_since(*here, now);
       moved.interrupted.push_back(job->id);

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "sched/pass.h"
+#include "sched/preemptor.h"
 #include "sched/reservation_search.h"
 
 namespace gw::sched {
@@ -26,21 +27,28 @@ class NodePass final : public Pass {
   void run(State& state, Instant now, Plan& plan) override {
     if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
     now_ = now;
+    state.refresh_quota(now);
+    state.start_claimed(now, plan);
     keep_reservation(state, plan);
+    preemptor_.begin(state, now);
     for (;;) {
-      const JobId first = state.pending.first();
+      const JobId first = first_permitted(state);
       if (!first.valid()) {
         head_ = JobId{};
-        return;
+        break;
       }
-      if (first == reserved_) break;
       Job& job = state.jobs[first];
-      if (try_start(state, job, plan)) continue;
+      if (first == reserved_) {
+        if (make_room(state, job, plan)) continue;
+        break;
+      }
+      if (try_start(state, job, plan) || make_room(state, job, plan)) continue;
       head_ = first;
-      if (!backfill_) return;
+      if (!backfill_) break;
       if (reserved_.valid() || !make_reservation(state, plan)) break;
     }
-    if (backfill_) backfill(state, plan);
+    preemptor_.reclaim(state, now, [&](Job& job) { return make_room(state, job, plan); });
+    if (backfill_ && head_.valid()) backfill(state, plan);
   }
 
   [[nodiscard]] Promise promise() const override {
@@ -48,6 +56,12 @@ class NodePass final : public Pass {
   }
 
   [[nodiscard]] Reason reason(const State& state, const Job& job) const override {
+    if (job.claims) return Reason::kGrace;
+    if (job.id != reserved_) {
+      const QuotaTree::Answer bar = state.quota_bar(job);
+      if (bar.bar == QuotaTree::Bar::kBudget) return Reason::kBudget;
+      if (!bar.ok()) return Reason::kQuota;
+    }
     if (!backfill_ && job.id != head_) return Reason::kOrder;
     if (backfill_ && reserved_.valid() && job.id != reserved_ && state.place(job, View::kHeld))
       return Reason::kReservation;
@@ -69,6 +83,7 @@ class NodePass final : public Pass {
     out.u64(releases_at_);
     out.u64(nodes_.size());
     for (const std::uint32_t node : nodes_) out.u64(node);
+    preemptor_.save(out);
   }
 
   [[nodiscard]] bool restore(State& state, ByteReader& in) override {
@@ -86,7 +101,12 @@ class NodePass final : public Pass {
       state.pools[pool_]->hold(node);
       nodes_.push_back(node);
     }
-    return in.ok();
+    if (reserved_.valid()) {
+      const Job* job = state.jobs.find(reserved_);
+      if (job == nullptr || !job->waits) return false;
+      state.reserve_quota(*job, pool_);
+    }
+    return preemptor_.restore(in);
   }
 
  private:
@@ -143,7 +163,60 @@ class NodePass final : public Pass {
     return version;
   }
 
+  /// The first job in the order that its quota lets start (the reserved one has been let already).
+  [[nodiscard]] JobId first_permitted(State& state) const {
+    const JobId first = state.pending.first();
+    if (!state.quota.in_use() || !first.valid()) return first;
+    JobId found;
+    state.pending.scan(
+        JobId{}, [&](TenantId tenant) { return quota_bounds(state, tenant); },
+        [&](JobId id) {
+          if (id == reserved_ || state.quota_bar(state.jobs[id]).ok()) found = id;
+          return false;
+        },
+        [&] { return found.valid(); });
+    return found;
+  }
+
+  /// No more than the tenant's quota could let start.
+  [[nodiscard]] PendingQueue::Bounds quota_bounds(const State& state, TenantId tenant) const {
+    PendingQueue::Bounds bounds;
+    if (!tenant.valid() || !state.quota.in_use()) return bounds;
+    if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
+    bounds.free = cut(state.quota.room_gpus(tenant));
+    return bounds;
+  }
+
+  /// Makes others leave for a job that may have that, if this lets it start.
+  bool make_room(State& state, Job& job, Plan& plan) {
+    if (!preemptor_.may_try(state, job, now_)) return false;
+    if (job.id == reserved_) {  // Its reservation must not stand in its own way.
+      const std::vector<std::uint32_t> nodes = nodes_;
+      const std::uint64_t version = state.pools[pool_]->version();
+      drop(state);
+      if (preemptor_.make_room(state, job, now_, plan)) return true;
+      hold(state, job, nodes);
+      state.pools[pool_]->set_version(version);
+      return false;
+    }
+    const std::vector<std::uint32_t> held = std::exchange(nodes_, {});
+    for (const std::uint32_t node : held) state.pools[pool_]->release_hold(node);
+    const bool done = preemptor_.make_room(state, job, now_, plan);
+    const Pool& pool = *state.pools[pool_];
+    if (std::any_of(held.begin(), held.end(),
+                    [&](std::uint32_t node) { return pool.is_closed(node, Closure::kClaimed); })) {
+      drop(state);  // Its nodes are another's now: it is made anew.
+      return done;
+    }
+    for (const std::uint32_t node : held) state.pools[pool_]->hold(node);
+    nodes_ = held;
+    return done;
+  }
+
   bool try_start(State& state, Job& job, Plan& plan) {
+    // What quota forbids the job says nothing about its shape.
+    const bool shape_decides = state.quota_leaves_all(job);
+    if (!shape_decides && !state.quota_bar(job).ok()) return false;
     ShapeClasses::Class& shape = state.classes[job.shape_class];
     const std::uint64_t version = version_of(state, shape);
     if (shape.failed_open != version) {
@@ -151,14 +224,14 @@ class NodePass final : public Pass {
         state.start(job, std::move(*placement), now_, plan);
         return true;
       }
-      shape.failed_open = version;
+      if (shape_decides) shape.failed_open = version;
     }
     if (!reserved_.valid() || job.request.limit > window() || shape.failed_held == version) return false;
     if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
       state.start(job, std::move(*placement), now_, plan);
       return true;
     }
-    shape.failed_held = version;
+    if (shape_decides) shape.failed_held = version;
     return false;
   }
 
@@ -215,8 +288,8 @@ class NodePass final : public Pass {
     settle(state);
     state.pending.scan(
         JobId{},
-        [&] {
-          PendingQueue::Bounds bounds;
+        [&](TenantId tenant) {
+          PendingQueue::Bounds bounds = quota_bounds(state, tenant);
           std::int64_t open = -1;
           std::int64_t held = -1;
           for (const auto& pool : state.pools) {
@@ -224,7 +297,7 @@ class NodePass final : public Pass {
             open = std::max(open, pool->free_gpus(View::kOpen) + part);
             held = std::max(held, pool->free_gpus(View::kHeld) + part);
           }
-          bounds.free = cut(std::max(open, held));
+          bounds.free = std::min(bounds.free, cut(std::max(open, held)));
           bounds.spare = open_.tags() == 0 ? -1 : cut(open);
           bounds.window = held_.tags() == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
           bounds.open_tags = open_.tags();
@@ -258,10 +331,10 @@ class NodePass final : public Pass {
     }
     bool started = false;
     state.pending.scan(
-        JobId{}, [] { return PendingQueue::Bounds{}; },
+        JobId{}, [&](TenantId tenant) { return quota_bounds(state, tenant); },
         [&](JobId id) {
           Job& job = state.jobs[id];
-          if (state.is_hopeless(job)) return false;
+          if (state.is_hopeless(job) || !state.quota_bar(job).ok()) return false;
           if (try_start(state, job, plan)) return started = true;
           if (!reserve(state, job)) state.set_hopeless(job);
           return false;
@@ -275,11 +348,15 @@ class NodePass final : public Pass {
   void keep_reservation(State& state, Plan& plan) {
     if (!reserved_.valid()) return;
     Job* job = state.jobs.find(reserved_);
-    if (job == nullptr || job->running) {
+    if (job == nullptr || !job->waits) {
       drop(state);
       return;
     }
     if (!state.changes.released) return;
+    if (state.quota.in_use() && !still_permitted(state, *job)) {
+      drop(state);
+      return;
+    }
     Pool& pool = *state.pools[pool_];
     std::optional<Placement> placement;
     for (const View view : {View::kHeld, View::kOpen}) {
@@ -291,6 +368,7 @@ class NodePass final : public Pass {
       state.start(*job, std::move(*placement), now_, plan);
       return;
     }
+    GW_CHECK(reserved_.valid());
     // Open and held nodes together, if their number could do, or another reservation if this one is stale.
     const Shape& shape = job->request.shape;
     const std::uint32_t g = shape.nodes == 0 ? 0 : shape.gpus;
@@ -322,8 +400,19 @@ class NodePass final : public Pass {
     }
   }
 
+  /// Do the quotas, as they are now, still let the reserved job in where it is to start?
+  bool still_permitted(State& state, const Job& job) {
+    state.release_quota(job, pool_);
+    const bool permitted =
+        state.quota.permits(job.request.tenant, state.quota_amount(job, pool_), job.id).ok();
+    state.reserve_quota(job, pool_);
+    return permitted;
+  }
+
   void hold(State& state, const Job& job, const std::vector<std::uint32_t>& nodes) {
     reserved_ = job.id;
+    state.reserve_quota(job, pool_);
+    charged_ = {job.request.tenant, state.quota_amount(job, pool_)};
     nodes_ = nodes;
     for (const std::uint32_t node : nodes_) state.pools[pool_]->hold(node);
   }
@@ -331,6 +420,7 @@ class NodePass final : public Pass {
   void drop(State& state) {
     for (const std::uint32_t node : nodes_) state.pools[pool_]->release_hold(node);
     nodes_.clear();
+    if (reserved_.valid()) state.release_quota(charged_.first, charged_.second);
     reserved_ = JobId{};
   }
 
@@ -340,6 +430,9 @@ class NodePass final : public Pass {
     GW_CHECK(nodes_.empty());
     std::optional<ReservationSearch::Answer> best;
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
+      if (state.quota.in_use() &&
+          !state.quota.permits(job.request.tenant, state.quota_amount(job, pool), job.id).ok())
+        continue;
       std::optional<ReservationSearch::Answer> answer =
           search_.find(*state.pools[pool], state.running[pool], state.jobs, job.request.shape,
                        state.policy.placement, now_, best ? best->when : Instant::max());
@@ -364,7 +457,9 @@ class NodePass final : public Pass {
   Alive open_;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
   Alive held_;
   Instant now_;
+  std::pair<TenantId, QuotaTree::Amount> charged_;  ///< To the quota, for the reservation.
   ReservationSearch search_;
+  Preemptor preemptor_;
 };
 
 }  // namespace

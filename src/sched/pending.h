@@ -49,15 +49,16 @@ class Pending {
     return JobId{};
   }
 
-  /// Calls try_start(job id) -> bool for jobs in order that meet bounds() until stop() holds. A started job
-  /// must have been erased through `erase_started` by the caller. `bounds` is asked again after every call.
+  /// Calls try_start(job id) -> bool for jobs in order that meet bounds(tenant) until stop() holds; in a
+  /// static order they are asked for no tenant. A started job must have been erased through `erase_started`
+  /// by the caller. `bounds` is asked again after every call.
   template <class Bounds, class TryStart, class Stop>
   void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop);
 
  private:
   template <class Bounds, class TryStart, class Stop>
-  void scan_queue(PendingQueue& queue, PendingQueue::Cursor from, std::int64_t last_key, Bounds&& bounds,
-                  TryStart&& try_start, Stop&& stop);
+  void scan_queue(PendingQueue& queue, TenantId tenant, PendingQueue::Cursor from, std::int64_t last_key,
+                  Bounds&& bounds, TryStart&& try_start, Stop&& stop);
   [[nodiscard]] PendingQueue& queue_of(TenantId tenant) { return queues_[by_tenant() ? tenant.value() : 0]; }
 
   PolicyConfig policy_;
@@ -77,11 +78,11 @@ class Pending {
 };
 
 template <class Bounds, class TryStart, class Stop>
-void Pending::scan_queue(PendingQueue& queue, PendingQueue::Cursor from, std::int64_t last_key,
-                         Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
+void Pending::scan_queue(PendingQueue& queue, TenantId tenant, PendingQueue::Cursor from,
+                         std::int64_t last_key, Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
   PendingQueue::Cursor at = from;
   while (!stop()) {
-    at = queue.find(at, bounds());
+    at = queue.find(at, bounds(tenant));
     if (queue.at_end(at) || queue.key(at) > last_key) return;
     const std::int64_t key = queue.key(at);
     const JobId job = queue.job(at);
@@ -100,7 +101,7 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
     PendingQueue& queue = queues_[0];
     PendingQueue::Cursor from = queue.begin();
     if (after.valid()) from = queue.lower_bound(0, JobId{after.value() + 1});  // FIFO keys are all 0.
-    scan_queue(queue, from, INT64_MAX, bounds, try_start, stop);
+    scan_queue(queue, TenantId{}, from, INT64_MAX, bounds, try_start, stop);
     return;
   }
   visits_.resize(queues_.size());
@@ -120,7 +121,7 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
                 ? queue.begin()
                 : queue.lower_bound(key, visit.last.valid() ? JobId{visit.last.value() + 1} : JobId{0});
         scan_queue(
-            queue, from, key, bounds,
+            queue, tenant, from, key, bounds,
             [&](JobId job) {
               visit.last = job;
               return started = try_start(job);

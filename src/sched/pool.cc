@@ -240,7 +240,11 @@ void Pool::take(const Shape& shape, const Placement& placement) {
   }
 }
 
-bool Pool::is_free(const Shape& shape, const Placement& placement) const {
+bool Pool::is_free(const Shape& shape, const Placement& placement, std::optional<Closure> despite) const {
+  const auto off = [&](std::uint32_t node) {
+    if (!despite || is_down(node) || !is_closed(node)) return is_off(node);
+    return closures_.at(node) != static_cast<std::uint8_t>(*despite);
+  };
   std::uint64_t gpus = 0;
   std::uint64_t nodes = 0;
   std::uint64_t next = 0;
@@ -253,7 +257,7 @@ bool Pool::is_free(const Shape& shape, const Placement& placement) const {
     const auto on_node = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
     if (fabric_.gpus < 64 && (piece.gpu_mask >> fabric_.gpus) != 0) return false;
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
-      if (is_off(node) || !side_fits(shape, on_node, node)) return false;
+      if (off(node) || !side_fits(shape, on_node, node)) return false;
       if (shape.gpu_milli == 0 && (free_mask(node) & piece.gpu_mask) != piece.gpu_mask) return false;
       if (shape.gpu_milli != 0) {
         if (on_node != 1) return false;
@@ -353,8 +357,14 @@ void Pool::set_up(std::uint32_t node) {
   ++version_;
 }
 
-void Pool::close(std::uint32_t node) {
-  GW_CHECK(!bit(closed_, node));
+void Pool::close(std::uint32_t node, Closure why) {
+  GW_CHECK(!is_closed(node, why));
+  const auto reason = static_cast<std::uint8_t>(why);
+  if (bit(closed_, node)) {
+    closures_[node] |= reason;
+    return;
+  }
+  closures_.emplace(node, reason);
   const std::uint32_t free = free_count(node);
   std::set<Partial>& partials = partials_of(node);
   if (!bit(down_, node)) {
@@ -366,8 +376,12 @@ void Pool::close(std::uint32_t node) {
   move_partials(node, partials, closed_partials_);
 }
 
-void Pool::reopen(std::uint32_t node) {
-  GW_CHECK(bit(closed_, node));
+void Pool::reopen(std::uint32_t node, Closure why) {
+  GW_CHECK(is_closed(node, why));
+  const auto at = closures_.find(node);
+  at->second &= static_cast<std::uint8_t>(~static_cast<std::uint8_t>(why));
+  if (at->second != 0) return;
+  closures_.erase(at);
   set_bit(closed_, node, false);
   --closed_nodes_;
   move_partials(node, closed_partials_, partials_of(node));
@@ -388,6 +402,8 @@ std::string Pool::check() const {
   for (std::uint32_t node = 0; node < fabric_.nodes; ++node) {
     if (!cpu_free_.empty() || !memory_free_.empty()) tight += side_tight(node);
     closed += bit(closed_, node);
+    if (bit(closed_, node) != closures_.contains(node))
+      return fmt::format("node {} is closed for no reason, or open for one", node);
     if (bit(down_, node)) {
       if (free_count(node) != fabric_.gpus) return fmt::format("down node {} is not empty", node);
       off += fabric_.gpus;

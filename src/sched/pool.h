@@ -1,9 +1,9 @@
 // Pool: all nodes of one type: what is free on each, and where a shape fits.
 //
 // A node is open (anyone's) or held (kept for the job with the reservation; others only if they end in time).
-// It may also be off: down (lost with everything on it) or closed (drained: what runs there goes on, nothing
-// new starts). Open and held nodes each have a capacity index of their own, so that both questions cost the
-// same; nodes that are off are in neither.
+// It may also be off: down (lost with everything on it) or closed (drained or kept back: what runs there goes
+// on, nothing new starts). Open and held nodes each have a capacity index of their own, so that both
+// questions cost the same; nodes that are off are in neither.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,13 @@
 namespace gw::sched {
 
 enum class View : std::uint8_t { kOpen, kHeld };
+
+/// Why a node is closed; each on its own, and it is open again once none is left.
+enum class Closure : std::uint8_t {
+  kDrained = 1,  ///< By an operator.
+  kClaimed = 2,  ///< Jobs are made to leave it for one that will start there.
+  kDark = 4,     ///< There is no power for more load on it.
+};
 
 class Pool {
  public:
@@ -76,7 +83,9 @@ class Pool {
   [[nodiscard]] bool may_fit(const Shape& shape, View view) const;
 
   /// Is `placement` one that `shape` could take now? (Snapshots and journals from outside.)
-  [[nodiscard]] bool is_free(const Shape& shape, const Placement& placement) const;
+  /// Also on nodes that are closed for no reason but `despite`.
+  [[nodiscard]] bool is_free(const Shape& shape, const Placement& placement,
+                             std::optional<Closure> despite = {}) const;
   void take(const Shape& shape, const Placement& placement);
   void give(const Shape& shape, const Placement& placement);
 
@@ -86,10 +95,13 @@ class Pool {
   void set_down(std::uint32_t node);
   void set_up(std::uint32_t node);
   /// Nothing new starts on a closed node; jobs that run there may go on. Also of nodes that are down.
-  void close(std::uint32_t node);
-  void reopen(std::uint32_t node);
+  void close(std::uint32_t node, Closure why = Closure::kDrained);
+  void reopen(std::uint32_t node, Closure why = Closure::kDrained);
   [[nodiscard]] bool is_down(std::uint32_t node) const { return bit(down_, node); }
   [[nodiscard]] bool is_closed(std::uint32_t node) const { return bit(closed_, node); }
+  [[nodiscard]] bool is_closed(std::uint32_t node, Closure why) const {
+    return bit(closed_, node) && (closures_.at(node) & static_cast<std::uint8_t>(why)) != 0;
+  }
   [[nodiscard]] bool is_off(std::uint32_t node) const { return is_down(node) || is_closed(node); }
   [[nodiscard]] std::uint32_t closed_nodes() const { return closed_nodes_; }
   [[nodiscard]] bool is_held(std::uint32_t node) const { return bit(held_, node); }
@@ -162,8 +174,9 @@ class Pool {
   std::vector<std::uint64_t> held_;
   std::vector<std::uint64_t> down_;
   std::vector<std::uint64_t> closed_;
-  std::vector<std::int64_t> cpu_free_;     ///< Empty where not tracked.
-  std::vector<std::int64_t> memory_free_;  ///< Empty where not tracked.
+  std::map<std::uint32_t, std::uint8_t> closures_;  ///< Of closed nodes, why.
+  std::vector<std::int64_t> cpu_free_;              ///< Empty where not tracked.
+  std::vector<std::int64_t> memory_free_;           ///< Empty where not tracked.
   std::uint32_t held_nodes_ = 0;
   std::uint32_t closed_nodes_ = 0;
   std::uint32_t tight_nodes_ = 0;

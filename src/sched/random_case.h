@@ -139,6 +139,9 @@ struct Workload {
   std::vector<Outage> drains;                                           ///< Closed from, reopened to.
   std::vector<std::tuple<Instant, TenantId, std::uint32_t>> reweighed;  ///< When, whom, new weight.
   std::vector<std::pair<Instant, JobId>> requeued;                      ///< If it runs then.
+  std::vector<std::pair<Instant, Event>> orders;                        ///< Quotas, budgets.
+  /// How long a job that is told to go takes: a share of the policy's grace, by job.
+  std::vector<std::uint32_t> leaves_after_percent;
 };
 
 struct WorkloadWish {
@@ -150,7 +153,20 @@ struct WorkloadWish {
   bool overruns = true;  ///< Some jobs run past their limits.
   bool exact = false;    ///< Every job runs exactly to its limit.
   std::int64_t mean_gap_s = 40;
+  bool rules = false;  ///< Quotas, budgets and jobs that can be preempted.
 };
+
+inline QuotaTerms random_terms(Rng& rng, std::int64_t total_milli) {
+  QuotaTerms terms;
+  const auto some = [&] {
+    return static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(total_milli) + 1));
+  };
+  if (rng.chance(0.7)) terms.guaranteed_milli = some() / 1000 * 1000;
+  if (rng.chance(0.2)) terms.borrow_milli = some();
+  if (rng.chance(0.3)) terms.lend_milli = some();
+  if (rng.chance(0.3)) terms.limit_milli = some();
+  return terms;
+}
 
 inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish& wish = {}) {
   Workload workload;
@@ -200,13 +216,42 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
     for (std::uint64_t count = rng.below(6); count > 0; --count)
       workload.requeued.emplace_back(some_time(), JobId{static_cast<std::uint32_t>(rng.below(wish.jobs))});
   }
+  if (!wish.rules) return workload;
+  const auto some_time = [&] {
+    return Instant{static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(now.count()) + 1))};
+  };
+  const auto total = static_cast<std::int64_t>(fleet.gpus()) * 1000;
+  for (std::uint32_t tenant = 1; tenant <= tenants; ++tenant) {
+    for (std::uint64_t count = rng.below(3); count > 0; --count) {
+      const auto resource = static_cast<QuotaResource>(rng.chance(0.6) ? 0 : rng.between(1, 3));
+      workload.orders.emplace_back(rng.chance(0.7) ? Instant{} : some_time(),
+                                   Event::tenant_quota(TenantId{tenant}, resource, random_terms(rng, total)));
+    }
+    if (!rng.chance(0.3)) continue;
+    const Instant spent = some_time();
+    workload.orders.emplace_back(
+        spent, Event::tenant_budget(TenantId{tenant},
+                                    rng.chance(0.5) ? BudgetState::kStopNew : BudgetState::kStopAll));
+    workload.orders.emplace_back(spent + seconds(rng.between(1, 2000)),
+                                 Event::tenant_budget(TenantId{tenant}, BudgetState::kOpen));
+  }
+  std::stable_sort(workload.orders.begin(), workload.orders.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (Scripted& job : workload.jobs) {
+    job.request.preemptible = rng.chance(0.6);
+    if (rng.chance(0.5)) job.request.checkpoint_interval = seconds(rng.between(10, 600));
+    workload.leaves_after_percent.push_back(static_cast<std::uint32_t>(rng.between(0, 110)));
+  }
   return workload;
 }
 
 /// Plays a workload, one batch of events at a time, for any number of cores that are to decide alike.
 class Driver {
  public:
-  explicit Driver(const Workload& workload) : workload_(workload), jobs_(workload.jobs.size()) {
+  explicit Driver(const Workload& workload, Nanoseconds grace = PolicyConfig{}.grace)
+      : workload_(workload), grace_(grace), jobs_(workload.jobs.size()) {
+    for (std::uint32_t index = 0; index < workload.orders.size(); ++index)
+      due_.insert({workload.orders[index].first, kOrder, index, 0});
     for (std::uint32_t job = 0; job < workload.jobs.size(); ++job)
       due_.insert({workload.jobs[job].request.submit, kSubmit, job, 0});
     for (std::uint32_t index = 0; index < workload.outages.size(); ++index) {
@@ -222,11 +267,12 @@ class Driver {
     for (const auto& [when, job] : workload.requeued) due_.insert({when, kRequeue, job.value(), 0});
   }
 
-  /// The next batch, all of one instant; empty at the end. Its plan must be told through `planned`.
-  std::vector<Event> next() {
+  /// The next batch, all of one instant; empty at the end, and where the core's own time `wake` comes first.
+  /// Its plan must be told through `planned`.
+  std::vector<Event> next(Instant wake = Instant::max()) {
     std::vector<Event> events;
     if (due_.empty()) return events;
-    now_ = std::get<0>(*due_.begin());
+    now_ = std::min(wake, std::get<0>(*due_.begin()));
     if (!tenants_told_) {
       for (std::size_t tenant = 0; tenant < workload_.parents.size(); ++tenant)
         events.push_back(Event::tenant_added(workload_.parents[tenant], workload_.weights[tenant]));
@@ -240,9 +286,12 @@ class Driver {
       if (what == kClose) events.push_back(Event::node_closed(NodeId{index}));
       if (what == kReopen) events.push_back(Event::node_reopened(NodeId{index}));
       if (what == kReweigh) events.push_back(Event::tenant_weight(TenantId{index}, attempt));
-      if (what == kDown || what == kUp || what == kClose || what == kReopen || what == kReweigh) continue;
+      if (what == kOrder) events.push_back(workload_.orders[index].second);
+      if (what == kOrder || what == kDown || what == kUp || what == kClose || what == kReopen ||
+          what == kReweigh)
+        continue;
       Played& job = jobs_[index];
-      if (what == kRequeue && job.running) {
+      if ((what == kRequeue && job.running) || (what == kLeave && job.running && job.attempt == attempt)) {
         events.push_back(Event::job_requeued(JobId{index}));
         job.running = false;
       }
@@ -268,6 +317,12 @@ class Driver {
   void planned(const Plan& plan) {
     for (const JobId job : plan.interrupted) jobs_[job.value()].running = false;
     for (const Plan::Rejection& rejection : plan.rejections) leave(jobs_[rejection.job.value()]);
+    for (const Plan::Preemption& preemption : plan.preemptions) {
+      const std::uint32_t job = preemption.job.value();
+      const std::int64_t percent =
+          workload_.leaves_after_percent.empty() ? 100 : workload_.leaves_after_percent[job];
+      due_.insert({now_ + grace_ / 100 * percent, kLeave, job, jobs_[job].attempt});
+    }
     for (const Plan::Start& start : plan.starts) {
       Played& job = jobs_[start.job.value()];
       job.running = true;
@@ -279,9 +334,23 @@ class Driver {
   [[nodiscard]] bool waits(JobId job) const { return jobs_[job.value()].here && !jobs_[job.value()].running; }
   /// Instant::max() while it never has.
   [[nodiscard]] Instant first_start(JobId job) const { return jobs_[job.value()].first_start; }
+  [[nodiscard]] bool runs(JobId job) const { return jobs_[job.value()].running; }
+  [[nodiscard]] bool is_here(JobId job) const { return jobs_[job.value()].here; }
 
  private:
-  enum What : std::uint8_t { kEnd, kCancel, kRequeue, kDown, kUp, kClose, kReopen, kReweigh, kSubmit };
+  enum What : std::uint8_t {
+    kOrder,
+    kEnd,
+    kCancel,
+    kLeave,
+    kRequeue,
+    kDown,
+    kUp,
+    kClose,
+    kReopen,
+    kReweigh,
+    kSubmit
+  };
   struct Played {
     bool here = false;
     bool running = false;
@@ -291,6 +360,7 @@ class Driver {
   static void leave(Played& job) { job.here = job.running = false; }
 
   const Workload& workload_;
+  Nanoseconds grace_;
   std::vector<Played> jobs_;
   std::set<std::tuple<Instant, What, std::uint32_t, std::uint32_t>> due_;
   Instant now_;

@@ -8,7 +8,45 @@
 namespace gw::sched {
 namespace {
 
-constexpr std::uint64_t kFormat = 3;
+constexpr std::uint64_t kFormat = 4;
+
+enum class Phase : std::uint8_t { kWaits, kRuns, kLeaves, kClaims };
+
+Phase phase_of(const Job& job) {
+  if (job.claims) return Phase::kClaims;
+  if (!job.running) return Phase::kWaits;
+  return job.leaving ? Phase::kLeaves : Phase::kRuns;
+}
+
+struct Claiming {
+  JobId id;
+  JobRequest request;
+  Instant waits_since;
+  Reason reason;
+  Claim claim;
+};
+
+/// Bytes from outside: could the core hold this claim, all jobs but those that claim being in place?
+bool is_sound(const State& state, const Claim& claim, const Shape& shape) {
+  if (claim.placement.pool >= state.pools.size() || claim.placement.pieces.empty()) return false;
+  const Pool& pool = *state.pools[claim.placement.pool];
+  std::uint64_t next = 0;
+  for (const Piece& piece : claim.placement.pieces) {
+    if (piece.count == 0 || piece.node < next || std::uint64_t{piece.node} + piece.count > pool.nodes())
+      return false;
+    next = std::uint64_t{piece.node} + piece.count;
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      if (pool.is_down(node) || pool.is_closed(node, Closure::kClaimed)) return false;
+    }
+  }
+  for (std::size_t index = 0; index < claim.victims.size(); ++index) {
+    const Job* victim = state.jobs.find(claim.victims[index]);
+    if (victim == nullptr || !victim->leaving ||
+        (index > 0 && claim.victims[index] <= claim.victims[index - 1]))
+      return false;
+  }
+  return !claim.victims.empty() || pool.is_free(shape, claim.placement, Closure::kDrained);
+}
 
 }  // namespace
 
@@ -21,6 +59,7 @@ std::string Core::snapshot() const {
   out.i64(now_.count());
   out.u64(state_.next_job);
   out.u64(state_.releases);
+  out.i64(state_.wake.count());
   out.u64(state_.changes.last_seen.value());
   const State::Changes& changes = state_.changes;
   out.u64((changes.released ? 1 : 0) | (changes.irregular ? 2 : 0) | (changes.nodes ? 4 : 0) |
@@ -31,6 +70,32 @@ std::string Core::snapshot() const {
   for (std::uint32_t tenant = 1; tenant < fair.tenants(); ++tenant) {
     out.u64(fair.parent(TenantId{tenant}).value());
     out.u64(fair.weight(TenantId{tenant}));
+  }
+  const QuotaTree& quota = state_.quota;
+  out.u64(quota.in_use() ? 1 : 0);
+  if (quota.in_use()) {
+    std::vector<std::pair<TenantId, QuotaResource>> rows;
+    for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) {
+      for (std::size_t resource = 0; resource < quota.resources(); ++resource) {
+        if (quota.terms(TenantId{tenant}, static_cast<QuotaResource>(resource)) != QuotaTerms{})
+          rows.emplace_back(tenant, static_cast<QuotaResource>(resource));
+      }
+    }
+    out.u64(rows.size());
+    for (const auto& [tenant, resource] : rows) {
+      out.u64(tenant.value());
+      out.u64(resource);
+      encode(out, quota.terms(tenant, resource));
+    }
+    std::vector<TenantId> spent;
+    for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) {
+      if (quota.budget(TenantId{tenant}) != BudgetState::kOpen) spent.emplace_back(tenant);
+    }
+    out.u64(spent.size());
+    for (const TenantId tenant : spent) {
+      out.u64(tenant.value());
+      out.u64(static_cast<std::uint64_t>(quota.budget(tenant)));
+    }
   }
   out.i64(shares.charged_to.count());
   out.f64(shares.inflation);
@@ -52,19 +117,50 @@ std::string Core::snapshot() const {
     encode(out, job->request);
     out.i64(job->waits_since.count());
     out.u64(static_cast<std::uint64_t>(job->reason));
-    out.u64(job->running ? 1 : 0);
+    out.u64(static_cast<std::uint64_t>(phase_of(*job)));
+    if (job->claims) {
+      const Claim& claim = state_.claims.at(job->id);
+      encode(out, claim.placement);
+      out.u64(claim.victims.size());
+      for (const JobId victim : claim.victims) out.u64(victim.value());
+    }
     if (!job->running) continue;
+    out.i64(job->started.count());
     out.i64(job->expected_end.count());
     encode(out, job->placement);
   }
   for (const auto& pool : state_.pools) {
-    out.u64(pool->closed_nodes());
+    std::vector<std::uint32_t> drained;
     for (std::uint32_t node = 0; pool->closed_nodes() > 0 && node < pool->nodes(); ++node) {
-      if (pool->is_closed(node)) out.u64(node);
+      if (pool->is_closed(node, Closure::kDrained)) drained.push_back(node);
     }
+    out.u64(drained.size());
+    for (const std::uint32_t node : drained) out.u64(node);
   }
   pass_->save(out);
   return out.take();
+}
+
+bool Core::restore_quota(ByteReader& in) {
+  QuotaTree& quota = state_.quota;
+  state_.quota.set_budget(TenantId{0}, BudgetState::kOpen);  // From now on it is in use.
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    const TenantId tenant{in.u32()};
+    const std::uint64_t resource = in.u64();
+    const QuotaTerms terms = decode_terms(in);
+    if (!in.ok() || tenant.value() >= quota.tenants() || resource >= quota.resources()) return false;
+    quota.set_terms(tenant, static_cast<QuotaResource>(resource), terms);
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    const TenantId tenant{in.u32()};
+    const std::uint8_t budget = in.u8();
+    if (!in.ok() || tenant.value() >= quota.tenants() ||
+        budget > static_cast<std::uint8_t>(BudgetState::kStopAll))
+      return false;
+    quota.set_budget(tenant, static_cast<BudgetState>(budget));
+  }
+  for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) state_.note_owed(TenantId{tenant});
+  return in.ok();
 }
 
 bool Core::restore(std::string_view snapshot) {
@@ -74,6 +170,7 @@ bool Core::restore(std::string_view snapshot) {
   now_ = Instant{in.i64()};
   const std::uint32_t next_job = in.u32();
   const std::uint64_t releases = in.u64();
+  const Instant wake{in.i64()};
   const auto last_seen = JobId{in.u32()};
   const std::uint64_t flags = in.u64();
   // Every job between was seen by the pass before the snapshot, but for a batch that still awaits its plan.
@@ -92,6 +189,7 @@ bool Core::restore(std::string_view snapshot) {
       return false;
     state_.apply(Event::tenant_added(parent, weight), now_, ignored);
   }
+  if (in.u64() != 0 && !restore_quota(in)) return false;
   FairShare::State shares;
   shares.charged_to = Instant{in.i64()};
   shares.inflation = in.f64();
@@ -113,25 +211,39 @@ bool Core::restore(std::string_view snapshot) {
   }
   const std::size_t jobs = in.count();
   constexpr std::size_t kLeastJobBytes = 16;
+  std::vector<Claiming> claiming;
   state_.jobs.reserve(std::min(jobs, in.left() / kLeastJobBytes));
   for (std::size_t index = 0; index < jobs; ++index) {
     const JobId id{in.u32()};
     const JobRequest request = decode_request(in);
     const Instant waits_since{in.i64()};
     const std::uint8_t reason = in.u8();
-    const bool running = in.u64() != 0;
+    const std::uint8_t phase = in.u8();
     if (!in.ok() || id.value() >= next_job || state_.jobs.find(id) != nullptr || reason >= kReasons ||
         !request_problem(request).empty() || request.tenant.value() > tenants || waits_since < Instant{} ||
-        waits_since > now_)
+        waits_since > now_ || phase > static_cast<std::uint8_t>(Phase::kClaims))
       return false;
     Job* job = nullptr;
-    if (running) {
+    const auto is = static_cast<Phase>(phase);
+    if (is == Phase::kClaims) {
+      Claim claim;
+      claim.placement = decode_placement(in);
+      for (std::size_t left = in.count(); left > 0 && in.ok(); --left) claim.victims.emplace_back(in.u32());
+      claiming.push_back({id, request, waits_since, static_cast<Reason>(reason), std::move(claim)});
+      continue;
+    }
+    if (is != Phase::kWaits) {
+      const Instant started{in.i64()};
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);
       if (!in.ok() || placement.pool >= state_.pools.size() || expected_end < Instant{} ||
+          started < Instant{} || started > now_ ||
           !state_.pools[placement.pool]->is_free(request.shape, placement))
         return false;
       job = state_.put_running(id, request, waits_since, std::move(placement), expected_end, now_);
+      if (job == nullptr) return false;
+      job->started = started;
+      if (is == Phase::kLeaves) state_.mark_leaving(*job);
     } else {
       job = state_.put_waiting(id, request, waits_since);
     }
@@ -147,6 +259,13 @@ bool Core::restore(std::string_view snapshot) {
     }
     if (closed > 0 && (flags & 8) != 0) return false;
   }
+  for (Claiming& job : claiming) {
+    if (!is_sound(state_, job.claim, job.request.shape)) return false;
+    Job* put = state_.put_claiming(job.id, job.request, job.waits_since, std::move(job.claim));
+    if (put == nullptr) return false;
+    put->reason = job.reason;
+  }
+  state_.wake = wake;
   state_.next_job = next_job;
   state_.releases = releases;
   if ((flags & 8) == 0) state_.set_structured();

@@ -10,6 +10,7 @@ namespace gw::sched {
 State::State(const Fleet& fleet, const PolicyConfig& config)
     : policy(config),
       pending(config),
+      quota(fleet.gpu_types.size()),
       node_type_of_(fleet.node_type_of),
       pool_of_type_(fleet.node_types.size(), ~0U) {
   GW_CHECK(check_fleet(fleet).empty());
@@ -19,8 +20,16 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
     if (!used[type]) continue;
     pool_of_type_[type] = static_cast<std::uint32_t>(pools.size());
     pools.push_back(std::make_unique<Pool>(fleet, static_cast<std::uint16_t>(type)));
+    const NodeType& node_type = fleet.node_types[type];
+    quota_of_pool_.push_back(node_type.gpu_type == NodeType::kNoGpu
+                                 ? PoolQuota{}
+                                 : PoolQuota{static_cast<QuotaResource>(node_type.gpu_type + 1),
+                                             fleet.gpu_types[node_type.gpu_type].equivalent_milli});
     largest_node_milli_ = std::max(largest_node_milli_, std::int64_t{1000} * fleet.node_types[type].gpus);
   }
+  std::int64_t least = 1000;
+  for (const GpuType& type : fleet.gpu_types) least = std::min(least, type.equivalent_milli);
+  quota.set_least_equivalent(least);
   running.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
@@ -56,7 +65,9 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since) {
   job.waits_since = since;
   job.key = order_key(policy, job.request);
   job.shape_class = shape_class;
-  if (uniform && (request.shape.gpus == 0 || request.shape.gpu_milli != 0)) set_structured();
+  if (uniform && (request.shape.gpus == 0 || request.shape.gpu_milli != 0 ||
+                  (request.preemptible && policy.preemption != PreemptionKind::kNone)))
+    set_structured();
   return &job;
 }
 
@@ -66,9 +77,18 @@ void State::submit(const Event& event, Instant now, Plan& plan) {
   Job* job = admit(event.job, event.request, now);
   if (job == nullptr) {
     plan.rejections.push_back({event.job, Reason::kNever});
-  } else {
-    enqueue(*job);
+    return;
   }
+  const std::vector<std::uint32_t>& fitting = classes[job->shape_class].pools;
+  if (quota.in_use() && std::none_of(fitting.begin(), fitting.end(), [&](std::uint32_t pool) {
+        return quota.ever(job->request.tenant, quota_amount(*job, pool)).ok();
+      })) {
+    plan.rejections.push_back({event.job, Reason::kQuota});
+    classes.leave(job->shape_class);
+    jobs.remove(event.job);
+    return;
+  }
+  enqueue(*job);
 }
 
 Job* State::put_waiting(JobId id, const JobRequest& request, Instant since) {
@@ -80,7 +100,9 @@ Job* State::put_waiting(JobId id, const JobRequest& request, Instant since) {
 Job* State::put_running(JobId id, const JobRequest& request, Instant since, Placement placement,
                         Instant expected_end, Instant now) {
   Job* job = admit(id, request, since);
-  if (job != nullptr) occupy(*job, std::move(placement), expected_end, now);
+  if (job == nullptr) return nullptr;
+  change_quota(job->request.tenant, quota_amount(*job, placement.pool), true);
+  occupy(*job, std::move(placement), expected_end, now);
   return job;
 }
 
@@ -101,6 +123,7 @@ void State::enqueue(Job& job) {
   classes.set_waiting(job.shape_class, true, job.request.limit);
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
     waiting_gangs.emplace(job.waits_since, job.id);
+  if (quota.in_use()) waiting_by_age_.emplace(job.waits_since, job.id);
 }
 
 void State::dequeue(Job& job) {
@@ -109,6 +132,7 @@ void State::dequeue(Job& job) {
   classes.set_waiting(job.shape_class, false, job.request.limit);
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
     waiting_gangs.erase({job.waits_since, job.id});
+  if (quota.in_use()) waiting_by_age_.erase({job.waits_since, job.id});
 }
 
 void State::set_waits_since(Job& job, Instant since) {
@@ -120,13 +144,15 @@ void State::set_waits_since(Job& job, Instant since) {
 JobId State::impatient_gang(Instant now) const {
   for (const auto& [since, id] : waiting_gangs) {
     if (now - since <= policy.patience) break;
-    if (!is_hopeless(jobs[id])) return id;
+    const Job& job = jobs[id];
+    if (!is_hopeless(job) && quota_bar(job).ok()) return id;
   }
   return JobId{};
 }
 
 std::optional<Placement> State::place(const Job& job, View view) const {
   for (const std::uint32_t pool : classes[job.shape_class].pools) {
+    if (quota.in_use() && !quota.permits(job.request.tenant, quota_amount(job, pool), job.id).ok()) continue;
     std::optional<Placement> placement = pools[pool]->place(job.request.shape, view, policy.placement);
     if (!placement) continue;
     placement->pool = pool;
@@ -147,6 +173,7 @@ void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
 
 void State::start_at(Job& job, Placement placement, Instant expected_end, Instant now, Plan& plan) {
   dequeue(job);
+  change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
   occupy(job, std::move(placement), expected_end, now);
   plan.starts.push_back({job.id, job.placement});
 }
@@ -156,10 +183,12 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
   const Shape& shape = job.request.shape;
   pools[placement.pool]->take(shape, placement);
   job.running = true;
+  job.started = now;
   job.expected_end = expected_end;
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
   ++running_jobs_;
+  count_preemptible(job, +1);
   if (pending.by_tenant())
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
@@ -177,6 +206,13 @@ void State::stop(Job& job, Instant now) {
   if (pending.by_tenant())
     pending.fair_share().stopped(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
+  if (job.leaving) {
+    victim_left(job.id);
+  } else {
+    count_preemptible(job, -1);
+    change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
+  }
+  job.leaving = false;
   job.running = false;
   job.placement = Placement{};
   changes.released = true;
@@ -211,6 +247,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
     wait_again(jobs[id], now);
     plan.interrupted.push_back(id);
   }
+  break_claim(pool_index, local);
   pool.set_down(local);
   ++node_changes;
   changes.released = changes.irregular = changes.nodes = true;
@@ -220,6 +257,11 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
   switch (event.kind) {
     case EventKind::kTenantAdded:
       pending.add_tenant(event.parent, event.weight);
+      quota.add_tenant(event.parent);
+      return;
+    case EventKind::kTenantQuota:
+    case EventKind::kTenantBudget:
+      apply_quota(event, now, plan);
       return;
     case EventKind::kJobSubmitted:
       submit(event, now, plan);
@@ -230,6 +272,9 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       GW_CHECK(job.running || event.kind == EventKind::kJobCancelled);
       if (job.running) {
         stop(job, now);
+      } else if (job.claims) {
+        drop_claim(job.id);
+        changes.released = changes.irregular = true;
       } else {
         dequeue(job);
         changes.released = changes.irregular = true;  // Its reservation, if any, is gone.
@@ -254,8 +299,10 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
         if (!pool.is_down(local)) return;
         pool.set_up(local);
       } else {
-        if (pool.is_closed(local) == (event.kind == EventKind::kNodeClosed)) return;
+        if (pool.is_closed(local, Closure::kDrained) == (event.kind == EventKind::kNodeClosed)) return;
         set_structured();  // Running jobs' nodes matter from now on, their number does no more.
+        if (event.kind == EventKind::kNodeClosed)
+          break_claim(pool_of_type_[node_type_of_[event.node.value()]], local);
         event.kind == EventKind::kNodeClosed ? pool.close(local) : pool.reopen(local);
       }
       ++node_changes;

@@ -1,20 +1,25 @@
 // State: everything the core knows (nodes, jobs, order, running set) and the few ways in which it changes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "sched/claims.h"
 #include "sched/end_profile.h"
 #include "sched/events.h"
 #include "sched/job_table.h"
 #include "sched/pending.h"
 #include "sched/pool.h"
+#include "sched/quota.h"
 #include "sched/shape_classes.h"
 
 namespace gw::sched {
@@ -37,7 +42,42 @@ class State {
   Job* put_running(JobId id, const JobRequest& request, Instant since, Placement placement,
                    Instant expected_end, Instant now);
 
-  /// Where the job fits among open (held) nodes now.
+  /// Takes the job out of the queue and tells `victims` to go; it starts on `placement` once they have.
+  void claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan);
+  /// For snapshots: a running job has been told to go.
+  void mark_leaving(Job& job);
+  /// Tells fair share which of the tenant and those above have less than is guaranteed to them.
+  void note_owed(TenantId tenant);
+  /// Tells a running job to go, without a claim to its place.
+  void tell_to_leave(JobId job, JobId for_job, Instant now, Plan& plan) {
+    leave_now(jobs[job], for_job, now, plan);
+  }
+  /// Starts those whose places all others have left.
+  void start_claimed(Instant now, Plan& plan);
+  /// For snapshots: a job as it was, with a claim.
+  Job* put_claiming(JobId id, const JobRequest& request, Instant since, Claim claim);
+
+  /// What the job takes of its tenant's quota in that pool.
+  [[nodiscard]] QuotaTree::Amount quota_amount(const Job& job, std::uint32_t pool) const;
+  [[nodiscard]] QuotaResource quota_resource(std::uint32_t pool) const {
+    return quota_of_pool_[pool].resource;
+  }
+  /// What of quota and budget keeps the job from every pool that could hold it; `ok()` if one lets it in.
+  [[nodiscard]] QuotaTree::Answer quota_bar(const Job& job) const;
+  /// Does quota leave it the choice of all pools that could hold it?
+  [[nodiscard]] bool quota_leaves_all(const Job& job) const;
+  /// Recounts what tenants use; empty if quotas are as they should be.
+  [[nodiscard]] std::string check_quota() const;
+  /// Before a pass: capacity as it is, and who has waited too long for quota.
+  void refresh_quota(Instant now);
+  /// A reservation takes its part of the quota too.
+  void reserve_quota(const Job& job, std::uint32_t pool);
+  void release_quota(const Job& job, std::uint32_t pool);
+  void release_quota(TenantId tenant, const QuotaTree::Amount& amount) {
+    change_quota(tenant, amount, false);
+  }
+
+  /// Where the job fits among open (held) nodes now and quota lets it in.
   [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
 
   /// Under fair share: the gang that has lost patience and must have the next reservation, if any.
@@ -68,6 +108,8 @@ class State {
   JobTable jobs;
   ShapeClasses classes;
   Pending pending;
+  QuotaTree quota;
+  Claims claims;
   Changes changes;
   /// Waiting jobs of more GPUs than a node has, longest waiting first; kept under fair share only.
   std::set<std::pair<Instant, JobId>> waiting_gangs;
@@ -76,12 +118,20 @@ class State {
   /// the textbook setting, decided on counts alone.
   bool uniform = false;
   std::uint64_t node_changes = 1;  ///< Counts failures and repairs.
-  std::uint64_t releases = 0;      ///< Counts jobs that gave capacity back other than at their limit.
+  /// When a plan is due though nothing has happened; Instant::max() if none is.
+  Instant wake = Instant::max();
+  void wake_at(Instant when) { wake = std::min(wake, when); }
+  std::uint64_t releases = 0;  ///< Counts jobs that gave capacity back other than at their limit.
 
   [[nodiscard]] std::int64_t free_gpus() const;
   [[nodiscard]] std::int64_t down_gpus() const;
   [[nodiscard]] std::int64_t allocated_milli() const { return allocated_milli_; }
   [[nodiscard]] std::size_t running_jobs() const { return running_jobs_; }
+  /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
+  [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
+  [[nodiscard]] std::int32_t least_preemptible_priority() const {
+    return preemptible_priorities_.begin()->first;
+  }
   [[nodiscard]] NodeId fleet_node(const Placement& placement, std::uint32_t node) const {
     return pools[placement.pool]->fleet_node(node);
   }
@@ -96,6 +146,22 @@ class State {
   void submit(const Event& event, Instant now, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
+  void drop_claim(JobId id);
+  void break_claim(std::uint32_t pool, std::uint32_t node);
+  void victim_left(JobId victim);
+  void leave_now(Job& job, JobId for_job, Instant now, Plan& plan);
+  void apply_quota(const Event& event, Instant now, Plan& plan);
+  void change_quota(TenantId tenant, const QuotaTree::Amount& amount, bool start);
+
+  struct PoolQuota {
+    QuotaResource resource = kAllGpus;
+    std::int64_t equivalent_milli = 1000;
+  };
+  void count_preemptible(const Job& job, int sign);
+  std::vector<PoolQuota> quota_of_pool_;
+  std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
+  /// Waiting jobs, longest waiting first; kept while quotas are in use only.
+  std::set<std::pair<Instant, JobId>> waiting_by_age_;
 
   std::vector<std::uint16_t> node_type_of_;
   std::vector<std::uint32_t> pool_of_type_;

@@ -1,0 +1,39 @@
+// Preemptor: for which waiting jobs running ones are made to leave, and when it is tried again.
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "base/bytes.h"
+#include "sched/state.h"
+#include "sched/victim_search.h"
+
+namespace gw::sched {
+
+/// A search costs a walk over the running jobs, so a pass makes few of them, and what has failed is not tried
+/// again until some time has passed.
+class Preemptor {
+ public:
+  void begin(State& state, Instant now);
+  /// Is the job one for which others may have to leave, and worth a search now?
+  [[nodiscard]] bool may_try(const State& state, const Job& job, Instant now) const;
+  /// True if others leave for it: then it has left the queue.
+  bool make_room(State& state, Job& job, Instant now, Plan& plan);
+  /// Tries the jobs of tenants that have less than is guaranteed to them, wherever in the order they stand.
+  void reclaim(State& state, Instant now, const std::function<bool(Job&)>& try_it);
+
+  void save(ByteWriter& out) const;
+  [[nodiscard]] bool restore(ByteReader& in);
+
+ private:
+  static constexpr int kMostSearches = 16;  ///< In a pass.
+  static constexpr int kMostLooks = 256;    ///< At jobs that are owed, in a pass.
+
+  [[nodiscard]] bool is_entitled(const State& state, const Job& job) const;
+
+  int searches_ = 0;
+  std::map<JobId, Instant> retry_;  ///< Not to be tried before.
+  VictimSearch search_;
+};
+
+}  // namespace gw::sched

@@ -1,0 +1,265 @@
+// The sums along the way from a tenant to the root, and the questions asked of them.
+#include "sched/quota.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace gw::sched {
+
+void QuotaTree::begin_use() {
+  if (in_use_) return;
+  in_use_ = true;
+  rows_.resize(parents_.size() * resources_);
+  capacity_.resize(resources_);
+}
+
+void QuotaTree::set_capacity(QuotaResource resource, std::int64_t milli) {
+  GW_CHECK(resource < resources_);
+  capacity_.resize(resources_);
+  capacity_[resource] = milli;
+}
+
+void QuotaTree::set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms) {
+  GW_CHECK(tenant.value() < parents_.size() && resource < resources_ && is_sensible(terms));
+  begin_use();
+  rows_.resize(parents_.size() * resources_);
+  const std::size_t index = at(tenant, resource);
+  const std::int64_t shut_before = shut(rows_[index], rows_[index].used, rows_[index].shut_children);
+  const std::int64_t fixed_before =
+      shut_fixed(rows_[index], rows_[index].fixed, rows_[index].shut_children_fixed);
+  rows_[index].terms = terms;
+  std::int64_t more = shut(rows_[index], rows_[index].used, rows_[index].shut_children) - shut_before;
+  std::int64_t more_fixed =
+      shut_fixed(rows_[index], rows_[index].fixed, rows_[index].shut_children_fixed) - fixed_before;
+  while (tenant != TenantId{0} && (more != 0 || more_fixed != 0)) {
+    tenant = parents_[tenant.value()];
+    Row& row = rows_[at(tenant, resource)];
+    const std::int64_t before = shut(row, row.used, row.shut_children);
+    const std::int64_t before_fixed = shut_fixed(row, row.fixed, row.shut_children_fixed);
+    row.shut_children += more;
+    row.shut_children_fixed += more_fixed;
+    more = shut(row, row.used, row.shut_children) - before;
+    more_fixed = shut_fixed(row, row.fixed, row.shut_children_fixed) - before_fixed;
+  }
+}
+
+void QuotaTree::set_budget(TenantId tenant, BudgetState state) {
+  GW_CHECK(tenant.value() < parents_.size());
+  begin_use();
+  budgets_.resize(std::max<std::size_t>(budgets_.size(), tenant.value() + 1));
+  budgets_[tenant.value()] = state;
+}
+
+void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t delta, bool fixed) {
+  std::int64_t more = 0;
+  std::int64_t more_fixed = 0;
+  for (;;) {
+    Row& row = rows_[at(tenant, resource)];
+    const std::int64_t before = shut(row, row.used, row.shut_children);
+    const std::int64_t before_fixed = shut_fixed(row, row.fixed, row.shut_children_fixed);
+    row.used += delta;
+    if (fixed) row.fixed += delta;
+    GW_CHECK(row.fixed >= 0 && row.used >= row.fixed);
+    row.shut_children += more;
+    row.shut_children_fixed += more_fixed;
+    if (tenant == TenantId{0}) return;
+    more = shut(row, row.used, row.shut_children) - before;
+    more_fixed = shut_fixed(row, row.fixed, row.shut_children_fixed) - before_fixed;
+    tenant = parents_[tenant.value()];
+  }
+}
+
+void QuotaTree::change(TenantId tenant, const Amount& amount, int sign) {
+  if (!in_use_ || amount.all_milli == 0) return;
+  rows_.resize(parents_.size() * resources_);
+  change_row(tenant, kAllGpus, sign * amount.all_milli, !amount.preemptible);
+  if (amount.type != kAllGpus) change_row(tenant, amount.type, sign * amount.type_milli, !amount.preemptible);
+}
+
+QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource, std::int64_t milli,
+                                         bool preemptible) const {
+  std::int64_t more = 0;  // What the branch shuts off more, or less, with the job in it.
+  std::int64_t more_fixed = 0;
+  bool guaranteed = false;  // The branch stays within its guarantee: lending cannot keep it from that.
+  bool guaranteed_fixed = false;
+  for (;;) {
+    const Row& row = rows_[at(tenant, resource)];
+    const std::int64_t used = row.used + milli;
+    const std::int64_t children = row.shut_children + more;
+    const std::int64_t most = row.terms.most_milli();
+    if (used > most) return {Bar::kLimit, tenant, resource};
+    const std::int64_t room = tenant == TenantId{0} ? std::min(most, capacity_[resource]) : most;
+    if (!guaranteed && children > 0 && used > room - children) return {Bar::kLent, tenant, resource};
+    const std::int64_t fixed = row.fixed + (preemptible ? 0 : milli);
+    const std::int64_t children_fixed = row.shut_children_fixed + more_fixed;
+    if (!preemptible && !guaranteed_fixed && children_fixed > 0 && fixed > room - children_fixed)
+      return {Bar::kLent, tenant, resource};
+    if (tenant == TenantId{0}) return {};
+    guaranteed = used + children <= row.terms.guaranteed_milli;
+    guaranteed_fixed = fixed + children_fixed <= row.terms.guaranteed_milli;
+    more = shut(row, used, children) - shut(row, row.used, row.shut_children);
+    more_fixed = shut_fixed(row, fixed, children_fixed) - shut_fixed(row, row.fixed, row.shut_children_fixed);
+    tenant = parents_[tenant.value()];
+  }
+}
+
+QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobId job) const {
+  if (!in_use_) return {};
+  for (TenantId up = tenant;; up = parents_[up.value()]) {
+    if (budget(up) != BudgetState::kOpen) return {Bar::kBudget, up, kAllGpus};
+    for (const auto& [stopped, except] : stops_) {
+      if (stopped == up && except != job) return {Bar::kBehind, up, kAllGpus};
+    }
+    if (up == TenantId{0}) break;
+  }
+  if (amount.all_milli == 0 || tenant.value() * resources_ >= rows_.size()) return {};
+  if (amount.type != kAllGpus) {
+    const Answer answer = permits_row(tenant, amount.type, amount.type_milli, amount.preemptible);
+    if (!answer.ok()) return answer;
+  }
+  return permits_row(tenant, kAllGpus, amount.all_milli, amount.preemptible);
+}
+
+std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
+  if (!in_use_) return INT64_MAX;
+  const bool counted = tenant.value() * resources_ < rows_.size();
+  std::vector<std::int64_t>& room = room_;
+  room.assign(resources_, INT64_MAX);
+  for (TenantId up = tenant;; up = parents_[up.value()]) {
+    if (budget(up) != BudgetState::kOpen) return -1;
+    for (std::size_t resource = 0; counted && resource < resources_; ++resource) {
+      const Row& row = rows_[at(up, static_cast<QuotaResource>(resource))];
+      const std::int64_t most = row.terms.most_milli();
+      if (most != INT64_MAX) room[resource] = std::min(room[resource], most - row.used);
+    }
+    if (up == TenantId{0}) break;
+  }
+  std::int64_t most = resources_ == 1 ? INT64_MAX : 0;
+  for (std::size_t type = 1; type < resources_; ++type) most = std::max(most, room[type]);
+  if (room[kAllGpus] != INT64_MAX && least_equivalent_milli_ > 0)
+    most = std::min(most, room[kAllGpus] * 1000 / least_equivalent_milli_);
+  return most < 0 ? -1 : most == INT64_MAX ? most : most / 1000;
+}
+
+QuotaTree::Answer QuotaTree::ever(TenantId tenant, const Amount& amount) const {
+  if (!in_use_ || tenant.value() * resources_ >= rows_.size()) return {};
+  for (TenantId up = tenant;; up = parents_[up.value()]) {
+    if (amount.all_milli > rows_[at(up, kAllGpus)].terms.most_milli()) return {Bar::kLimit, up, kAllGpus};
+    if (amount.type != kAllGpus && amount.type_milli > rows_[at(up, amount.type)].terms.most_milli())
+      return {Bar::kLimit, up, amount.type};
+    if (up == TenantId{0}) return {};
+  }
+}
+
+bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {
+  bool any = false;
+  const auto within = [&](QuotaResource resource, std::int64_t milli) {
+    const Row& row = rows_[at(tenant, resource)];
+    if (row.terms.guaranteed_milli == 0) return true;
+    any = true;
+    return row.used + milli <= row.terms.guaranteed_milli;
+  };
+  const bool all = within(kAllGpus, amount.all_milli);
+  return (amount.type == kAllGpus || within(amount.type, amount.type_milli)) && all && any;
+}
+
+bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
+  if (!in_use_ || amount.all_milli == 0 || tenant.value() * resources_ >= rows_.size()) return false;
+  for (; tenant != TenantId{0}; tenant = parents_[tenant.value()]) {
+    if (within_guarantee(tenant, amount)) return true;
+  }
+  return false;
+}
+
+bool QuotaTree::is_owed(TenantId tenant) const {
+  if (!in_use_ || tenant.value() * resources_ >= rows_.size()) return false;
+  for (std::size_t resource = 0; resource < resources_; ++resource) {
+    const Row& row = rows_[at(tenant, static_cast<QuotaResource>(resource))];
+    if (row.used < row.terms.guaranteed_milli) return true;
+  }
+  return false;
+}
+
+bool QuotaTree::borrows(TenantId tenant, QuotaResource type) const {
+  for (const QuotaResource resource : {kAllGpus, type}) {
+    const Row& row = rows_[at(tenant, resource)];
+    if (row.terms.guaranteed_milli > 0 && row.used <= row.terms.guaranteed_milli) return false;
+  }
+  return true;
+}
+
+bool QuotaTree::all_borrow(TenantId from, TenantId to, QuotaResource type) const {
+  for (;; from = parents_[from.value()]) {
+    if (!borrows(from, type)) return false;
+    if (from == to) return true;
+  }
+}
+
+std::uint32_t QuotaTree::depth(TenantId tenant) const {
+  std::uint32_t depth = 0;
+  for (; tenant != TenantId{0}; tenant = parents_[tenant.value()]) ++depth;
+  return depth;
+}
+
+std::pair<TenantId, TenantId> QuotaTree::parting(TenantId a, TenantId b) const {
+  std::uint32_t depth_a = depth(a);
+  std::uint32_t depth_b = depth(b);
+  TenantId below_a;
+  TenantId below_b;
+  while (a != b) {
+    const bool up_a = depth_a >= depth_b;
+    const bool up_b = depth_b >= depth_a;
+    if (up_a) {
+      below_a = a;
+      a = parents_[a.value()];
+      --depth_a;
+    }
+    if (up_b) {
+      below_b = b;
+      b = parents_[b.value()];
+      --depth_b;
+    }
+  }
+  return {below_a, below_b};
+}
+
+bool QuotaTree::may_reclaim(TenantId taker, TenantId holder, const Amount& takes,
+                            QuotaResource held_type) const {
+  if (!in_use_) return false;
+  const auto [below_taker, below_holder] = parting(taker, holder);
+  if (!below_taker.valid() || !within_guarantee(below_taker, takes)) return false;
+  return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
+}
+
+bool QuotaTree::may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const {
+  if (!in_use_) return true;
+  const auto [below_taker, below_holder] = parting(taker, holder);
+  return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
+}
+
+void QuotaTree::stop_for(TenantId tenant, JobId except) { stops_.emplace_back(tenant, except); }
+void QuotaTree::lift_stops() { stops_.clear(); }
+
+bool QuotaTree::check() const {
+  if (!in_use_) return true;
+  std::vector<std::int64_t> children(rows_.size());
+  std::vector<std::int64_t> children_fixed(rows_.size());
+  const auto tenants = static_cast<std::uint32_t>(rows_.size() / resources_);
+  for (std::uint32_t tenant = tenants; tenant-- > 0;) {
+    for (std::size_t resource = 0; resource < resources_; ++resource) {
+      const std::size_t index = at(TenantId{tenant}, static_cast<QuotaResource>(resource));
+      const Row& row = rows_[index];
+      if (row.shut_children != children[index] || row.shut_children_fixed != children_fixed[index])
+        return false;
+      if (tenant == 0) continue;
+      const std::size_t parent = at(parents_[tenant], static_cast<QuotaResource>(resource));
+      if (row.used > rows_[parent].used || row.fixed > rows_[parent].fixed) return false;
+      children[parent] += shut(row, row.used, row.shut_children);
+      children_fixed[parent] += shut_fixed(row, row.fixed, row.shut_children_fixed);
+    }
+  }
+  return true;
+}
+
+}  // namespace gw::sched

@@ -1,0 +1,139 @@
+// QuotaTree: what each tenant uses, may use and is owed; asked before every start.
+//
+// A tenant's guarantee is carved out of its parent's. What is guaranteed and not used may be borrowed, up to
+// what its owner lends; only jobs that can be preempted may use what is lent, so that the owner can always
+// have it back. A job must find room at its tenant and at every tenant above, up to the whole fleet.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "model/quota.h"
+
+namespace gw::sched {
+
+class QuotaTree {
+ public:
+  /// `gpu_types`: of the fleet. The root (tenant 0) is there from the start.
+  explicit QuotaTree(std::size_t gpu_types) : resources_(gpu_types + 1), parents_(1) {}
+  /// What the GPU type that counts least counts for.
+  void set_least_equivalent(std::int64_t milli) { least_equivalent_milli_ = milli; }
+
+  void add_tenant(TenantId parent) { parents_.push_back(parent); }
+  /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
+  void set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
+  void set_budget(TenantId tenant, BudgetState state);
+  /// GPUs that are up, by resource, in thousandths.
+  void set_capacity(QuotaResource resource, std::int64_t milli);
+  [[nodiscard]] std::size_t resources() const { return resources_; }
+  [[nodiscard]] bool in_use() const { return in_use_; }
+  [[nodiscard]] QuotaTerms terms(TenantId tenant, QuotaResource resource) const {
+    return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].terms : QuotaTerms{};
+  }
+  [[nodiscard]] BudgetState budget(TenantId tenant) const {
+    return tenant.value() < budgets_.size() ? budgets_[tenant.value()] : BudgetState::kOpen;
+  }
+
+  /// What a job takes: of its GPUs' type and of all in GPU-equivalents. No type: equivalents only.
+  struct Amount {
+    QuotaResource type = kAllGpus;
+    std::int64_t type_milli = 0;
+    std::int64_t all_milli = 0;
+    bool preemptible = false;
+  };
+  void start(TenantId tenant, const Amount& amount) { change(tenant, amount, +1); }
+  void stop(TenantId tenant, const Amount& amount) { change(tenant, amount, -1); }
+
+  /// What keeps a job from starting; kNone if nothing does.
+  enum class Bar : std::uint8_t { kNone, kLimit, kLent, kBudget, kBehind };
+  struct Answer {
+    Bar bar = Bar::kNone;
+    TenantId at;                        ///< Where it is kept back.
+    QuotaResource resource = kAllGpus;  ///< Of what there is too little.
+    [[nodiscard]] bool ok() const { return bar == Bar::kNone; }
+  };
+  [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {}) const;
+  /// At most so many GPUs could be permitted to a job of the tenant now: a quick look for scans.
+  [[nodiscard]] std::int64_t room_gpus(TenantId tenant) const;
+  /// Could it ever be permitted, with nothing else running? Empty `bar` if so.
+  [[nodiscard]] Answer ever(TenantId tenant, const Amount& amount) const;
+
+  /// Is the tenant, with `amount` more, within its guarantee? Then it may take back what others have
+  /// borrowed.
+  [[nodiscard]] bool is_entitled(TenantId tenant, const Amount& amount) const;
+  /// Does the tenant, or one above it, have a guarantee that it does not use up?
+  [[nodiscard]] bool is_owed(TenantId tenant) const;
+  /// May a job of `taker` that is entitled have what a job of `holder` uses? It is where every tenant from
+  /// the holder up to where the two part uses more than is guaranteed to it.
+  [[nodiscard]] bool may_reclaim(TenantId taker, TenantId holder, const Amount& takes,
+                                 QuotaResource held_type) const;
+  /// The same for a job of higher priority: also from tenants without any guarantee and from its own.
+  [[nodiscard]] bool may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const;
+
+  /// Until `lift_stops`, nothing but `except` starts under `tenant`: a job that waits too long for its quota.
+  void stop_for(TenantId tenant, JobId except);
+  void lift_stops();
+
+  [[nodiscard]] std::int64_t used_milli(TenantId tenant, QuotaResource resource) const {
+    return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].used : 0;
+  }
+  /// Of `used_milli`, what runs as not preemptible.
+  [[nodiscard]] std::int64_t fixed_milli(TenantId tenant, QuotaResource resource) const {
+    return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].fixed : 0;
+  }
+  /// Recounts the sums that are kept; false if one is wrong or a limit is broken by what has been started.
+  [[nodiscard]] bool check() const;
+  [[nodiscard]] TenantId parent(TenantId tenant) const { return parents_[tenant.value()]; }
+  [[nodiscard]] std::uint32_t tenants() const { return static_cast<std::uint32_t>(parents_.size()); }
+
+ private:
+  struct Row {
+    QuotaTerms terms;
+    std::int64_t used = 0;   ///< With all below.
+    std::int64_t fixed = 0;  ///< Of it, by jobs that cannot be preempted.
+    /// What the children shut off from others beyond what they use, summed: from jobs that can be preempted
+    /// (they lend the rest), and from those that cannot (they lend nothing).
+    std::int64_t shut_children = 0;
+    std::int64_t shut_children_fixed = 0;
+  };
+  [[nodiscard]] std::size_t at(TenantId tenant, QuotaResource resource) const {
+    return tenant.value() * resources_ + resource;
+  }
+  /// Beyond its use, what a tenant keeps for itself, with `more` in use.
+  static std::int64_t shut(const Row& row, std::int64_t used, std::int64_t children) {
+    const QuotaTerms& terms = row.terms;
+    const std::int64_t own =
+        terms.lend_milli == QuotaTerms::kUnlimited ? 0 : terms.guaranteed_milli - terms.lend_milli;
+    return children > own - used ? children : own - used;
+  }
+  static std::int64_t shut_fixed(const Row& row, std::int64_t fixed, std::int64_t children) {
+    return children > row.terms.guaranteed_milli - fixed ? children : row.terms.guaranteed_milli - fixed;
+  }
+  void begin_use();
+  void change(TenantId tenant, const Amount& amount, int sign);
+  void change_row(TenantId tenant, QuotaResource resource, std::int64_t delta, bool fixed);
+  [[nodiscard]] Answer permits_row(TenantId tenant, QuotaResource resource, std::int64_t milli,
+                                   bool preemptible) const;
+  /// Within the guarantees that `tenant` itself has, and it has one.
+  [[nodiscard]] bool within_guarantee(TenantId tenant, const Amount& amount) const;
+  /// Does the tenant use more of it than is guaranteed to it?
+  [[nodiscard]] bool borrows(TenantId tenant, QuotaResource type) const;
+  /// The ancestors of both right below where they part; none for one that the other descends from.
+  [[nodiscard]] std::pair<TenantId, TenantId> parting(TenantId a, TenantId b) const;
+  [[nodiscard]] bool all_borrow(TenantId from, TenantId to, QuotaResource type) const;
+  [[nodiscard]] std::uint32_t depth(TenantId tenant) const;
+
+  std::size_t resources_;
+  std::vector<TenantId> parents_;
+  std::vector<Row> rows_;  ///< By tenant and resource; empty until it is in use.
+  std::vector<std::int64_t> capacity_;
+  std::vector<BudgetState> budgets_;
+  std::vector<std::pair<TenantId, JobId>> stops_;
+  bool in_use_ = false;
+  std::int64_t least_equivalent_milli_ = 1000;
+  mutable std::vector<std::int64_t> room_;  ///< Reused.
+};
+
+}  // namespace gw::sched

@@ -1,0 +1,245 @@
+// What quotas, budgets and claims change in the state.
+#include <algorithm>
+#include <bit>
+
+#include "base/check.h"
+#include "sched/state.h"
+
+namespace gw::sched {
+
+QuotaTree::Amount State::quota_amount(const Job& job, std::uint32_t pool) const {
+  const PoolQuota& terms = quota_of_pool_[pool];
+  const std::int64_t milli = job.request.shape.total_gpu_milli();
+  return {terms.resource, milli, milli * terms.equivalent_milli / 1000, job.request.preemptible};
+}
+
+QuotaTree::Answer State::quota_bar(const Job& job) const {
+  QuotaTree::Answer bar;
+  if (!quota.in_use()) return bar;
+  for (const std::uint32_t pool : classes[job.shape_class].pools) {
+    bar = quota.permits(job.request.tenant, quota_amount(job, pool), job.id);
+    if (bar.ok()) return bar;
+  }
+  return bar;
+}
+
+bool State::quota_leaves_all(const Job& job) const {
+  const std::vector<std::uint32_t>& fitting = classes[job.shape_class].pools;
+  return !quota.in_use() || std::all_of(fitting.begin(), fitting.end(), [&](std::uint32_t pool) {
+    return quota.permits(job.request.tenant, quota_amount(job, pool), job.id).ok();
+  });
+}
+
+void State::note_owed(TenantId tenant) {
+  if (!pending.by_tenant()) return;
+  for (; tenant != TenantId{0}; tenant = quota.parent(tenant))
+    pending.fair_share().set_owed(tenant, quota.is_owed(tenant));
+}
+
+void State::change_quota(TenantId tenant, const QuotaTree::Amount& amount, bool start) {
+  if (!quota.in_use()) return;
+  start ? quota.start(tenant, amount) : quota.stop(tenant, amount);
+  note_owed(tenant);
+}
+
+void State::reserve_quota(const Job& job, std::uint32_t pool) {
+  change_quota(job.request.tenant, quota_amount(job, pool), true);
+}
+
+void State::release_quota(const Job& job, std::uint32_t pool) {
+  change_quota(job.request.tenant, quota_amount(job, pool), false);
+}
+
+void State::refresh_quota(Instant now) {
+  if (!quota.in_use()) return;
+  std::vector<std::int64_t> capacity(quota.resources());
+  for (std::size_t pool = 0; pool < pools.size(); ++pool) {
+    const std::int64_t up =
+        (std::int64_t{pools[pool]->nodes()} * pools[pool]->gpus_per_node() - pools[pool]->down_gpus()) * 1000;
+    capacity[kAllGpus] += up * quota_of_pool_[pool].equivalent_milli / 1000;
+    if (quota_of_pool_[pool].resource != kAllGpus) capacity[quota_of_pool_[pool].resource] += up;
+  }
+  for (std::size_t resource = 0; resource < capacity.size(); ++resource)
+    quota.set_capacity(static_cast<QuotaResource>(resource), capacity[resource]);
+  // Small jobs of a tenant must not keep its large one from its quota for ever.
+  quota.lift_stops();
+  constexpr int kMostLooks = 32;
+  int looks = 0;
+  for (const auto& [since, id] : waiting_by_age_) {
+    if (now - since <= policy.patience || ++looks > kMostLooks) break;
+    const QuotaTree::Answer bar = quota_bar(jobs[id]);
+    if (bar.bar == QuotaTree::Bar::kLimit) quota.stop_for(bar.at, id);
+  }
+}
+
+std::string State::check_quota() const {
+  if (!quota.in_use()) return {};
+  if (!quota.check()) return "sums of quotas are wrong";
+  QuotaTree fresh(quota.resources() - 1);
+  for (std::uint32_t tenant = 1; tenant < quota.tenants(); ++tenant)
+    fresh.add_tenant(quota.parent(TenantId{tenant}));
+  fresh.set_budget(TenantId{0}, BudgetState::kOpen);
+  jobs.for_each([&](const Job& job) {
+    if (job.running && !job.leaving) fresh.start(job.request.tenant, quota_amount(job, job.placement.pool));
+    if (job.claims) fresh.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
+  });
+  std::int64_t reserved = 0;  // At most one waiting job has its part reserved.
+  for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) {
+    for (std::size_t resource = 0; resource < quota.resources(); ++resource) {
+      const auto which = static_cast<QuotaResource>(resource);
+      const std::int64_t more =
+          quota.used_milli(TenantId{tenant}, which) - fresh.used_milli(TenantId{tenant}, which);
+      if (more < 0) return "a tenant uses more than its quota counts";
+      if (tenant == 0 && resource == kAllGpus) reserved = more;
+      if (resource == kAllGpus && more != 0 && more != reserved) return "a tenant's use is miscounted";
+    }
+  }
+  return {};
+}
+
+void State::apply_quota(const Event& event, Instant now, Plan& plan) {
+  if (!quota.in_use()) {
+    set_structured();
+    // What runs and waits already counts from now on.
+    quota.set_budget(TenantId{0}, BudgetState::kOpen);
+    jobs.for_each([&](const Job& job) {
+      if (job.waits) waiting_by_age_.emplace(job.waits_since, job.id);
+      if (job.running && !job.leaving) quota.start(job.request.tenant, quota_amount(job, job.placement.pool));
+      if (job.claims) quota.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
+    });
+  }
+  changes.released = true;  // A pass looks at all.
+  changes.irregular = true;
+  if (event.kind == EventKind::kTenantQuota) {
+    quota.set_terms(event.tenant, event.resource, event.terms);
+    note_owed(event.tenant);
+    return;
+  }
+  quota.set_budget(event.tenant, event.budget);
+  if (event.budget != BudgetState::kStopAll) return;
+  std::vector<JobId> stopped;
+  jobs.for_each([&](const Job& job) {
+    if (!job.running || job.leaving) return;
+    TenantId up = job.request.tenant;
+    while (up != event.tenant && up != TenantId{0}) up = quota.parent(up);
+    if (up == event.tenant) stopped.push_back(job.id);
+  });
+  std::sort(stopped.begin(), stopped.end());
+  for (const JobId id : stopped) leave_now(jobs[id], JobId{}, now, plan);
+}
+
+void State::count_preemptible(const Job& job, int sign) {
+  if (!job.request.preemptible) return;
+  const auto at = preemptible_priorities_.try_emplace(job.request.priority, 0U).first;
+  at->second += static_cast<std::uint32_t>(sign);
+  if (at->second == 0) preemptible_priorities_.erase(at);
+}
+
+void State::mark_leaving(Job& job) {
+  GW_CHECK(job.running && !job.leaving);
+  count_preemptible(job, -1);
+  job.leaving = true;
+  change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
+}
+
+/// Tells a running job to go. From now on its quota is free and its end is the end of its grace.
+void State::leave_now(Job& job, JobId for_job, Instant now, Plan& plan) {
+  mark_leaving(job);
+  EndProfile& profile = running[job.placement.pool];
+  const std::int64_t milli = job.request.shape.total_gpu_milli();
+  profile.erase(job.expected_end, job.id);
+  job.expected_end = std::min(job.expected_end, now + policy.grace);
+  profile.insert({job.expected_end, job.id,
+                  static_cast<std::uint32_t>(std::max<std::int64_t>(1, (milli + 999) / 1000))});
+  plan.preemptions.push_back({job.id, for_job});
+}
+
+void State::claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan) {
+  GW_CHECK(job.waits && !victims.empty());
+  dequeue(job);
+  job.claims = true;
+  for (const JobId victim : victims) leave_now(jobs[victim], job.id, now, plan);
+  change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
+  Pool& pool = *pools[placement.pool];
+  for (const Piece& piece : placement.pieces) {
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+      pool.close(node, Closure::kClaimed);
+  }
+  ++node_changes;
+  claims.emplace(job.id, Claim{std::move(placement), victims});
+  // Reservations that counted on those nodes are made anew.
+  changes.released = changes.irregular = changes.nodes = true;
+}
+
+Job* State::put_claiming(JobId id, const JobRequest& request, Instant since, Claim claim) {
+  Job* job = admit(id, request, since);
+  if (job == nullptr) return nullptr;
+  job->claims = true;
+  change_quota(request.tenant, quota_amount(*job, claim.placement.pool), true);
+  Pool& pool = *pools[claim.placement.pool];
+  for (const Piece& piece : claim.placement.pieces) {
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+      pool.close(node, Closure::kClaimed);
+  }
+  claims.emplace(id, std::move(claim));
+  return job;
+}
+
+void State::drop_claim(JobId id) {
+  const auto at = claims.find(id);
+  GW_CHECK(at != claims.end());
+  Job& job = jobs[id];
+  const Placement& placement = at->second.placement;
+  Pool& pool = *pools[placement.pool];
+  for (const Piece& piece : placement.pieces) {
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+      pool.reopen(node, Closure::kClaimed);
+  }
+  change_quota(job.request.tenant, quota_amount(job, placement.pool), false);
+  job.claims = false;
+  ++node_changes;
+  changes.released = changes.irregular = changes.nodes = true;
+  claims.erase(at);
+}
+
+/// The node is lost, or nothing new may start there: whoever claims it waits again.
+void State::break_claim(std::uint32_t pool, std::uint32_t node) {
+  for (const auto& [id, claim] : claims) {
+    if (claim.placement.pool != pool ||
+        std::none_of(claim.placement.pieces.begin(), claim.placement.pieces.end(), [&](const Piece& piece) {
+          return piece.node <= node && node < piece.node + piece.count;
+        }))
+      continue;
+    Job& job = jobs[id];
+    drop_claim(id);
+    enqueue(job);
+    return;  // A node is claimed by one.
+  }
+}
+
+void State::victim_left(JobId victim) {
+  for (auto& [id, claim] : claims) {
+    const auto at = std::lower_bound(claim.victims.begin(), claim.victims.end(), victim);
+    if (at == claim.victims.end() || *at != victim) continue;
+    claim.victims.erase(at);
+    return;
+  }
+}
+
+void State::start_claimed(Instant now, Plan& plan) {
+  std::vector<JobId> ready;
+  for (const auto& [id, claim] : claims) {
+    if (claim.victims.empty()) ready.push_back(id);
+  }
+  for (const JobId id : ready) {
+    Placement placement = claims.at(id).placement;
+    drop_claim(id);
+    Job& job = jobs[id];
+    GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement));
+    change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
+    occupy(job, std::move(placement), now + job.request.limit, now);
+    plan.starts.push_back({id, job.placement});
+  }
+}
+
+}  // namespace gw::sched

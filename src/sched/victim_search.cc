@@ -1,0 +1,395 @@
+// The search for victims: quota first, then nodes, then whoever need not go stays.
+#include "sched/victim_search.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace gw::sched {
+namespace {
+
+/// GPU-milliseconds in thousandths would overflow for large jobs that ran for months; seconds do not.
+std::int64_t lost_work(const State& state, const Job& job, Instant now) {
+  const Nanoseconds ran = now > job.started ? now - job.started : Nanoseconds{0};
+  const Nanoseconds interval = job.request.checkpoint_interval;
+  const Nanoseconds since = interval > Nanoseconds{0} ? ran - interval * (ran / interval) : ran;
+  const std::int64_t lost_s = (since + state.policy.restart_estimate).count() / kNanosecondsPerSecond;
+  const std::int64_t milli = std::max<std::int64_t>(1, job.request.shape.total_gpu_milli());
+  std::int64_t cost;
+  return __builtin_mul_overflow(milli, lost_s, &cost) ? INT64_MAX / 4 : std::min(cost, INT64_MAX / 4);
+}
+
+std::uint32_t nodes_of(const Job& job) {
+  std::uint32_t nodes = 0;
+  for (const Piece& piece : job.placement.pieces) nodes += piece.count;
+  return nodes;
+}
+
+}  // namespace
+
+std::optional<VictimSearch::Answer> VictimSearch::find(State& state, const Job& taker, Instant now,
+                                                       Instant& again) {
+  again = Instant::max();
+  std::optional<Answer> best;
+  for (const std::uint32_t pool : state.classes[taker.shape_class].pools) {
+    std::optional<Answer> answer = find_in(state, taker, pool, now, again);
+    if (!answer) continue;
+    if (!best || answer->lost_gpu_milli_s < best->lost_gpu_milli_s ||
+        (answer->lost_gpu_milli_s == best->lost_gpu_milli_s && answer->victims.size() < best->victims.size()))
+      best = std::move(answer);
+  }
+  return best;
+}
+
+bool VictimSearch::may_go(const State& state, const Job& taker, const Job& victim, std::uint32_t pool) const {
+  const QuotaResource type = state.quota_resource(pool);
+  if (state.policy.preempts_by_reclaim() &&
+      state.quota.may_reclaim(taker.request.tenant, victim.request.tenant, state.quota_amount(taker, pool),
+                              type))
+    return true;
+  return state.policy.preempts_by_priority() && victim.request.priority < taker.request.priority &&
+         state.quota.may_displace(taker.request.tenant, victim.request.tenant, type);
+}
+
+void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, Instant now, Instant& again) {
+  candidates_.clear();
+  places_.clear();
+  chosen_.clear();
+  pool_ = pool;
+  state.running[pool].for_each([&](const EndProfile::Entry& entry) {
+    const Job& job = state.jobs[entry.job];
+    if (!job.request.preemptible || job.leaving) return true;
+    if (!may_go(state, taker, job, pool)) return true;
+    const Instant safe_until = job.started + state.policy.protected_run_time;
+    if (safe_until > now) {
+      again = std::min(again, safe_until);
+      return true;
+    }
+    const std::int64_t cost = lost_work(state, job, now);
+    candidates_.push_back({&job, cost, cost / std::max(nodes_of(job), 1U) + 1});
+    return true;
+  });
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.cost != b.cost ? a.cost < b.cost : a.job->id < b.job->id;
+  });
+  for (std::uint32_t index = 0; index < candidates_.size(); ++index) {
+    const Job& job = *candidates_[index].job;
+    for (const Piece& piece : job.placement.pieces) {
+      // A share of a GPU frees it only with the others on it; it counts once, which trying out corrects.
+      const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
+      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+        places_.push_back({node, index, gpus});
+    }
+  }
+  std::sort(places_.begin(), places_.end(), [](const OnNode& a, const OnNode& b) {
+    return a.node != b.node ? a.node < b.node : a.candidate < b.candidate;
+  });
+}
+
+std::pair<std::size_t, std::size_t> VictimSearch::on_node(std::uint32_t node) const {
+  const auto [from, to] = std::equal_range(places_.begin(), places_.end(), OnNode{node, 0, 0},
+                                           [](const OnNode& a, const OnNode& b) { return a.node < b.node; });
+  return {static_cast<std::size_t>(from - places_.begin()), static_cast<std::size_t>(to - places_.begin())};
+}
+
+bool VictimSearch::choose(State& state, const Job& taker, std::uint32_t pool, std::uint32_t candidate) {
+  Candidate& entry = candidates_[candidate];
+  if (entry.chosen) return true;
+  if (entry.dead || !may_go(state, taker, *entry.job, pool)) {
+    entry.dead = true;
+    return false;
+  }
+  entry.chosen = true;
+  chosen_.push_back(candidate);
+  state.quota.stop(entry.job->request.tenant, state.quota_amount(*entry.job, pool));
+  return true;
+}
+
+void VictimSearch::unchoose(State& state, std::uint32_t candidate) {
+  Candidate& entry = candidates_[candidate];
+  entry.chosen = false;
+  std::erase(chosen_, candidate);
+  state.quota.start(entry.job->request.tenant, state.quota_amount(*entry.job, pool_));
+}
+
+void VictimSearch::unchoose_all(State& state) {
+  while (!chosen_.empty()) unchoose(state, chosen_.back());
+  for (Candidate& candidate : candidates_) candidate.dead = false;
+}
+
+bool VictimSearch::free_quota(State& state, const Job& taker, std::uint32_t pool) {
+  const QuotaTree::Amount amount = state.quota_amount(taker, pool);
+  std::uint32_t next = 0;
+  TenantId barred_at;
+  for (;;) {
+    const QuotaTree::Answer bar = state.quota.permits(taker.request.tenant, amount, taker.id);
+    if (bar.ok()) return true;
+    if (bar.bar != QuotaTree::Bar::kLimit && bar.bar != QuotaTree::Bar::kLent) return false;
+    // The cheapest that is not chosen yet and counts against the same limit.
+    if (std::exchange(barred_at, bar.at) != bar.at) next = 0;
+    bool found = false;
+    for (; next < candidates_.size() && !found; ++next) {
+      if (candidates_[next].chosen) continue;
+      TenantId up = candidates_[next].job->request.tenant;
+      while (up != bar.at && up != TenantId{0}) up = state.quota.parent(up);
+      found = up == bar.at && choose(state, taker, pool, next);
+    }
+    if (!found) return false;
+  }
+}
+
+std::int64_t VictimSearch::cost_of_node(const Pool& pool, const Shape& shape, std::uint32_t node,
+                                        std::vector<std::uint32_t>* who) const {
+  if (who != nullptr) who->clear();
+  if (pool.is_off(node)) return INT64_MAX;
+  std::uint32_t free = pool.free_count(node);
+  Pool::Side side = pool.side_free(node);
+  const Pool::Side need = Pool::side_on_node(shape, need_.per_node);
+  const auto enough = [&] { return free >= need_.per_node && (!need_.side || side.covers(need)); };
+  std::int64_t cost = 0;
+  const auto [from, to] = on_node(node);
+  const auto leave = [&](const OnNode& place) {
+    const Shape& given = candidates_[place.candidate].job->request.shape;
+    if (given.gpu_milli == 0) free += place.gpus;
+    const Pool::Side back = Pool::side_on_node(given, place.gpus);
+    if (need_.side) {
+      side.cpu_milli += back.cpu_milli;
+      side.memory_mib += back.memory_mib;
+    }
+  };
+  std::map<std::uint64_t, std::uint32_t> shares;  // GPU mask -> thousandths that would come back.
+  const auto leave_share = [&](const OnNode& place) {
+    const Job& job = *candidates_[place.candidate].job;
+    const std::uint64_t mask = job.placement.pieces.front().gpu_mask;
+    const auto gpu = static_cast<std::uint32_t>(std::countr_zero(mask));
+    const auto at = shares.try_emplace(mask, pool.partial_milli(node, gpu)).first;
+    if ((at->second += job.request.shape.gpu_milli) == 1000) ++free;
+  };
+  const auto give = [&](const OnNode& place) {
+    leave(place);
+    if (candidates_[place.candidate].job->request.shape.gpu_milli != 0) leave_share(place);
+  };
+  for (std::size_t at = from; at < to; ++at) {
+    if (candidates_[places_[at].candidate].chosen) give(places_[at]);
+  }
+  for (std::size_t at = from; at < to && !enough(); ++at) {  // Cheapest jobs first.
+    const Candidate& candidate = candidates_[places_[at].candidate];
+    if (candidate.chosen || candidate.dead) continue;
+    give(places_[at]);
+    cost += candidate.share;
+    if (who != nullptr) who->push_back(places_[at].candidate);
+  }
+  return enough() ? cost : INT64_MAX;
+}
+
+bool VictimSearch::free_nodes(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
+                              std::uint32_t last) {
+  if (need_.anywhere) return free_anywhere(state, taker, pool, first, last);
+  const Pool& nodes = *state.pools[pool];
+  const Shape& shape = taker.request.shape;
+  std::vector<std::int64_t> cost(last - first);
+  std::set<std::pair<std::int64_t, std::uint32_t>> order;
+  for (std::uint32_t node = first; node < last; ++node) {
+    cost[node - first] = cost_of_node(nodes, shape, node, nullptr);
+    if (cost[node - first] != INT64_MAX) order.emplace(cost[node - first], node);
+  }
+  std::uint32_t ready = 0;
+  std::vector<std::uint32_t> who;
+  const auto renew = [&](std::uint32_t node) {
+    std::int64_t& old = cost[node - first];
+    if (order.erase({old, node}) == 0) return;  // It is counted already, or out.
+    old = cost_of_node(nodes, shape, node, nullptr);
+    if (old != INT64_MAX) order.emplace(old, node);
+  };
+  while (ready < need_.count && order.size() + ready >= need_.count) {
+    const std::uint32_t node = order.begin()->second;
+    if (cost_of_node(nodes, shape, node, &who) == INT64_MAX) {
+      order.erase(order.begin());
+      continue;
+    }
+    if (who.empty()) {
+      order.erase(order.begin());
+      ++ready;
+      continue;
+    }
+    for (const std::uint32_t candidate : who) {
+      const bool goes = choose(state, taker, pool, candidate);
+      for (const Piece& piece : candidates_[candidate].job->placement.pieces) {
+        const std::uint32_t end = std::min(piece.node + piece.count, last);
+        for (std::uint32_t other = std::max(piece.node, first); other < end; ++other) renew(other);
+      }
+      if (!goes) break;
+    }
+  }
+  return ready >= need_.count;
+}
+
+bool VictimSearch::free_anywhere(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
+                                 std::uint32_t last) {
+  const Pool& nodes = *state.pools[pool];
+  std::int64_t free = 0;
+  for (std::uint32_t node = first; node < last; ++node) {
+    if (!nodes.is_off(node)) free += nodes.free_count(node);
+  }
+  const auto gives = [&](std::uint32_t index) {
+    std::int64_t gpus = 0;
+    const Job& job = *candidates_[index].job;
+    if (job.request.shape.gpu_milli != 0) return gpus;
+    for (const Piece& piece : job.placement.pieces) {
+      for (std::uint32_t node = std::max(piece.node, first); node < std::min(piece.node + piece.count, last);
+           ++node) {
+        if (!nodes.is_off(node)) gpus += std::popcount(piece.gpu_mask);
+      }
+    }
+    return gpus;
+  };
+  std::vector<std::pair<std::int64_t, std::uint32_t>> order;  // Cost per GPU.
+  for (std::uint32_t index = 0; index < candidates_.size(); ++index) {
+    const std::int64_t gpus = gives(index);
+    if (candidates_[index].chosen) {
+      free += gpus;
+    } else if (gpus > 0 && !candidates_[index].dead) {
+      order.emplace_back(candidates_[index].cost / gpus, index);
+    }
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [cost, index] : order) {
+    if (free >= need_.count) break;
+    if (choose(state, taker, pool, index)) free += gives(index);
+  }
+  return free >= need_.count;
+}
+
+void VictimSearch::prune(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
+                         std::uint32_t last) {
+  if (need_.anywhere) return;  // Tried out alone: there the order is by GPU already.
+  const Pool& nodes = *state.pools[pool];
+  const Shape& shape = taker.request.shape;
+  const QuotaTree::Amount amount = state.quota_amount(taker, pool);
+  std::vector<bool> ready(last - first);
+  std::uint32_t count = 0;
+  for (std::uint32_t node = first; node < last; ++node) {
+    ready[node - first] = cost_of_node(nodes, shape, node, nullptr) == 0;
+    count += ready[node - first];
+  }
+  std::vector<std::uint32_t> order = chosen_;
+  std::sort(order.begin(), order.end(), std::greater<>());  // Candidates ascend by cost.
+  for (const std::uint32_t index : order) {
+    unchoose(state, index);
+    std::uint32_t lost = 0;
+    const std::vector<Piece>& pieces = candidates_[index].job->placement.pieces;
+    const auto each = [&](auto&& visit) {
+      for (const Piece& piece : pieces) {
+        const std::uint32_t end = std::min(piece.node + piece.count, last);
+        for (std::uint32_t node = std::max(piece.node, first); node < end; ++node) visit(node);
+      }
+    };
+    each([&](std::uint32_t node) {
+      lost += ready[node - first] && cost_of_node(nodes, shape, node, nullptr) != 0;
+    });
+    if (count - lost >= need_.count && state.quota.permits(taker.request.tenant, amount, taker.id).ok()) {
+      each([&](std::uint32_t node) {
+        if (ready[node - first] && cost_of_node(nodes, shape, node, nullptr) != 0) {
+          ready[node - first] = false;
+          --count;
+        }
+      });
+      continue;
+    }
+    candidates_[index].chosen = true;
+    chosen_.push_back(index);
+    state.quota.stop(candidates_[index].job->request.tenant,
+                     state.quota_amount(*candidates_[index].job, pool));
+  }
+}
+
+/// Takes the chosen off their nodes, looks for a place, and puts them back.
+std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Job& taker,
+                                                          std::uint32_t pool) {
+  Pool& nodes = *state.pools[pool];
+  const std::uint64_t version = nodes.version();
+  for (const std::uint32_t index : chosen_)
+    nodes.give(candidates_[index].job->request.shape, candidates_[index].job->placement);
+  std::optional<Placement> placement = nodes.place(taker.request.shape, View::kOpen, state.policy.placement);
+  for (auto at = chosen_.rbegin(); at != chosen_.rend(); ++at)
+    nodes.take(candidates_[*at].job->request.shape, candidates_[*at].job->placement);
+  nodes.set_version(version);
+  if (!placement) return std::nullopt;
+  placement->pool = pool;
+  Answer answer;
+  // Whoever the place does not touch may stay, unless quota wants it gone.
+  const QuotaTree::Amount amount = state.quota_amount(taker, pool);
+  const auto touches = [&](const Job& victim) {
+    for (const Piece& a : victim.placement.pieces) {
+      for (const Piece& b : placement->pieces) {
+        if (a.node < b.node + b.count && b.node < a.node + a.count &&
+            (need_.side || (a.gpu_mask & b.gpu_mask) != 0))
+          return true;
+      }
+    }
+    return false;
+  };
+  std::vector<std::uint32_t> order = chosen_;
+  std::sort(order.begin(), order.end(), std::greater<>());
+  for (const std::uint32_t index : order) {
+    if (touches(*candidates_[index].job)) continue;
+    unchoose(state, index);
+    if (state.quota.permits(taker.request.tenant, amount, taker.id).ok()) continue;
+    candidates_[index].chosen = true;
+    chosen_.push_back(index);
+    state.quota.stop(candidates_[index].job->request.tenant,
+                     state.quota_amount(*candidates_[index].job, pool));
+  }
+  for (const std::uint32_t index : chosen_) {
+    answer.victims.push_back(candidates_[index].job->id);
+    answer.lost_gpu_milli_s += candidates_[index].cost;
+  }
+  std::sort(answer.victims.begin(), answer.victims.end());
+  answer.placement = std::move(*placement);
+  return answer;
+}
+
+std::optional<VictimSearch::Answer> VictimSearch::find_in(State& state, const Job& taker, std::uint32_t pool,
+                                                          Instant now, Instant& again) {
+  const Pool& nodes = *state.pools[pool];
+  const Shape& shape = taker.request.shape;
+  if (shape.gpus == 0 && shape.gpu_milli == 0) return std::nullopt;  // Nobody leaves for CPUs alone.
+  collect(state, taker, pool, now, again);
+  if (candidates_.empty()) return std::nullopt;
+  need_.side = nodes.wishes_side(shape);
+  const bool one_node =
+      shape.gpus <= nodes.gpus_per_node() && (!need_.side || shape.gpus <= 1 || nodes.within_share(shape));
+  need_.anywhere = shape.nodes == 0 && !one_node;
+  need_.per_node = shape.gpu_milli != 0 ? 1 : shape.gpus;
+  need_.count = need_.anywhere ? shape.gpus : std::max(shape.nodes, 1U);
+
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> ranges;
+  if (shape.level_required && shape.level != Shape::kAnyLevel) {
+    for (const PoolFabric::Level& level : nodes.fabric().levels) {
+      if (level.fabric_level != shape.level) continue;
+      for (std::uint32_t vertex = 0; vertex < level.vertices(); ++vertex) {
+        if (!need_.anywhere && level.first[vertex + 1] - level.first[vertex] < need_.count) continue;
+        ranges.emplace_back(level.first[vertex], level.first[vertex + 1]);
+      }
+    }
+  } else {
+    ranges.emplace_back(0, nodes.nodes());
+  }
+  std::optional<Answer> best;
+  for (const auto& [first, last] : ranges) {
+    if (free_quota(state, taker, pool) && free_nodes(state, taker, pool, first, last)) {
+      prune(state, taker, pool, first, last);
+      std::optional<Answer> answer;
+      if (!chosen_.empty()) answer = try_out(state, taker, pool);
+      if (answer && !answer->victims.empty() &&
+          (!best || answer->lost_gpu_milli_s < best->lost_gpu_milli_s ||
+           (answer->lost_gpu_milli_s == best->lost_gpu_milli_s &&
+            answer->victims.size() < best->victims.size())))
+        best = std::move(answer);
+    }
+    unchoose_all(state);
+  }
+  return best;
+}
+
+}  // namespace gw::sched
