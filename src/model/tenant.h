@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/quota.h"
 
 namespace gw {
 
@@ -18,6 +19,8 @@ struct Tenant {
   std::uint32_t weight = 1;  ///< Share relative to siblings; >= 1.
   std::string kind;          ///< `manufacturer`, `mittelstand`, `research`, ...; for reports.
   std::string home;          ///< ISO 3166-1 alpha-2 home jurisdiction, or empty.
+  std::vector<std::pair<QuotaResource, QuotaTerms>> quota;  ///< At most one entry for each resource.
+  Budget budget;
 };
 
 /// Tenants by index; 0 is the root; a parent always comes before its children.
@@ -26,6 +29,10 @@ class TenantTree {
   TenantTree();
   TenantId add(TenantId parent, std::string name, std::uint32_t weight = 1, std::string kind = {},
                std::string home = {});
+  void set_quota(TenantId tenant, std::vector<std::pair<QuotaResource, QuotaTerms>> quota) {
+    tenants_[tenant.value()].quota = std::move(quota);
+  }
+  void set_budget(TenantId tenant, const Budget& budget) { tenants_[tenant.value()].budget = budget; }
   /// The child of `parent` with that name, made if it is not there.
   TenantId child(TenantId parent, std::string_view name);
   [[nodiscard]] TenantId find_child(TenantId parent, std::string_view name) const;  ///< None if absent.

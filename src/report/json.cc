@@ -31,6 +31,8 @@ Json jobs(const twin::RunSummary::Jobs& from) {
           {"cancelled", from.cancelled},
           {"timed_out", from.timed_out},
           {"restarts", from.restarts},
+          {"preemptions", from.preemptions},
+          {"preempted_gpus", from.preempted_gpus},
           {"restarted_jobs", from.restarted_jobs},
           {"rejected_by", std::move(rejected_by)}};
 }

@@ -66,6 +66,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
 }
 
 void Core::finish_plan() {
+  state_.refresh_quota(now_);  // For reasons, which are asked for until the next plan.
   const bool fresh = state_.next_job > 0 && (!state_.changes.last_seen.valid() ||
                                              state_.changes.last_seen.value() + 1 < state_.next_job);
   if (fresh) {

@@ -30,11 +30,13 @@ class NodePass final : public Pass {
     state.refresh_quota(now);
     state.start_claimed(now, plan);
     keep_reservation(state, plan);
-    preemptor_.begin(state, now);
+    preemptor_.begin(now);
+    bool any = true;
     for (;;) {
       const JobId first = first_permitted(state);
       if (!first.valid()) {
         head_ = JobId{};
+        any = false;
         break;
       }
       Job& job = state.jobs[first];
@@ -48,7 +50,7 @@ class NodePass final : public Pass {
       if (reserved_.valid() || !make_reservation(state, plan)) break;
     }
     preemptor_.reclaim(state, now, [&](Job& job) { return make_room(state, job, plan); });
-    if (backfill_ && head_.valid()) backfill(state, plan);
+    if (backfill_ && any) backfill(state, plan);
   }
 
   [[nodiscard]] Promise promise() const override {
@@ -104,7 +106,7 @@ class NodePass final : public Pass {
     if (reserved_.valid()) {
       const Job* job = state.jobs.find(reserved_);
       if (job == nullptr || !job->waits) return false;
-      state.reserve_quota(*job, pool_);
+      charge(state, *job);
     }
     return preemptor_.restore(in);
   }
@@ -171,7 +173,7 @@ class NodePass final : public Pass {
     state.pending.scan(
         JobId{}, [&](TenantId tenant) { return quota_bounds(state, tenant); },
         [&](JobId id) {
-          if (id == reserved_ || state.quota_bar(state.jobs[id]).ok()) found = id;
+          if (id == reserved_ || state.quota_lets(state.jobs[id])) found = id;
           return false;
         },
         [&] { return found.valid(); });
@@ -183,7 +185,7 @@ class NodePass final : public Pass {
     PendingQueue::Bounds bounds;
     if (!tenant.valid() || !state.quota.in_use()) return bounds;
     if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
-    bounds.free = cut(state.quota.room_gpus(tenant));
+    bounds.free = cut(state.quota_room(tenant));
     return bounds;
   }
 
@@ -215,8 +217,8 @@ class NodePass final : public Pass {
 
   bool try_start(State& state, Job& job, Plan& plan) {
     // What quota forbids the job says nothing about its shape.
+    if (state.quota.in_use() && !state.quota_lets(job)) return false;
     const bool shape_decides = state.quota_leaves_all(job);
-    if (!shape_decides && !state.quota_bar(job).ok()) return false;
     ShapeClasses::Class& shape = state.classes[job.shape_class];
     const std::uint64_t version = version_of(state, shape);
     if (shape.failed_open != version) {
@@ -327,16 +329,16 @@ class NodePass final : public Pass {
       Job& job = state.jobs[impatient];
       if (try_start(state, job, plan)) return true;
       if (reserve(state, job)) return false;
-      state.set_hopeless(job);
+      if (!note_hopeless(state, job)) break;
     }
     bool started = false;
     state.pending.scan(
         JobId{}, [&](TenantId tenant) { return quota_bounds(state, tenant); },
         [&](JobId id) {
           Job& job = state.jobs[id];
-          if (state.is_hopeless(job) || !state.quota_bar(job).ok()) return false;
+          if (state.is_hopeless(job) || !state.quota_lets(job)) return false;
           if (try_start(state, job, plan)) return started = true;
-          if (!reserve(state, job)) state.set_hopeless(job);
+          if (!reserve(state, job)) note_hopeless(state, job);
           return false;
         },
         [&] { return started || reserved_.valid(); });
@@ -409,10 +411,21 @@ class NodePass final : public Pass {
     return permitted;
   }
 
-  void hold(State& state, const Job& job, const std::vector<std::uint32_t>& nodes) {
-    reserved_ = job.id;
+  /// That nothing can be promised is said of its shape, unless quota leaves the job some pools only.
+  static bool note_hopeless(State& state, const Job& job) {
+    if (!state.quota_leaves_all(job)) return false;
+    state.set_hopeless(job);
+    return true;
+  }
+
+  void charge(State& state, const Job& job) {
     state.reserve_quota(job, pool_);
     charged_ = {job.request.tenant, state.quota_amount(job, pool_)};
+  }
+
+  void hold(State& state, const Job& job, const std::vector<std::uint32_t>& nodes) {
+    reserved_ = job.id;
+    charge(state, job);
     nodes_ = nodes;
     for (const std::uint32_t node : nodes_) state.pools[pool_]->hold(node);
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sched/codec.h"
+
 namespace gw::sched {
 namespace {
 
@@ -10,12 +12,10 @@ constexpr Nanoseconds kRetry = minutes(1);
 
 }  // namespace
 
-void Preemptor::begin(State& state, Instant now) {
+void Preemptor::begin(Instant now) {
   searches_ = 0;
-  std::erase_if(retry_, [&](const auto& entry) {
-    const Job* job = state.jobs.find(entry.first);
-    return job == nullptr || !job->waits || entry.second <= now;
-  });
+  std::erase_if(retry_, [&](const auto& entry) { return entry.second <= now; });
+  if (rests_until_ <= now && failures_ >= kMostFailures) failures_ = 0;
 }
 
 bool Preemptor::is_entitled(const State& state, const Job& job) const {
@@ -28,11 +28,16 @@ bool Preemptor::is_entitled(const State& state, const Job& job) const {
 
 bool Preemptor::may_try(const State& state, const Job& job, Instant now) const {
   if (state.policy.preemption == PreemptionKind::kNone || searches_ >= kMostSearches) return false;
-  if (state.preemptible_running() == 0) return false;
-  const auto retry = retry_.find(job.id);
-  if (retry != retry_.end() && retry->second > now) return false;
-  return (state.policy.preempts_by_priority() && job.request.priority > state.least_preemptible_priority()) ||
-         is_entitled(state, job);
+  if (!state.preemptible_running() || failures_ >= kMostFailures) return false;
+  // Even if all of them left, would it be enough?
+  if (state.free_gpus() * 1000 + state.preemptible_milli() < job.request.shape.total_gpu_milli())
+    return false;
+  const bool may =
+      (state.policy.preempts_by_priority() && job.request.priority > state.least_preemptible_priority()) ||
+      is_entitled(state, job);
+  if (!may) return false;
+  const auto retry = retry_.find(kind_of(job));
+  return retry == retry_.end() || retry->second <= now;
 }
 
 bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
@@ -40,11 +45,14 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
   Instant again;
   std::optional<VictimSearch::Answer> answer = search_.find(state, job, now, again);
   if (answer) {
+    failures_ = 0;
     state.claim(job, std::move(answer->placement), answer->victims, now, plan);
     return true;
   }
-  retry_[job.id] = std::max(now + kRetry, again == Instant::max() ? Instant{} : again);
-  if (again != Instant::max()) state.wake_at(retry_[job.id]);
+  Instant& retry = retry_[kind_of(job)];
+  retry = std::max(now + kRetry, again == Instant::max() ? Instant{} : again);
+  if (again != Instant::max()) state.wake_at(retry);
+  if (++failures_ >= kMostFailures) rests_until_ = now + kRetry;
   return false;
 }
 
@@ -68,24 +76,35 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
         Job& job = state.jobs[id];
         return may_try(state, job, now) && is_entitled(state, job) && try_it(job);
       },
-      [&] { return looks >= kMostLooks || searches_ >= kMostSearches; });
+      [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; });
 }
 
 void Preemptor::save(ByteWriter& out) const {
+  out.u64(static_cast<std::uint64_t>(failures_));
+  out.i64(rests_until_.count());
   out.u64(retry_.size());
-  for (const auto& [job, when] : retry_) {
-    out.u64(job.value());
+  for (const auto& [kind, when] : retry_) {
+    out.u64(kind.tenant.value());
+    encode(out, kind.shape);
+    out.i64(kind.priority);
+    out.u64(kind.preemptible ? 1 : 0);
     out.i64(when.count());
   }
 }
 
 bool Preemptor::restore(ByteReader& in) {
   retry_.clear();
+  failures_ = in.u8();
+  rests_until_ = Instant{in.i64()};
   for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
-    const JobId job{in.u32()};
-    retry_[job] = Instant{in.i64()};
+    Kind kind;
+    kind.tenant = TenantId{in.u32()};
+    kind.shape = decode_shape(in);
+    kind.priority = static_cast<std::int32_t>(in.i64());
+    kind.preemptible = in.u64() != 0;
+    retry_[kind] = Instant{in.i64()};
   }
-  return in.ok();
+  return in.ok() && failures_ <= kMostFailures;
 }
 
 }  // namespace gw::sched

@@ -14,7 +14,7 @@ namespace gw::sched {
 /// again until some time has passed.
 class Preemptor {
  public:
-  void begin(State& state, Instant now);
+  void begin(Instant now);
   /// Is the job one for which others may have to leave, and worth a search now?
   [[nodiscard]] bool may_try(const State& state, const Job& job, Instant now) const;
   /// True if others leave for it: then it has left the queue.
@@ -27,12 +27,26 @@ class Preemptor {
 
  private:
   static constexpr int kMostSearches = 16;  ///< In a pass.
+  static constexpr int kMostFailures = 8;   ///< One after the other; then it rests.
   static constexpr int kMostLooks = 256;    ///< At jobs that are owed, in a pass.
 
+  /// What failed for one job fails for all that differ from it in nothing that counts.
+  struct Kind {
+    TenantId tenant;
+    Shape shape;
+    std::int32_t priority;
+    bool preemptible;
+    friend auto operator<=>(const Kind&, const Kind&) = default;
+  };
+  static Kind kind_of(const Job& job) {
+    return {job.request.tenant, job.request.shape, job.request.priority, job.request.preemptible};
+  }
   [[nodiscard]] bool is_entitled(const State& state, const Job& job) const;
 
   int searches_ = 0;
-  std::map<JobId, Instant> retry_;  ///< Not to be tried before.
+  int failures_ = 0;  ///< Since the last success.
+  Instant rests_until_;
+  std::map<Kind, Instant> retry_;  ///< Not to be tried before.
   VictimSearch search_;
 };
 

@@ -12,22 +12,34 @@ void QuotaTree::begin_use() {
   in_use_ = true;
   rows_.resize(parents_.size() * resources_);
   capacity_.resize(resources_);
+  promises_.resize(resources_);
+}
+
+void QuotaTree::count_terms(QuotaResource resource, const QuotaTerms& terms, int sign) {
+  if (terms.guaranteed_milli == 0) return;
+  promises_[resource].guaranteed += static_cast<std::uint32_t>(sign);
+  if (terms.lend_milli != QuotaTerms::kUnlimited && terms.lend_milli < terms.guaranteed_milli)
+    promises_[resource].kept += static_cast<std::uint32_t>(sign);
 }
 
 void QuotaTree::set_capacity(QuotaResource resource, std::int64_t milli) {
   GW_CHECK(resource < resources_);
   capacity_.resize(resources_);
+  if (capacity_[resource] != milli) ++version_;
   capacity_[resource] = milli;
 }
 
 void QuotaTree::set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms) {
   GW_CHECK(tenant.value() < parents_.size() && resource < resources_ && is_sensible(terms));
   begin_use();
+  ++version_;
   rows_.resize(parents_.size() * resources_);
   const std::size_t index = at(tenant, resource);
   const std::int64_t shut_before = shut(rows_[index], rows_[index].used, rows_[index].shut_children);
   const std::int64_t fixed_before =
       shut_fixed(rows_[index], rows_[index].fixed, rows_[index].shut_children_fixed);
+  count_terms(resource, rows_[index].terms, -1);
+  count_terms(resource, terms, +1);
   rows_[index].terms = terms;
   std::int64_t more = shut(rows_[index], rows_[index].used, rows_[index].shut_children) - shut_before;
   std::int64_t more_fixed =
@@ -47,6 +59,7 @@ void QuotaTree::set_terms(TenantId tenant, QuotaResource resource, const QuotaTe
 void QuotaTree::set_budget(TenantId tenant, BudgetState state) {
   GW_CHECK(tenant.value() < parents_.size());
   begin_use();
+  ++version_;
   budgets_.resize(std::max<std::size_t>(budgets_.size(), tenant.value() + 1));
   budgets_[tenant.value()] = state;
 }
@@ -77,6 +90,16 @@ void QuotaTree::change(TenantId tenant, const Amount& amount, int sign) {
   if (amount.type != kAllGpus) change_row(tenant, amount.type, sign * amount.type_milli, !amount.preemptible);
 }
 
+void QuotaTree::hold(TenantId tenant, const Amount& amount, int sign) {
+  if (!in_use_ || amount.all_milli == 0) return;
+  rows_.resize(parents_.size() * resources_);
+  for (;; tenant = parents_[tenant.value()]) {
+    rows_[at(tenant, kAllGpus)].held += sign * amount.all_milli;
+    if (amount.type != kAllGpus) rows_[at(tenant, amount.type)].held += sign * amount.type_milli;
+    if (tenant == TenantId{0}) return;
+  }
+}
+
 QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource, std::int64_t milli,
                                          bool preemptible) const {
   std::int64_t more = 0;  // What the branch shuts off more, or less, with the job in it.
@@ -88,12 +111,14 @@ QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource
     const std::int64_t used = row.used + milli;
     const std::int64_t children = row.shut_children + more;
     const std::int64_t most = row.terms.most_milli();
-    if (used > most) return {Bar::kLimit, tenant, resource};
+    if (most != INT64_MAX && used > most - row.held) return {Bar::kLimit, tenant, resource};
     const std::int64_t room = tenant == TenantId{0} ? std::min(most, capacity_[resource]) : most;
-    if (!guaranteed && children > 0 && used > room - children) return {Bar::kLent, tenant, resource};
+    if (!guaranteed && promises_[resource].kept > 0 && used > room - children)
+      return {Bar::kLent, tenant, resource};
     const std::int64_t fixed = row.fixed + (preemptible ? 0 : milli);
     const std::int64_t children_fixed = row.shut_children_fixed + more_fixed;
-    if (!preemptible && !guaranteed_fixed && children_fixed > 0 && fixed > room - children_fixed)
+    if (!preemptible && !guaranteed_fixed && promises_[resource].guaranteed > 0 &&
+        fixed > room - children_fixed)
       return {Bar::kLent, tenant, resource};
     if (tenant == TenantId{0}) return {};
     guaranteed = used + children <= row.terms.guaranteed_milli;
@@ -131,7 +156,7 @@ std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
     for (std::size_t resource = 0; counted && resource < resources_; ++resource) {
       const Row& row = rows_[at(up, static_cast<QuotaResource>(resource))];
       const std::int64_t most = row.terms.most_milli();
-      if (most != INT64_MAX) room[resource] = std::min(room[resource], most - row.used);
+      if (most != INT64_MAX) room[resource] = std::min(room[resource], most - row.used - row.held);
     }
     if (up == TenantId{0}) break;
   }
@@ -140,16 +165,6 @@ std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
   if (room[kAllGpus] != INT64_MAX && least_equivalent_milli_ > 0)
     most = std::min(most, room[kAllGpus] * 1000 / least_equivalent_milli_);
   return most < 0 ? -1 : most == INT64_MAX ? most : most / 1000;
-}
-
-QuotaTree::Answer QuotaTree::ever(TenantId tenant, const Amount& amount) const {
-  if (!in_use_ || tenant.value() * resources_ >= rows_.size()) return {};
-  for (TenantId up = tenant;; up = parents_[up.value()]) {
-    if (amount.all_milli > rows_[at(up, kAllGpus)].terms.most_milli()) return {Bar::kLimit, up, kAllGpus};
-    if (amount.type != kAllGpus && amount.type_milli > rows_[at(up, amount.type)].terms.most_milli())
-      return {Bar::kLimit, up, amount.type};
-    if (up == TenantId{0}) return {};
-  }
 }
 
 bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {
@@ -238,8 +253,16 @@ bool QuotaTree::may_displace(TenantId taker, TenantId holder, QuotaResource held
   return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
 }
 
-void QuotaTree::stop_for(TenantId tenant, JobId except) { stops_.emplace_back(tenant, except); }
-void QuotaTree::lift_stops() { stops_.clear(); }
+void QuotaTree::stop_for(TenantId tenant, JobId except) {
+  ++version_;
+  stops_.emplace_back(tenant, except);
+}
+
+void QuotaTree::lift_stops() {
+  if (stops_.empty()) return;
+  ++version_;
+  stops_.clear();
+}
 
 bool QuotaTree::check() const {
   if (!in_use_) return true;

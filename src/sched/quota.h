@@ -44,7 +44,18 @@ class QuotaTree {
     bool preemptible = false;
   };
   void start(TenantId tenant, const Amount& amount) { change(tenant, amount, +1); }
-  void stop(TenantId tenant, const Amount& amount) { change(tenant, amount, -1); }
+  void stop(TenantId tenant, const Amount& amount) {
+    ++version_;
+    change(tenant, amount, -1);
+  }
+  /// A reservation keeps its part below the limits, without using it.
+  void reserve(TenantId tenant, const Amount& amount) { hold(tenant, amount, +1); }
+  void release(TenantId tenant, const Amount& amount) {
+    ++version_;
+    hold(tenant, amount, -1);
+  }
+  /// What was not permitted at one version is not until the next: starts only take.
+  [[nodiscard]] std::uint64_t version() const { return version_; }
 
   /// What keeps a job from starting; kNone if nothing does.
   enum class Bar : std::uint8_t { kNone, kLimit, kLent, kBudget, kBehind };
@@ -57,8 +68,6 @@ class QuotaTree {
   [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {}) const;
   /// At most so many GPUs could be permitted to a job of the tenant now: a quick look for scans.
   [[nodiscard]] std::int64_t room_gpus(TenantId tenant) const;
-  /// Could it ever be permitted, with nothing else running? Empty `bar` if so.
-  [[nodiscard]] Answer ever(TenantId tenant, const Amount& amount) const;
 
   /// Is the tenant, with `amount` more, within its guarantee? Then it may take back what others have
   /// borrowed.
@@ -93,6 +102,7 @@ class QuotaTree {
     QuotaTerms terms;
     std::int64_t used = 0;   ///< With all below.
     std::int64_t fixed = 0;  ///< Of it, by jobs that cannot be preempted.
+    std::int64_t held = 0;   ///< Beside it, by a reservation.
     /// What the children shut off from others beyond what they use, summed: from jobs that can be preempted
     /// (they lend the rest), and from those that cannot (they lend nothing).
     std::int64_t shut_children = 0;
@@ -113,6 +123,8 @@ class QuotaTree {
   }
   void begin_use();
   void change(TenantId tenant, const Amount& amount, int sign);
+  void hold(TenantId tenant, const Amount& amount, int sign);
+  void count_terms(QuotaResource resource, const QuotaTerms& terms, int sign);
   void change_row(TenantId tenant, QuotaResource resource, std::int64_t delta, bool fixed);
   [[nodiscard]] Answer permits_row(TenantId tenant, QuotaResource resource, std::int64_t milli,
                                    bool preemptible) const;
@@ -129,9 +141,15 @@ class QuotaTree {
   std::vector<TenantId> parents_;
   std::vector<Row> rows_;  ///< By tenant and resource; empty until it is in use.
   std::vector<std::int64_t> capacity_;
+  struct Promises {
+    std::uint32_t kept = 0;        ///< Tenants that do not lend all that is guaranteed to them.
+    std::uint32_t guaranteed = 0;  ///< Tenants to whom anything is guaranteed.
+  };
+  std::vector<Promises> promises_;  ///< By resource.
   std::vector<BudgetState> budgets_;
   std::vector<std::pair<TenantId, JobId>> stops_;
   bool in_use_ = false;
+  std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;
   mutable std::vector<std::int64_t> room_;  ///< Reused.
 };

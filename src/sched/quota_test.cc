@@ -51,8 +51,6 @@ TEST_F(QuotaCase, ALimitBindsAllBelowIt) {
   EXPECT_TRUE(tree.permits(TenantId{3}, gpus(2)).ok());
   EXPECT_TRUE(tree.permits(TenantId{2}, gpus(90)).ok());
   EXPECT_EQ(tree.room_gpus(TenantId{3}), 2);
-  EXPECT_FALSE(tree.ever(TenantId{3}, gpus(11)).ok());
-  EXPECT_TRUE(tree.ever(TenantId{3}, gpus(10)).ok());
 }
 
 TEST_F(QuotaCase, ATypeCountsForItself) {

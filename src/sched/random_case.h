@@ -223,7 +223,9 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
   const auto total = static_cast<std::int64_t>(fleet.gpus()) * 1000;
   for (std::uint32_t tenant = 1; tenant <= tenants; ++tenant) {
     for (std::uint64_t count = rng.below(3); count > 0; --count) {
-      const auto resource = static_cast<QuotaResource>(rng.chance(0.6) ? 0 : rng.between(1, 3));
+      const auto types = static_cast<std::int64_t>(fleet.gpu_types.size());
+      const auto resource =
+          static_cast<QuotaResource>(types == 0 || rng.chance(0.6) ? 0 : rng.between(1, types));
       workload.orders.emplace_back(rng.chance(0.7) ? Instant{} : some_time(),
                                    Event::tenant_quota(TenantId{tenant}, resource, random_terms(rng, total)));
     }

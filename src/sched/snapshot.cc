@@ -150,6 +150,7 @@ bool Core::restore_quota(ByteReader& in) {
     const QuotaTerms terms = decode_terms(in);
     if (!in.ok() || tenant.value() >= quota.tenants() || resource >= quota.resources()) return false;
     quota.set_terms(tenant, static_cast<QuotaResource>(resource), terms);
+    state_.unused_quota.set_terms(tenant, static_cast<QuotaResource>(resource), terms);
   }
   for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
     const TenantId tenant{in.u32()};
@@ -274,7 +275,9 @@ bool Core::restore(std::string_view snapshot) {
   pass_ = make_pass(state_);
   const std::vector<std::int64_t> running_milli = state_.pending.fair_share().save().running_milli;
   state_.pending.fair_share().restore({shares.charged_to, shares.inflation, shares.usage, running_milli});
-  return pass_->restore(state_, in) && in.done() && check().empty();
+  if (!pass_->restore(state_, in) || !in.done()) return false;
+  state_.refresh_quota(now_);
+  return check().empty();
 }
 
 }  // namespace gw::sched

@@ -23,14 +23,15 @@ void resume(const PolicyConfig& policy, std::uint64_t seed) {
   if (rng.chance(0.2)) fleet = flat_fleet(static_cast<std::uint32_t>(rng.between(1, 30)));  // Counts alone.
   random_case::WorkloadWish wish;
   wish.jobs = 60;
+  wish.rules = seed % 2 == 0;
   wish.mean_gap_s = rng.between(1, 80);
   const random_case::Workload workload = random_workload(rng, fleet, wish);
   const std::uint64_t join = rng.below(100);
   Core core(fleet, policy);
   std::unique_ptr<Core> other;
-  Driver driver(workload);
+  Driver driver(workload, policy.grace);
   for (std::uint64_t pass = 0; !driver.done(); ++pass) {
-    const std::vector<Event> events = driver.next();
+    const std::vector<Event> events = driver.next(core.next_due());
     for (const Event& event : events) core.apply(event, driver.now());
     const Plan& plan = core.plan(driver.now());
     driver.planned(plan);
@@ -73,6 +74,7 @@ Taken take(std::uint64_t seed) {
   taken.policy = *policy_by_name(names[seed % names.size()].name);
   random_case::WorkloadWish wish;
   wish.mean_gap_s = 5;
+  wish.rules = seed % 2 == 0;
   const random_case::Workload workload = random_workload(rng, taken.fleet, wish);
   Core core(taken.fleet, taken.policy);
   Driver driver(workload);

@@ -11,6 +11,7 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
     : policy(config),
       pending(config),
       quota(fleet.gpu_types.size()),
+      unused_quota(fleet.gpu_types.size()),
       node_type_of_(fleet.node_type_of),
       pool_of_type_(fleet.node_types.size(), ~0U) {
   GW_CHECK(check_fleet(fleet).empty());
@@ -25,11 +26,13 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
                                  ? PoolQuota{}
                                  : PoolQuota{static_cast<QuotaResource>(node_type.gpu_type + 1),
                                              fleet.gpu_types[node_type.gpu_type].equivalent_milli});
+    gpu_pools_ += node_type.gpus > 0;
     largest_node_milli_ = std::max(largest_node_milli_, std::int64_t{1000} * fleet.node_types[type].gpus);
   }
   std::int64_t least = 1000;
   for (const GpuType& type : fleet.gpu_types) least = std::min(least, type.equivalent_milli);
   quota.set_least_equivalent(least);
+  set_full_capacity();
   running.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
@@ -59,6 +62,7 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since) {
     classes.leave(shape_class);
     return nullptr;
   }
+  shares_ = shares_ || request.shape.gpu_milli != 0;
   Job& job = jobs.add(id);
   job.request = request;
   job.request.limit = std::min(job.request.limit, kLongestSpan);
@@ -81,7 +85,7 @@ void State::submit(const Event& event, Instant now, Plan& plan) {
   }
   const std::vector<std::uint32_t>& fitting = classes[job->shape_class].pools;
   if (quota.in_use() && std::none_of(fitting.begin(), fitting.end(), [&](std::uint32_t pool) {
-        return quota.ever(job->request.tenant, quota_amount(*job, pool)).ok();
+        return unused_quota.permits(job->request.tenant, quota_amount(*job, pool)).ok();
       })) {
     plan.rejections.push_back({event.job, Reason::kQuota});
     classes.leave(job->shape_class);
@@ -258,6 +262,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kTenantAdded:
       pending.add_tenant(event.parent, event.weight);
       quota.add_tenant(event.parent);
+      unused_quota.add_tenant(event.parent);
       return;
     case EventKind::kTenantQuota:
     case EventKind::kTenantBudget:

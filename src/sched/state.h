@@ -48,6 +48,8 @@ class State {
   void mark_leaving(Job& job);
   /// Tells fair share which of the tenant and those above have less than is guaranteed to them.
   void note_owed(TenantId tenant);
+  /// The capacity of a fleet without failures, for `unused_quota`.
+  void set_full_capacity();
   /// Tells a running job to go, without a claim to its place.
   void tell_to_leave(JobId job, JobId for_job, Instant now, Plan& plan) {
     leave_now(jobs[job], for_job, now, plan);
@@ -64,6 +66,10 @@ class State {
   }
   /// What of quota and budget keeps the job from every pool that could hold it; `ok()` if one lets it in.
   [[nodiscard]] QuotaTree::Answer quota_bar(const Job& job) const;
+  /// Does quota let the job in somewhere? As `quota_bar`, but what is known to be barred is not asked again.
+  [[nodiscard]] bool quota_lets(const Job& job);
+  /// Jobs of the tenant that ask for more GPUs than this are known to be barred.
+  [[nodiscard]] std::int64_t quota_room(TenantId tenant) const;
   /// Does quota leave it the choice of all pools that could hold it?
   [[nodiscard]] bool quota_leaves_all(const Job& job) const;
   /// Recounts what tenants use; empty if quotas are as they should be.
@@ -73,9 +79,7 @@ class State {
   /// A reservation takes its part of the quota too.
   void reserve_quota(const Job& job, std::uint32_t pool);
   void release_quota(const Job& job, std::uint32_t pool);
-  void release_quota(TenantId tenant, const QuotaTree::Amount& amount) {
-    change_quota(tenant, amount, false);
-  }
+  void release_quota(TenantId tenant, const QuotaTree::Amount& amount) { quota.release(tenant, amount); }
 
   /// Where the job fits among open (held) nodes now and quota lets it in.
   [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
@@ -109,6 +113,7 @@ class State {
   ShapeClasses classes;
   Pending pending;
   QuotaTree quota;
+  QuotaTree unused_quota;  ///< The same terms with nothing running: what could ever be let in?
   Claims claims;
   Changes changes;
   /// Waiting jobs of more GPUs than a node has, longest waiting first; kept under fair share only.
@@ -129,6 +134,7 @@ class State {
   [[nodiscard]] std::size_t running_jobs() const { return running_jobs_; }
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
+  [[nodiscard]] std::int64_t preemptible_milli() const { return preemptible_milli_; }
   [[nodiscard]] std::int32_t least_preemptible_priority() const {
     return preemptible_priorities_.begin()->first;
   }
@@ -158,7 +164,18 @@ class State {
     std::int64_t equivalent_milli = 1000;
   };
   void count_preemptible(const Job& job, int sign);
+  /// What is known about a tenant at a version of the quotas: who asks for so many GPUs of any kind is
+  /// barred.
+  struct Barred {
+    std::uint64_t version = 0;
+    std::int64_t preemptible_milli = INT64_MAX;  ///< Even if it can be preempted.
+    std::int64_t fixed_milli = INT64_MAX;        ///< If it cannot.
+  };
+  std::vector<Barred> barred_;  ///< By tenant.
+  std::uint32_t gpu_pools_ = 0;
+  bool shares_ = false;  ///< A job has asked for a share of a GPU.
   std::vector<PoolQuota> quota_of_pool_;
+  std::int64_t preemptible_milli_ = 0;                            ///< GPUs of those jobs, in thousandths.
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;

@@ -23,6 +23,32 @@ QuotaTree::Answer State::quota_bar(const Job& job) const {
   return bar;
 }
 
+bool State::quota_lets(const Job& job) {
+  if (!quota.in_use()) return true;
+  const std::int64_t milli = job.request.shape.total_gpu_milli();
+  barred_.resize(quota.tenants());
+  Barred& known = barred_[job.request.tenant.value()];
+  if (known.version != quota.version()) known = {quota.version()};
+  std::int64_t& least = job.request.preemptible ? known.preemptible_milli : known.fixed_milli;
+  if (milli >= std::min(least, known.preemptible_milli) && milli > 0) return false;
+  const QuotaTree::Answer bar = quota_bar(job);
+  if (bar.ok()) return true;
+  // One that may run on some GPUs only, or stands behind another, says nothing about the others.
+  if (milli > 0 && bar.bar != QuotaTree::Bar::kBehind && job.request.shape.gpu_types == 0 &&
+      classes[job.shape_class].pools.size() >= gpu_pools_)
+    least = milli;
+  return false;
+}
+
+std::int64_t State::quota_room(TenantId tenant) const {
+  std::int64_t room = quota.room_gpus(tenant);
+  if (tenant.value() >= barred_.size()) return room;
+  const Barred& known = barred_[tenant.value()];
+  if (known.version == quota.version() && known.preemptible_milli != INT64_MAX)
+    room = std::min(room, (known.preemptible_milli - (shares_ ? 1 : 1000) + 999) / 1000);
+  return room;
+}
+
 bool State::quota_leaves_all(const Job& job) const {
   const std::vector<std::uint32_t>& fitting = classes[job.shape_class].pools;
   return !quota.in_use() || std::all_of(fitting.begin(), fitting.end(), [&](std::uint32_t pool) {
@@ -43,11 +69,22 @@ void State::change_quota(TenantId tenant, const QuotaTree::Amount& amount, bool 
 }
 
 void State::reserve_quota(const Job& job, std::uint32_t pool) {
-  change_quota(job.request.tenant, quota_amount(job, pool), true);
+  quota.reserve(job.request.tenant, quota_amount(job, pool));
 }
 
 void State::release_quota(const Job& job, std::uint32_t pool) {
-  change_quota(job.request.tenant, quota_amount(job, pool), false);
+  quota.release(job.request.tenant, quota_amount(job, pool));
+}
+
+void State::set_full_capacity() {
+  std::vector<std::int64_t> capacity(quota.resources());
+  for (std::size_t pool = 0; pool < pools.size(); ++pool) {
+    const std::int64_t all = std::int64_t{pools[pool]->nodes()} * pools[pool]->gpus_per_node() * 1000;
+    capacity[kAllGpus] += all * quota_of_pool_[pool].equivalent_milli / 1000;
+    if (quota_of_pool_[pool].resource != kAllGpus) capacity[quota_of_pool_[pool].resource] += all;
+  }
+  for (std::size_t resource = 0; resource < capacity.size(); ++resource)
+    unused_quota.set_capacity(static_cast<QuotaResource>(resource), capacity[resource]);
 }
 
 void State::refresh_quota(Instant now) {
@@ -83,15 +120,11 @@ std::string State::check_quota() const {
     if (job.running && !job.leaving) fresh.start(job.request.tenant, quota_amount(job, job.placement.pool));
     if (job.claims) fresh.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
   });
-  std::int64_t reserved = 0;  // At most one waiting job has its part reserved.
   for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) {
     for (std::size_t resource = 0; resource < quota.resources(); ++resource) {
       const auto which = static_cast<QuotaResource>(resource);
-      const std::int64_t more =
-          quota.used_milli(TenantId{tenant}, which) - fresh.used_milli(TenantId{tenant}, which);
-      if (more < 0) return "a tenant uses more than its quota counts";
-      if (tenant == 0 && resource == kAllGpus) reserved = more;
-      if (resource == kAllGpus && more != 0 && more != reserved) return "a tenant's use is miscounted";
+      if (quota.used_milli(TenantId{tenant}, which) != fresh.used_milli(TenantId{tenant}, which))
+        return "a tenant's use is miscounted";
     }
   }
   return {};
@@ -112,6 +145,7 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
   changes.irregular = true;
   if (event.kind == EventKind::kTenantQuota) {
     quota.set_terms(event.tenant, event.resource, event.terms);
+    unused_quota.set_terms(event.tenant, event.resource, event.terms);
     note_owed(event.tenant);
     return;
   }
@@ -130,6 +164,7 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
 
 void State::count_preemptible(const Job& job, int sign) {
   if (!job.request.preemptible) return;
+  preemptible_milli_ += sign * job.request.shape.total_gpu_milli();
   const auto at = preemptible_priorities_.try_emplace(job.request.priority, 0U).first;
   at->second += static_cast<std::uint32_t>(sign);
   if (at->second == 0) preemptible_priorities_.erase(at);

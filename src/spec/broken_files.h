@@ -72,6 +72,26 @@ inline const std::vector<BrokenFile>& broken_files() {
        "3:9: \"name\" cannot be \"fairshare-esay\"; did you mean \"fairshare-easy\"?"},
       {"unknown order", small_fleet("policy: {order: lifo}\n"),
        "3:17: \"order\" cannot be \"lifo\"; did you mean \"fifo\"?"},
+      {"quota beyond the fleet",
+       small_fleet(
+           "tenants:\n  - {name: a, quota: [{guaranteed: 20}]}\n  - {name: b, quota: [{guaranteed: 13}]}\n"),
+       "5:23: with this, 33 GPU-equivalents are guaranteed, but the fleet has 32; guarantee less", false},
+      {"quota beyond the parent's",
+       small_fleet(
+           "tenants:\n  - {name: a, quota: [{guaranteed: 8}], projects: [{name: b, quota: [{guaranteed: "
+           "9}]}]}\n"),
+       "4:70: with this, 9 GPU-equivalents are guaranteed inside \"a\", which has 8; guarantee less here or "
+       "more "
+       "there",
+       false},
+      {"quota of an unknown type", small_fleet("tenants: [{name: a, quota: [{of: b100, limit: 8}]}]\n"),
+       "3:34: the fleet has no GPU type \"b100\"; did you mean \"b200\"?", false},
+      {"limit below the guarantee", small_fleet("tenants: [{name: a, quota: [{guaranteed: 8, limit: 4}]}]\n"),
+       "3:29: `limit` is 4 GPUs and `guaranteed` 8; raise the limit or guarantee less", false},
+      {"lends more than it has", small_fleet("tenants: [{name: a, quota: [{guaranteed: 8, lend: 9}]}]\n"),
+       "3:29: `lend` is 9 GPUs, but only 8 are guaranteed; lend no more", false},
+      {"unknown preemption", small_fleet("policy: {preemption: always}\n"),
+       "3:22: \"preemption\" cannot be \"always\""},
       {"unknown weekday", small_fleet("workload: {start: {weekday: Monday}}\n"),
        "3:29: \"weekday\" cannot be \"Monday\"; did you mean \"monday\"?"},
       {"weight of zero", small_fleet("tenants: [{name: a, weight: 0}]\n"),

@@ -20,6 +20,7 @@ struct GpuEntry {
   static constexpr std::string_view kRecord = "gpu";
   static constexpr std::string_view kHelp = "An accelerator type. Rates are dense (without sparsity).";
   GpuType type;
+  double equivalents = 1;
   std::string form;
   std::uint32_t launched = 0;
   double measured_bf16_tflops = 0;

@@ -52,6 +52,12 @@ void describe(Visitor& visit, GpuEntry& gpu) {
                .unit = Unit::kGbitPerSecond,
                .min = 0,
                .max = 1e6});
+  visit.field(
+      "equivalents", gpu.equivalents,
+      {.help =
+           "What one counts for in quotas in GPU-equivalents; 1 for the type that others are measured by.",
+       .min = 0.001,
+       .max = 1000});
   visit.field("power_max", type.power_max,
               {.help = "Thermal design power of one GPU.", .min = 0, .max = 1e9});
   visit.field("power_idle", type.power_idle, {.help = "Of one idle GPU.", .min = 0, .max = 1e9});

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "spec/demand_fields.h"
 #include "spec/near_miss.h"
+#include "spec/quota_builder.h"
 #include "spec/record_reader.h"
 
 namespace gw::spec {
@@ -169,9 +170,10 @@ namespace {
 
 class TenantBuilder {
  public:
-  TenantBuilder(double fleet_gpus, std::uint32_t max_tenants, TenantTree& tenants, WorkloadMix& mix,
+  TenantBuilder(const Fleet& fleet, std::uint32_t max_tenants, TenantTree& tenants, WorkloadMix& mix,
                 Findings& findings)
-      : fleet_gpus_(fleet_gpus),
+      : fleet_gpus_(static_cast<double>(fleet.gpus())),
+        quotas_(fleet, tenants, findings),
         max_tenants_(max_tenants),
         tenants_(tenants),
         mix_(mix),
@@ -193,6 +195,7 @@ class TenantBuilder {
       queue_.pop_front();
       add(pending);
     }
+    quotas_.check_sums();
   }
 
  private:
@@ -286,6 +289,7 @@ class TenantBuilder {
       }
       heritage.parent =
           tenants_.add(parent, name, spec.weight, std::string(heritage.kind), std::string(heritage.home));
+      quotas_.add(spec, heritage.parent);
       if (!spec.projects.empty()) {
         enqueue(spec.projects, heritage, each);
       } else if (each.value_or(0) > 0 && !add_demand(spec, heritage, *each)) {
@@ -317,6 +321,7 @@ class TenantBuilder {
   }
 
   double fleet_gpus_;
+  QuotaBuilder quotas_;
   std::uint32_t max_tenants_;
   TenantTree& tenants_;
   WorkloadMix& mix_;
@@ -330,7 +335,7 @@ class TenantBuilder {
 void build_tenants(const ScenarioFile& file, const Fleet& fleet, std::uint32_t max_tenants,
                    TenantTree& tenants, WorkloadMix& mix, Findings& findings) {
   const auto fleet_gpus = static_cast<double>(fleet.gpus());
-  TenantBuilder(fleet_gpus, max_tenants, tenants, mix, findings).build(file.tenants);
+  TenantBuilder(fleet, max_tenants, tenants, mix, findings).build(file.tenants);
   if (!file.workload.load) return;
   double sum = 0;
   for (const TenantDemand& demand : mix.tenants) sum += demand.load;
@@ -374,6 +379,10 @@ PolicyConfig build_policy(const PolicySpec& spec, Findings& findings) {
   policy.charge_interval = spec.charge_interval.value_or(policy.charge_interval);
   policy.age_per_priority = spec.age_per_priority.value_or(policy.age_per_priority);
   policy.patience = spec.patience.value_or(policy.patience);
+  choose(policy.preemption, spec.preemption, kPreemptions);
+  policy.protected_run_time = spec.protected_run_time.value_or(policy.protected_run_time);
+  policy.grace = spec.grace.value_or(policy.grace);
+  policy.restart_estimate = spec.restart_estimate.value_or(policy.restart_estimate);
   return policy;
 }
 

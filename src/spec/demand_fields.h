@@ -14,6 +14,48 @@ inline constexpr std::string_view kOrders[] = {"fifo", "shortest-first", "priori
 inline constexpr std::string_view kBackfills[] = {"none", "easy", "conservative"};
 inline constexpr std::string_view kPlacements[] = {"first-fit", "smallest-span"};
 inline constexpr double kLongestTimeNs = 3.2e18;  // About a century.
+inline constexpr double kLongestProtectionNs = 366 * 86'400e9;
+
+inline constexpr std::string_view kPreemptions[] = {"none", "reclaim", "priority", "reclaim-and-priority"};
+inline constexpr std::string_view kBudgetActions[] = {"warn", "stop-new", "stop-all"};
+
+template <class Visitor>
+void describe(Visitor& visit, QuotaSpec& quota) {
+  constexpr double kMost = 1e9;
+  visit.field(
+      "of", quota.of,
+      {.help = "`all` (GPU-equivalents: each GPU counts for its type's `equivalents`), or a GPU type.",
+       .default_text = "all"});
+  visit.field("guaranteed", quota.guaranteed,
+              {.help = "GPUs that are its own whenever it asks: who borrows them gives them back. Carved out "
+                       "of its parent's.",
+               .min = 0,
+               .max = kMost});
+  visit.field("borrow", quota.borrow,
+              {.help = "GPUs that it may use at most beyond what is guaranteed.",
+               .min = 0,
+               .max = kMost,
+               .default_text = "whatever is free"});
+  visit.field("lend", quota.lend,
+              {.help = "GPUs of what is guaranteed to it that others get at most while it does not use them.",
+               .min = 0,
+               .max = kMost,
+               .default_text = "all of them"});
+  visit.field(
+      "limit", quota.limit,
+      {.help = "GPUs that it may use at most in all.", .min = 0, .max = kMost, .default_text = "none"});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, BudgetSpec& budget) {
+  visit.field("gpu_hours", budget.gpu_hours,
+              {.help = "GPU-hours in a month.", .required = true, .min = 0, .max = 1e12, .above_min = true});
+  visit.field(
+      "action", budget.action,
+      {.help = "Once it is spent: only warn; start nothing new; or let what runs save its work and wait "
+               "for the next month too.",
+       .choices = kBudgetActions});
+}
 
 template <class Visitor>
 void describe(Visitor& visit, TenantSpec& tenant) {
@@ -42,6 +84,12 @@ void describe(Visitor& visit, TenantSpec& tenant) {
   visit.field(
       "classes", tenant.classes,
       {.help = "Shares of its GPU time by job class.", .items_min = 1, .default_text = "its parent's"});
+  visit.field(
+      "quota", tenant.quota,
+      {.help = "What is guaranteed to each such tenant, what it may borrow and lend, and where it ends; "
+               "one entry for each GPU type, or for all.",
+       .items_min = 1});
+  visit.field("budget", tenant.budget, {.help = "What each such tenant may use in a month."});
   visit.field("projects", tenant.projects, {.help = "Its parts, each a tenant.", .items_min = 1});
 }
 
@@ -105,6 +153,29 @@ void describe(Visitor& visit, PolicySpec& policy) {
        .min = 1e9,
        .max = kLongestTimeNs,
        .default_text = "the named policy's (12h)"});
+  visit.field(
+      "preemption", policy.preemption,
+      {.help = "For whom running jobs that can be preempted must leave: for tenants that have less than "
+               "is guaranteed to them (reclaim), for jobs of higher priority, or for both.",
+       .choices = kPreemptions,
+       .default_text = "the named policy's"});
+  visit.field("protected_run_time", policy.protected_run_time,
+              {.help = "A job that has run for less than this is not preempted.",
+               .min = 0,
+               .max = kLongestProtectionNs,
+               .default_text = "the named policy's (10min)"});
+  visit.field("grace", policy.grace,
+              {.help = "From the signal to save its work to the end of a preempted job.",
+               .min = 0,
+               .max = kLongestProtectionNs,
+               .default_text = "the named policy's (2min)"});
+  visit.field(
+      "restart_estimate", policy.restart_estimate,
+      {.help = "What a restart costs a job beyond the work since its last checkpoint: for the choice of "
+               "who is preempted.",
+       .min = 0,
+       .max = kLongestProtectionNs,
+       .default_text = "the named policy's (5min)"});
 }
 
 template <class Visitor>

@@ -19,6 +19,27 @@
 
 namespace gw::spec {
 
+struct QuotaSpec {
+  static constexpr std::string_view kRecord = "quota";
+  static constexpr std::string_view kHelp =
+      "What a tenant with all below it is entitled to and held to, in GPUs of one type or in "
+      "GPU-equivalents.";
+  Located<std::string> of{"all", {}};
+  double guaranteed = 0;
+  std::optional<double> borrow;
+  std::optional<double> lend;
+  std::optional<double> limit;
+  Mark at;
+};
+
+struct BudgetSpec {
+  static constexpr std::string_view kRecord = "budget";
+  static constexpr std::string_view kHelp =
+      "What a tenant with all below it may use in a month (30 days of a simulated run).";
+  double gpu_hours = 0;
+  std::string action = "stop-new";
+};
+
 struct TenantSpec {
   static constexpr std::string_view kRecord = "tenant";
   static constexpr std::string_view kHelp =
@@ -30,6 +51,8 @@ struct TenantSpec {
   std::uint32_t weight = 1;
   std::optional<double> load;
   Shares classes;
+  std::vector<QuotaSpec> quota;
+  std::optional<BudgetSpec> budget;
   std::vector<TenantSpec> projects;
   Mark at;
 };
@@ -63,6 +86,10 @@ struct PolicySpec {
   std::optional<Nanoseconds> charge_interval;
   std::optional<Nanoseconds> age_per_priority;
   std::optional<Nanoseconds> patience;
+  std::optional<std::string> preemption;
+  std::optional<Nanoseconds> protected_run_time;
+  std::optional<Nanoseconds> grace;
+  std::optional<Nanoseconds> restart_estimate;
   Mark at;
 };
 

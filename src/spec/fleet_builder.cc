@@ -112,6 +112,7 @@ class FleetBuilder {
     const GpuEntry* entry = gpu_entry(name);
     GW_CHECK(entry != nullptr);
     fleet_.gpu_types.push_back(entry->type);
+    fleet_.gpu_types.back().equivalent_milli = std::llround(entry->equivalents * 1000);
     return static_cast<std::uint32_t>(fleet_.gpu_types.size() - 1);
   }
 
@@ -140,9 +141,8 @@ class FleetBuilder {
   }
 
   template <class Part>
-  Size measure(const std::vector<Part>& parts) requires requires(const Part& part) {
-    part.capacity;
-  }
+  Size measure(const std::vector<Part>& parts)
+    requires requires(const Part& part) { part.capacity; }
   {
     Size sum;
     check_names(parts, Part::kRecord);

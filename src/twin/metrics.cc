@@ -105,6 +105,11 @@ void MetricsCollector::stopped(Instant now, const JobFacts& job, Nanoseconds los
   fair_share_.change(now, tenant(job.tenant).top, job.gpu_milli, -job.gpu_milli);
 }
 
+void MetricsCollector::preempted(const JobFacts& job) {
+  ++jobs_.preemptions;
+  jobs_.preempted_gpus += static_cast<double>(job.gpu_milli) / 1000;
+}
+
 void MetricsCollector::reloaded(Instant begin, Instant end, const JobFacts& job) {
   lost_ += Int128{(end - begin).count()} * job.gpu_milli;
   series_.integrate_channel(begin, end, kLost, job.gpu_milli);

@@ -92,6 +92,8 @@ class MetricsCollector {
   void started(Instant now, const JobFacts& job, Instant submit, std::uint8_t reason);
   /// A failure or a preemption took its GPUs; it waits again. `lost`: work since its last checkpoint.
   void stopped(Instant now, const JobFacts& job, Nanoseconds lost);
+  /// The stop before was a preemption.
+  void preempted(const JobFacts& job);
   void resumed(Instant now, const JobFacts& job);
   /// An attempt spent [begin, end) on loading what the one before had saved.
   void reloaded(Instant begin, Instant end, const JobFacts& job);

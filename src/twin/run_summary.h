@@ -99,6 +99,8 @@ struct RunSummary {
     std::uint64_t withdrawn = 0;                                            ///< Cancelled while waiting.
     std::uint64_t completed = 0, failed = 0, cancelled = 0, timed_out = 0;  ///< Outcomes of the finished.
     std::uint64_t restarts = 0;        ///< Attempts ended by a node failure or a preemption.
+    std::uint64_t preemptions = 0;     ///< Of them, those by a preemption.
+    double preempted_gpus = 0;         ///< GPUs that preemptions freed, summed.
     std::uint64_t restarted_jobs = 0;  ///< Finished jobs with at least one restart.
     std::vector<NamedCount> rejected_by;
   } jobs;

@@ -6,6 +6,7 @@
 
 #include "base/id_table.h"
 #include "runtime/loop.h"
+#include "twin/budgets.h"
 #include "twin/faults.h"
 
 namespace gw::twin {
@@ -24,7 +25,10 @@ struct SimJob {
   std::uint8_t reason = 0;
   std::uint32_t nodes = 0;
   std::uint32_t restarts = 0;
+  std::uint32_t failures = 0;  ///< Restarts that a node's failure caused.
   std::uint32_t attempt = 0;
+  bool leaving = false;
+  Instant told;  ///< To leave.
   bool running = false;
   bool gave_up = false;
   Instant first_start;
@@ -51,6 +55,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
         stream_(stream),
         options_(options),
         metrics_(stream.tenants()),
+        budgets_(stream.tenants()),
         faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")) {}
 
   Result<std::optional<Instant>> next_due() override {
@@ -62,9 +67,12 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     if (!ends_.empty()) due = ends_.front().when;
     if (next_job_ready_) due = std::min(due, next_job_.request.submit);
     // Without jobs that run or come, only a repair can let a waiting job start.
-    if (due == Instant::max() && jobs_.size() > 0) due = faults_.next_repair();
+    if (due == Instant::max() && jobs_.size() > 0) {
+      due = faults_.next_repair();
+      if (budgets_.any_spent()) due = std::min(due, budgets_.next_due());
+    }
     if (due == Instant::max()) return std::optional<Instant>{};
-    due = std::min(due, faults_.next_due());
+    due = std::min({due, faults_.next_due(), budgets_.next_due()});
     if (due > sched::kLastInstant)
       return fail("the simulated time passes 146 years; check the jobs' run times");
     return std::optional<Instant>{due};
@@ -78,9 +86,15 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       const SimJob* job = jobs_.find(end.job);
       if (job == nullptr || !job->running || job->attempt != end.attempt)
         continue;  // It was interrupted before.
+      if (end.leaves) {
+        events.push_back(sched::Event::job_requeued(end.job));
+        leave(jobs_[end.job], due);
+        continue;
+      }
       events.push_back(sched::Event::job_ended(end.job));
       finish(end.job, due);
     }
+    if (budgets_.next_due() <= due) budgets_.take(due, events);
     while (faults_.next_due() == due) {
       const FaultProcess::Change change = faults_.take();
       if (!change.node.valid()) continue;
@@ -99,6 +113,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       metrics_.rejected(now, jobs_[rejection.job].facts(), static_cast<std::uint8_t>(rejection.reason));
       jobs_.remove(rejection.job);
     }
+    for (const sched::Plan::Preemption& preemption : plan.preemptions) tell(jobs_[preemption.job], now);
     for (const sched::Plan::Start& start : plan.starts) {
       begin(jobs_[start.job], start.placement, static_cast<std::uint8_t>(core.job(start.job)->reason), now);
     }
@@ -112,8 +127,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     Instant when;
     JobId job;
     std::uint32_t attempt;
+    bool leaves = false;  ///< It is preempted then, unless it has ended.
     bool operator>(const End& other) const {
-      return when != other.when ? when > other.when : job > other.job;
+      if (when != other.when) return when > other.when;
+      return job != other.job ? job > other.job : leaves && !other.leaves;
     }
   };
 
@@ -154,6 +171,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     for (; known_tenants_ < tenants.size(); ++known_tenants_) {
       const Tenant& tenant = tenants[TenantId{known_tenants_}];
       events.push_back(sched::Event::tenant_added(tenant.parent, tenant.weight));
+      for (const auto& [resource, terms] : tenant.quota)
+        events.push_back(sched::Event::tenant_quota(TenantId{known_tenants_}, resource, terms));
+      budgets_.add(TenantId{known_tenants_}, now);
     }
     const JobId id{submitted_++};
     SimJob& job = jobs_.add(id);
@@ -182,26 +202,59 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       metrics_.resumed(now, job.facts());
     }
     ++job.attempt;
-    ends_.push_back({now + std::min(span, kLongestSpan), job.id, job.attempt});
+    budgets_.started(job.request.tenant, job.request.shape.total_gpu_milli(), now);
+    push_end({now + std::min(span, kLongestSpan), job.id, job.attempt});
+  }
+
+  void push_end(const End& end) {
+    ends_.push_back(end);
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
+  }
+
+  /// It is told to go: one that keeps checkpoints writes another, any other ends at once.
+  void tell(SimJob& job, Instant now) {
+    constexpr Nanoseconds kCheckpointWrite = seconds(30);
+    const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
+    job.leaving = true;
+    job.told = now;
+    push_end({now + (saves ? std::min(options_.policy.grace, kCheckpointWrite) : Nanoseconds{0}), job.id,
+              job.attempt, true});
+  }
+
+  /// How much work it has done by `now`, in this attempt and in those before as far as it was saved.
+  [[nodiscard]] Nanoseconds worked(const SimJob& job, Instant now) const {
+    const Nanoseconds spent = now - job.start;
+    const Nanoseconds overhead =
+        job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
+    return job.saved + (spent - overhead);
+  }
+
+  /// The attempt is over; `kept` of its work is saved. What it spent beyond that is lost, reloading too.
+  void stop(SimJob& job, Nanoseconds kept, Instant now) {
+    const Nanoseconds spent = now - job.start;
+    const Nanoseconds lost = spent - (kept - job.saved);
+    job.saved = kept;
+    job.held += spent;
+    job.lost += lost;
+    job.running = job.leaving = false;
+    ++job.restarts;
+    budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
+    metrics_.stopped(now, job.facts(), lost);
+  }
+
+  void leave(SimJob& job, Instant now) {
+    const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
+    stop(job, saves ? worked(job, job.told) : Nanoseconds{0}, now);
+    metrics_.preempted(job.facts());
   }
 
   /// Its nodes are gone: what is saved is the last whole checkpoint interval of work.
   void interrupt(SimJob& job, Instant now) {
-    const Nanoseconds spent = now - job.start;
-    const Nanoseconds overhead =
-        job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
-    const Nanoseconds worked = job.saved + (spent - overhead);
     const Nanoseconds interval = job.request.checkpoint_interval;
-    const Nanoseconds kept = interval > Nanoseconds{0} ? interval * (worked / interval) : Nanoseconds{0};
-    const Nanoseconds lost = spent - (kept - job.saved);  // Reloading counts as lost too.
-    job.saved = kept;
-    job.held += spent;
-    job.lost += lost;
-    job.running = false;
-    ++job.restarts;
-    metrics_.stopped(now, job.facts(), lost);
-    if (job.restarts < kMostRestarts) return;
+    const Nanoseconds whole =
+        interval > Nanoseconds{0} ? interval * (worked(job, now) / interval) : Nanoseconds{0};
+    stop(job, std::max(whole, job.saved), now);  // One that was written when it was told to go counts too.
+    if (++job.failures < kMostRestarts) return;
     job.truth.run_time = job.saved;  // Given up: it ends as soon as it starts again.
     job.truth.outcome = JobOutcome::kFailed;
   }
@@ -210,6 +263,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     SimJob& job = jobs_[id];
     const Nanoseconds spent = now - job.start;
     job.held += spent;
+    budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     if (job.attempt > 1) {
       const Nanoseconds reload = std::min(spent, options_.faults.restart_time);
       job.lost += reload;
@@ -261,6 +315,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   workload::JobStream& stream_;
   const TwinOptions& options_;
   MetricsCollector metrics_;
+  Budgets budgets_;
   FaultProcess faults_;
   IdTable<SimJob> jobs_;
   std::vector<End> ends_;  ///< A heap, earliest first.

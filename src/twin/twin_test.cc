@@ -63,6 +63,24 @@ RandomRun random_run(std::uint64_t seed) {
     run.options.faults.node_failures_per_1000_node_days = static_cast<double>(rng.between(10, 200));
     run.options.faults.restart_time = minutes(rng.between(0, 20));
   }
+  if (rng.chance(0.6)) {  // Quotas and budgets.
+    const auto total = static_cast<std::int64_t>(run.fleet.gpus()) * 1000;
+    std::int64_t left = total;
+    for (std::uint32_t tenant = 1; tenant < run.tenants.size(); ++tenant) {
+      QuotaTerms terms;
+      terms.guaranteed_milli =
+          run.tenants[TenantId{tenant}].parent == TenantTree::root() ? rng.between(0, left / 1000) * 1000 : 0;
+      left -= terms.guaranteed_milli;
+      if (rng.chance(0.3)) terms.lend_milli = rng.between(0, terms.guaranteed_milli);
+      if (rng.chance(0.2)) terms.borrow_milli = total / 4;
+      run.tenants.set_quota(TenantId{tenant}, {{kAllGpus, terms}});
+      if (!rng.chance(0.3)) continue;
+      Budget budget;
+      budget.gpu_milli_hours = rng.between(1, 200) * 1000;
+      budget.action = rng.chance(0.5) ? BudgetAction::kWarn : BudgetAction::kStopNew;
+      run.tenants.set_budget(TenantId{tenant}, budget);
+    }
+  }
   Instant now;
   const std::int64_t count = rng.between(20, 150);
   for (std::int64_t index = 0; index < count; ++index) {
@@ -74,6 +92,7 @@ RandomRun random_run(std::uint64_t seed) {
     job.truth.run_time = seconds(rng.between(0, 40'000));
     job.request.limit = std::max(seconds(1), job.truth.run_time + seconds(rng.between(-100, 20'000)));
     job.request.priority = static_cast<std::int32_t>(rng.between(0, 2));
+    job.request.preemptible = rng.chance(0.5);
     if (rng.chance(0.5)) job.request.checkpoint_interval = minutes(rng.between(1, 120));
     Shape& shape = job.request.shape;
     if (rng.chance(0.15)) {
