@@ -10,7 +10,7 @@ namespace gw::twin {
 namespace {
 
 constexpr std::array kTargets = {0.5, 0.9};
-constexpr double kStep = 0.03;        // By how much one outcome moves a level.
+constexpr double kStep = 0.02;        // By how much one outcome moves a level.
 constexpr double kShortestWait = 60;  // Seconds: what differs by less than this differs little.
 constexpr double kLargestScore = 12;  // e^12 is 160,000.
 
@@ -30,7 +30,7 @@ double quantile(const std::deque<double>& scores, double p) {
 }  // namespace
 
 const std::array<Nanoseconds, Calibration::kBands - 1>& Calibration::band_ends() {
-  static constexpr std::array<Nanoseconds, kBands - 1> kEnds = {minutes(30), hours(4), hours(24)};
+  static constexpr std::array<Nanoseconds, kBands - 1> kEnds = {hours(1), hours(6)};
   return kEnds;
 }
 

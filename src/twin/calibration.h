@@ -24,8 +24,8 @@ namespace gw::twin {
 /// Deterministic: it depends on the calls and their order alone.
 class Calibration {
  public:
-  static constexpr std::size_t kBands = 4;
-  static constexpr std::size_t kKept = 160;   ///< Scores of a band.
+  static constexpr std::size_t kBands = 3;
+  static constexpr std::size_t kKept = 300;   ///< Scores of a band.
   static constexpr std::size_t kEnough = 16;  ///< With fewer, all bands' together; with fewer of those, none.
 
   /// The band of a forecast: by the wait that the ensemble's median says.
@@ -66,10 +66,8 @@ class Calibration {
   void judged(const Open& open, Which which, bool in_time);
 
   std::vector<Open> open_;  ///< In order of making.
-  std::array<std::array<Track, kWhich>, kBands> tracks_{{{{{{}, 0.5}, {{}, 0.9}}},
-                                                         {{{{}, 0.5}, {{}, 0.9}}},
-                                                         {{{{}, 0.5}, {{}, 0.9}}},
-                                                         {{{{}, 0.5}, {{}, 0.9}}}}};
+  std::array<std::array<Track, kWhich>, kBands> tracks_{
+      {{{{{}, 0.5}, {{}, 0.9}}}, {{{{}, 0.5}, {{}, 0.9}}}, {{{{}, 0.5}, {{}, 0.9}}}}};
   std::array<std::deque<double>, kWhich> all_scores_;
 };
 

@@ -90,8 +90,7 @@ EtaScore score_of(std::span<const EtaSample> samples, std::string name) {
 }
 
 std::vector<EtaScore> scores_by_band(std::span<const EtaSample> samples) {
-  static constexpr const char* kNames[Calibration::kBands] = {"up to 30 min", "30 min to 4 h", "4 h to 24 h",
-                                                              "over 24 h"};
+  static constexpr const char* kNames[Calibration::kBands] = {"up to 1 h", "1 h to 6 h", "over 6 h"};
   std::vector<EtaScore> scores;
   for (std::size_t band = 0; band < Calibration::kBands; ++band) {
     std::vector<EtaSample> in_band;

@@ -47,7 +47,7 @@ struct EtaScore {
 /// Of the samples whose jobs have started. `name` is kept.
 EtaScore score_of(std::span<const EtaSample> samples, std::string name);
 
-/// The same by the wait that the ensemble's median foretold: `up to 30 min`, ...; bands without samples are
+/// The same by the wait that the ensemble's median foretold: `up to 1 h`, ...; bands without samples are
 /// left out.
 std::vector<EtaScore> scores_by_band(std::span<const EtaSample> samples);
 
