@@ -45,6 +45,7 @@ void add_ledger_command(CLI::App& app, AppContext& context);
 void add_top_command(CLI::App& app, AppContext& context);
 void add_replay_command(CLI::App& app, AppContext& context);
 void add_simulate_command(CLI::App& app, AppContext& context);
+void add_bench_command(CLI::App& app, AppContext& context);
 void add_journal_command(CLI::App& app, AppContext& context);
 void add_catalog_command(CLI::App& app, AppContext& context);
 void add_compare_command(CLI::App& app, AppContext& context);

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   gw::add_ledger_command(app, context);
   gw::add_replay_command(app, context);
   gw::add_simulate_command(app, context);
+  gw::add_bench_command(app, context);
   gw::add_journal_command(app, context);
   gw::add_validate_command(app, context);
   gw::add_fleet_command(app, context);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "live/time_text.h"
 #include "report/text.h"
@@ -16,6 +17,11 @@ namespace {
 constexpr std::int64_t kFreshNs = 2'000'000'000;
 /// About half a second on two cores.
 constexpr std::uint64_t kMostEvents = 500'000;
+/// Unasked: a fifth of a second of one core every so often.
+constexpr std::uint64_t kMostSampleEvents = 150'000;
+constexpr std::int64_t kSampleEveryNs = 15'000'000'000;
+/// Changes that come together are looked at together.
+constexpr std::chrono::milliseconds kGather{50};
 
 std::int64_t steady_ns() {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -44,8 +50,94 @@ void Forecaster::learn(const live::Changes& changes) {
                          job.outcome == live::Outcome::kTimeLimit;
     // What a cancelled or lost job would have run is not known.
     if (job.state == live::JobState::kEnded && ran_out && job.limit > Nanoseconds{0})
-      run_times_.observe(job.tenant, std::max(job.ended - job.started, Nanoseconds{1}), job.limit);
+      run_times_.observe({job.tenant, job.gpu_milli, job.limit},
+                         std::max(job.ended - job.started, Nanoseconds{1}));
+    if (!job.core.valid()) continue;
+    if (job.attempt > 0) {
+      calibration_.started(job.core, job.started);
+    } else if (job.state == live::JobState::kEnded || job.state == live::JobState::kHeld) {
+      calibration_.gone(job.core);
+    }
   }
+  changed_ = true;
+  changes_.notify_one();
+}
+
+void Forecaster::start() {
+  sampler_ = std::jthread([this](const std::stop_token& stop) { sample(stop); });
+}
+
+void Forecaster::stop() {
+  if (!sampler_.joinable()) return;
+  sampler_.request_stop();
+  sampler_.join();
+}
+
+JobId Forecaster::take_arrivals() {
+  JobId waiting;
+  factory_.read([&](const live::Book& book) {
+    const std::lock_guard lock(learning_);
+    const sched::Core& core = *book.core;
+    for (; arrivals_to_ < core.state().next_job; ++arrivals_to_) {
+      const sched::Job* job = core.job(JobId{arrivals_to_});
+      if (job == nullptr) continue;  // It has come and gone.
+      last_arrival_ = std::max(last_arrival_, job->request.submit);
+      arrivals_.observe(last_arrival_, job->request);
+      if (!job->running) waiting = job->id;
+    }
+    calibration_.advance(core.now());
+  });
+  return waiting;
+}
+
+void Forecaster::sample(const std::stop_token& stop) {
+  std::int64_t last_ns = steady_ns() - kSampleEveryNs;
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(learning_);
+      if (!changes_.wait(lock, stop, [&] { return changed_; })) return;
+      changed_ = false;
+    }
+    const JobId job = take_arrivals();
+    if (job.valid() && steady_ns() - last_ns >= kSampleEveryNs) {
+      last_ns = steady_ns();
+      const Basis known = basis();
+      twin::ForecastOptions options;
+      options.seed = known.sequence + 1;
+      options.most_events = kMostSampleEvents;
+      options.threads = 1;
+      options.jobs = {job};
+      const Result<twin::Forecast> made = twin::forecast_starts(
+          {*known.fleet, known.policy, known.snapshot, known.as_of, known.run_times, &known.arrivals},
+          options);
+      const twin::StartForecast* raw = made ? made->find(job) : nullptr;
+      const bool waits_still = factory_.read([&](const live::Book& book) {
+        const sched::Job* now = book.core->job(job);
+        return now != nullptr && !now->running;
+      });
+      if (raw != nullptr && waits_still) {  // Else its start may have been told already.
+        const std::lock_guard lock(learning_);
+        calibration_.made(*raw, calibration_.corrected(*raw, known.as_of), known.as_of);
+      }
+    }
+    std::unique_lock lock(learning_);
+    changes_.wait_for(lock, stop, kGather, [] { return false; });
+  }
+}
+
+Forecaster::Basis Forecaster::basis() {
+  Basis made;
+  factory_.read([&](const live::Book& book) {
+    made.sequence = book.journal_sequence;
+    made.as_of = std::max(book.core->now(), factory_.now());
+    made.snapshot = book.core->snapshot();
+    made.fleet = &book.fleet;
+    made.policy = book.core->state().policy;
+  });
+  const std::lock_guard lock(learning_);
+  made.run_times = run_times_;
+  made.arrivals = arrivals_;
+  return made;
 }
 
 std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster::forecast_for(JobId job) {
@@ -55,26 +147,14 @@ std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster
       (kept_->sequence == sequence || steady_ns() - kept_->made_ns < kFreshNs))
     return kept_;
   auto made = std::make_shared<Kept>();
-  std::string snapshot;
-  const Fleet* fleet = nullptr;  // It does not change while the factory is open.
-  PolicyConfig policy;
-  factory_.read([&](const live::Book& book) {
-    made->sequence = book.journal_sequence;
-    made->as_of = std::max(book.core->now(), factory_.now());
-    snapshot = book.core->snapshot();
-    fleet = &book.fleet;
-    policy = book.core->state().policy;
-  });
-  twin::RunTimeModel run_times;
-  {
-    const std::lock_guard lock(learning_);
-    run_times = run_times_;
-  }
+  const Basis known = basis();
+  made->sequence = known.sequence;
+  made->as_of = known.as_of;
   twin::ForecastOptions options;
   options.seed = made->sequence + 1;
   options.most_events = kMostEvents;
-  Result<twin::Forecast> forecast =
-      twin::forecast_starts({*fleet, policy, snapshot, made->as_of, run_times}, options);
+  Result<twin::Forecast> forecast = twin::forecast_starts(
+      {*known.fleet, known.policy, known.snapshot, made->as_of, known.run_times, &known.arrivals}, options);
   if (!forecast) return std::unexpected(live::Refusal{500, "forecast", forecast.error().message});
   made->forecast = std::move(*forecast);
   made->made_ns = steady_ns();
@@ -111,14 +191,19 @@ std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
   if (!core.valid()) return json;
   const std::expected<std::shared_ptr<const Kept>, live::Refusal> kept = forecast_for(core);
   if (!kept) return std::unexpected(kept.error());
-  const twin::StartForecast* start = (*kept)->forecast.find(core);
+  const twin::StartForecast* raw = (*kept)->forecast.find(core);
+  std::optional<twin::StartForecast> start;
+  if (raw != nullptr) {
+    const std::lock_guard lock(learning_);
+    start = calibration_.corrected(*raw, (*kept)->as_of);
+  }
   const Instant now = factory_.now();
   const auto unix_ns = [&](Instant when) {
     return factory_.read([&](const live::Book& book) { return book.unix_ns(when); });
   };
   json["as_of"] = live::time_text(unix_ns((*kept)->as_of));
   json["members"] = (*kept)->forecast.members();
-  if (start == nullptr) {
+  if (!start) {
     json["text"] = "it is just about to start, or has started";
     return json;
   }

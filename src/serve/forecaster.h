@@ -1,14 +1,19 @@
 // Forecaster: answers "when does my job start?" on a live factory by running its scheduler ahead.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <expected>
 #include <memory>
 #include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "api/json.h"
 #include "live/archive.h"
 #include "live/factory.h"
+#include "twin/arrivals.h"
+#include "twin/calibration.h"
 #include "twin/forecast.h"
 #include "twin/run_times.h"
 
@@ -16,9 +21,21 @@ namespace gw::serve {
 
 /// One forecast serves all who ask as long as nothing has been decided since, or it is fresh enough. All
 /// calls may come from any thread.
+///
+/// A thread of its own makes a forecast of a job that has just come and waits, now and then and unasked, and
+/// compares it with what comes: that is how answers are calibrated. Users' own questions are not used for
+/// that: who is anxious asks often. What parts of their limits tenants use is learned again from the archive
+/// after a restart; what jobs of one kind use, arrivals and calibration begin anew.
 class Forecaster {
  public:
   explicit Forecaster(live::Factory& factory) : factory_(factory) {}
+  ~Forecaster() { stop(); }
+  Forecaster(const Forecaster&) = delete;
+  Forecaster& operator=(const Forecaster&) = delete;
+
+  /// Begins to ask unasked. The factory must outlive the end of that.
+  void start();
+  void stop();
 
   /// What earlier jobs have run; newest first.
   void learn(const std::vector<live::Archive::RunFraction>& fractions);
@@ -37,9 +54,31 @@ class Forecaster {
   /// One that tells of the job; made anew if need be.
   std::expected<std::shared_ptr<const Kept>, live::Refusal> forecast_for(JobId job);
 
+  /// What a forecast is made of.
+  struct Basis {
+    std::uint64_t sequence = 0;
+    Instant as_of;
+    std::string snapshot;
+    const Fleet* fleet = nullptr;  ///< It does not change while the factory is open.
+    PolicyConfig policy;
+    twin::RunTimeModel run_times;
+    twin::ArrivalModel arrivals;
+  };
+  Basis basis();
+  void sample(const std::stop_token& stop);
+  /// The last of the jobs that have come since the last call and wait; none if there is none.
+  JobId take_arrivals();
+
   live::Factory& factory_;
-  std::mutex learning_;
+  std::mutex learning_;  ///< Of what follows, to `making_`.
   twin::RunTimeModel run_times_;
+  twin::ArrivalModel arrivals_;
+  twin::Calibration calibration_;
+  std::uint32_t arrivals_to_ = 0;  ///< Jobs of the core below this one are in arrivals_.
+  Instant last_arrival_;
+  bool changed_ = false;
+  std::condition_variable_any changes_;
+  std::jthread sampler_;
   std::mutex making_;  ///< One forecast is made at a time; the others wait for it.
   std::shared_ptr<const Kept> kept_;
 };

@@ -254,6 +254,7 @@ class ServerParts final : public Server {
     const auto fractions = live::Archive(std::move(*reader)).run_fractions(10'000);
     if (!fractions) return std::unexpected(fractions.error());
     forecaster_->learn(*fractions);
+    forecaster_->start();
     return {};
   }
 

@@ -92,7 +92,11 @@ Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptio
         input.snapshot.size(), input.fleet.name, input.policy.name));
   const sched::State& state = first_core->state();
   const Instant now = std::max(input.now, first_core->now());
-  const RunTimeSampler run_times(input.run_times, parents(state.pending.fair_share()));
+  std::vector<JobKind> kinds;
+  state.jobs.for_each([&](const sched::Job& job) { kinds.push_back(kind_of(job.request)); });
+  if (input.arrivals != nullptr)
+    input.arrivals->for_each([&](const JobRequest& request) { kinds.push_back(kind_of(request)); });
+  const RunTimeSampler run_times(input.run_times, parents(state.pending.fair_share()), std::move(kinds));
 
   Forecast forecast;
   StartTable& table = forecast.starts_;
@@ -106,7 +110,8 @@ Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptio
   table.asked = indices(table.jobs, options.jobs);
 
   const Nanoseconds horizon = std::min(options.horizon, sched::kLastInstant - now);
-  const ForecastTask task{table.jobs, table.asked, now, now + horizon, steps_for(options, state), run_times};
+  const ForecastTask task{table.jobs, table.asked,   now, now + horizon, steps_for(options, state),
+                          run_times,  input.arrivals};
   const Rng rng = Rng(options.seed).split("forecast");
   const unsigned threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "twin/arrivals.h"
 #include "twin/forecast_quantiles.h"
 #include "twin/run_times.h"
 
@@ -25,6 +26,7 @@ struct ForecastInput {
   std::string_view snapshot;  ///< Of a core of that fleet and policy: sched::Core::snapshot().
   Instant now;                ///< The present; not before the snapshot.
   const RunTimeModel& run_times;
+  const ArrivalModel* arrivals = nullptr;  ///< None: no more jobs come.
 };
 
 /// How much to do. All bounds are counts, so that equal options give equal answers on any machine.
@@ -73,8 +75,9 @@ class Forecast {
   std::uint64_t events_ = 0;
 };
 
-/// Runs the ensemble: no new jobs arrive, no node changes its state, and jobs end as drawn from the model. An
-/// Error if the snapshot is not of that fleet and policy.
+/// Runs the ensemble: jobs end as drawn from one model and arrive as drawn from the other (none if it has
+/// too short a history), and no node changes its state. An Error if the snapshot is not of that fleet and
+/// policy.
 Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptions& options);
 
 }  // namespace gw::twin

@@ -1,9 +1,10 @@
-// A twin without arrivals and failures that begins in the middle.
+// A twin without failures that begins in the middle.
 #include "twin/forecast_member.h"
 
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <optional>
 
 #include "base/check.h"
 
@@ -20,6 +21,12 @@ class Future {
     core_->state().jobs.for_each([&](const sched::Job& job) {
       if (job.running) push_end(job, job.expected_end - job.request.limit);
     });
+    present_ = core_->state().next_job;
+    present_running_ = ends_.size();
+    if (task.arrivals != nullptr) {
+      arrivals_.emplace(*task.arrivals, task.now, rng.split("arrivals"));
+      next_arrival_ = arrivals_->next();
+    }
     constexpr std::uint64_t kJobsPerEvent =
         6;  // What taking over a job costs, against simulating an event of it.
     member_.events = core_->state().jobs.size() / kJobsPerEvent;
@@ -28,7 +35,9 @@ class Future {
   ForecastMember run(std::uint64_t most_events) {
     if (left_ > 0 && ends_.empty()) pass();  // Nothing will happen that could start one later.
     while (left_ > 0 && !ends_.empty() && member_.events < most_events) {
-      const Instant due = ends_.front().when;
+      if (present_running_ == 0) next_arrival_.reset();
+      const Instant due =
+          next_arrival_ ? std::min(next_arrival_->when, ends_.front().when) : ends_.front().when;
       if (due > task_.horizon) {
         now_ = task_.horizon;
         break;
@@ -36,9 +45,11 @@ class Future {
       now_ = due;
       for (; !ends_.empty() && ends_.front().when == due; ++member_.events) {
         core_->apply(sched::Event::job_ended(ends_.front().job), now_);
+        if (ends_.front().job.value() < present_) --present_running_;
         std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
         ends_.pop_back();
       }
+      for (; next_arrival_ && next_arrival_->when == due; ++member_.events) submit();
       pass();
     }
     member_.starts.until = now_;
@@ -57,12 +68,21 @@ class Future {
     member_.events += pass_cost();
     for (const sched::Plan::Start& start : core_->plan(now_).starts) {
       ++member_.events;
+      push_end(*core_->job(start.job), now_);
+      if (start.job.value() >= present_) continue;
+      ++present_running_;
       const auto job = static_cast<std::size_t>(
           std::lower_bound(task_.jobs.begin(), task_.jobs.end(), start.job) - task_.jobs.begin());
       member_.starts.starts[job] = now_;
       if (asked_[job]) --left_;
-      push_end(*core_->job(start.job), now_);
     }
+  }
+
+  void submit() {
+    JobRequest request = *next_arrival_->request;
+    request.submit = now_;
+    core_->apply(sched::Event::job_submitted(JobId{core_->state().next_job}, request), now_);
+    next_arrival_ = arrivals_->next();
   }
 
   /// A pass of conservative backfill plans all anew; of the others, what it starts is its cost.
@@ -74,12 +94,23 @@ class Future {
   }
 
   void push_end(const sched::Job& job, Instant started) {
-    const double uniform = rng_.split(job.id.value()).uniform();
+    const JobKind kind = kind_of(job.request);
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
-    const Nanoseconds run_time =
-        task_.run_times.draw(job.request.tenant, job.request.limit, elapsed, uniform);
+    const Nanoseconds run_time = task_.run_times.draw(kind, elapsed, uniform_of(job.id, kind));
     ends_.push_back({on_grid(std::max(started + run_time, now_)), job.id});
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
+  }
+
+  /// A number of the job's own, or one that it shares with all of its kind.
+  [[nodiscard]] double uniform_of(JobId job, const JobKind& kind) const {
+    Rng own = rng_.split(job.value());
+    const double uniform = own.uniform();
+    if (task_.run_times.alike() <= 0 || !own.chance(task_.run_times.alike())) return uniform;
+    return rng_.split("kind")
+        .split(kind.tenant.value())
+        .split(static_cast<std::uint64_t>(kind.gpu_milli))
+        .split(static_cast<std::uint64_t>(kind.limit.count()))
+        .uniform();
   }
 
   /// The nearest point of the grid that is not in the past. The grid is twice as wide at twice the distance.
@@ -97,6 +128,10 @@ class Future {
   std::vector<bool> asked_;  ///< By index into task_.jobs.
   std::size_t left_;         ///< Jobs asked for that wait.
   Instant now_;
+  std::uint32_t present_ = 0;        ///< Jobs below this one are of the present; others have arrived since.
+  std::size_t present_running_ = 0;  ///< Of those.
+  std::optional<ArrivalDraw> arrivals_;
+  std::optional<ArrivalDraw::Arrival> next_arrival_;
   std::vector<End> ends_;  ///< A heap, earliest first.
   ForecastMember member_;
 };

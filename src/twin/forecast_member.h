@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/units.h"
 #include "sched/core.h"
+#include "twin/arrivals.h"
 #include "twin/forecast_quantiles.h"
 #include "twin/run_times.h"
 
@@ -24,6 +25,7 @@ struct ForecastTask {
   Instant horizon;
   std::uint32_t steps = 0;  ///< See ForecastOptions; 0 = no grid.
   const RunTimeSampler& run_times;
+  const ArrivalModel* arrivals = nullptr;  ///< None: no more jobs come.
 };
 
 struct ForecastMember {
@@ -33,7 +35,8 @@ struct ForecastMember {
 
 /// Runs `core`, as it is at `task.now`, until all jobs have started, nothing runs any more, the horizon is
 /// reached or it has cost `most_events`. Each job's run time depends on `rng` and the job alone, not on what
-/// happens before it starts.
+/// happens before it starts; so do the arrivals. They cease when no job of the present runs any more: what
+/// still waits then waits for more than other jobs.
 ForecastMember run_member(std::unique_ptr<sched::Core> core, const ForecastTask& task, const Rng& rng,
                           std::uint64_t most_events);
 

@@ -2,7 +2,9 @@
 #include "twin/run_times.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <map>
 
 #include "base/check.h"
 
@@ -32,6 +34,12 @@ std::span<const double> prior_fractions() {
   return kTheta2022;
 }
 
+void RunTimeModel::observe(const JobKind& kind, Nanoseconds run_time) {
+  observe(kind.tenant, run_time, kind.limit);
+  seen.push_back({kind, by_tenant[kind.tenant.value()].front()});
+  if (seen.size() > kMostSeen) seen.pop_front();
+}
+
 void RunTimeModel::observe(TenantId tenant, Nanoseconds run_time, Nanoseconds limit) {
   GW_CHECK(tenant.valid() && limit > Nanoseconds{0});
   if (tenant.value() >= by_tenant.size()) by_tenant.resize(tenant.value() + 1);
@@ -42,8 +50,9 @@ void RunTimeModel::observe(TenantId tenant, Nanoseconds run_time, Nanoseconds li
   if (observed.size() > kKept) observed.pop_back();
 }
 
-RunTimeSampler::RunTimeSampler(const RunTimeModel& model, std::span<const TenantId> parents)
-    : pool_of_(parents.size(), kPrior) {
+RunTimeSampler::RunTimeSampler(const RunTimeModel& model, std::span<const TenantId> parents,
+                               std::vector<JobKind> kinds)
+    : pool_of_(parents.size(), kPrior), kinds_(std::move(kinds)), alike_(model.alike) {
   const std::span<const double> prior = prior_fractions();
   pools_.emplace_back(prior.begin(), prior.end());
   struct Below {                  // Of a tenant and all below it:
@@ -89,6 +98,58 @@ RunTimeSampler::RunTimeSampler(const RunTimeModel& model, std::span<const Tenant
     for (double& fraction : pool) fraction = std::clamp(fraction, 0.0, 1.0);
     std::sort(pool.begin(), pool.end());
   }
+  add_kinds(model);
+}
+
+void RunTimeSampler::add_kinds(const RunTimeModel& model) {
+  std::sort(kinds_.begin(), kinds_.end());
+  kinds_.erase(std::unique(kinds_.begin(), kinds_.end()), kinds_.end());
+  std::map<JobKind, std::vector<double>> same;
+  std::map<std::pair<TenantId, int>, std::vector<double>> near;
+  const auto limit_class = [](const JobKind& kind) {
+    constexpr std::int64_t kQuarterHour = std::int64_t{900} * kNanosecondsPerSecond;
+    return std::bit_width(static_cast<std::uint64_t>(kind.limit.count() / kQuarterHour));
+  };
+  for (const JobKind& kind : kinds_) {
+    same.try_emplace(kind);
+    near.try_emplace({kind.tenant, limit_class(kind)});
+  }
+  const auto keep = [](auto& pools, const auto& key, double fraction) {
+    const auto at = pools.find(key);
+    if (at != pools.end() && at->second.size() < kMostAlike) at->second.push_back(fraction);
+  };
+  for (auto seen = model.seen.rbegin(); seen != model.seen.rend(); ++seen) {
+    keep(same, seen->kind, seen->fraction);
+    keep(near, std::pair{seen->kind.tenant, limit_class(seen->kind)}, seen->fraction);
+  }
+  for (const JobKind& kind : kinds_)
+    steps_.push_back(steps_of(kind, same[kind], near[{kind.tenant, limit_class(kind)}]));
+}
+
+std::vector<RunTimeSampler::Step> RunTimeSampler::steps_of(const JobKind& kind, std::span<const double> same,
+                                                           std::span<const double> near) const {
+  std::vector<Step> steps;
+  double left = 1;
+  const auto add = [&](std::span<const double> fractions, double share) {
+    for (const double fraction : fractions)
+      steps.push_back({fraction, share / static_cast<double>(fractions.size())});
+    left -= share;
+  };
+  for (const std::span<const double> fractions : {same, near}) {
+    const auto count = static_cast<double>(fractions.size());
+    if (!fractions.empty()) add(fractions, left * count / (count + kDoubt));
+  }
+  const std::span<const double> pool = fractions(kind.tenant);
+  std::vector<double> thinned;  // A wide pool by its quantiles.
+  for (std::size_t pick = 0; pool.size() > kMostAlike && pick < kMostAlike; ++pick)
+    thinned.push_back(pool[(2 * pick + 1) * pool.size() / (2 * kMostAlike)]);
+  add(thinned.empty() ? pool : thinned, left);
+  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
+    return a.fraction != b.fraction ? a.fraction < b.fraction : a.weight_to < b.weight_to;
+  });
+  double sum = 0;
+  for (Step& step : steps) step.weight_to = sum += step.weight_to;
+  return steps;
 }
 
 std::uint32_t RunTimeSampler::add_pool() {
@@ -114,6 +175,25 @@ Nanoseconds RunTimeSampler::draw(TenantId tenant, Nanoseconds limit, Nanoseconds
     return std::max(part_of(limit, first[static_cast<std::ptrdiff_t>(pick)]), elapsed + Nanoseconds{1});
   }
   return limit;
+}
+
+Nanoseconds RunTimeSampler::draw(const JobKind& kind, Nanoseconds elapsed, double uniform) const {
+  const auto at = std::lower_bound(kinds_.begin(), kinds_.end(), kind);
+  if (at == kinds_.end() || *at != kind || elapsed >= kind.limit)
+    return draw(kind.tenant, kind.limit, elapsed, uniform);
+  const std::vector<Step>& steps = steps_[static_cast<std::size_t>(at - kinds_.begin())];
+  const double used = static_cast<double>(elapsed.count()) / static_cast<double>(kind.limit.count());
+  auto first = steps.begin();
+  if (elapsed.count() > 0)
+    first = std::upper_bound(steps.begin(), steps.end(), used,
+                             [](double fraction, const Step& step) { return fraction < step.fraction; });
+  if (first == steps.end()) return draw(kind.tenant, kind.limit, elapsed, uniform);
+  const double gone = first == steps.begin() ? 0 : (first - 1)->weight_to;
+  const double wanted = gone + uniform * (steps.back().weight_to - gone);
+  auto pick = std::upper_bound(first, steps.end(), wanted,
+                               [](double weight, const Step& step) { return weight < step.weight_to; });
+  if (pick == steps.end()) --pick;
+  return std::max(part_of(kind.limit, pick->fraction), elapsed + Nanoseconds{1});
 }
 
 }  // namespace gw::twin
