@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "base/check.h"
@@ -19,7 +20,9 @@ class Future {
     for (const std::uint32_t job : task.asked) asked_[job] = true;
     member_.starts.starts.assign(task.jobs.size(), Instant::max());
     core_->state().jobs.for_each([&](const sched::Job& job) {
-      if (job.running) push_end(job, job.expected_end - job.request.limit);
+      if (!job.running) return;
+      push_end(job, job.started);
+      if (job.leaving) push({job.expected_end, job.id, job.started, true});
     });
     present_ = core_->state().next_job;
     present_running_ = ends_.size();
@@ -36,18 +39,26 @@ class Future {
     if (left_ > 0 && ends_.empty()) pass();  // Nothing will happen that could start one later.
     while (left_ > 0 && !ends_.empty() && member_.events < most_events) {
       if (present_running_ == 0) next_arrival_.reset();
-      const Instant due =
-          next_arrival_ ? std::min(next_arrival_->when, ends_.front().when) : ends_.front().when;
+      // The core may have asked to be woken.
+      Instant due = std::max(now_, std::min(core_->next_due(), ends_.front().when));
+      if (next_arrival_) due = std::min(due, next_arrival_->when);
       if (due > task_.horizon) {
         now_ = task_.horizon;
         break;
       }
       now_ = due;
-      for (; !ends_.empty() && ends_.front().when == due; ++member_.events) {
-        core_->apply(sched::Event::job_ended(ends_.front().job), now_);
-        if (ends_.front().job.value() < present_) --present_running_;
+      for (; !ends_.empty() && ends_.front().when <= due; ++member_.events) {
+        const End end = ends_.front();
         std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
         ends_.pop_back();
+        const sched::Job* job = core_->job(end.job);
+        if (job == nullptr || !job->running || job->started != end.started) continue;  // It has left before.
+        if (end.job.value() < present_) --present_running_;
+        if (end.leaves) {
+          leave(*job);
+        } else {
+          core_->apply(sched::Event::job_ended(end.job), now_);
+        }
       }
       for (; next_arrival_ && next_arrival_->when == due; ++member_.events) submit();
       pass();
@@ -61,18 +72,38 @@ class Future {
   struct End {
     Instant when;
     JobId job;
+    Instant started;      ///< The attempt that ends.
+    bool leaves = false;  ///< It is preempted, and waits again.
     auto operator<=>(const End&) const = default;
   };
 
+  /// One that keeps checkpoints has saved what it did; any other begins anew.
+  void leave(const sched::Job& job) {
+    const auto drawn = drawn_.find(job.id);
+    if (drawn != drawn_.end() && job.request.checkpoint_interval > Nanoseconds{0})
+      drawn->second = std::max(seconds(1), drawn->second - (now_ - job.started));
+    core_->apply(sched::Event::job_requeued(job.id), now_);
+  }
+
   void pass() {
     member_.events += pass_cost();
-    for (const sched::Plan::Start& start : core_->plan(now_).starts) {
+    const sched::Plan& plan = core_->plan(now_);
+    for (const sched::Plan::Preemption& preemption : plan.preemptions) {
+      const sched::Job& job = *core_->job(preemption.job);
+      constexpr Nanoseconds kCheckpointWrite = seconds(30);
+      const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
+      push({now_ + (saves ? std::min(core_->state().policy.grace, kCheckpointWrite) : Nanoseconds{0}), job.id,
+            job.started, true});
+    }
+    for (const sched::Plan::Start& start : plan.starts) {
       ++member_.events;
       push_end(*core_->job(start.job), now_);
       if (start.job.value() >= present_) continue;
       ++present_running_;
       const auto job = static_cast<std::size_t>(
           std::lower_bound(task_.jobs.begin(), task_.jobs.end(), start.job) - task_.jobs.begin());
+      if (job >= task_.jobs.size() || task_.jobs[job] != start.job) continue;  // It ran, and runs again.
+      if (member_.starts.starts[job] != Instant::max()) continue;
       member_.starts.starts[job] = now_;
       if (asked_[job]) --left_;
     }
@@ -96,8 +127,16 @@ class Future {
   void push_end(const sched::Job& job, Instant started) {
     const JobKind kind = kind_of(job.request);
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
-    const Nanoseconds run_time = task_.run_times.draw(kind, elapsed, uniform_of(job.id, kind));
-    ends_.push_back({on_grid(std::max(started + run_time, now_)), job.id});
+    const auto before = drawn_.find(job.id);
+    const Nanoseconds run_time = before != drawn_.end()
+                                     ? before->second
+                                     : task_.run_times.draw(kind, elapsed, uniform_of(job.id, kind));
+    if (job.request.preemptible) drawn_[job.id] = run_time;  // It may have to begin again.
+    push({on_grid(std::max(started + run_time, now_)), job.id, started});
+  }
+
+  void push(const End& end) {
+    ends_.push_back(end);
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
 
@@ -132,7 +171,8 @@ class Future {
   std::size_t present_running_ = 0;  ///< Of those.
   std::optional<ArrivalDraw> arrivals_;
   std::optional<ArrivalDraw::Arrival> next_arrival_;
-  std::vector<End> ends_;  ///< A heap, earliest first.
+  std::vector<End> ends_;               ///< A heap, earliest first.
+  std::map<JobId, Nanoseconds> drawn_;  ///< What jobs that can be preempted have still to run.
   ForecastMember member_;
 };
 
