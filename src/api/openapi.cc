@@ -240,9 +240,10 @@ Json component_schemas() {
                                    {"p90_s", or_null("number")},
                                    {"members", type("integer")},
                                    {"members_started", type("integer")},
+                                   {"learned_from", type("integer")},
                                    {"as_of", kTime},
                                    {"text", type("string")}},
-                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "as_of"});
+                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
   components["Node"] = node_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =

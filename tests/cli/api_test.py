@@ -371,5 +371,32 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(missing, set())
 
 
+class ForecastsLearn(unittest.TestCase):
+    def test_from_what_comes(self):
+        """A job that waits is forecast unasked; its start is learned from."""
+        server = FactoryServer()
+        server.start()
+        self.addCleanup(server.close)
+        cores = server.get("/v1/nodes").json["nodes"][0]["cpus"]
+        numbers = []
+
+        def submit(length):
+            numbers.append(server.submit(name="all", cpus=cores, limit="10min", command=["sleep", length]))
+
+        def learned():
+            return server.get(f"/v1/jobs/{numbers[-1]}/eta").json["learned_from"]
+
+        submit("5")
+        submit("600")
+        time.sleep(1)  # It is the newest for a while, so that it is the one asked for.
+        submit("600")
+        self.assertEqual(learned(), 0)
+        deadline = time.monotonic() + 60
+        while learned() == 0:
+            self.assertLess(time.monotonic(), deadline, "nothing was learned")
+            time.sleep(0.2)
+        self.assertEqual(learned(), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
