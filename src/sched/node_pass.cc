@@ -185,7 +185,8 @@ class NodePass final : public Pass {
     PendingQueue::Bounds bounds;
     if (!tenant.valid() || !state.quota.in_use()) return bounds;
     if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
-    bounds.free = cut(state.quota_room(tenant));
+    bounds.free =
+        state.nothing_lent_for(tenant) ? PendingQueue::Bounds::kNoneFromHere : cut(state.quota_room(tenant));
     return bounds;
   }
 

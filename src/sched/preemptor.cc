@@ -67,7 +67,7 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
         if (!tenant.valid()) return bounds;
         bool owed = false;
         for (TenantId up = tenant; up != TenantId{0} && !owed; up = state.quota.parent(up))
-          owed = state.quota.is_owed(up);
+          owed = state.pending.fair_share().is_owed(up);
         if (!owed) bounds.free = -1;
         return bounds;
       },

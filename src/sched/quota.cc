@@ -72,6 +72,7 @@ void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t
     const std::int64_t before = shut(row, row.used, row.shut_children);
     const std::int64_t before_fixed = shut_fixed(row, row.fixed, row.shut_children_fixed);
     row.used += delta;
+    if (delta < 0) row.freed -= delta;
     if (fixed) row.fixed += delta;
     GW_CHECK(row.fixed >= 0 && row.used >= row.fixed);
     row.shut_children += more;
@@ -94,8 +95,13 @@ void QuotaTree::hold(TenantId tenant, const Amount& amount, int sign) {
   if (!in_use_ || amount.all_milli == 0) return;
   rows_.resize(parents_.size() * resources_);
   for (;; tenant = parents_[tenant.value()]) {
-    rows_[at(tenant, kAllGpus)].held += sign * amount.all_milli;
-    if (amount.type != kAllGpus) rows_[at(tenant, amount.type)].held += sign * amount.type_milli;
+    const auto change = [&](QuotaResource resource, std::int64_t milli) {
+      Row& row = rows_[at(tenant, resource)];
+      row.held += sign * milli;
+      if (sign < 0) row.freed += milli;
+    };
+    change(kAllGpus, amount.all_milli);
+    if (amount.type != kAllGpus) change(amount.type, amount.type_milli);
     if (tenant == TenantId{0}) return;
   }
 }
@@ -111,15 +117,16 @@ QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource
     const std::int64_t used = row.used + milli;
     const std::int64_t children = row.shut_children + more;
     const std::int64_t most = row.terms.most_milli();
-    if (most != INT64_MAX && used > most - row.held) return {Bar::kLimit, tenant, resource};
+    if (most != INT64_MAX && used > most - row.held)
+      return {Bar::kLimit, tenant, resource, used - most + row.held};
     const std::int64_t room = tenant == TenantId{0} ? std::min(most, capacity_[resource]) : most;
     if (!guaranteed && promises_[resource].kept > 0 && used > room - children)
-      return {Bar::kLent, tenant, resource};
+      return {Bar::kLent, tenant, resource, used + children - room};
     const std::int64_t fixed = row.fixed + (preemptible ? 0 : milli);
     const std::int64_t children_fixed = row.shut_children_fixed + more_fixed;
     if (!preemptible && !guaranteed_fixed && promises_[resource].guaranteed > 0 &&
         fixed > room - children_fixed)
-      return {Bar::kLent, tenant, resource};
+      return {Bar::kLent, tenant, resource, fixed + children_fixed - room};
     if (tenant == TenantId{0}) return {};
     guaranteed = used + children <= row.terms.guaranteed_milli;
     guaranteed_fixed = fixed + children_fixed <= row.terms.guaranteed_milli;

@@ -44,18 +44,22 @@ class QuotaTree {
     bool preemptible = false;
   };
   void start(TenantId tenant, const Amount& amount) { change(tenant, amount, +1); }
-  void stop(TenantId tenant, const Amount& amount) {
-    ++version_;
-    change(tenant, amount, -1);
-  }
+  void stop(TenantId tenant, const Amount& amount) { change(tenant, amount, -1); }
   /// A reservation keeps its part below the limits, without using it.
   void reserve(TenantId tenant, const Amount& amount) { hold(tenant, amount, +1); }
-  void release(TenantId tenant, const Amount& amount) {
-    ++version_;
-    hold(tenant, amount, -1);
-  }
-  /// What was not permitted at one version is not until the next: starts only take.
+  void release(TenantId tenant, const Amount& amount) { hold(tenant, amount, -1); }
+  /// What was not permitted at one version stays so until the next, or until enough has been freed where it
+  /// was kept back: starts only take.
   [[nodiscard]] std::uint64_t version() const { return version_; }
+  [[nodiscard]] std::int64_t freed_milli(TenantId tenant, QuotaResource resource) const {
+    return rows_[at(tenant, resource)].freed;
+  }
+  /// What is left of the fleet for jobs beyond their guarantees, as far as it is lent; INT64_MAX if all is.
+  [[nodiscard]] std::int64_t lent_left_milli() const {
+    if (!in_use_ || promises_[kAllGpus].kept == 0) return INT64_MAX;
+    const Row& root = rows_[0];
+    return capacity_[kAllGpus] - root.used - root.shut_children;
+  }
 
   /// What keeps a job from starting; kNone if nothing does.
   enum class Bar : std::uint8_t { kNone, kLimit, kLent, kBudget, kBehind };
@@ -63,6 +67,7 @@ class QuotaTree {
     Bar bar = Bar::kNone;
     TenantId at;                        ///< Where it is kept back.
     QuotaResource resource = kAllGpus;  ///< Of what there is too little.
+    std::int64_t lacks_milli = 0;       ///< So much must be freed there at least.
     [[nodiscard]] bool ok() const { return bar == Bar::kNone; }
   };
   [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {}) const;
@@ -103,6 +108,7 @@ class QuotaTree {
     std::int64_t used = 0;   ///< With all below.
     std::int64_t fixed = 0;  ///< Of it, by jobs that cannot be preempted.
     std::int64_t held = 0;   ///< Beside it, by a reservation.
+    std::int64_t freed = 0;  ///< All that has ever stopped or been let go here, summed.
     /// What the children shut off from others beyond what they use, summed: from jobs that can be preempted
     /// (they lend the rest), and from those that cannot (they lend nothing).
     std::int64_t shut_children = 0;

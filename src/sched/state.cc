@@ -34,6 +34,7 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
   quota.set_least_equivalent(least);
   set_full_capacity();
   running.resize(pools.size());
+  preemptible_in_.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
             first.memory_mib == 0;
@@ -192,7 +193,7 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
   ++running_jobs_;
-  count_preemptible(job, +1);
+  count_preemptible(job, placement.pool, +1);
   if (pending.by_tenant())
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
@@ -213,7 +214,7 @@ void State::stop(Job& job, Instant now) {
   if (job.leaving) {
     victim_left(job.id);
   } else {
-    count_preemptible(job, -1);
+    count_preemptible(job, job.placement.pool, -1);
     change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
   }
   job.leaving = false;

@@ -135,6 +135,12 @@ class State {
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
   [[nodiscard]] std::int64_t preemptible_milli() const { return preemptible_milli_; }
+  /// Running jobs of a pool that could be made to leave, by tenant.
+  [[nodiscard]] const std::map<TenantId, std::set<JobId>>& preemptible_in(std::uint32_t pool) const {
+    return preemptible_in_[pool];
+  }
+  /// Under fair share: do all tenants from here on in the walk want more than is lent? Then none can start.
+  [[nodiscard]] bool nothing_lent_for(TenantId tenant) const;
   [[nodiscard]] std::int32_t least_preemptible_priority() const {
     return preemptible_priorities_.begin()->first;
   }
@@ -163,19 +169,28 @@ class State {
     QuotaResource resource = kAllGpus;
     std::int64_t equivalent_milli = 1000;
   };
-  void count_preemptible(const Job& job, int sign);
-  /// What is known about a tenant at a version of the quotas: who asks for so many GPUs of any kind is
-  /// barred.
+  void count_preemptible(const Job& job, std::uint32_t pool, int sign);
+  /// What is known about a tenant: who asks for so many GPUs of any kind is barred until enough is freed.
   struct Barred {
-    std::uint64_t version = 0;
-    std::int64_t preemptible_milli = INT64_MAX;  ///< Even if it can be preempted.
-    std::int64_t fixed_milli = INT64_MAX;        ///< If it cannot.
+    struct Mark {
+      std::int64_t milli = INT64_MAX;
+      std::uint64_t version = 0;  ///< Of the quotas.
+      TenantId at;
+      QuotaResource resource = kAllGpus;
+      std::int64_t until_freed = 0;
+    };
+    Mark preemptible;  ///< Even if it can be preempted.
+    Mark fixed;        ///< If it cannot.
   };
+  [[nodiscard]] bool stands(const Barred::Mark& mark) const {
+    return mark.version == quota.version() && quota.freed_milli(mark.at, mark.resource) < mark.until_freed;
+  }
   std::vector<Barred> barred_;  ///< By tenant.
   std::uint32_t gpu_pools_ = 0;
   bool shares_ = false;  ///< A job has asked for a share of a GPU.
   std::vector<PoolQuota> quota_of_pool_;
-  std::int64_t preemptible_milli_ = 0;                            ///< GPUs of those jobs, in thousandths.
+  std::vector<std::map<TenantId, std::set<JobId>>> preemptible_in_;  ///< By pool.
+  std::int64_t preemptible_milli_ = 0;                               ///< GPUs of those jobs, in thousandths.
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;
