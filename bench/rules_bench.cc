@@ -31,11 +31,13 @@ constexpr std::uint32_t kOrganisations = 200;
 constexpr std::uint32_t kProjects = 9;  ///< In each.
 
 /// A full site of 2,000 tenants in two levels, each organisation with a guarantee, half of the projects with
-/// a limit, half of the jobs preemptible.
+/// a limit, some of the jobs preemptible.
 class SharedFactory {
  public:
-  SharedFactory(std::uint32_t gpus, std::size_t pending)
-      : core_(site_of(gpus), *policy_by_name("gigawerk")), pending_(pending) {
+  SharedFactory(std::uint32_t gpus, std::size_t pending, std::int64_t preemptible_percent)
+      : core_(site_of(gpus), *policy_by_name("gigawerk")),
+        pending_(pending),
+        preemptible_(static_cast<double>(preemptible_percent) / 100) {
     for (std::uint32_t organisation = 0; organisation < kOrganisations; ++organisation) {
       const TenantId parent{next_tenant_++};
       core_.apply(Event::tenant_added(TenantId{0}, 1 + organisation % 4), now_);
@@ -105,13 +107,14 @@ class SharedFactory {
     request.tenant = leaves_[rng_.below(leaves_.size())];
     request.submit = now_;
     request.limit = minutes(rng_.between(10, 2880));
-    request.preemptible = rng_.chance(0.5);
+    request.preemptible = rng_.chance(preemptible_);
     request.checkpoint_interval = minutes(30);
     core_.apply(Event::job_submitted(JobId{core_.state().next_job}, request), now_);
   }
 
   Core core_;
   std::size_t pending_;
+  double preemptible_;
   Rng rng_{1};
   Instant now_;
   std::uint32_t next_tenant_ = 1;
@@ -122,7 +125,8 @@ class SharedFactory {
 /// Steady state with all sharing rules. items/s are placements per second; p99_us is of one decision without
 /// and with preemptions.
 void BM_SharedSteadyState(benchmark::State& bench) {
-  SharedFactory factory(static_cast<std::uint32_t>(bench.range(0)), static_cast<std::size_t>(bench.range(1)));
+  SharedFactory factory(static_cast<std::uint32_t>(bench.range(0)), static_cast<std::size_t>(bench.range(1)),
+                        bench.range(2));
   std::size_t starts = 0;
   std::vector<double> plain;
   std::vector<double> preempting;
@@ -148,8 +152,8 @@ void BM_SharedSteadyState(benchmark::State& bench) {
   if (!problem.empty()) bench.SkipWithError(problem.c_str());
 }
 BENCHMARK(BM_SharedSteadyState)
-    ->ArgsProduct({{10'000, 100'000}, {10'000}})
-    ->ArgNames({"gpus", "pending"})
+    ->ArgsProduct({{10'000, 100'000}, {10'000}, {0, 5, 50}})
+    ->ArgNames({"gpus", "pending", "preemptible_percent"})
     ->Iterations(20'000);
 
 /// 100,000 GPUs, all in use by a tenant that borrows; another wants the 40,000 that are guaranteed to it, as

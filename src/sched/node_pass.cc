@@ -187,6 +187,7 @@ class NodePass final : public Pass {
     if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
     bounds.free =
         state.nothing_lent_for(tenant) ? PendingQueue::Bounds::kNoneFromHere : cut(state.quota_room(tenant));
+    if (state.fixed_barred(tenant)) bounds.open_tags = bounds.held_tags = state.classes.preemptible_tags();
     return bounds;
   }
 
@@ -303,8 +304,8 @@ class NodePass final : public Pass {
           bounds.free = std::min(bounds.free, cut(std::max(open, held)));
           bounds.spare = open_.tags() == 0 ? -1 : cut(open);
           bounds.window = held_.tags() == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
-          bounds.open_tags = open_.tags();
-          bounds.held_tags = held_.tags();
+          bounds.open_tags &= open_.tags();
+          bounds.held_tags &= held_.tags();
           return bounds;
         },
         [&](JobId id) {

@@ -2,6 +2,7 @@
 #include "sched/quota.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -112,6 +113,8 @@ QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource
   std::int64_t more_fixed = 0;
   bool guaranteed = false;  // The branch stays within its guarantee: lending cannot keep it from that.
   bool guaranteed_fixed = false;
+  std::int64_t beyond = INT64_MAX;  // By so much the branch is beyond its guarantee, where it has one.
+  std::int64_t beyond_fixed = INT64_MAX;
   for (;;) {
     const Row& row = rows_[at(tenant, resource)];
     const std::int64_t used = row.used + milli;
@@ -121,27 +124,30 @@ QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource
       return {Bar::kLimit, tenant, resource, used - most + row.held};
     const std::int64_t room = tenant == TenantId{0} ? std::min(most, capacity_[resource]) : most;
     if (!guaranteed && promises_[resource].kept > 0 && used > room - children)
-      return {Bar::kLent, tenant, resource, used + children - room};
+      return {Bar::kLent, tenant, resource, std::min(beyond, used + children - room)};
     const std::int64_t fixed = row.fixed + (preemptible ? 0 : milli);
     const std::int64_t children_fixed = row.shut_children_fixed + more_fixed;
     if (!preemptible && !guaranteed_fixed && promises_[resource].guaranteed > 0 &&
         fixed > room - children_fixed)
-      return {Bar::kLent, tenant, resource, fixed + children_fixed - room};
+      return {Bar::kLent, tenant, resource, std::min(beyond_fixed, fixed + children_fixed - room)};
     if (tenant == TenantId{0}) return {};
     guaranteed = used + children <= row.terms.guaranteed_milli;
     guaranteed_fixed = fixed + children_fixed <= row.terms.guaranteed_milli;
+    beyond = used + children - row.terms.guaranteed_milli;
+    beyond_fixed = fixed + children_fixed - row.terms.guaranteed_milli;
     more = shut(row, used, children) - shut(row, row.used, row.shut_children);
     more_fixed = shut_fixed(row, fixed, children_fixed) - shut_fixed(row, row.fixed, row.shut_children_fixed);
     tenant = parents_[tenant.value()];
   }
 }
 
-QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobId job) const {
+QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobId job,
+                                     bool heed_stops) const {
   if (!in_use_) return {};
   for (TenantId up = tenant;; up = parents_[up.value()]) {
     if (budget(up) != BudgetState::kOpen) return {Bar::kBudget, up, kAllGpus};
     for (const auto& [stopped, except] : stops_) {
-      if (stopped == up && except != job) return {Bar::kBehind, up, kAllGpus};
+      if (heed_stops && stopped == up && except != job) return {Bar::kBehind, up, kAllGpus};
     }
     if (up == TenantId{0}) break;
   }
@@ -260,15 +266,10 @@ bool QuotaTree::may_displace(TenantId taker, TenantId holder, QuotaResource held
   return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
 }
 
-void QuotaTree::stop_for(TenantId tenant, JobId except) {
+void QuotaTree::set_stops(Stops stops) {
+  if (stops == stops_) return;
   ++version_;
-  stops_.emplace_back(tenant, except);
-}
-
-void QuotaTree::lift_stops() {
-  if (stops_.empty()) return;
-  ++version_;
-  stops_.clear();
+  stops_ = std::move(stops);
 }
 
 bool QuotaTree::check() const {

@@ -70,7 +70,8 @@ class QuotaTree {
     std::int64_t lacks_milli = 0;       ///< So much must be freed there at least.
     [[nodiscard]] bool ok() const { return bar == Bar::kNone; }
   };
-  [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {}) const;
+  [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {},
+                               bool heed_stops = true) const;
   /// At most so many GPUs could be permitted to a job of the tenant now: a quick look for scans.
   [[nodiscard]] std::int64_t room_gpus(TenantId tenant) const;
 
@@ -86,9 +87,9 @@ class QuotaTree {
   /// The same for a job of higher priority: also from tenants without any guarantee and from its own.
   [[nodiscard]] bool may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const;
 
-  /// Until `lift_stops`, nothing but `except` starts under `tenant`: a job that waits too long for its quota.
-  void stop_for(TenantId tenant, JobId except);
-  void lift_stops();
+  /// Nothing but the named job starts under each of these tenants: jobs that wait too long for their quota.
+  using Stops = std::vector<std::pair<TenantId, JobId>>;
+  void set_stops(Stops stops);
 
   [[nodiscard]] std::int64_t used_milli(TenantId tenant, QuotaResource resource) const {
     return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].used : 0;
@@ -153,7 +154,7 @@ class QuotaTree {
   };
   std::vector<Promises> promises_;  ///< By resource.
   std::vector<BudgetState> budgets_;
-  std::vector<std::pair<TenantId, JobId>> stops_;
+  Stops stops_;
   bool in_use_ = false;
   std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;

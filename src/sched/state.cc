@@ -57,8 +57,8 @@ std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
 Job* State::admit(JobId id, const JobRequest& request, Instant since) {
   GW_CHECK(request.tenant.value() < pending.tenants());
   GW_CHECK(request.limit > Nanoseconds{0});
-  const std::uint32_t shape_class =
-      classes.join(request.shape, [this](const Shape& shape) { return pools_for(shape); });
+  const std::uint32_t shape_class = classes.join(request.shape, request.preemptible,
+                                                 [this](const Shape& shape) { return pools_for(shape); });
   if (classes[shape_class].pools.empty()) {
     classes.leave(shape_class);
     return nullptr;

@@ -70,6 +70,12 @@ class State {
   [[nodiscard]] bool quota_lets(const Job& job);
   /// Jobs of the tenant that ask for more GPUs than this are known to be barred.
   [[nodiscard]] std::int64_t quota_room(TenantId tenant) const;
+  /// Are jobs of the tenant that cannot be preempted known to be barred, whatever they ask for?
+  [[nodiscard]] bool fixed_barred(TenantId tenant) const {
+    if (tenant.value() >= barred_.size()) return false;
+    const Barred::Mark& mark = barred_[tenant.value()].fixed;
+    return mark.milli <= (shares_ ? 1 : 1000) && stands(mark);
+  }
   /// Does quota leave it the choice of all pools that could hold it?
   [[nodiscard]] bool quota_leaves_all(const Job& job) const;
   /// Recounts what tenants use; empty if quotas are as they should be.

@@ -122,14 +122,20 @@ void State::refresh_quota(Instant now) {
   for (std::size_t resource = 0; resource < capacity.size(); ++resource)
     quota.set_capacity(static_cast<QuotaResource>(resource), capacity[resource]);
   // Small jobs of a tenant must not keep its large one from its quota for ever.
-  quota.lift_stops();
   constexpr int kMostLooks = 32;
   int looks = 0;
+  QuotaTree::Stops stops;
   for (const auto& [since, id] : waiting_by_age_) {
     if (now - since <= policy.patience || ++looks > kMostLooks) break;
-    const QuotaTree::Answer bar = quota_bar(jobs[id]);
-    if (bar.bar == QuotaTree::Bar::kLimit) quota.stop_for(bar.at, id);
+    const Job& job = jobs[id];
+    QuotaTree::Answer bar;
+    for (const std::uint32_t pool : classes[job.shape_class].pools) {
+      bar = quota.permits(job.request.tenant, quota_amount(job, pool), id, false);
+      if (bar.ok()) break;
+    }
+    if (bar.bar == QuotaTree::Bar::kLimit) stops.emplace_back(bar.at, id);
   }
+  quota.set_stops(std::move(stops));
 }
 
 std::string State::check_quota() const {
