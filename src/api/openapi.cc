@@ -137,6 +137,48 @@ Json with(Json schema, std::initializer_list<std::pair<std::string, Json>> prope
   return schema;
 }
 
+/// When something starts, by a forecast.
+Json start_schema() {
+  return object({{"p50", or_null("string")},
+                 {"p50_s", or_null("number")},
+                 {"p90", or_null("string")},
+                 {"p90_s", or_null("number")},
+                 {"members", type("integer")},
+                 {"task", described(type("integer"), "How many tasks of the array were looked at.")},
+                 {"text", type("string")}},
+                {"task"});
+}
+
+Json change_schema() {
+  return object({{"change", {{"enum", {"gpu-types", "level", "spread", "cpus", "memory", "limit", "size"}}}},
+                 {"text", type("string")},
+                 {"options", described(type("string"), "Of gw submit and gw run.")},
+                 {"set", described(type("object"), "Fields of a job; see `job`.")},
+                 {"given_up", described(type("number"), "How much of the wish, from 0 to 1.")}},
+                {"options"});
+}
+
+Json dry_run_schema() {
+  return object(
+      {{"answer", described({{"enum", {"when", "kept-back", "never-as-things-stand", "not-now", "never"}}},
+                            "not-now and never: it would be refused.")},
+       {"text", type("string")},
+       {"count", type("integer")},
+       {"as_of", kTime},
+       {"start", ref("Start")},
+       {"last_start", described(ref("Start"), "Of the last task of an array that was looked at.")},
+       {"kept_back", object({{"name", type("string")}, {"text", type("string")}})},
+       {"cost", object({{"price_plan", type("string")},
+                        {"micro_eur_per_hour", described(type("integer"), "Of one task.")},
+                        {"at_most_micro_eur",
+                         described(type("integer"),
+                                   "All tasks to their limit, on the dearest GPUs they may get.")}})},
+       {"refusal", object({{"code", type("string")}, {"message", type("string")}})},
+       {"nearest", described({{"type", "array"}, {"items", change_schema()}},
+                             "Changes with which some part of the factory could hold it.")}},
+      {"count", "as_of", "start", "last_start", "kept_back", "cost", "refusal", "nearest"});
+}
+
 Json usage_sums() {
   return object({{"attempts", type("integer")},
                  {"gpu_seconds", type("number")},
@@ -230,8 +272,18 @@ Json component_schemas() {
        {"facts", explanation_facts()},
        {"reason", object({{"name", type("string")}, {"text", type("string")}, {"since", kTime}})},
        {"note", type("string")},
-       {"history", {{"type", "array"}, {"items", object({{"since", kTime}, {"reason", type("string")}})}}}},
-      {"facts", "note"});
+       {"history",
+        {{"type", "array"},
+         {"items", object({{"since", kTime},
+                           {"reason", type("string")},
+                           {"for_s", described(type("number"), "How long it bound the job.")}})}}},
+       {"forecast", described(ref("Start"), "As it is, from the draws that the changes are tried with.")},
+       {"changes", described({{"type", "array"}, {"items", with(change_schema(), {{"start", ref("Start")}})}},
+                             "Cancelled and submitted anew like that, it starts sooner; nearest first.")},
+       {"tried", described(type("integer"), "Changes that were tried.")}},
+      {"facts", "note", "forecast", "changes", "tried"});
+  components["Start"] = start_schema();
+  components["DryRun"] = dry_run_schema();
   components["Forecast"] = object({{"id", type("string")},
                                    {"status", type("string")},
                                    {"p50", or_null("string")},

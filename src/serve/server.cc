@@ -21,6 +21,7 @@
 #include "live/discover.h"
 #include "live/local_engine.h"
 #include "live/sql_store.h"
+#include "serve/advisor.h"
 #include "serve/forecaster.h"
 #include "serve/leadership.h"
 #include "serve/steady_unix_clock.h"
@@ -103,6 +104,7 @@ class ServerParts final : public Server {
       factory_->abandon();
     }
     api_.reset();
+    advisor_.reset();
     forecaster_.reset();
     factory_.reset();
     leadership_.reset();  // Last: nobody takes over before all is kept.
@@ -314,6 +316,10 @@ class ServerParts final : public Server {
     }
     api.figures = [this] { return figures(); };
     api.eta = [this](std::uint64_t number) { return forecaster_->eta(number); };
+    advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_);
+    api.changes = [this](std::uint64_t number) { return advisor_->changes(number); };
+    api.dry_run = [this](const api::DryRun& job) { return advisor_->dry_run(job); };
+    api.nearest_possible = [this](const Shape& shape) { return advisor_->nearest_possible(shape); };
     Result<std::unique_ptr<api::Api>> made = api::Api::make(std::move(api));
     if (!made) return std::unexpected(made.error());
     api_ = std::move(*made);
@@ -396,6 +402,7 @@ class ServerParts final : public Server {
   std::unique_ptr<live::SqlStore> store_;
   std::unique_ptr<live::Factory> factory_;
   std::unique_ptr<Forecaster> forecaster_;
+  std::unique_ptr<Advisor> advisor_;
   std::unique_ptr<api::Oidc> oidc_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> http_;
