@@ -342,7 +342,9 @@ class Search {
       const Instant present = found_.present.p90;
       if (present != StartForecast::kNever && !found_.present.p90_or_later)
         ahead.horizon = std::max(present - now_, seconds(1));
-      ForecastInput changed{input_.fleet, input_.policy, later.snapshot, now_, input_.run_times};
+      ForecastInput changed = input_;
+      changed.snapshot = later.snapshot;
+      changed.now = now_;
       Result<Forecast> forecast = forecast_starts(changed, ahead);
       if (!forecast) return std::unexpected(forecast.error());
       found_.events += forecast->events();

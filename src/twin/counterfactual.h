@@ -43,8 +43,8 @@ struct CounterfactualOptions {
   std::uint64_t seed = 1;
   std::uint32_t most_members = 8;
   std::size_t most_changes = 5;
-  /// Simulated events in all, as in ForecastOptions. 900,000 take less than a second of two cores.
-  std::uint64_t most_events = 900'000;
+  /// Simulated events in all, as in ForecastOptions. 700,000 take less than a second of two cores.
+  std::uint64_t most_events = 700'000;
   unsigned threads = 0;  ///< As in ForecastOptions.
 };
 
