@@ -22,6 +22,8 @@ namespace gw::api {
 
 class LogFollowers;
 struct TenantBody;
+struct WhatIfBody;
+class Call;
 
 /// A figure for Prometheus beside those that the API itself knows.
 struct Figure {
@@ -54,6 +56,8 @@ struct ApiOptions {
   std::function<std::expected<Json, live::Refusal>(const DryRun& job)> dry_run;
   /// The nearest shapes that could ever run, for one that could not.
   std::function<Json(const Shape& shape)> nearest_possible;
+  /// Compares the factory with a changed one: takes the request over and answers it. On a reader's thread.
+  std::function<void(WhatIfBody body, Call call)> what_if;
   std::function<std::vector<Figure>()> figures;
   std::function<void(std::string_view)> log;
   std::string version;
@@ -153,6 +157,7 @@ class Api {
   // search_routes.cc
   void search_jobs(Call call, live::JobFilter filter, std::uint64_t offset);
   void search_nodes(const Call& call, std::uint64_t after, std::uint64_t limit);
+  void what_if(Call call);
   // output_routes.cc
   void output(Call call);
   void follow(Call call);

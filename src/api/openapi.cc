@@ -179,6 +179,46 @@ Json dry_run_schema() {
       {"count", "as_of", "start", "last_start", "kept_back", "cost", "refusal", "nearest"});
 }
 
+Json what_if_schema() {
+  const Json names{{"type", "array"}, {"items", type("string")}};
+  const Json numbers{{"type", "array"}, {"items", type("number")}};
+  const Json both = object({{"base", type("number")}, {"changed", type("number")}});
+  const Json shifts{{"type", "array"},
+                    {"items", object({{"job", type("string")},
+                                      {"name", type("string")},
+                                      {"tenant", type("string")},
+                                      {"base_s", type("number")},
+                                      {"changed_s", type("number")}})}};
+  return object(
+      {{"as_of", kTime},
+       {"horizon_s", described(type("number"), "As it was run.")},
+       {"shortened", described(type("boolean"), "There is too much to simulate for the horizon asked for.")},
+       {"members", type("integer")},
+       {"changes", described(names, "What is different, in words.")},
+       {"notes", described(names, "What the comparison leaves out.")},
+       {"waiting_jobs", type("integer")},
+       {"new_jobs", described(type("number"), "That arrive, mean of the members.")},
+       {"figures",
+        {{"type", "object"},
+         {"additionalProperties",
+          described(object({{"base", type("number")},
+                            {"changed", type("number")},
+                            {"difference", type("number")},
+                            {"low", type("number")},
+                            {"high", type("number")}}),
+                    "Means of the members; the mean difference of equal members and its 95 % interval.")}}},
+       {"gpus_up", both},
+       {"series", object({{"step_s", type("number")},
+                          {"gpus_base", numbers},
+                          {"gpus_changed", numbers},
+                          {"watts_base", numbers},
+                          {"watts_changed", numbers}})},
+       {"sooner", shifts},
+       {"later", shifts},
+       {"interrupted", described(names, "Jobs that the change stops at once.")},
+       {"rejected", described(names, "Jobs that nothing could hold any more.")}});
+}
+
 Json usage_sums() {
   return object({{"attempts", type("integer")},
                  {"gpu_seconds", type("number")},
@@ -225,6 +265,7 @@ Json component_schemas() {
   add_record(components, "job", spec::json_schema_of<spec::JobRecord>());
   add_record(components, "node_change", spec::json_schema_of<NodeBody>());
   add_record(components, "tenant_change", spec::json_schema_of<TenantBody>());
+  add_record(components, "what_if", spec::json_schema_of<WhatIfBody>());
   add_record(components, "token_request", spec::json_schema_of<TokenBody>());
   components["Error"] =
       object({{"error", object({{"status", type("integer")},
@@ -284,6 +325,7 @@ Json component_schemas() {
       {"facts", "note", "forecast", "changes", "tried"});
   components["Start"] = start_schema();
   components["DryRun"] = dry_run_schema();
+  components["WhatIf"] = what_if_schema();
   components["Forecast"] = object({{"id", type("string")},
                                    {"status", type("string")},
                                    {"p50", or_null("string")},

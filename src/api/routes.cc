@@ -176,6 +176,14 @@ void Api::add_routes() {
   info.response = "Count";
   add(info, &Api::revoke_token);
 
+  info = route("POST", "/v1/whatif", "nodes",
+               "Compare the factory with what it would be with something changed. Nothing is changed");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.request = "what_if";
+  info.response = "WhatIf";
+  add(info, &Api::what_if);
+
   info = route("GET", "/v1/usage", "accounts", "What was used, and what it costs");
   info.query = {
       {"from", "RFC 3339 time or date (UTC); default: the beginning.", kText},

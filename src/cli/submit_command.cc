@@ -231,7 +231,7 @@ void add_submit_command(CLI::App& app, AppContext& context) {
       "  gw submit train.yaml\n"
       "  gw submit job.sbatch --time 4h\n"
       "  gw submit job.sbatch --print\n"
-      "  gw submit train.yaml --nodes 4 --dry-run\n"
+      "  gw submit job.sbatch --time 8h --dry-run\n"
       "  gw submit - --wait < job.sbatch\n"
       "  gw submit --parsable --wrap 'echo hello' --output hello.log");
   command->parse_complete_callback([options] {

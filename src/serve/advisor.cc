@@ -103,8 +103,9 @@ Result<Added> start_of_added(const Fork& fork, const JobRequest& request, std::u
   options.seed = fork.sequence + 1;
   options.most_events = kMostEvents;
   options.jobs = std::move(open);
-  Result<twin::Forecast> forecast =
-      twin::forecast_starts({*fork.fleet, fork.policy, snapshot, fork.as_of, fork.run_times}, options);
+  twin::ForecastInput with_them = fork.input();
+  with_them.snapshot = snapshot;
+  Result<twin::Forecast> forecast = twin::forecast_starts(with_them, options);
   if (!forecast) return std::unexpected(forecast.error());
   for (twin::StartForecast* answer : answers) {
     if (const twin::StartForecast* start = forecast->find(answer->job)) *answer = *start;
