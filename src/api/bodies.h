@@ -100,6 +100,19 @@ void describe(Visitor& visit, WhatIfWeightBody& body) {
               {.help = "Fair share relative to its siblings.", .required = true, .min = 1, .max = 1e6});
 }
 
+struct WhatIfQuotaBody {
+  static constexpr std::string_view kRecord = "tenant_guarantee";
+  static constexpr std::string_view kHelp = "Other guaranteed GPUs of a tenant.";
+  std::string tenant;
+  double gpus = 0;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfQuotaBody& body) {
+  visit.field("tenant", body.tenant, {.help = "Its path.", .required = true});
+  visit.field("gpus", body.gpus,
+              {.help = "Guaranteed, in GPU-equivalents.", .required = true, .min = 0, .max = 1e9});
+}
+
 inline constexpr std::string_view kArrivals[] = {"history", "none"};
 
 struct WhatIfBody {
@@ -109,6 +122,7 @@ struct WhatIfBody {
   std::vector<WhatIfNodesBody> add_nodes;
   std::string policy;
   std::vector<WhatIfWeightBody> weights;
+  std::vector<WhatIfQuotaBody> quotas;
   Nanoseconds horizon = hours(24);
   std::uint32_t members = 10;
   std::string arrivals = "history";
@@ -125,6 +139,8 @@ void describe(Visitor& visit, WhatIfBody& body) {
   visit.field("policy", body.policy, {.help = "Another policy.", .default_text = "the factory's own"});
   visit.field("weights", body.weights,
               {.help = "Other weights.", .items_max = 10'000, .default_text = "none"});
+  visit.field("quotas", body.quotas,
+              {.help = "Other guarantees.", .items_max = 10'000, .default_text = "none"});
   visit.field("horizon", body.horizon, {.help = "How far to look.", .min = 60e9, .max = 31.0 * 86400e9});
   visit.field("members", body.members, {.help = "Pairs of worlds at most.", .min = 2, .max = 100});
   visit.field("arrivals", body.arrivals,

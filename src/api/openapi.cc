@@ -150,12 +150,14 @@ Json start_schema() {
 }
 
 Json change_schema() {
-  return object({{"change", {{"enum", {"gpu-types", "level", "spread", "cpus", "memory", "limit", "size"}}}},
-                 {"text", type("string")},
-                 {"options", described(type("string"), "Of gw submit and gw run.")},
-                 {"set", described(type("object"), "Fields of a job; see `job`.")},
-                 {"given_up", described(type("number"), "How much of the wish, from 0 to 1.")}},
-                {"options"});
+  return object(
+      {{"change",
+        {{"enum", {"gpu-types", "level", "spread", "preemptible", "cpus", "memory", "limit", "size"}}}},
+       {"text", type("string")},
+       {"options", described(type("string"), "Of gw submit and gw run.")},
+       {"set", described(type("object"), "Fields of a job; see `job`.")},
+       {"given_up", described(type("number"), "How much of the wish, from 0 to 1.")}},
+      {"options"});
 }
 
 Json dry_run_schema() {
@@ -326,18 +328,19 @@ Json component_schemas() {
   components["Start"] = start_schema();
   components["DryRun"] = dry_run_schema();
   components["WhatIf"] = what_if_schema();
-  components["Forecast"] = object({{"id", type("string")},
-                                   {"status", type("string")},
-                                   {"p50", or_null("string")},
-                                   {"p90", or_null("string")},
-                                   {"p50_s", or_null("number")},
-                                   {"p90_s", or_null("number")},
-                                   {"members", type("integer")},
-                                   {"members_started", type("integer")},
-                                   {"learned_from", type("integer")},
-                                   {"as_of", kTime},
-                                   {"text", type("string")}},
-                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
+  components["Forecast"] =
+      object({{"id", type("string")},
+              {"status", type("string")},
+              {"p50", or_null("string")},
+              {"p90", or_null("string")},
+              {"p50_s", or_null("number")},
+              {"p90_s", or_null("number")},
+              {"members", type("integer")},
+              {"members_started", type("integer")},
+              {"learned_from", type("integer")},
+              {"as_of", kTime},
+              {"text", type("string")}},
+             {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
   components["Node"] = node_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =

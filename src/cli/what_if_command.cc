@@ -13,6 +13,7 @@
 #include "model/policy.h"
 #include "report/text.h"
 #include "spec/job_text.h"
+#include "spec/unit_text.h"
 
 namespace gw {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 using client::Json;
 
 struct Options {
-  std::vector<std::string> drain, add_nodes, weights;
+  std::vector<std::string> drain, add_nodes, weights, quotas;
   std::string policy, horizon = "24h", arrivals = "history", html;
   std::uint32_t members = 10, seed = 1;
 };
@@ -57,6 +58,16 @@ Result<Json> weight(const std::string& text) {
   return Json{{"tenant", text.substr(0, equals)}, {"weight", *number}};
 }
 
+/// `TENANT=GPUS`.
+Result<Json> quota(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  const std::optional<double> gpus =
+      equals == std::string::npos ? std::nullopt : spec::parse_number(text.substr(equals + 1));
+  if (!gpus || *gpus < 0 || equals == 0)
+    return fail(fmt::format("--quota {}: write TENANT=GPUS, such as org/project=64", text));
+  return Json{{"tenant", text.substr(0, equals)}, {"gpus", *gpus}};
+}
+
 Result<Json> body_of(const Options& options) {
   Json body = Json::object();
   if (!options.drain.empty()) body["drain"] = options.drain;
@@ -69,6 +80,11 @@ Result<Json> body_of(const Options& options) {
     Result<Json> one = weight(text);
     if (!one) return one;
     body["weights"].push_back(std::move(*one));
+  }
+  for (const std::string& text : options.quotas) {
+    Result<Json> one = quota(text);
+    if (!one) return one;
+    body["quotas"].push_back(std::move(*one));
   }
   if (!options.policy.empty()) body["policy"] = options.policy;
   const Result<Nanoseconds> horizon = parse_job_time(options.horizon);
@@ -166,6 +182,12 @@ void add_what_if_command(CLI::App& app, AppContext& context) {
   command->add_option("--policy", options->policy, "Another policy")->check(CLI::IsMember(policies));
   command->add_option("--weight", options->weights, "Another weight of a tenant; may be repeated")
       ->type_name("TENANT=WEIGHT")
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--quota", options->quotas,
+                   "Other guaranteed GPUs of a tenant, in GPU-equivalents; may be repeated")
+      ->type_name("TENANT=GPUS")
       ->expected(1)
       ->take_all();
   command->add_option("--horizon", options->horizon, "How far to look: 6h, 3d (default: 24h)")

@@ -79,6 +79,11 @@ ChangeWords words_of(const Fleet& fleet, twin::ChangeKind kind, const JobRequest
       if (shape.memory_mib > 0) words.options += fmt::format(" --mem {}M", shape.memory_mib);
       words.text = fmt::format("{} instead of {}", place_text(shape), place_text(before.shape));
       return words;
+    case twin::ChangeKind::kPreemptible:
+      words.set["preemptible"] = true;
+      words.options = "--preemptible";
+      words.text = "preemptible: it may be stopped for others";
+      return words;
     case twin::ChangeKind::kCpu:
       words.set["cpus"] = api::thousandths(shape.cpu_milli);
       words.options = fmt::format("--cpus {:g}", static_cast<double>(shape.cpu_milli) / 1000);

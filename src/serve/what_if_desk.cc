@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <unordered_map>
 
 #include "live/time_text.h"
@@ -165,6 +166,15 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
     order.weights.emplace_back(tenant, weight.weight);
     order.changes.push_back(fmt::format("weight {} of {}", weight.weight, weight.tenant));
   }
+  for (const api::WhatIfQuotaBody& quota : body.quotas) {
+    const TenantId tenant = book.tenant(quota.tenant);
+    if (!tenant.valid() || tenant == TenantTree::root())
+      return std::unexpected(unknown(fmt::format("there is no tenant {}; see gw tenants", quota.tenant)));
+    QuotaTerms terms = book.core->state().quota.terms(tenant, kAllGpus);
+    terms.guaranteed_milli = std::llround(quota.gpus * 1000);
+    order.quotas.emplace_back(tenant, terms);
+    order.changes.push_back(fmt::format("{:g} GPUs guaranteed to {}", quota.gpus, quota.tenant));
+  }
   order.body = std::move(body);
   return order;
 }
@@ -188,6 +198,8 @@ Result<twin::WorldChanges> world_changes(const Fleet& fleet, const WhatIfOrder& 
         sched::Event::node_closed(changes.fleet ? NodeId{by_name.at(fleet.node_name(node))} : node));
   for (const auto& [tenant, weight] : order.weights)
     changes.events.push_back(sched::Event::tenant_weight(tenant, weight));
+  for (const auto& [tenant, terms] : order.quotas)
+    changes.events.push_back(sched::Event::tenant_quota(tenant, kAllGpus, terms));
   return changes;
 }
 

@@ -29,7 +29,8 @@ struct WhatIfOrder {
   api::WhatIfBody body;
   std::vector<NodeId> drain;
   std::vector<std::pair<TenantId, std::uint32_t>> weights;
-  std::vector<std::string> changes;  ///< In words.
+  std::vector<std::pair<TenantId, QuotaTerms>> quotas;  ///< In GPU-equivalents.
+  std::vector<std::string> changes;                     ///< In words.
 };
 /// Refused: what is not there.
 std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, api::WhatIfBody body);

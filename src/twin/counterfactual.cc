@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint32_t kTypeGivesUp = 100;
 constexpr std::uint32_t kSpreadGivesUp = 100;
 constexpr std::uint32_t kLevelGivesUp = 150;
+constexpr std::uint32_t kPreemptibleGivesUp = 150;
 constexpr std::uint32_t kSidePart = 3;  // Giving up all CPUs counts like giving up a third of the GPUs.
 constexpr std::size_t kMostTypes = 8;
 
@@ -158,6 +159,11 @@ class Search {
       JobRequest changed = request_;
       changed.shape = change.shape;
       consider(change.kind, changed, change.given_up);
+    }
+    if (!request_.preemptible) {
+      JobRequest changed = request_;
+      changed.preemptible = true;
+      consider(ChangeKind::kPreemptible, changed, kPreemptibleGivesUp);
     }
     consider_sizes();
     consider_limits();
@@ -411,6 +417,8 @@ std::string_view name_of(ChangeKind kind) {
       return "level";
     case ChangeKind::kSpread:
       return "spread";
+    case ChangeKind::kPreemptible:
+      return "preemptible";
     case ChangeKind::kCpu:
       return "cpus";
     case ChangeKind::kMemory:

@@ -17,23 +17,24 @@ namespace gw::twin {
 
 /// What of a request is changed. The order is that of ties.
 enum class ChangeKind : std::uint8_t {
-  kGpuTypes,  ///< One more GPU type will do.
-  kLevel,     ///< The fabric level is preferred, not required.
-  kSpread,    ///< As many GPUs on twice as many nodes.
-  kCpu,       ///< Fewer CPUs.
-  kMemory,    ///< Less memory.
-  kLimit,     ///< A shorter time limit.
-  kSize,      ///< Fewer nodes, or fewer GPUs where it is on one node or anywhere.
+  kGpuTypes,     ///< One more GPU type will do.
+  kLevel,        ///< The fabric level is preferred, not required.
+  kSpread,       ///< As many GPUs on twice as many nodes.
+  kPreemptible,  ///< It may be stopped for others.
+  kCpu,          ///< Fewer CPUs.
+  kMemory,       ///< Less memory.
+  kLimit,        ///< A shorter time limit.
+  kSize,         ///< Fewer nodes, or fewer GPUs where it is on one node or anywhere.
 };
 std::string_view name_of(
-    ChangeKind kind);  ///< `gpu-types`, `level`, `spread`, `cpus`, `memory`, `limit`, `size`
+    ChangeKind kind);  ///< `gpu-types`, `level`, `spread`, `preemptible`, `cpus`, `memory`, `limit`, `size`
 
 /// A changed request, and when it would start if it were submitted now and the job as it is were cancelled.
 struct Counterfactual {
   ChangeKind kind = ChangeKind::kSize;
   JobRequest request;
   /// How much of the wish is given up: the part of its size or limit; a third of that for CPUs and memory; a
-  /// tenth for another GPU type or for more nodes, 15 % for a level.
+  /// tenth for another GPU type or for more nodes, 15 % for a level or being preemptible.
   std::uint32_t given_up_permille = 0;
   bool at_once = false;  ///< It starts in the very pass that first sees it: no draw has a part in that.
   StartForecast start;   ///< `p50` and `p90` are now where `at_once`.

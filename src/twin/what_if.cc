@@ -33,10 +33,13 @@ Comparison compare(const std::vector<double>& base, const std::vector<double>& c
   const auto count = static_cast<double>(base.size());
   Comparison result;
   for (std::size_t member = 0; member < base.size(); ++member) {
-    result.base += base[member] / count;
-    result.changed += changed[member] / count;
-    result.difference += (changed[member] - base[member]) / count;
+    result.base += base[member];
+    result.changed += changed[member];
+    result.difference += changed[member] - base[member];
   }
+  result.base /= count;  // Sums of whole numbers stay exact.
+  result.changed /= count;
+  result.difference /= count;
   double squares = 0;
   for (std::size_t member = 0; member < base.size(); ++member) {
     const double off = changed[member] - base[member] - result.difference;

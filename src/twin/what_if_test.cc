@@ -267,6 +267,39 @@ TEST(WhatIf, MeasuresUseAndPower) {
   EXPECT_DOUBLE_EQ(figure(answer, "energy_j").difference, 0);  // All of it fits on the other node.
 }
 
+TEST(WhatIf, AGuaranteeTakesBackWhatIsBorrowed) {
+  Middle middle;
+  middle.policy = *policy_by_name("gigawerk");
+  middle.policy.preemption = PreemptionKind::kReclaim;
+  middle.fleet = flat_fleet(2, 8);
+  middle.core = std::make_unique<Core>(middle.fleet, middle.policy);
+  for (int tenant = 0; tenant < 2; ++tenant)
+    middle.core->apply(Event::tenant_added(TenantId{0}, 1), Instant{});
+  JobRequest request;
+  request.tenant = TenantId{1};
+  request.shape.nodes = 2;
+  request.shape.gpus = 8;
+  request.limit = hours(8);
+  request.preemptible = true;
+  middle.core->apply(Event::job_submitted(JobId{0}, request), Instant{});
+  ASSERT_EQ(middle.core->plan(Instant{}).starts.size(), 1U);
+  middle.snapshot = middle.core->snapshot();
+  middle.run_times.by_tenant = {std::vector<double>(RunTimeModel::kEnough, 1.0)};
+  request.tenant = TenantId{2};
+  request.shape.nodes = 1;
+  request.limit = minutes(30);
+  middle.planned.push_back({Instant{} + minutes(30), request});
+  WorldChanges changes;
+  QuotaTerms terms;
+  terms.guaranteed_milli = 8000;
+  changes.events = {Event::tenant_quota(TenantId{2}, kAllGpus, terms)};
+  const WhatIf answer = must_ask(middle, changes);
+  EXPECT_EQ(figure(answer, "interruptions").base, 0);
+  EXPECT_EQ(figure(answer, "interruptions").changed, 1);
+  EXPECT_DOUBLE_EQ(figure(answer, "wait_new_mean_s").base, 90 * 60);  // To the horizon of two hours.
+  EXPECT_DOUBLE_EQ(figure(answer, "wait_new_mean_s").changed, 0);
+}
+
 TEST(GrowFleet, KeepsWhatIsThereAndNests) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     Rng rng = Rng(seed).split("grow");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "base/check.h"
 #include "base/id_table.h"
@@ -47,7 +48,9 @@ class World {
       }
     }
     state.jobs.for_each([&](const sched::Job& job) {
-      if (job.running) push_end(job, job.expected_end - job.request.limit);
+      if (!job.running) return;
+      push_end(job, job.started);
+      if (job.leaving) push_leave(job.id, job.expected_end);
     });
     constexpr std::uint64_t kJobsPerEvent = 6;  // As a ForecastMember counts the taking over of a job.
     run_.events = state.jobs.size() / kJobsPerEvent;
@@ -59,12 +62,17 @@ class World {
       const Instant due = next_due();
       advance(std::min(due, task_.end));
       if (due >= task_.end) break;
+      const std::uint64_t before = run_.events;
       for (; !ends_.empty() && ends_.front().when == due; pop_end()) {
         const Running* running = running_.find(ends_.front().job);
         if (running == nullptr || running->attempt != ends_.front().attempt) continue;  // It was stopped.
-        core_->apply(sched::Event::job_ended(ends_.front().job), now_);
+        const bool leaves = ends_.front().leaves;
+        if (leaves) keep_work(*core_->job(ends_.front().job));
+        core_->apply(leaves ? sched::Event::job_requeued(ends_.front().job)
+                            : sched::Event::job_ended(ends_.front().job),
+                     now_);
         forget(ends_.front().job);
-        ++run_.ended;
+        ++(leaves ? run_.interrupted : run_.ended);
         ++run_.events;
       }
       for (; next_ < task_.arrivals.size() && task_.arrivals[next_].when <= due; ++next_) {
@@ -72,6 +80,7 @@ class World {
         core_->apply(sched::Event::job_submitted(JobId{core_->state().next_job}, request), now_);
         ++run_.events;
       }
+      if (run_.events == before) ++run_.events;  // The core wished to be asked.
       pass();
     }
     run_.until = now_;
@@ -85,6 +94,7 @@ class World {
     Instant when;
     JobId job;
     std::uint32_t attempt = 0;
+    bool leaves = false;  ///< It was told to go, and waits again.
     auto operator<=>(const End&) const = default;
   };
   struct Running {
@@ -96,7 +106,25 @@ class World {
   [[nodiscard]] Instant next_due() const {
     Instant due = ends_.empty() ? Instant::max() : ends_.front().when;
     if (next_ < task_.arrivals.size()) due = std::min(due, std::max(task_.arrivals[next_].when, now_));
+    // The core's own time counts as long as something waits that it could start.
+    if (core_->state().pending.size() > 0) due = std::min(due, std::max(core_->next_due(), now_));
     return due;
+  }
+
+  /// As a forecast has it: what keeps no checkpoints has nothing to save.
+  [[nodiscard]] Nanoseconds grace_of(const sched::Job& job) const {
+    constexpr Nanoseconds kCheckpointWrite = seconds(30);
+    const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
+    return saves ? std::min(core_->state().policy.grace, kCheckpointWrite) : Nanoseconds{0};
+  }
+
+  void keep_work(const sched::Job& job) {
+    if (job.request.checkpoint_interval > Nanoseconds{0}) saved_[job.id] += now_ - job.started;
+  }
+
+  void push_leave(JobId job, Instant when) {
+    ends_.push_back({std::max(when, now_), job, running_[job].attempt, true});
+    std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
 
   void pop_end() {
@@ -119,6 +147,8 @@ class World {
       ++run_.interrupted;
     }
     run_.rejected += plan.rejections.size();
+    for (const sched::Plan::Preemption& preemption : plan.preemptions)
+      push_leave(preemption.job, now_ + grace_of(*core_->job(preemption.job)));
     for (const sched::Plan::Start& start : plan.starts) {
       ++run_.events;
       ++run_.started;
@@ -144,8 +174,9 @@ class World {
     watts_ += running.watts;
     const double uniform = rng_.split(job.id.value()).uniform();
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
-    const Nanoseconds run_time =
-        task_.run_times.draw(job.request.tenant, job.request.limit, elapsed, uniform);
+    Nanoseconds run_time = task_.run_times.draw(job.request.tenant, job.request.limit, elapsed, uniform);
+    if (const auto saved = saved_.find(job.id); saved != saved_.end())
+      run_time = std::max(run_time - saved->second, seconds(1));
     ends_.push_back({std::max(started + run_time, now_), job.id, running.attempt});
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
@@ -188,6 +219,7 @@ class World {
   double watts_ = 0;
   std::vector<End> ends_;  ///< A heap, earliest first; of jobs that were stopped meanwhile too.
   IdTable<Running> running_;
+  std::map<JobId, Nanoseconds> saved_;  ///< What preempted jobs have done and kept.
   WorldRun run_;
 };
 

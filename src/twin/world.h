@@ -13,8 +13,8 @@
 #include "base/units.h"
 #include "model/fleet.h"
 #include "sched/core.h"
-#include "twin/submissions.h"
 #include "twin/run_times.h"
+#include "twin/submissions.h"
 
 namespace gw::twin {
 
@@ -40,7 +40,7 @@ struct WorldRun {
   std::int64_t gpus_up = 0;  ///< Existing and not down: what use is a part of.
   std::uint64_t started = 0;
   std::uint64_t ended = 0;
-  std::uint64_t interrupted = 0;  ///< Times that a running job was stopped and waits again.
+  std::uint64_t interrupted = 0;  ///< Times that a running job was stopped, or preempted, and waits again.
   std::uint64_t rejected = 0;     ///< Arrivals that no part of the fleet could ever hold.
   std::uint64_t waiting_at_end = 0;
   Instant until;  ///< `end`, or where the events were used up.

@@ -193,8 +193,9 @@ class WhatIf(unittest.TestCase):
 
     def test_what_if_policy_and_weight(self):
         self.gw("tenants", "add", "heavy")
-        answer = json.loads(self.gw("whatif", "--policy", "fifo", "--weight", "heavy=7", "--members", "2", "--json"))
-        self.assertEqual(answer["changes"], ["policy fifo", "weight 7 of heavy"])
+        answer = json.loads(self.gw("whatif", "--policy", "fifo", "--weight", "heavy=7", "--quota", "heavy=16",
+                                    "--members", "2", "--json"))
+        self.assertEqual(answer["changes"], ["policy fifo", "weight 7 of heavy", "16 GPUs guaranteed to heavy"])
         self.assertEqual(answer["interrupted"], [])
 
     def test_what_if_in_words_and_as_a_page(self):
@@ -214,12 +215,13 @@ class WhatIf(unittest.TestCase):
                             (["--add-nodes", "abacus:2"], "there is no node type abacus; there are: dgx-h100"),
                             (["--add-nodes", "dgx-h100:2@rome"], "there is no site rome; there are: oslo"),
                             (["--weight", "nobody=2"], "there is no tenant nobody"),
+                            (["--quota", "nobody=2"], "there is no tenant nobody"),
                             (["--horizon", "40d"], "horizon")):
             with self.subTest(words):
                 result = self.server.gw("whatif", *words)
                 self.assertNotEqual(result.returncode, 0)
                 self.assertIn(said, result.stderr)
-        for words in (["--add-nodes", "dgx-h100"], ["--add-nodes", "dgx-h100:0"], ["--weight", "x"],
+        for words in (["--add-nodes", "dgx-h100"], ["--add-nodes", "dgx-h100:0"], ["--weight", "x"], ["--quota", "heavy=many"],
                       ["--policy", "nonsense"], ["--members", "1"], ["--horizon", "soon"]):
             with self.subTest(words):
                 self.assertEqual(self.server.gw("whatif", *words).returncode, 2, words)
