@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "spec/described.h"
 
@@ -68,6 +69,83 @@ void describe(Visitor& visit, TenantBody& body) {
               {.help = "GPUs in use or next in line at a time; 0 = no limit.", .min = 0, .max = 1e9});
   visit.field("jobs", body.jobs,
               {.help = "Jobs in the system at a time; 0 = no limit.", .min = 0, .max = 4e9});
+}
+
+struct WhatIfNodesBody {
+  static constexpr std::string_view kRecord = "more_nodes";
+  static constexpr std::string_view kHelp = "Nodes to add, of a type that the factory has.";
+  std::string type;
+  std::uint32_t count = 1;
+  std::string site;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfNodesBody& body) {
+  visit.field("type", body.type,
+              {.help = "Name of a node type.", .required = true, .text = spec::Text::kName});
+  visit.field("count", body.count, {.help = "How many.", .min = 1, .max = 1e6});
+  visit.field("site", body.site,
+              {.help = "Where they stand.", .text = spec::Text::kName, .default_text = "the only site"});
+}
+
+struct WhatIfWeightBody {
+  static constexpr std::string_view kRecord = "tenant_weight";
+  static constexpr std::string_view kHelp = "Another weight of a tenant.";
+  std::string tenant;
+  std::uint32_t weight = 1;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfWeightBody& body) {
+  visit.field("tenant", body.tenant, {.help = "Its path.", .required = true});
+  visit.field("weight", body.weight,
+              {.help = "Fair share relative to its siblings.", .required = true, .min = 1, .max = 1e6});
+}
+
+struct WhatIfQuotaBody {
+  static constexpr std::string_view kRecord = "tenant_guarantee";
+  static constexpr std::string_view kHelp = "Other guaranteed GPUs of a tenant.";
+  std::string tenant;
+  double gpus = 0;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfQuotaBody& body) {
+  visit.field("tenant", body.tenant, {.help = "Its path.", .required = true});
+  visit.field("gpus", body.gpus,
+              {.help = "Guaranteed, in GPU-equivalents.", .required = true, .min = 0, .max = 1e9});
+}
+
+inline constexpr std::string_view kArrivals[] = {"history", "none"};
+
+struct WhatIfBody {
+  static constexpr std::string_view kRecord = "what_if";
+  static constexpr std::string_view kHelp = "Changes of a factory, to be compared with the factory as it is.";
+  std::vector<std::string> drain;
+  std::vector<WhatIfNodesBody> add_nodes;
+  std::string policy;
+  std::vector<WhatIfWeightBody> weights;
+  std::vector<WhatIfQuotaBody> quotas;
+  Nanoseconds horizon = hours(24);
+  std::uint32_t members = 10;
+  std::string arrivals = "history";
+  std::uint32_t seed = 1;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfBody& body) {
+  visit.field("drain", body.drain,
+              {.help = "Nodes that take no new jobs: names, or a part of the feed tree with all below it.",
+               .items_max = 100'000,
+               .default_text = "none"});
+  visit.field("add_nodes", body.add_nodes,
+              {.help = "Nodes that are there from now on.", .items_max = 100, .default_text = "none"});
+  visit.field("policy", body.policy, {.help = "Another policy.", .default_text = "the factory's own"});
+  visit.field("weights", body.weights,
+              {.help = "Other weights.", .items_max = 10'000, .default_text = "none"});
+  visit.field("quotas", body.quotas,
+              {.help = "Other guarantees.", .items_max = 10'000, .default_text = "none"});
+  visit.field("horizon", body.horizon, {.help = "How far to look.", .min = 60e9, .max = 31.0 * 86400e9});
+  visit.field("members", body.members, {.help = "Pairs of worlds at most.", .min = 2, .max = 100});
+  visit.field("arrivals", body.arrivals,
+              {.help = "Jobs to come: as of late (the last 7 days), or none.", .choices = kArrivals});
+  visit.field("seed", body.seed, {.help = "Equal seeds give equal futures."});
 }
 
 struct TokenBody {

@@ -1,6 +1,8 @@
 // Why a job waits, and until when.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/api.h"
 #include "live/archive.h"
 #include "live/time_text.h"
@@ -112,8 +114,7 @@ Why why_blocked(const live::Book& book, const live::LiveJob& job) {
 
 Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJob* now,
         const live::Actor& actor) {
-  if (now == nullptr)
-    return {"ended", "it has ended", record.ended};
+  if (now == nullptr) return {"ended", "it has ended", record.ended};
   switch (record.state) {
     case live::JobState::kHeld:
       return {"held", "it is held; gw release lets it go on", now->reason_since};
@@ -126,6 +127,27 @@ Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJ
       break;
   }
   return {"none", "it runs", record.started};
+}
+
+/// What has bound it, oldest first, each until the next or its start or end; the last may go on.
+Json history_json(const live::Book& book, const std::vector<live::ReasonRecord>& history,
+                  const live::JobRecord& record, const live::LiveJob* now) {
+  Json json = Json::array();
+  for (std::size_t index = 0; index < history.size(); ++index) {
+    const live::ReasonRecord& reason = history[index];
+    Instant until = book.now;
+    if (index + 1 < history.size()) {
+      until = history[index + 1].since;
+    } else if (now == nullptr) {
+      until = record.attempt > 0 ? record.started : record.ended;
+    } else if (record.state == live::JobState::kRunning) {
+      until = record.started;
+    }
+    const Nanoseconds lasted = std::max(until - reason.since, Nanoseconds{0});
+    json.push_back(
+        {{"since", time_of(book, reason.since)}, {"reason", reason.reason}, {"for_s", to_seconds(lasted)}});
+  }
+  return json;
 }
 
 }  // namespace
@@ -144,11 +166,19 @@ void Api::explain(Call call) {
       if (!found.facts.empty()) json["facts"] = std::move(found.facts);
       json["reason"] = {{"name", found.name}, {"text", found.text}, {"since", time_of(book, found.since)}};
       if (!record.note.empty()) json["note"] = record.note;
-      json["history"] = Json::array();
-      for (const live::ReasonRecord& reason : *history)
-        json["history"].push_back({{"since", time_of(book, reason.since)}, {"reason", reason.reason}});
+      json["history"] = history_json(book, *history, record, now);
     });
-    each.answer(json);
+    const std::string wanted = each.text("changes");
+    if (wanted.empty() || wanted == "0") return each.answer(json);
+    if (wanted != "1") return each.refuse({400, "bad_parameter", "\"changes\" is 1 or 0"});
+    if (!options_.changes) return each.refuse({501, "no_forecast", "this server makes no forecasts"});
+    post(each, Readers::Size::kLong, [this, json, number = job.number](const Call& later, live::Archive&) {
+      std::expected<Json, live::Refusal> found = options_.changes(number);
+      if (!found) return later.refuse(found.error());
+      Json whole = json;
+      whole.update(*found);
+      later.answer(whole);
+    });
   });
 }
 

@@ -114,6 +114,15 @@ void Api::change_node(Call call) {
       });
 }
 
+void Api::what_if(Call call) {
+  std::optional<WhatIfBody> body = read_body<WhatIfBody>(call, "what-if");
+  if (!body) return;
+  if (!options_.what_if) return call.refuse({501, "no_forecast", "this server makes no forecasts"});
+  post(std::move(call), Readers::Size::kShort, [this, body = std::move(*body)](Call each, live::Archive&) {
+    options_.what_if(body, std::move(each));
+  });
+}
+
 void Api::list_tenants(Call call) {
   const std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
   if (!tenants) return;

@@ -137,6 +137,90 @@ Json with(Json schema, std::initializer_list<std::pair<std::string, Json>> prope
   return schema;
 }
 
+/// When something starts, by a forecast.
+Json start_schema() {
+  return object({{"p50", or_null("string")},
+                 {"p50_s", or_null("number")},
+                 {"p90", or_null("string")},
+                 {"p90_s", or_null("number")},
+                 {"members", type("integer")},
+                 {"task", described(type("integer"), "How many tasks of the array were looked at.")},
+                 {"text", type("string")}},
+                {"task"});
+}
+
+Json change_schema() {
+  return object(
+      {{"change",
+        {{"enum", {"gpu-types", "level", "spread", "preemptible", "cpus", "memory", "limit", "size"}}}},
+       {"text", type("string")},
+       {"options", described(type("string"), "Of gw submit and gw run.")},
+       {"set", described(type("object"), "Fields of a job; see `job`.")},
+       {"given_up", described(type("number"), "How much of the wish, from 0 to 1.")}},
+      {"options"});
+}
+
+Json dry_run_schema() {
+  return object(
+      {{"answer", described({{"enum", {"when", "kept-back", "never-as-things-stand", "not-now", "never"}}},
+                            "not-now and never: it would be refused.")},
+       {"text", type("string")},
+       {"count", type("integer")},
+       {"as_of", kTime},
+       {"start", ref("Start")},
+       {"last_start", described(ref("Start"), "Of the last task of an array that was looked at.")},
+       {"kept_back", object({{"name", type("string")}, {"text", type("string")}})},
+       {"cost", object({{"price_plan", type("string")},
+                        {"micro_eur_per_hour", described(type("integer"), "Of one task.")},
+                        {"at_most_micro_eur",
+                         described(type("integer"),
+                                   "All tasks to their limit, on the dearest GPUs they may get.")}})},
+       {"refusal", object({{"code", type("string")}, {"message", type("string")}})},
+       {"nearest", described({{"type", "array"}, {"items", change_schema()}},
+                             "Changes with which some part of the factory could hold it.")}},
+      {"count", "as_of", "start", "last_start", "kept_back", "cost", "refusal", "nearest"});
+}
+
+Json what_if_schema() {
+  const Json names{{"type", "array"}, {"items", type("string")}};
+  const Json numbers{{"type", "array"}, {"items", type("number")}};
+  const Json both = object({{"base", type("number")}, {"changed", type("number")}});
+  const Json shifts{{"type", "array"},
+                    {"items", object({{"job", type("string")},
+                                      {"name", type("string")},
+                                      {"tenant", type("string")},
+                                      {"base_s", type("number")},
+                                      {"changed_s", type("number")}})}};
+  return object(
+      {{"as_of", kTime},
+       {"horizon_s", described(type("number"), "As it was run.")},
+       {"shortened", described(type("boolean"), "There is too much to simulate for the horizon asked for.")},
+       {"members", type("integer")},
+       {"changes", described(names, "What is different, in words.")},
+       {"notes", described(names, "What the comparison leaves out.")},
+       {"waiting_jobs", type("integer")},
+       {"new_jobs", described(type("number"), "That arrive, mean of the members.")},
+       {"figures",
+        {{"type", "object"},
+         {"additionalProperties",
+          described(object({{"base", type("number")},
+                            {"changed", type("number")},
+                            {"difference", type("number")},
+                            {"low", type("number")},
+                            {"high", type("number")}}),
+                    "Means of the members; the mean difference of equal members and its 95 % interval.")}}},
+       {"gpus_up", both},
+       {"series", object({{"step_s", type("number")},
+                          {"gpus_base", numbers},
+                          {"gpus_changed", numbers},
+                          {"watts_base", numbers},
+                          {"watts_changed", numbers}})},
+       {"sooner", shifts},
+       {"later", shifts},
+       {"interrupted", described(names, "Jobs that the change stops at once.")},
+       {"rejected", described(names, "Jobs that nothing could hold any more.")}});
+}
+
 Json usage_sums() {
   return object({{"attempts", type("integer")},
                  {"gpu_seconds", type("number")},
@@ -183,6 +267,7 @@ Json component_schemas() {
   add_record(components, "job", spec::json_schema_of<spec::JobRecord>());
   add_record(components, "node_change", spec::json_schema_of<NodeBody>());
   add_record(components, "tenant_change", spec::json_schema_of<TenantBody>());
+  add_record(components, "what_if", spec::json_schema_of<WhatIfBody>());
   add_record(components, "token_request", spec::json_schema_of<TokenBody>());
   components["Error"] =
       object({{"error", object({{"status", type("integer")},
@@ -230,20 +315,32 @@ Json component_schemas() {
        {"facts", explanation_facts()},
        {"reason", object({{"name", type("string")}, {"text", type("string")}, {"since", kTime}})},
        {"note", type("string")},
-       {"history", {{"type", "array"}, {"items", object({{"since", kTime}, {"reason", type("string")}})}}}},
-      {"facts", "note"});
-  components["Forecast"] = object({{"id", type("string")},
-                                   {"status", type("string")},
-                                   {"p50", or_null("string")},
-                                   {"p90", or_null("string")},
-                                   {"p50_s", or_null("number")},
-                                   {"p90_s", or_null("number")},
-                                   {"members", type("integer")},
-                                   {"members_started", type("integer")},
-                                   {"learned_from", type("integer")},
-                                   {"as_of", kTime},
-                                   {"text", type("string")}},
-                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
+       {"history",
+        {{"type", "array"},
+         {"items", object({{"since", kTime},
+                           {"reason", type("string")},
+                           {"for_s", described(type("number"), "How long it bound the job.")}})}}},
+       {"forecast", described(ref("Start"), "As it is, from the draws that the changes are tried with.")},
+       {"changes", described({{"type", "array"}, {"items", with(change_schema(), {{"start", ref("Start")}})}},
+                             "Cancelled and submitted anew like that, it starts sooner; nearest first.")},
+       {"tried", described(type("integer"), "Changes that were tried.")}},
+      {"facts", "note", "forecast", "changes", "tried"});
+  components["Start"] = start_schema();
+  components["DryRun"] = dry_run_schema();
+  components["WhatIf"] = what_if_schema();
+  components["Forecast"] =
+      object({{"id", type("string")},
+              {"status", type("string")},
+              {"p50", or_null("string")},
+              {"p90", or_null("string")},
+              {"p50_s", or_null("number")},
+              {"p90_s", or_null("number")},
+              {"members", type("integer")},
+              {"members_started", type("integer")},
+              {"learned_from", type("integer")},
+              {"as_of", kTime},
+              {"text", type("string")}},
+             {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
   components["Node"] = node_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =

@@ -42,6 +42,13 @@ void Api::add_routes() {
   info.response = "BatchResult";
   add(info, &Api::submit_batch);
 
+  info = route("POST", "/v1/jobs/dry-run", "jobs",
+               "Say what would become of a job: whether, when, at what cost. Nothing is submitted");
+  info.role = Role::kMember;
+  info.request = "job";
+  info.response = "DryRun";
+  add(info, &Api::dry_run);
+
   info = route("GET", "/v1/jobs", "jobs", "List jobs, newest first");
   info.query = {
       {"status", "open, or states and outcomes joined by commas: waiting, running, completed, ...", kText},
@@ -82,6 +89,8 @@ void Api::add_routes() {
   }
 
   info = route("GET", "/v1/jobs/{job}/explain", "jobs", "Say what binds a waiting job, now and before");
+  info.query = {{"changes", "1: with the nearest changes that would start it sooner; takes up to a second.",
+                 R"({"enum":["0","1"]})"}};
   info.response = "Explanation";
   add(info, &Api::explain);
   info = route("GET", "/v1/jobs/{job}/eta", "jobs", "Forecast when a waiting job starts");
@@ -166,6 +175,14 @@ void Api::add_routes() {
   info.role = Role::kAdmin;
   info.response = "Count";
   add(info, &Api::revoke_token);
+
+  info = route("POST", "/v1/whatif", "nodes",
+               "Compare the factory with what it would be with something changed. Nothing is changed");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.request = "what_if";
+  info.response = "WhatIf";
+  add(info, &Api::what_if);
 
   info = route("GET", "/v1/usage", "accounts", "What was used, and what it costs");
   info.query = {

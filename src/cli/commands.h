@@ -56,6 +56,7 @@ void add_help_command(CLI::App& app, AppContext& context);
 void add_man_command(CLI::App& app, AppContext& context);
 void add_schema_command(CLI::App& app, AppContext& context);
 void add_validate_command(CLI::App& app, AppContext& context);
+void add_what_if_command(CLI::App& app, AppContext& context);
 void add_version_command(CLI::App& app, AppContext& context);
 void add_workload_command(CLI::App& app, AppContext& context);
 

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "live/records.h"
+#include "model/job.h"
 #include "model/job_spec.h"
 
 namespace gw::live {
@@ -36,6 +37,7 @@ struct Submit {
   TenantId tenant;
   std::string key;           ///< Idempotency key; empty: none.
   std::string request_hash;  ///< Of the request that the key stands for.
+  bool dry_run = false;      ///< Only whether it would be taken: nothing is kept, and no number is given.
 };
 
 struct JobOrder {
@@ -81,6 +83,9 @@ struct Reply {
   std::uint64_t number = 0;  ///< Of the job; of an array, its first task's.
   std::uint32_t count = 0;   ///< Jobs made or touched.
   bool repeated = false;     ///< The same request had been carried out before.
+  /// Of a dry run that would be taken: what the core would be asked, and what would keep it from it.
+  std::optional<JobRequest> request{};
+  BlockReason blocked = BlockReason::kNone;
 };
 
 }  // namespace gw::live

@@ -104,6 +104,8 @@ class Controller {
   // controller_orders.cc
   Reply obey(const Command& command);
   Reply submit(const Command& command, const Submit& what);
+  /// What would keep a new job back at first.
+  [[nodiscard]] BlockReason would_block(const JobRequest& request, Instant begin, const Waits& waits) const;
   Reply order_jobs(const Command& command, const JobOrder& what);
   Reply order_node(const Command& command, const NodeOrder& what);
   Reply order_tenant(const Command& command, const TenantOrder& what);

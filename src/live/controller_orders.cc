@@ -138,6 +138,17 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     if (limits.gpu_milli > 0 && request->shape.total_gpu_milli() > limits.gpu_milli)
       return refused(command, {422, "tenant_limit", too_large_text(book_, command.actor, at, *request)});
   }
+  if (what.dry_run) {
+    if (waits->doomed())
+      return refused(command, {422, "dependency",
+                               "a job that it depends on has ended, or will, in another way than asked for: "
+                               "it would end without having run"});
+    Reply reply = done(command, 0, static_cast<std::uint32_t>(indices.size()));
+    const Instant begin = what.spec.begin_unix ? book_.instant_of_second(*what.spec.begin_unix) : Instant{};
+    reply.blocked = would_block(*request, begin, *waits);
+    reply.request = std::move(*request);
+    return reply;
+  }
   const std::uint64_t first = book_.next_number;
   for (const std::uint32_t index : indices) {
     const std::uint64_t number = book_.next_number++;
@@ -185,6 +196,19 @@ Reply Controller::submit(const Command& command, const Submit& what) {
   if (!what.key.empty())
     turn_.changes.keys.push_back({scope, what.key, what.request_hash, first, count, book_.now});
   return done(command, first, count);
+}
+
+BlockReason Controller::would_block(const JobRequest& request, Instant begin, const Waits& waits) const {
+  if (begin > book_.now) return BlockReason::kBegin;
+  if (!waits.over()) return BlockReason::kDependency;
+  if (!book_.tenants[request.tenant.value()].blocked.empty()) return BlockReason::kTenantLimit;
+  for (TenantId at = request.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    const LiveTenant& tenant = book_.tenants[at.value()];
+    if (tenant.record.limits.gpu_milli > 0 &&
+        tenant.gpu_milli + request.shape.total_gpu_milli() > tenant.record.limits.gpu_milli)
+      return BlockReason::kTenantLimit;
+  }
+  return BlockReason::kNone;
 }
 
 Reply Controller::order_jobs(const Command& command, const JobOrder& what) {

@@ -121,6 +121,14 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(explained["reason"]["name"], "side-resources")
         forecast = self.call("GET", "/v1/jobs/{job}/eta", job=waiting).json
         self.assertTrue(forecast["p50"])
+        changes = self.call("GET", "/v1/jobs/{job}/explain", job=waiting, changes=1).json
+        self.assertTrue(changes["forecast"]["p50"])
+        self.assertEqual(self.call("POST", "/v1/jobs/dry-run", body=big).json["answer"], "when")
+        never = self.call("POST", "/v1/jobs/dry-run", body={**big, "cpus": 100_000}).json
+        self.assertEqual((never["answer"], never["nearest"][0]["set"]), ("never", {"cpus": self.cores()}))
+        compared = self.call("POST", "/v1/whatif", body={"horizon": "2h", "members": 2}).json
+        self.assertEqual(compared["waiting_jobs"], 1)
+        self.call("POST", "/v1/whatif", status=422, body={"policy": "nonsense"})
         self.call("POST", "/v1/jobs/{job}/hold", job=waiting)
         self.assertEqual(self.call("GET", "/v1/jobs/{job}/explain", job=waiting).json["reason"]["name"], "held")
         self.call("POST", "/v1/jobs/{job}/release", job=waiting)

@@ -270,7 +270,7 @@ class JobsCommandsTest(FolderTest):
                           spec["tasks_per_node"], spec["nodes"], spec["comment"]),
                          (["afterany:" + number.strip()], "x-%j.out", "e.log", 2, ["h100"], 2, 2, "why"))
         self.assertEqual(self.spec(script, "-e", "A=1", "--export=NONE")["environment"], {"A": "1"})
-        self.assertEqual(json.loads(self.gw("submit", "--test-only", script).stdout)["output"],
+        self.assertEqual(json.loads(self.gw("submit", "--print", script).stdout)["output"],
                          self.path("script.out"))
         refused = self.gw("submit", script, "-p", "gpu", code=1)
         self.assertIn("--partition=gpu is not supported", refused.stderr)

@@ -108,6 +108,23 @@ def cases():
             answer = test.server.post("/v1/jobs/batch", {"jobs": [{"command": ["true"], "tenant": "beta"}]}, token=token)
             test.assertEqual(answer.json["results"][0]["error"]["status"], 404)
 
+    @case("POST /v1/jobs/dry-run")
+    def dry_run(test, role, token):
+        for tenant in ("beta", "beta/team"):
+            status = test.assert_same(tenant, "gamma", "POST", "/v1/jobs/dry-run",
+                                      lambda name: {"command": ["true"], "tenant": name}, token)
+            test.assertEqual(status, 403 if role == "viewer" else 404)
+        for job in test.theirs()[:3]:
+            status = test.assert_same(job, str(NOWHERE), "POST", "/v1/jobs/dry-run",
+                                      lambda name: {"command": ["true"], "depends": ["afterany:" + name]}, token)
+            test.assertEqual(status, 403 if role == "viewer" else 200)
+
+    @case("POST /v1/whatif")
+    def what_if(test, role, token):
+        status = test.assert_same("beta", "gamma", "POST", "/v1/whatif",
+                                  lambda name: {"weights": [{"tenant": name, "weight": 2}]}, token)
+        test.assertEqual(status, 403)
+
     @case("GET /v1/jobs")
     def jobs(test, role, token):
         for query in ("", "?status=open", "?status=open,completed,failed", "?user=beta-member", "?name=beta-run",
@@ -127,6 +144,7 @@ def cases():
         for job in test.theirs():
             nothing = f"{NOWHERE}_2" if "_" in job else str(NOWHERE)
             for pattern in ("/v1/jobs/@", "/v1/jobs/@?environment=1", "/v1/jobs/@/explain", "/v1/jobs/@/eta",
+                            "/v1/jobs/@/explain?changes=1",
                             "/v1/jobs/@/output", "/v1/jobs/@/output?stream=err&attempt=1", "/v1/jobs/@/follow"):
                 for method in ("GET", "HEAD"):
                     test.assertEqual(test.assert_same(job, nothing, method, pattern, token=token), 404)
