@@ -67,6 +67,15 @@ void Controller::carry_out(const sched::Plan& plan) {
     job->record.state = JobState::kWaiting;
     mark(*job);
   }
+  for (const JobId core_id : plan.stopped) {  // The same, for want of power.
+    LiveJob* job = book_.job_of(core_id);
+    GW_CHECK(job != nullptr && job->attempt);
+    turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    close_attempt(*job, lost(*job, "stopped, as its feed has no power for it"));
+    count_running(*job, -1);
+    job->record.state = JobState::kWaiting;
+    mark(*job);
+  }
   for (const sched::Plan::Rejection& rejection : plan.rejections) {
     LiveJob* job = book_.job_of(rejection.job);
     GW_CHECK(job != nullptr);

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -31,6 +33,14 @@ struct GpuType {
   std::int64_t equivalent_milli =
       1000;  ///< What one counts for in quotas, in thousandths of a GPU-equivalent.
   std::string source;
+  /// The least share of the power that its work draws above idle to which its clocks may be capped, and how
+  /// fast that work goes then; 1000: its clocks cannot be capped.
+  std::uint32_t power_floor_permille = 1000;
+  std::uint32_t floor_speed_permille = 1000;
+
+  /// How fast work goes at that share of its power: linear down to the floor, which is on the safe side of
+  /// the cube root that dynamic power gives.
+  [[nodiscard]] std::uint32_t speed_permille(std::uint32_t power_permille) const;
 };
 
 inline constexpr std::int64_t kMostEquivalentMilli = 1'000'000;
@@ -107,6 +117,14 @@ struct Fleet {
   [[nodiscard]] std::uint64_t gpus() const;
   /// Index of the fabric level with that name, or -1.
   [[nodiscard]] int fabric_level(const std::string& level) const;
+  /// Its path: `munich/hall-2/row-01/rack-03`, as in the names of its nodes.
+  [[nodiscard]] std::string feed_name(std::uint32_t level, std::uint32_t vertex) const;
+  /// The feed of that name, or of that end of a name where only one has it (`hall-2`, `site/hall-2`).
+  struct FeedAt {
+    std::uint32_t level = 0;
+    std::uint32_t vertex = 0;
+  };
+  [[nodiscard]] std::optional<FeedAt> find_feed(std::string_view path) const;
   /// Its own name, else `munich/hall-2/row-01/rack-03/node-2`, from the feed tree; `node-17` where there is
   /// neither.
   [[nodiscard]] std::string node_name(NodeId node) const;

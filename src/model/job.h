@@ -44,6 +44,11 @@ struct JobRequest {
   std::int32_t priority = 0;        ///< Larger is sooner.
   Nanoseconds checkpoint_interval;  ///< 0 = the job keeps no checkpoints.
   bool preemptible = false;
+  /// What its work draws, in thousandths of what lies between idle and nameplate on the GPUs it holds; 1 to
+  /// 1000.
+  std::uint32_t power_permille = 1000;
+  bool flexible = false;  ///< May wait for a cheaper or greener hour, if it has a deadline.
+  Instant deadline;       ///< It should have ended by then; zero: none.
 };
 
 enum class JobOutcome : std::uint8_t { kCompleted, kFailed, kCancelled, kTimeout };

@@ -2,6 +2,65 @@
 #include "runtime/journal_codec.h"
 
 namespace gw::runtime {
+namespace {
+
+void encode_power(ByteWriter& out, const Fleet& fleet) {
+  for (const GpuType& type : fleet.gpu_types) {
+    out.u64(type.power_floor_permille);
+    out.u64(type.floor_speed_permille);
+  }
+  for (const NodeType& type : fleet.node_types) {
+    out.i64(type.power_max.count());
+    out.i64(type.power_idle.count());
+  }
+  out.u64(fleet.feed.size());
+  for (const FeedLevel& level : fleet.feed) {
+    const Partition& partition = level.partition;
+    out.text(partition.level);
+    out.u64(partition.vertices());
+    for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex) {
+      out.u64(partition.end(vertex) - partition.begin(vertex));
+      out.i64(level.capacity[vertex].count());
+    }
+  }
+}
+
+void decode_power(ByteReader& in, Fleet& fleet) {
+  for (GpuType& type : fleet.gpu_types) {
+    type.power_floor_permille = in.u32();
+    type.floor_speed_permille = in.u32();
+    if (type.power_floor_permille == 0 || type.power_floor_permille > 1000 ||
+        type.floor_speed_permille == 0 || type.floor_speed_permille > 1000)
+      in.refuse();
+  }
+  for (NodeType& type : fleet.node_types) {
+    type.power_max = Milliwatts{in.i64()};
+    type.power_idle = Milliwatts{in.i64()};
+    // What a million of them draw must still be countable.
+    constexpr std::int64_t kMostOfNode = std::int64_t{1} << 36;
+    if (type.power_max.count() < 0 || type.power_max.count() > kMostOfNode || type.power_idle.count() < 0 ||
+        type.power_idle.count() > kMostOfNode)
+      in.refuse();
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    FeedLevel& level = fleet.feed.emplace_back();
+    level.partition.level = in.text();
+    level.partition.first.push_back(0);
+    for (std::size_t vertices = in.count(); vertices > 0 && in.ok(); --vertices) {
+      const std::uint64_t size = in.u64();
+      const Milliwatts cap{in.i64()};
+      if (size == 0 || size > fleet.nodes() - level.partition.first.back() || cap.count() < 0 ||
+          cap > sched::kMostPower) {
+        in.refuse();
+        return;
+      }
+      level.partition.first.push_back(level.partition.first.back() + static_cast<std::uint32_t>(size));
+      level.capacity.push_back(cap);
+    }
+  }
+}
+
+}  // namespace
 
 void encode(ByteWriter& out, const JournalHeader& header) {
   out.text(header.run_name);
@@ -49,6 +108,7 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   out.i64(policy.protected_run_time.count());
   out.i64(policy.grace.count());
   out.i64(policy.restart_estimate.count());
+  encode_power(out, fleet);
 }
 
 JournalHeader decode_header(ByteReader& in) {
@@ -128,6 +188,7 @@ JournalHeader decode_header(ByteReader& in) {
       policy.commitment < Nanoseconds{0} || policy.patience < Nanoseconds{0} ||
       policy.age_per_priority < Nanoseconds{0})
     in.refuse();
+  decode_power(in, fleet);
   return header;
 }
 

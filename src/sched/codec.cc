@@ -35,6 +35,9 @@ void encode(ByteWriter& out, const JobRequest& request) {
   out.i64(request.priority);
   out.i64(request.checkpoint_interval.count());
   out.u64(request.preemptible ? 1 : 0);
+  out.u64(request.power_permille);
+  out.u64(request.flexible ? 1 : 0);
+  out.i64(request.deadline.count());
 }
 
 JobRequest decode_request(ByteReader& in) {
@@ -46,6 +49,9 @@ JobRequest decode_request(ByteReader& in) {
   request.priority = static_cast<std::int32_t>(in.i64());
   request.checkpoint_interval = Nanoseconds{in.i64()};
   request.preemptible = in.u64() != 0;
+  request.power_permille = in.u32();
+  request.flexible = in.u64() != 0;
+  request.deadline = Instant{in.i64()};
   return request;
 }
 
@@ -126,6 +132,12 @@ void encode(ByteWriter& out, const Event& event) {
       out.u64(event.tenant.value());
       out.u64(static_cast<std::uint64_t>(event.budget));
       return;
+    case EventKind::kFeedCap:
+      out.u64(event.feed_level);
+      out.u64(event.feed_vertex);
+      out.i64(event.cap.count());
+      out.u64(event.clocks ? 1 : 0);
+      return;
   }
 }
 
@@ -172,6 +184,12 @@ Event decode_event(ByteReader& in) {
       event.budget = static_cast<BudgetState>(state);
       return event;
     }
+    case EventKind::kFeedCap:
+      event.feed_level = in.u32();
+      event.feed_vertex = in.u32();
+      event.cap = Milliwatts{in.i64()};
+      event.clocks = in.u64() != 0;
+      return event;
   }
   in.refuse();
   return event;
@@ -195,6 +213,13 @@ void encode(ByteWriter& out, const Plan& plan) {
     out.u64(preemption.job.value());
     out.u64(preemption.for_job.value());
   }
+  out.u64(plan.stopped.size());
+  for (const JobId job : plan.stopped) out.u64(job.value());
+  out.u64(plan.clocks.size());
+  for (const Plan::Clock& clock : plan.clocks) {
+    out.u64(clock.job.value());
+    out.u64(clock.permille);
+  }
 }
 
 Plan decode_plan(ByteReader& in) {
@@ -216,6 +241,13 @@ Plan decode_plan(ByteReader& in) {
     Plan::Preemption& preemption = plan.preemptions.emplace_back();
     preemption.job = JobId{in.u32()};
     preemption.for_job = JobId{in.u32()};
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) plan.stopped.emplace_back(in.u32());
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Clock& clock = plan.clocks.emplace_back();
+    clock.job = JobId{in.u32()};
+    clock.permille = in.u32();
+    if (clock.permille == 0 || clock.permille > 1000) in.refuse();
   }
   return plan;
 }

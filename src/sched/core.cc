@@ -17,6 +17,10 @@ Core::Core(const Fleet& fleet, const PolicyConfig& policy)
 void Core::apply(const Event& event, Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
+  if (state_.power.tracked()) {
+    if (planned_) state_.power.forget_touched();
+    planned_ = false;
+  }
   // Before anything changes: what has run until now is charged to those who ran it.
   if (state_.pending.by_tenant()) state_.pending.fair_share().advance(now);
   // A reservation made before quotas were counted takes no part of them.
@@ -32,7 +36,12 @@ const Plan& Core::plan(Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
   if (state_.wake <= now) state_.wake = Instant::max();
+  if (state_.power.tracked() && planned_) state_.power.forget_touched();
+  planned_ = true;
+  state_.balance_power(now, building_);
   pass_->run(state_, now, building_);
+  // What has started may draw less than the most it could: then nodes are lit, and more may start.
+  while (state_.balance_power(now, building_)) pass_->run(state_, now, building_);
   finish_plan();
   return plan_;
 }
@@ -42,7 +51,26 @@ std::string Core::adopt(const Plan& decided, Instant now) {
   now_ = now;
   pass_->reset(state_);
   std::string problem;
+  for (const JobId id : decided.stopped) {
+    Job* job = state_.jobs.find(id);
+    if (job == nullptr || !job->running) {
+      problem = fmt::format("job {} cannot be stopped", id.value());
+      break;
+    }
+    state_.stop_for_power(*job, now, building_);
+  }
+  for (const Plan::Clock& clock : decided.clocks) {
+    Job* job = state_.jobs.find(clock.job);
+    if (!problem.empty()) break;
+    if (job == nullptr || !job->running || !state_.power.tracked()) {
+      problem = fmt::format("the clocks of job {} cannot be capped", clock.job.value());
+      break;
+    }
+    state_.change_clock(*job, clock.permille, now);
+    building_.clocks.push_back(clock);
+  }
   for (const Plan::Start& start : decided.starts) {
+    if (!problem.empty()) break;
     Job* job = state_.jobs.find(start.job);
     if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
         !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement)) {
@@ -60,6 +88,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
     }
     state_.tell_to_leave(preemption.job, preemption.for_job, now, building_);
   }
+  if (state_.power.tracked()) state_.darken();
   finish_plan();
   state_.changes.released = state_.changes.irregular = true;  // The next pass looks at everything.
   return problem;
@@ -131,8 +160,10 @@ std::string Core::check() const {
   std::int64_t free = 0;
   for (const auto& pool : state_.pools) {
     total += std::int64_t{pool->nodes()} * pool->gpus_per_node() * 1000;
-    free += (pool->free_gpus() + pool->down_gpus()) * 1000 + pool->partial_free_milli();
+    free += (pool->free_gpus() + pool->down_gpus() + pool->dark_gpus()) * 1000 + pool->partial_free_milli();
   }
+  std::string power = state_.check_power();
+  if (!power.empty()) return power;
   if (free + allocated != total) return "free + used + lost GPUs are not the total";
   if (state_.pending.size() + running + state_.claims.size() != state_.jobs.size())
     return "a job neither waits, claims nor runs";

@@ -69,6 +69,7 @@ class Core {
   Plan plan_;
   Plan building_;
   Instant now_;
+  bool planned_ = false;  ///< Nothing has been told since the last plan.
 };
 
 }  // namespace gw::sched

@@ -26,6 +26,7 @@ enum class EventKind : std::uint8_t {
   kJobRequeued = 10,   ///< job: its attempt is over, not the job: it waits again in its old place.
   kTenantQuota = 11,   ///< tenant, resource, terms: from now on.
   kTenantBudget = 12,  ///< tenant, budget: what its budget lets it do from now on.
+  kFeedCap = 13,       ///< feed_level, feed_vertex, cap, clocks: what the feed may carry from now on.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -40,6 +41,10 @@ struct Event {
   BudgetState budget = BudgetState::kOpen;
   QuotaTerms terms;
   JobRequest request;
+  std::uint32_t feed_level = 0;
+  std::uint32_t feed_vertex = 0;
+  Milliwatts cap;      ///< IT power; 0 = not limited.
+  bool clocks = true;  ///< Those who run the jobs can cap their clocks.
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);
   static Event job_submitted(JobId job, const JobRequest& request);
@@ -53,11 +58,13 @@ struct Event {
   static Event tenant_weight(TenantId tenant, std::uint32_t weight);
   static Event tenant_quota(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   static Event tenant_budget(TenantId tenant, BudgetState state);
+  static Event feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks = true);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.
 inline constexpr std::int64_t kMostSideUnits = std::int64_t{1} << 40;  ///< CPU (thousandths) or memory (MiB).
 inline constexpr std::int64_t kMostGpus = std::int64_t{1} << 40;
+inline constexpr Milliwatts kMostPower{std::int64_t{1} << 50};  ///< Of a feed: a terawatt.
 inline constexpr Instant kLastInstant = Instant{} + kLongestSpan;
 
 /// Empty if a job with that request may be submitted, else what is wrong with it (facts from outside).
@@ -65,7 +72,7 @@ std::string_view request_problem(const JobRequest& request);
 
 /// Why a job does not run: exactly one holds for every waiting job at any time.
 enum class Reason : std::uint8_t {
-  kNone,           ///< It runs, or is unknown.
+  kNone = 0,       ///< It runs, or is unknown.
   kOrder,          ///< Jobs before it in the order must start first; this policy lets nothing overtake.
   kCapacity,       ///< Fewer GPUs of its kind are free than it needs.
   kFragmentation,  ///< Enough GPUs are free, but not as it needs them (whole nodes, GPUs on one node).
@@ -104,19 +111,29 @@ struct Plan {
     JobId for_job;  ///< Starts once all that leave for it have left; none: for nobody (its budget is spent).
     friend bool operator==(const Preemption&, const Preemption&) = default;
   };
+  /// From now on the job's work may draw so much of its power, in thousandths; 1000: its clocks are free.
+  struct Clock {
+    JobId job;
+    std::uint32_t permille = 1000;
+  };
   std::vector<Start> starts;       ///< In order of decision.
   std::vector<JobId> interrupted;  ///< Lost their nodes; they wait again in their old place.
   std::vector<Rejection> rejections;
   std::vector<Preemption> preemptions;
+  std::vector<JobId> stopped;  ///< For want of power, at once and before anything starts; they wait again.
+  std::vector<Clock> clocks;   ///< The same.
 
   [[nodiscard]] bool empty() const {
-    return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty();
+    return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty() &&
+           stopped.empty() && clocks.empty();
   }
   void clear() {
     preemptions.clear();
+    stopped.clear();
     starts.clear();
     interrupted.clear();
     rejections.clear();
+    clocks.clear();
   }
 };
 

@@ -64,20 +64,6 @@ void append_node(std::vector<Piece>& pieces, std::uint32_t node, std::uint64_t g
   }
 }
 
-/// The smallest fabric level that holds all nodes of a placement (see Placement::span).
-std::uint8_t span_of(const Pool& pool, const std::vector<Piece>& pieces) {
-  const std::uint32_t first = pieces.front().node;
-  const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
-  std::uint8_t span = 0;
-  if (first == last) return span;
-  for (const PoolFabric::Level& level : pool.fabric().levels) {
-    span = static_cast<std::uint8_t>(level.fabric_level + 1);
-    const auto end = std::upper_bound(level.first.begin(), level.first.end(), first);
-    if (end == level.first.end() || *end > last) break;
-  }
-  return span;
-}
-
 }  // namespace
 
 /// Terms and budgets, GPU types by name.
@@ -102,6 +88,27 @@ void Core::move_quota(const State& old, const Fleet& old_fleet, const Fleet& fle
   }
 }
 
+namespace {
+
+/// Caps that differ from the old fleet's, feeds by name. What follows from them the next plan decides.
+void move_caps(const State& old, const Fleet& old_fleet, State& state, const Fleet& fleet, Instant now) {
+  if (!old.power.tracked() || !state.power.tracked()) return;
+  Plan ignored;
+  for (std::uint32_t level = 0; level < old.power.levels(); ++level) {
+    for (std::uint32_t vertex = 0; vertex < old.power.vertices(level); ++vertex) {
+      const FeedId feed{level, vertex};
+      if (old.power.cap(feed) == old.power.built_cap(feed)) continue;
+      const std::optional<Fleet::FeedAt> here = fleet.find_feed(old_fleet.feed_name(level, vertex));
+      if (here)
+        state.apply(Event::feed_cap(here->level, here->vertex, old.power.cap(feed), old.clocks_allowed), now,
+                    ignored);
+    }
+  }
+  state.clocks_allowed = old.clocks_allowed;
+}
+
+}  // namespace
+
 Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now) {
   GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0 && now >= old.now_);
   now_ = now;
@@ -113,6 +120,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
                  ignored);
 
   move_quota(old.state_, old_fleet, fleet);
+  move_caps(old.state_, old_fleet, state_, fleet, now);
 
   const Translation translation(old_fleet, fleet);
   std::vector<std::uint32_t> pool_of_node(fleet.nodes());
@@ -161,13 +169,14 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
     if (possible) {
       std::sort(placement.pieces.begin(), placement.pieces.end(),
                 [](const Piece& a, const Piece& b) { return a.node < b.node; });
-      placement.span = span_of(*state_.pools[placement.pool], placement.pieces);
+      placement.span = state_.pools[placement.pool]->span_of(placement.pieces);
       possible = state_.pools[placement.pool]->is_free(request.shape, placement);
     }
     if (possible) {
       state_.start_at(*here, std::move(placement), job->expected_end, now, ignored);
       here->started = job->started;
       if (job->leaving) state_.mark_leaving(*here);
+      if (state_.power.tracked() && job->clock < PowerTree::kFull) state_.set_clock(*here, job->clock);
     } else {
       state_.set_waits_since(*here, now);
       moved.interrupted.push_back(job->id);

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "sched/pass.h"
+#include "sched/power_search.h"
 #include "sched/preemptor.h"
 #include "sched/reservation_search.h"
 
@@ -46,7 +47,10 @@ class NodePass final : public Pass {
       }
       if (try_start(state, job, plan) || make_room(state, job, plan)) continue;
       head_ = first;
-      if (!backfill_) break;
+      if (!backfill_) {
+        if (start_in_the_dark(state, job, plan)) continue;
+        break;
+      }
       if (reserved_.valid() || !make_reservation(state, plan)) break;
     }
     preemptor_.reclaim(state, now, [&](Job& job) { return make_room(state, job, plan); });
@@ -107,6 +111,7 @@ class NodePass final : public Pass {
       const Job* job = state.jobs.find(reserved_);
       if (job == nullptr || !job->waits) return false;
       charge(state, *job);
+      if (state.power.limited()) state.hold_power(*job, pool_, nodes_);
     }
     return preemptor_.restore(in);
   }
@@ -239,6 +244,17 @@ class NodePass final : public Pass {
     return false;
   }
 
+  /// The job that is first in the order also starts where nodes are dark, if there is power for what it draws
+  /// itself. No node may be held.
+  bool start_in_the_dark(State& state, Job& job, Plan& plan) {
+    if (!state.power.limited()) return false;
+    std::optional<Placement> placement = power_search_.place(state, job);
+    if (!placement) return false;
+    state.start(job, std::move(*placement), now_, plan);
+    state.darken();
+    return true;
+  }
+
   /// Could the class fit into `view` now, as far as is known without a search?
   static bool may_fit(const State& state, const ShapeClasses::Class& shape, View view) {
     const std::uint64_t failed = view == View::kOpen ? shape.failed_open : shape.failed_held;
@@ -330,7 +346,8 @@ class NodePass final : public Pass {
       if (!impatient.valid()) break;
       Job& job = state.jobs[impatient];
       if (try_start(state, job, plan)) return true;
-      if (reserve(state, job)) return false;
+      const Reserved result = reserve(state, job, plan);
+      if (result != Reserved::kNever) return result == Reserved::kStarted;
       if (!note_hopeless(state, job)) break;
     }
     bool started = false;
@@ -340,8 +357,9 @@ class NodePass final : public Pass {
           Job& job = state.jobs[id];
           if (state.is_hopeless(job) || !state.quota_lets(job)) return false;
           if (try_start(state, job, plan)) return started = true;
-          if (!reserve(state, job)) note_hopeless(state, job);
-          return false;
+          const Reserved result = reserve(state, job, plan);
+          if (result == Reserved::kNever) note_hopeless(state, job);
+          return started = result == Reserved::kStarted;
         },
         [&] { return started || reserved_.valid(); });
     return started;
@@ -372,6 +390,14 @@ class NodePass final : public Pass {
       state.start(*job, std::move(*placement), now_, plan);
       return;
     }
+    if (state.power.limited() && held_are_free(pool, job->request.shape)) {
+      const std::vector<std::uint32_t> nodes = nodes_;
+      const std::uint64_t version = pool.version();
+      drop(state);
+      if (start_in_the_dark(state, *job, plan)) return;
+      hold(state, *job, nodes);
+      pool.set_version(version);
+    }
     GW_CHECK(reserved_.valid());
     // Open and held nodes together, if their number could do, or another reservation if this one is stale.
     const Shape& shape = job->request.shape;
@@ -397,7 +423,7 @@ class NodePass final : public Pass {
     if (placement) {
       state.start(*job, std::move(*placement), now_, plan);
     } else if (stale) {
-      reserve(state, *job);
+      reserve(state, *job, plan);
     } else {
       hold(state, *job, nodes);
       pool.set_version(version);
@@ -430,36 +456,60 @@ class NodePass final : public Pass {
     charge(state, job);
     nodes_ = nodes;
     for (const std::uint32_t node : nodes_) state.pools[pool_]->hold(node);
+    if (state.power.limited()) state.hold_power(job, pool_, nodes_);
+  }
+
+  /// Have the held nodes the GPUs that their job needs, be they dark or not?
+  [[nodiscard]] bool held_are_free(const Pool& pool, const Shape& shape) const {
+    const std::uint32_t each = std::min(shape.nodes == 0 ? 1U : shape.gpus, pool.gpus_per_node());
+    std::uint64_t gpus = 0;
+    for (const std::uint32_t node : nodes_) {
+      const std::uint32_t free = pool.free_count(node);
+      if (free < each) return false;
+      gpus += free;
+    }
+    return shape.nodes > 0 || gpus >= shape.gpus;
   }
 
   void drop(State& state) {
     for (const std::uint32_t node : nodes_) state.pools[pool_]->release_hold(node);
+    if (state.power.tracked()) state.release_power(pool_, nodes_);
     nodes_.clear();
     if (reserved_.valid()) state.release_quota(charged_.first, charged_.second);
     reserved_ = JobId{};
   }
 
-  /// Holds the nodes that `job` will get at the earliest time by the running jobs' limits. False if it could
-  /// not start even if all of them ended.
-  bool reserve(State& state, Job& job) {
+  enum class Reserved : std::uint8_t {
+    kNever,    ///< It could not start even if all others ended.
+    kHeld,     ///< The nodes that it will get at the earliest time by the running jobs' limits are held.
+    kStarted,  ///< It has started: there was power for it on nodes that are dark.
+  };
+  Reserved reserve(State& state, Job& job, Plan& plan) {
     GW_CHECK(nodes_.empty());
     std::optional<ReservationSearch::Answer> best;
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
       if (state.quota.in_use() &&
           !state.quota.permits(job.request.tenant, state.quota_amount(job, pool), job.id).ok())
         continue;
-      std::optional<ReservationSearch::Answer> answer =
-          search_.find(*state.pools[pool], state.running[pool], state.jobs, job.request.shape,
-                       state.policy.placement, now_, best ? best->when : Instant::max());
+      const Instant bound = best ? best->when : Instant::max();
+      std::optional<ReservationSearch::Answer> answer;
+      if (state.power.limited()) {
+        if (std::optional<PowerSearch::Answer> found = power_search_.find(state, pool, job, now_, bound))
+          answer = ReservationSearch::Answer{found->when, std::move(found->nodes)};
+      } else {
+        answer = search_.find(*state.pools[pool], state.running[pool], state.jobs, job.request.shape,
+                              state.policy.placement, now_, bound);
+      }
       if (!answer || (best && answer->when >= best->when)) continue;
       best = std::move(answer);
       pool_ = pool;
     }
-    if (!best) return false;
+    if (!best) return Reserved::kNever;
+    if (best->when <= now_ && start_in_the_dark(state, job, plan)) return Reserved::kStarted;
     releases_at_ = state.releases;
     when_ = best->when;
     hold(state, job, best->nodes);
-    return true;
+    return Reserved::kHeld;
   }
 
   bool backfill_;
@@ -475,6 +525,7 @@ class NodePass final : public Pass {
   std::pair<TenantId, QuotaTree::Amount> charged_;  ///< To the quota, for the reservation.
   ReservationSearch search_;
   Preemptor preemptor_;
+  PowerSearch power_search_;
 };
 
 }  // namespace
@@ -488,6 +539,7 @@ Reason placement_reason(const State& state, const Job& job) {
   if (shape.gpus == 0 && shape.gpu_milli == 0) return Reason::kSideResources;
   bool enough = false;
   bool nodes = false;
+  bool dark = false;
   bool alone = false;  // Would fit if CPU and memory were no object.
   Shape gpus_only = shape;
   gpus_only.cpu_milli = gpus_only.memory_mib = 0;
@@ -497,11 +549,13 @@ Reason placement_reason(const State& state, const Job& job) {
     const Pool& pool = *state.pools[pool_index];
     const std::int64_t free_milli = pool.free_gpus(View::kOpen) * 1000 + pool.partial_free_milli();
     enough |= free_milli >= shape.total_gpu_milli();
+    dark |= pool.dark_gpus() > 0 && free_milli + pool.dark_gpus() * 1000 >= shape.total_gpu_milli();
     nodes |= pool.place(anywhere_in_fabric, View::kOpen, state.policy.placement).has_value();
     alone |= pool.place(gpus_only, View::kOpen, state.policy.placement).has_value();
   }
   if (alone) return Reason::kSideResources;
   if (nodes) return Reason::kTopology;
+  if (dark) return Reason::kPower;
   return enough ? Reason::kFragmentation : Reason::kCapacity;
 }
 

@@ -44,7 +44,7 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
   ++searches_;
   Instant again;
   std::optional<VictimSearch::Answer> answer = search_.find(state, job, now, again);
-  if (answer) {
+  if (answer && (!state.power.limited() || state.has_power(job, answer->placement, answer->victims))) {
     failures_ = 0;
     state.claim(job, std::move(answer->placement), answer->victims, now, plan);
     return true;

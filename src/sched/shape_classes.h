@@ -27,6 +27,8 @@ class ShapeClasses {
     std::uint64_t failed_held = 0;
     /// State::node_changes when it was last found that it fits in no future; 0 = never.
     std::uint64_t hopeless_at = 0;
+    /// The least power_permille of those for which that was found.
+    std::uint32_t hopeless_power = 0;
     LeastOf<Nanoseconds> limits;  ///< Of the waiting jobs.
     [[nodiscard]] Nanoseconds shortest_limit() const {
       return limits.empty() ? Nanoseconds::max() : limits.least();

@@ -12,8 +12,10 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
       pending(config),
       quota(fleet.gpu_types.size()),
       unused_quota(fleet.gpu_types.size()),
+      power(fleet),
       node_type_of_(fleet.node_type_of),
-      pool_of_type_(fleet.node_types.size(), ~0U) {
+      pool_of_type_(fleet.node_types.size(), ~0U),
+      gpu_types_(fleet.gpu_types) {
   GW_CHECK(check_fleet(fleet).empty());
   std::vector<bool> used(fleet.node_types.size());
   for (const std::uint16_t type : fleet.node_type_of) used[type] = true;
@@ -37,7 +39,8 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
   preemptible_in_.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
-            first.memory_mib == 0;
+            first.memory_mib == 0 && !power.limited();
+  for (const auto& pool : pools) pool->set_power_limited(power.limited());
   classes.track_limits(!uniform && policy.backfill == BackfillKind::kEasy);
 }
 
@@ -166,11 +169,9 @@ std::optional<Placement> State::place(const Job& job, View view) const {
   return std::nullopt;
 }
 
-namespace {
 std::uint32_t amount_of(const Shape& shape) {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(1, (shape.total_gpu_milli() + 999) / 1000));
 }
-}  // namespace
 
 void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
   start_at(job, std::move(placement), now + job.request.limit, now, plan);
@@ -190,6 +191,7 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
   job.running = true;
   job.started = now;
   job.expected_end = expected_end;
+  job.started = now;
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
   ++running_jobs_;
@@ -198,6 +200,7 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
   job.placement = std::move(placement);
+  if (power.tracked()) add_power(job, +1);
 }
 
 /// Takes a running job off its nodes.
@@ -205,6 +208,11 @@ void State::stop(Job& job, Instant now) {
   GW_CHECK(job.running);
   const Shape& shape = job.request.shape;
   pools[job.placement.pool]->give(shape, job.placement);
+  if (power.tracked()) {
+    add_power(job, -1);
+    if (job.clock < PowerTree::kFull) slowed.erase(job.id);
+    job.clock = PowerTree::kFull;
+  }
   running[job.placement.pool].erase(job.expected_end, job.id);
   allocated_milli_ -= shape.total_gpu_milli();
   --running_jobs_;
@@ -254,6 +262,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   }
   break_claim(pool_index, local);
   pool.set_down(local);
+  if (power.tracked()) power.set_up(node.value(), false);
   ++node_changes;
   changes.released = changes.irregular = changes.nodes = true;
 }
@@ -304,12 +313,14 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       if (event.kind == EventKind::kNodeUp) {
         if (!pool.is_down(local)) return;
         pool.set_up(local);
+        if (power.tracked()) power.set_up(event.node.value(), true);
       } else {
         if (pool.is_closed(local, Closure::kDrained) == (event.kind == EventKind::kNodeClosed)) return;
         set_structured();  // Running jobs' nodes matter from now on, their number does no more.
         if (event.kind == EventKind::kNodeClosed)
           break_claim(pool_of_type_[node_type_of_[event.node.value()]], local);
         event.kind == EventKind::kNodeClosed ? pool.close(local) : pool.reopen(local);
+        if (power.tracked()) power.set_closed(event.node.value(), pool.is_closed(local));
       }
       ++node_changes;
       changes.released = changes.irregular = changes.nodes = true;
@@ -318,6 +329,9 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kTenantWeight:
       pending.fair_share().set_weight(event.tenant, event.weight);
       changes.released = true;  // The order has changed: a pass looks at all.
+      return;
+    case EventKind::kFeedCap:
+      feed_cap(event);
       return;
   }
   GW_CHECK(false);

@@ -19,10 +19,14 @@
 #include "sched/job_table.h"
 #include "sched/pending.h"
 #include "sched/pool.h"
+#include "sched/power_tree.h"
 #include "sched/quota.h"
 #include "sched/shape_classes.h"
 
 namespace gw::sched {
+
+/// What a job counts for in an EndProfile: GPUs, at least 1.
+[[nodiscard]] std::uint32_t amount_of(const Shape& shape);
 
 class State {
  public:
@@ -96,13 +100,39 @@ class State {
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const { return !pools_for(shape).empty(); }
   /// Is it known that the job would not fit even if all others ended, as too many nodes are down?
   [[nodiscard]] bool is_hopeless(const Job& job) const {
-    return classes[job.shape_class].hopeless_at == node_changes;
+    const ShapeClasses::Class& shape = classes[job.shape_class];
+    return shape.hopeless_at == node_changes && shape.hopeless_power <= job.request.power_permille;
   }
-  void set_hopeless(const Job& job) { classes[job.shape_class].hopeless_at = node_changes; }
+  void set_hopeless(const Job& job) {
+    ShapeClasses::Class& shape = classes[job.shape_class];
+    const std::uint32_t least = power.limited() ? job.request.power_permille : 0;
+    shape.hopeless_power = shape.hopeless_at == node_changes ? std::min(shape.hopeless_power, least) : least;
+    shape.hopeless_at = node_changes;
+  }
   /// Sets since when a waiting job waits (a move to another fleet).
   void set_waits_since(Job& job, Instant since);
   /// From now on places matter, counts no longer do: `uniform` ends.
   void set_structured();
+
+  /// Brings the feeds within their caps: nodes go dark, clocks are capped, jobs are preempted; then, in turn,
+  /// clocks rise and nodes are lit as far as the caps allow. True if a node was lit. (state_power.cc)
+  bool balance_power(Instant now, Plan& plan);
+  /// Nodes go dark as far as it takes to stay within the caps.
+  void darken();
+  /// Holds so much power on nodes of a pool for a job with a reservation; takes it back.
+  void hold_power(const Job& job, std::uint32_t pool, const std::vector<std::uint32_t>& nodes);
+  void release_power(std::uint32_t pool, const std::vector<std::uint32_t>& nodes);
+  /// Is every feed within its cap if the job starts there and `leaving` have left?
+  [[nodiscard]] bool has_power(const Job& job, const Placement& placement,
+                               const std::vector<JobId>& leaving) const;
+  /// For those who take over what was decided elsewhere, and for snapshots.
+  void set_clock(Job& job, std::uint32_t permille);
+  void stop_for_power(Job& job, Instant now, Plan& plan);
+  /// As set_clock, and the job's limit moves along with its speed.
+  void change_clock(Job& job, std::uint32_t permille, Instant now);
+  void set_dark(NodeId node, bool dark);
+  /// Recounts the power of all jobs and feeds; empty if it is right (tests and the twin's checks).
+  [[nodiscard]] std::string check_power() const;
 
   /// What changed since the last pass.
   struct Changes {
@@ -133,6 +163,10 @@ class State {
   Instant wake = Instant::max();
   void wake_at(Instant when) { wake = std::min(wake, when); }
   std::uint64_t releases = 0;  ///< Counts jobs that gave capacity back other than at their limit.
+  PowerTree power;
+  bool clocks_allowed = false;  ///< Those who run the jobs can cap their clocks, as the last kFeedCap said.
+  std::set<JobId> slowed;       ///< Running below full clocks.
+  std::set<FeedId> slowed_for;  ///< The feeds for whose sake they do.
 
   [[nodiscard]] std::int64_t free_gpus() const;
   [[nodiscard]] std::int64_t down_gpus() const;
@@ -163,8 +197,22 @@ class State {
   void occupy(Job& job, Placement placement, Instant expected_end, Instant now);
   void submit(const Event& event, Instant now, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
+  void feed_cap(const Event& event);
+  /// Adds a running job's power to its nodes, or takes it away.
+  void add_power(const Job& job, int sign);
+  [[nodiscard]] std::uint32_t pool_of(NodeId node) const {
+    return pool_of_type_[node_type_of_[node.value()]];
+  }
+  [[nodiscard]] const GpuType* gpu_type_of(const Job& job) const;
+  void meet_cap(FeedId feed, Instant now, Plan& plan);
+  void slow(FeedId feed, const std::vector<JobId>& jobs);
+  void stop_below(FeedId feed, const std::vector<JobId>& jobs, Instant now, Plan& plan);
+  void raise_clocks();
+  [[nodiscard]] std::vector<JobId> jobs_of(FeedId feed) const;
+  [[nodiscard]] std::int64_t draw_in(FeedId feed, const Job& job, std::uint32_t clock) const;
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
   void drop_claim(JobId id);
+  void close_for(const Job& job, const Placement& placement);
   void break_claim(std::uint32_t pool, std::uint32_t node);
   void victim_left(JobId victim);
   void leave_now(Job& job, JobId for_job, Instant now, Plan& plan);
@@ -203,6 +251,9 @@ class State {
 
   std::vector<std::uint16_t> node_type_of_;
   std::vector<std::uint32_t> pool_of_type_;
+  std::vector<GpuType> gpu_types_;
+  std::uint32_t dark_nodes_ = 0;
+  std::map<JobId, std::uint32_t> clocks_before_;  ///< Of those that balance_power has changed.
   std::int64_t largest_node_milli_ = 1000;
   std::int64_t allocated_milli_ = 0;
   std::size_t running_jobs_ = 0;

@@ -226,17 +226,29 @@ void State::leave_now(Job& job, JobId for_job, Instant now, Plan& plan) {
   plan.preemptions.push_back({job.id, for_job});
 }
 
+/// Closes the place of a claim to everyone else, and keeps the power that the job will draw there.
+void State::close_for(const Job& job, const Placement& placement) {
+  Pool& pool = *pools[placement.pool];
+  for (const Piece& piece : placement.pieces) {
+    const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      pool.close(node, Closure::kClaimed);
+      if (!power.tracked()) continue;
+      const std::uint32_t at = pool.fleet_node(node).value();
+      power.set_closed(at, true);
+      power.set_claim(at, power.increment(at, job.request, gpus, PowerTree::kFull));
+    }
+  }
+  if (power.limited()) darken();
+}
+
 void State::claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan) {
   GW_CHECK(job.waits && !victims.empty());
   dequeue(job);
   job.claims = true;
   for (const JobId victim : victims) leave_now(jobs[victim], job.id, now, plan);
   change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
-  Pool& pool = *pools[placement.pool];
-  for (const Piece& piece : placement.pieces) {
-    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-      pool.close(node, Closure::kClaimed);
-  }
+  close_for(job, placement);
   ++node_changes;
   claims.emplace(job.id, Claim{std::move(placement), victims});
   // Reservations that counted on those nodes are made anew.
@@ -248,11 +260,7 @@ Job* State::put_claiming(JobId id, const JobRequest& request, Instant since, Cla
   if (job == nullptr) return nullptr;
   job->claims = true;
   change_quota(request.tenant, quota_amount(*job, claim.placement.pool), true);
-  Pool& pool = *pools[claim.placement.pool];
-  for (const Piece& piece : claim.placement.pieces) {
-    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-      pool.close(node, Closure::kClaimed);
-  }
+  close_for(*job, claim.placement);
   claims.emplace(id, std::move(claim));
   return job;
 }
@@ -264,8 +272,13 @@ void State::drop_claim(JobId id) {
   const Placement& placement = at->second.placement;
   Pool& pool = *pools[placement.pool];
   for (const Piece& piece : placement.pieces) {
-    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
       pool.reopen(node, Closure::kClaimed);
+      if (!power.tracked()) continue;
+      const std::uint32_t of_fleet = pool.fleet_node(node).value();
+      power.set_closed(of_fleet, pool.is_closed(node));
+      power.set_claim(of_fleet, 0);
+    }
   }
   change_quota(job.request.tenant, quota_amount(job, placement.pool), false);
   job.claims = false;
@@ -308,6 +321,10 @@ void State::start_claimed(Instant now, Plan& plan) {
     drop_claim(id);
     Job& job = jobs[id];
     GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement));
+    if (power.limited() && !has_power(job, placement, {})) {  // A cap has fallen meanwhile.
+      enqueue(job);
+      continue;
+    }
     change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
     occupy(job, std::move(placement), now + job.request.limit, now);
     plan.starts.push_back({id, job.placement});

@@ -27,6 +27,8 @@ struct GpuEntry {
   double measured_fp8_tflops = 0;
   double measured_memory_tb_s = 0;
   double network_gbit_s = 0;
+  double power_floor = 0.6;
+  double floor_speed = 0.82;
   std::string quality;
   std::string notes;
   Mark at;

@@ -61,6 +61,16 @@ void describe(Visitor& visit, GpuEntry& gpu) {
   visit.field("power_max", type.power_max,
               {.help = "Thermal design power of one GPU.", .min = 0, .max = 1e9});
   visit.field("power_idle", type.power_idle, {.help = "Of one idle GPU.", .min = 0, .max = 1e9});
+  visit.field("power_floor", gpu.power_floor,
+              {.help = "Least share of the power that work draws above idle to which its clocks may be "
+                       "capped; 1 = never capped.",
+               .min = 0.1,
+               .max = 1});
+  visit.field("floor_speed", gpu.floor_speed,
+              {.help = "How fast work goes at `power_floor`, as a share; between, it is linear. The power of "
+                       "switching goes with the cube of the clock: 0.6 of it gives 0.84.",
+               .min = 0.1,
+               .max = 1});
   visit.field("quality", gpu.quality, {.help = kQualityHelp, .choices = kQualities});
   visit.field("source", type.source, {.help = "Where the figures are from.", .required = true});
   visit.field("notes", gpu.notes, {.help = "Traps in the figures."});
@@ -248,6 +258,11 @@ void describe(Visitor& visit, JobClassSpec& spec) {
   visit.field("checkpoint_interval", job.checkpoint_interval_s,
               {.help = "Time between checkpoints; 0s = none.", .unit = Unit::kSeconds, .min = 0, .max = 1e9});
   visit.field("preemptible", job.preemptible, {.help = "May be stopped for others' sake."});
+  visit.field("power_typical", job.power_typical,
+              {.help = "What a job draws on average, as a share of what lies between idle and nameplate.",
+               .min = 0.001,
+               .max = 1});
+  visit.field("power_peak", job.power_peak, {.help = "What it draws at most.", .min = 0.001, .max = 1});
   visit.field(
       "gpu_types", job.gpu_types,
       {.help = "GPU types that will do, best first; none = any.", .text = Text::kName, .items_max = 64});

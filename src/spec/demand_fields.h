@@ -13,6 +13,7 @@ inline constexpr std::string_view kWeekdays[] = {"monday", "tuesday",  "wednesda
 inline constexpr std::string_view kOrders[] = {"fifo", "shortest-first", "priority-age", "fair-share"};
 inline constexpr std::string_view kBackfills[] = {"none", "easy", "conservative"};
 inline constexpr std::string_view kPlacements[] = {"first-fit", "smallest-span"};
+inline constexpr std::string_view kPredicts[] = {"peak", "typical"};
 inline constexpr double kLongestTimeNs = 3.2e18;  // About a century.
 inline constexpr double kLongestProtectionNs = 366 * 86'400e9;
 
@@ -202,6 +203,41 @@ void describe(Visitor& visit, FaultsSpec& faults) {
               {.help = "From a job's replacement until it works again.", .min = 0, .max = kLongestTimeNs});
 }
 
+template <class Visitor>
+void describe(Visitor& visit, CapEventSpec& event) {
+  visit.field(
+      "at", event.start,
+      {.help = "When it begins, from the run's zero.", .required = true, .min = 0, .max = kLongestTimeNs});
+  visit.field("feed", event.feed,
+              {.help = "Path of a site, hall, row or rack, or its end where only one has it: `lab/hall-1`.",
+               .required = true});
+  visit.field("cap", event.cap,
+              {.help = "What the feed carries meanwhile: of a site facility power, as `grid`, else IT power.",
+               .required = true,
+               .min = 1,
+               .max = kMaxPowerMw});
+  visit.field("for", event.duration,
+              {.help = "How long.", .min = 1, .max = kLongestTimeNs, .default_text = "to the end"});
+  visit.field("reason", event.reason, {.help = "grid, cooling, ...; for reports."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, PowerSpec& power) {
+  visit.field("predict", power.predict,
+              {.help = "By which of a class's figures its jobs are planned: `power_peak` or `power_typical`.",
+               .choices = kPredicts});
+  visit.field("events", power.events, {.help = "Times at which feeds carry less."});
+  visit.field(
+      "reaction", power.reaction,
+      {.help = "A feed may be above its cap for so long after a drop; the report says if it was longer.",
+       .min = 0,
+       .max = kLongestTimeNs});
+  visit.field("delay", power.delay,
+              {.help = "From a decision until clocks and stopped jobs show in the draw.",
+               .min = 0,
+               .max = kLongestTimeNs});
+}
+
 /// What a file with a fleet alone may hold.
 template <class Visitor>
 void describe_heading(Visitor& visit, ScenarioFile& file) {
@@ -225,6 +261,7 @@ void describe(Visitor& visit, ScenarioFile& file) {
               {.help = "Job classes that the catalog lacks, or changes to one it has."});
   visit.field("policy", file.policy, {.help = "How the scheduler decides."});
   visit.field("faults", file.faults, {.help = "Failures of nodes.", .default_text = "none"});
+  visit.field("power", file.power, {.help = "Caps that change with time."});
 }
 
 }  // namespace gw::spec

@@ -10,6 +10,7 @@
 #include "model/faults.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "model/power_schedule.h"
 #include "model/tenant.h"
 #include "model/workload_mix.h"
 #include "spec/catalog.h"
@@ -109,6 +110,27 @@ struct FaultsSpec {
   Nanoseconds restart = published_faults().restart_time;
 };
 
+struct CapEventSpec {
+  static constexpr std::string_view kRecord = "cap_event";
+  static constexpr std::string_view kHelp = "A grid event, a failed feed, a cooling fault.";
+  Nanoseconds start;
+  Located<std::string> feed;
+  Milliwatts cap;
+  std::optional<Nanoseconds> duration;
+  std::string reason;
+  Mark at;
+};
+
+struct PowerSpec {
+  static constexpr std::string_view kRecord = "power";
+  static constexpr std::string_view kHelp =
+      "Caps of feeds that change with time, and by which draw jobs are planned.";
+  std::string predict = "peak";
+  std::vector<CapEventSpec> events;
+  Nanoseconds reaction = PowerSchedule{}.reaction;
+  Nanoseconds delay = PowerSchedule{}.delay;
+};
+
 struct ScenarioFile {
   static constexpr std::string_view kRecord = "scenario";
   static constexpr std::string_view kHelp =
@@ -124,6 +146,7 @@ struct ScenarioFile {
   std::vector<Override<JobClassSpec>> classes;
   PolicySpec policy;
   std::optional<FaultsSpec> faults;
+  PowerSpec power;
 };
 
 /// Adds the tenants that `file` names to `tenants` and their demand, in GPUs of `fleet`, to `mix.tenants`;
@@ -139,6 +162,10 @@ void check_demand(const Fleet& fleet, const ScenarioFile& file, const WorkloadMi
 
 PolicyConfig build_policy(const PolicySpec& spec, Findings& findings);
 FaultSpec build_faults(const std::optional<FaultsSpec>& spec);
+
+/// The events with the feeds they name; where jobs are planned by what they draw typically, the classes of
+/// `mix` say so.
+PowerSchedule build_power(const PowerSpec& spec, const Fleet& fleet, WorkloadMix& mix, Findings& findings);
 
 /// 0 = Monday.
 std::uint32_t weekday_index(std::string_view weekday);

@@ -113,6 +113,10 @@ class FleetBuilder {
     GW_CHECK(entry != nullptr);
     fleet_.gpu_types.push_back(entry->type);
     fleet_.gpu_types.back().equivalent_milli = std::llround(entry->equivalents * 1000);
+    fleet_.gpu_types.back().power_floor_permille =
+        static_cast<std::uint32_t>(std::lround(entry->power_floor * 1000));
+    fleet_.gpu_types.back().floor_speed_permille =
+        static_cast<std::uint32_t>(std::lround(entry->floor_speed * 1000));
     return static_cast<std::uint32_t>(fleet_.gpu_types.size() - 1);
   }
 

@@ -40,6 +40,7 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
     if (const std::string broken = check_fleet(scenario.fleet); !broken.empty())
       findings.error(file.fleet.at, broken);
   }
+  if (!findings.failed()) scenario.power = build_power(file.power, scenario.fleet, scenario.mix, findings);
   if (!findings.failed()) check_demand(scenario.fleet, file, scenario.mix, findings);
   if (findings.failed()) return std::unexpected(findings.take());
   scenario.warnings = findings.take();

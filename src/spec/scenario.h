@@ -10,6 +10,7 @@
 #include "model/faults.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "model/power_schedule.h"
 #include "model/tenant.h"
 #include "model/workload_mix.h"
 #include "spec/catalog.h"
@@ -27,6 +28,7 @@ struct Scenario {
   WorkloadMix mix;  ///< `mix.tenants` is empty where the file names no demand (a fleet for recorded traces).
   PolicyConfig policy;
   FaultSpec faults;                  ///< Nothing fails where the file has no `faults`.
+  PowerSchedule power;
   std::vector<Diagnostic> warnings;  ///< What is allowed but probably not meant.
 };
 
