@@ -32,6 +32,15 @@ TenantId Book::tenant(std::string_view path) const {
   return at == tenant_ids_.end() ? TenantId{} : at->second;
 }
 
+bool Book::may_name(TenantId to, TenantId whose) const {
+  const auto first_level = [this](TenantId id) {
+    while (id != TenantTree::root() && tenants[id.value()].record.parent != TenantTree::root())
+      id = tenants[id.value()].record.parent;
+    return id;
+  };
+  return first_level(to) == first_level(whose);
+}
+
 bool Book::is_within(TenantId id, TenantId top) const {
   for (; id.valid(); id = tenants[id.value()].record.parent) {
     if (id == top) return true;

@@ -50,6 +50,10 @@ struct LiveJob {
   std::optional<AttemptRecord> attempt;  ///< The one that runs.
   Waits waits;                           ///< A task's are its array's.
   Instant begin;
+  bool leaving = false;           ///< It runs, and has been told to go: as the core has it.
+  std::uint64_t leaving_for = 0;  ///< The job that starts once it has gone; 0: none, or another tenant's.
+  bool compensated = false;       ///< ... for which the work that it loses is credited.
+  std::string leaving_why;        ///< For people.
   bool is_new = false;      ///< The store does not know it yet.
   bool is_changed = false;  ///< The store knows an older state of it.
 };
@@ -82,6 +86,7 @@ struct Tally {
   std::uint64_t started = 0;              ///< Attempts.
   std::uint64_t first_starts = 0;         ///< Jobs.
   std::int64_t waited_ns = 0;             ///< Those jobs, from submission to first start.
+  std::uint64_t preemptions = 0;          ///< Attempts told to leave.
 };
 
 class Book {
@@ -110,6 +115,9 @@ class Book {
   [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
   /// Of a second since 1970; what is too far away for nanoseconds (in 2262) is never.
   [[nodiscard]] Instant instant_of_second(std::int64_t unix_s) const;
+  /// May those who see the one tenant's jobs hear the numbers of the other's? It is so within one tenant of
+  /// the first level.
+  [[nodiscard]] bool may_name(TenantId to, TenantId whose) const;
   /// Is `id` the tenant `top` or below it?
   [[nodiscard]] bool is_within(TenantId id, TenantId top) const;
   /// Tells a running attempt apart from others of its number; 0 = by nothing.

@@ -61,9 +61,11 @@ void Controller::carry_out(const sched::Plan& plan) {
     // Its nodes failed though nobody said so before: the core has put it back in line already.
     LiveJob* job = book_.job_of(core_id);
     GW_CHECK(job != nullptr && job->attempt);
-    turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
     close_attempt(*job, lost(*job, "its nodes failed"));
     count_running(*job, -1);
+    job->leaving = false;
+    job->record.stopping = job->record.requeueing = false;
     job->record.state = JobState::kWaiting;
     mark(*job);
   }
@@ -77,6 +79,11 @@ void Controller::carry_out(const sched::Plan& plan) {
     LiveJob* job = book_.job_of(start.job);
     GW_CHECK(job != nullptr);
     start_attempt(*job, start);
+  }
+  for (const sched::Plan::Preemption& preemption : plan.preemptions) {
+    // One that was told before the plan was made may have gone since.
+    const sched::Job* core_job = book_.core->job(preemption.job);
+    if (core_job != nullptr && core_job->leaving) preempt(*book_.job_of(preemption.job), preemption.for_job);
   }
 }
 

@@ -54,7 +54,7 @@ struct Orders {
     std::shared_ptr<const std::string> text;
   };
   std::vector<Start> starts;
-  std::vector<std::pair<AttemptId, StopKind>> stops;  ///< After the starts.
+  std::vector<Stop> stops;  ///< After the starts.
   std::vector<AttemptId> forgets;
 
   [[nodiscard]] bool empty() const { return starts.empty() && stops.empty() && forgets.empty(); }
@@ -153,6 +153,9 @@ class Controller {
   void hear(const Report& report);
   void hear(const NodeReport& report);
   void stop_or_end(LiveJob& job);
+  void preempt(LiveJob& job, JobId for_job);
+  [[nodiscard]] Stop stop_order(const LiveJob& job, StopKind kind) const;
+  void note_leaving(LiveJob& job, JobId for_job) const;
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);

@@ -20,6 +20,7 @@ Outcome outcome_of(const Report& report) {
     case AttemptEnd::kTimeLimit:
       return Outcome::kTimeLimit;
     case AttemptEnd::kStopped:
+    case AttemptEnd::kPreempted:
       return Outcome::kCancelled;
     case AttemptEnd::kOutOfMemory:
       return Outcome::kOutOfMemory;
@@ -224,6 +225,10 @@ Instant Controller::close_attempt(LiveJob& job, const Report& report) {
   if (report.end == AttemptEnd::kLaunchFailed) attempt.ended_at = attempt.started;
   attempt.ended = true;
   attempt.end = report.end;
+  if (job.leaving && report.end == AttemptEnd::kStopped) {
+    attempt.end = AttemptEnd::kPreempted;
+    if (attempt.note.empty()) attempt.note = job.leaving_why;
+  }
   attempt.exit_code = report.exit_code;
   attempt.signal = report.signal;
   attempt.note = report.note;
@@ -271,7 +276,7 @@ void Controller::hear(const Report& report) {
     if (report.ended) {
       turn_.orders.forgets.push_back(report.id);
     } else {
-      turn_.orders.stops.emplace_back(report.id, StopKind::kCancel);
+      turn_.orders.stops.push_back({report.id, StopKind::kCancel});
     }
     return;
   }
@@ -290,13 +295,16 @@ void Controller::hear(const Report& report) {
   if (lost && !job->record.stopping && job->record.requeue && job->record.attempt < options_.most_attempts) {
     requeue(*job, report.note.empty() ? "its machine or supervisor failed" : report.note);
   } else if (job->record.requeueing && (lost || report.end == AttemptEnd::kStopped)) {
-    requeue(*job, "requeued");
+    requeue(*job, job->leaving ? job->leaving_why : "requeued");
   } else {
     apply(sched::Event::job_ended(job->record.core));
     count_running(*job, -1);
     leave(*job);
     const bool cancelled = job->record.stopping && !job->record.requeueing && lost;
-    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), "", ended_at);
+    std::string note;
+    if (job->leaving && !job->record.requeue && report.end == AttemptEnd::kStopped)
+      note = job->leaving_why + "; it may not be run again";
+    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), std::move(note), ended_at);
   }
 }
 
@@ -305,7 +313,7 @@ void Controller::requeue(LiveJob& job, std::string note) {
   apply(sched::Event::job_requeued(job.record.core));
   count_running(job, -1);
   job.record.state = JobState::kWaiting;
-  job.record.stopping = job.record.requeueing = false;
+  job.record.stopping = job.record.requeueing = job.leaving = false;
   job.record.note = std::move(note);
   job.reason_since = book_.now;
   mark(job);
@@ -341,17 +349,57 @@ void Controller::hear(const NodeReport& report) {
   }
   for (const std::uint64_t number : hit) {
     const LiveJob& job = *book_.job(number);
-    turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kRequeue);
+    turn_.orders.stops.push_back({job.attempt->id, StopKind::kRequeue});
     hear(lost(job, fmt::format("node {} failed", report.node)));
   }
   apply(sched::Event::node_down(node));
+}
+
+/// A running job must make room: it waits again once it has gone, unless it may not be run twice.
+void Controller::preempt(LiveJob& job, JobId for_job) {
+  ++book_.tally.preemptions;
+  note_leaving(job, for_job);
+  // One that is being cancelled goes for good; only its grace may end sooner.
+  if (!job.record.stopping) job.record.requeueing = job.record.requeue;
+  job.record.stopping = true;
+  mark(job);
+  turn_.orders.stops.push_back(stop_order(job, StopKind::kPreempt));
+}
+
+Stop Controller::stop_order(const LiveJob& job, StopKind kind) const {
+  Stop stop{job.attempt->id, kind};
+  if (job.leaving) stop.most_grace = book_.core->state().policy.grace;
+  return stop;
+}
+
+void Controller::note_leaving(LiveJob& job, JobId for_job) const {
+  const auto next = book_.by_core.find(for_job.value());
+  job.leaving = true;
+  job.leaving_for = 0;
+  job.compensated = next != book_.by_core.end();
+  if (job.compensated) {
+    const LiveJob* other = book_.job(next->second);
+    if (!book_.may_name(job.record.tenant, other->record.tenant)) {
+      job.leaving_why = "preempted for a job of another tenant";
+      return;
+    }
+    job.leaving_for = other->record.number;
+    job.leaving_why = fmt::format("preempted for job {}", job.leaving_for);
+    return;
+  }
+  const sched::QuotaTree& quota = book_.core->state().quota;
+  job.leaving_why = "preempted";
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    if (quota.budget(at) == BudgetState::kStopAll)
+      job.leaving_why = fmt::format("the budget of tenant {} is spent", book_.path(at));
+  }
 }
 
 void Controller::stop_or_end(LiveJob& job) {
   if (job.record.state == JobState::kRunning) {
     job.record.stopping = true;
     job.record.requeueing = false;
-    turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kCancel);
+    turn_.orders.stops.push_back({job.attempt->id, StopKind::kCancel});
     mark(job);
     return;
   }
@@ -372,6 +420,8 @@ std::string Controller::check() const {
     const sched::Job* core_job = in_core ? book_.core->job(record.core) : nullptr;
     if (in_core && (core_job == nullptr || core_job->running != (record.state == JobState::kRunning)))
       return fmt::format("job {} is {} here and otherwise in the core", number, name_of(record.state));
+    if (job.leaving != (record.state == JobState::kRunning && core_job->leaving))
+      return fmt::format("job {} is {}leaving here and otherwise in the core", number, job.leaving ? "" : "not ");
     if (job.attempt.has_value() != (record.state == JobState::kRunning))
       return fmt::format("job {} is {} with{} an attempt", number, name_of(record.state),
                          job.attempt ? "" : "out");

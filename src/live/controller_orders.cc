@@ -235,7 +235,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         }
         job->record.stopping = job->record.requeueing = true;
         mark(*job);
-        turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+        turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
         ++count;
         break;
       case JobOrder::Kind::kHold:

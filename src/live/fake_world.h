@@ -83,15 +83,18 @@ class FakeEngine final : public Engine {
     world_.processes.emplace(id, std::move(process));
   }
 
-  void stop(AttemptId id, StopKind /*kind*/) override {
-    const auto at = world_.processes.find(id);
+  void stop(const Stop& stop) override {
+    const auto at = world_.processes.find(stop.id);
     if (at == world_.processes.end() || at->second.machine != world_.machine ||
         at->second.ends <= world_.wall || at->second.stopped)
       return;
     World::Process& process = at->second;
+    const std::int64_t ends =
+        world_.wall + rng_.between(0, std::min<std::int64_t>(5'000'000'000, stop.most_grace.count()));
+    if (stop.kind == StopKind::kPreempt && process.ends <= ends) return;  // It is done before it has gone.
     process.stopped = true;
     process.begins = std::min(process.begins, world_.wall);
-    process.ends = std::min(process.ends, world_.wall + rng_.between(0, 5'000'000'000));
+    process.ends = std::min(process.ends, ends);
     process.end = AttemptEnd::kStopped;
   }
 
@@ -108,7 +111,7 @@ class FakeEngine final : public Engine {
       }
     }
     for (auto& [id, process] : world_.processes) {
-      if (!wanted.contains(id)) stop(id, StopKind::kCancel);
+      if (!wanted.contains(id)) stop({id});
     }
   }
 

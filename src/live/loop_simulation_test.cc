@@ -12,6 +12,7 @@
 #include "live/loop.h"
 #include "live/sql_store.h"
 #include "live/verify.h"
+#include "sched/codec.h"
 #include "sched/random_case.h"
 #include "spec/job_json.h"
 #include "sql/testing/power_cut_vfs.h"
@@ -44,8 +45,7 @@ class Simulation {
       : rng_(seed), chaos_(Rng(seed).split("chaos")), device_(device) {
     Rng fleet_rng = rng_.split("fleet");
     options_.fleet = whole_fleet_ = named(small_fleet(fleet_rng));
-    const std::vector<PolicyName>& names = policy_names();
-    options_.policy = *policy_by_name(names[rng_.below(names.size())].name);
+    options_.policy = random_policy(rng_);
     options_.engine_id = "fake:0";
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
     options_.prices["default"].per_other_gpu_hour = MicroEuros{2'500'000};
@@ -64,8 +64,18 @@ class Simulation {
   [[nodiscard]] std::uint64_t failures() const { return failures_; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_.size(); }
   [[nodiscard]] const std::map<Outcome, int>& outcomes() const { return outcomes_; }
+  [[nodiscard]] std::uint64_t made_room() const { return made_room_; }
 
  private:
+  static PolicyConfig random_policy(Rng& rng) {
+    const std::vector<PolicyName>& names = policy_names();
+    PolicyConfig policy = *policy_by_name(names[rng.below(names.size())].name);
+    if (rng.chance(0.5)) policy.preemption = static_cast<PreemptionKind>(rng.below(4));
+    policy.protected_run_time = seconds(rng.between(0, 120));
+    policy.grace = seconds(rng.between(0, 60));
+    return policy;
+  }
+
   /// Everything may go wrong.
   void safety() {
     fails_ = chaos_.chance(0.5) ? 0.03 : 0;
@@ -167,12 +177,53 @@ class Simulation {
       const std::int64_t true_ms = (process->second.ends - process->second.begins) / 1'000'000;
       EXPECT_NEAR(static_cast<double>(milliseconds), static_cast<double>(true_ms), 1.0);
     }
+    judge_preemptions();
     const Result<LiveVerifyReport> verified = verify_live_journal(
         [&](const std::function<bool(JournalEntry)>& entry) { return fake::journal_of(store_, entry); });
     EXPECT_TRUE(verified) << verified.error().message;
     if (verified && store_.snapshots.size() > 1) {
       EXPECT_GT(verified->snapshots + verified->segments, 1U);
     }
+  }
+
+  /// Whoever was made to leave left for a start that came, in the very turn in which the last of them had
+  /// gone; but for the loss of a node, a cancellation, or another fleet or policy.
+  void judge_preemptions() {
+    std::map<JobId, std::set<JobId>> claims;
+    const auto gone = [&](JobId victim) {
+      for (auto& [id, victims] : claims) victims.erase(victim);
+    };
+    ASSERT_TRUE(fake::journal_of(store_, [&](const JournalEntry& entry) {
+      if (const auto* snapshot = std::get_if<SnapshotRow>(&entry)) {
+        if (!snapshot->follows) claims.clear();
+        return true;
+      }
+      const JournalRow& row = std::get<JournalRow>(entry);
+      ByteReader events(row.events);
+      for (std::uint32_t index = 0; index < row.count; ++index) {
+        const sched::Event event = sched::decode_event(events);
+        using enum sched::EventKind;
+        if (event.kind == kNodeDown || event.kind == kNodeClosed) claims.clear();
+        if (event.kind == kJobCancelled) claims.erase(event.job);
+        if (event.kind == kJobCancelled || event.kind == kJobEnded || event.kind == kJobRequeued)
+          gone(event.job);
+      }
+      ByteReader bytes(row.plan);
+      const sched::Plan plan = sched::decode_plan(bytes);
+      for (const sched::Plan::Start& start : plan.starts) {
+        const auto claim = claims.find(start.job);
+        if (claim == claims.end()) continue;
+        EXPECT_TRUE(claim->second.empty()) << "job " << start.job.value() << " starts before others have left";
+        claims.erase(claim);
+        ++made_room_;
+      }
+      for (const auto& [id, victims] : claims)
+        EXPECT_FALSE(victims.empty()) << "all have left for job " << id.value() << ", and it does not start";
+      for (const sched::Plan::Preemption& preemption : plan.preemptions) {
+        if (preemption.for_job.valid()) claims[preemption.for_job].insert(preemption.job);
+      }
+      return true;
+    }));
   }
 
   void advance() {
@@ -218,8 +269,7 @@ class Simulation {
   void crash() {
     ++crashes_;
     if (crash_points_ && chaos_.chance(0.1)) {  // The next one is started with another policy or fleet.
-      const std::vector<PolicyName>& names = policy_names();
-      options_.policy = *policy_by_name(names[chaos_.below(names.size())].name);
+      options_.policy = random_policy(chaos_);
       if (chaos_.chance(0.5)) options_.fleet = chaos_.chance(0.5) ? whole_fleet_ : fewer_nodes();
     }
     if (crash_points_ && chaos_.chance(0.05)) {  // A standby on another machine takes over.
@@ -281,6 +331,9 @@ class Simulation {
     spec.limit = seconds(rng_.between(1, 1200));
     spec.requeue = rng_.chance(0.7);
     spec.hold = rng_.chance(0.1);
+    spec.preemptible = rng_.chance(0.6);
+    if (rng_.chance(0.4)) spec.priority = static_cast<std::int32_t>(rng_.between(1, 3));
+    if (rng_.chance(0.5)) spec.checkpoint_interval = seconds(rng_.between(10, 300));
     if (rng_.chance(0.15))
       spec.begin_unix = (world_.wall + world_.skew) / 1'000'000'000 + rng_.between(-50, 500);
     if (rng_.chance(0.1)) {
@@ -365,6 +418,7 @@ class Simulation {
   std::uint64_t crashes_ = 0;
   std::uint64_t failures_ = 0;
   std::map<Outcome, int> outcomes_;
+  std::uint64_t made_room_ = 0;  ///< Starts that others had to leave for.
 };
 
 /// SQLite on a disk that forgets what was not synced when the power is cut.
@@ -443,7 +497,7 @@ std::uint64_t seeds(std::uint64_t usual) {
 
 /// Runs the seeds, or the one that GW_SEED names, and says what happened in all.
 struct Campaign {
-  std::uint64_t crashes = 0, failures = 0, jobs = 0, last = 0;
+  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, last = 0;
   bool alone = false;
   std::map<Outcome, int> outcomes;
 
@@ -461,6 +515,7 @@ struct Campaign {
       crashes += simulation.crashes();
       failures += simulation.failures();
       jobs += simulation.acknowledged();
+      made_room += simulation.made_room();
       for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
       if (::testing::Test::HasFailure()) return;
     }
@@ -475,6 +530,7 @@ TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
   EXPECT_GT(campaign.crashes, campaign.last * 2);
   EXPECT_GT(campaign.failures, campaign.last / 10);
   EXPECT_GT(campaign.jobs, campaign.last * 20);
+  EXPECT_GT(campaign.made_room, campaign.last / 4);
   for (const Outcome outcome :
        {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,
         Outcome::kLaunchFailed, Outcome::kDependency})

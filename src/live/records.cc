@@ -39,7 +39,8 @@ constexpr std::array kEnds{Names<AttemptEnd>{AttemptEnd::kExited, "exited"},
                            Names<AttemptEnd>{AttemptEnd::kStopped, "stopped"},
                            Names<AttemptEnd>{AttemptEnd::kOutOfMemory, "out_of_memory"},
                            Names<AttemptEnd>{AttemptEnd::kLaunchFailed, "launch_failed"},
-                           Names<AttemptEnd>{AttemptEnd::kLost, "lost"}};
+                           Names<AttemptEnd>{AttemptEnd::kLost, "lost"},
+                           Names<AttemptEnd>{AttemptEnd::kPreempted, "preempted"}};
 
 constexpr std::array kRoles{Names<Role>{Role::kViewer, "viewer"}, Names<Role>{Role::kMember, "member"},
                             Names<Role>{Role::kOperator, "operator"}, Names<Role>{Role::kAdmin, "admin"}};
