@@ -90,6 +90,27 @@ std::string Book::price_plan(TenantId id) const {
   return "default";
 }
 
+QuotaTerms Book::quota(TenantId id, std::string_view gpu_type) const {
+  for (const QuotaRecord& quota : tenants[id.value()].record.quotas) {
+    if (quota.gpu_type == gpu_type) return quota.terms;
+  }
+  return {};
+}
+
+std::int64_t Book::gpus_milli(QuotaResource resource) const {
+  std::int64_t milli = 0;
+  for (const auto& pool : core->state().pools) {
+    const std::int64_t gpus = std::int64_t{pool->nodes()} * pool->gpus_per_node();
+    const std::uint32_t type = pool->gpu_type();
+    if (resource == kAllGpus) {
+      milli += gpus * (type == NodeType::kNoGpu ? 1000 : fleet.gpu_types[type].equivalent_milli);
+    } else if (type + 1 == resource) {
+      milli += gpus * 1000;
+    }
+  }
+  return milli;
+}
+
 NodeId Book::node(std::string_view name) const {
   const auto at = node_ids_.find(name);
   return at == node_ids_.end() ? NodeId{} : at->second;

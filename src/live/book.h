@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "live/budget_meter.h"
 #include "live/records.h"
 #include "model/fleet.h"
 #include "model/job.h"
@@ -77,7 +78,6 @@ struct LiveTenant {
   std::int64_t running_milli = 0;
   std::uint32_t jobs = 0;  ///< That have not ended.
   std::uint32_t running = 0;
-  std::set<std::uint64_t> blocked;  ///< Own jobs that its limits, or those above, keep back.
 };
 
 /// Counted since the book was loaded, for monitoring.
@@ -99,6 +99,7 @@ class Book {
   std::map<std::string, NodeRecord, std::less<>> marks;      ///< Nodes that are closed or down.
   std::map<std::string, TokenRecord, std::less<>> tokens;    ///< By id.
   std::unique_ptr<sched::Core> core;
+  BudgetMeter meter;  ///< In use once a tenant has a budget.
   Tally tally;
   Instant now;
   std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
@@ -128,6 +129,10 @@ class Book {
   /// A setting that the tenant has or inherits.
   [[nodiscard]] const std::string& unix_user(TenantId id) const;
   [[nodiscard]] std::string price_plan(TenantId id) const;
+  /// Of its own, as they were set.
+  [[nodiscard]] QuotaTerms quota(TenantId id, std::string_view gpu_type) const;
+  /// All that the fleet has, in thousandths.
+  [[nodiscard]] std::int64_t gpus_milli(QuotaResource resource) const;
 
   /// The node of that name; none if there is none.
   [[nodiscard]] NodeId node(std::string_view name) const;

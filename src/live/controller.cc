@@ -25,6 +25,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     ready_.insert(begins_.begin()->second);
     begins_.erase(begins_.begin());
   }
+  settle_budgets();
   settle();
   if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
     plan_due_ = false;
@@ -44,16 +45,18 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     carry_out(plan);
     deciding_ = false;
   }
+  plan_budgets();
   keep_snapshot_if_due();
   sample_reasons();
   collect_changes();
-  turn_.again = !ready_.empty() || !doomed_.empty() || room_;
+  turn_.again = !ready_.empty() || !doomed_.empty();
   return std::exchange(turn_, Turn{});
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || room_ || plan_due_) return book_.now;
-  return std::min(book_.core->next_due(), begins_.empty() ? Instant::max() : begins_.begin()->first);
+  if (!ready_.empty() || !doomed_.empty() || plan_due_) return book_.now;
+  return std::min({book_.core->next_due(), budgets_due_,
+                   begins_.empty() ? Instant::max() : begins_.begin()->first});
 }
 
 void Controller::carry_out(const sched::Plan& plan) {

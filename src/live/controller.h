@@ -107,8 +107,19 @@ class Controller {
   Reply order_jobs(const Command& command, const JobOrder& what);
   Reply order_node(const Command& command, const NodeOrder& what);
   Reply order_tenant(const Command& command, const TenantOrder& what);
+  Reply order_quota(const Command& command, const QuotaOrder& what);
   Reply order_token(const Command& command, const TokenOrder& what);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
+
+  // controller_quota.cc
+  [[nodiscard]] std::optional<QuotaResource> resource_of(const std::string& gpu_type) const;
+  [[nodiscard]] std::optional<Refusal> quota_problem(TenantId id, const QuotaRecord& record) const;
+  void set_quota(TenantId id, const QuotaRecord& record);
+  void tell_quotas();
+  Result<void> begin_metering();
+  void set_budget_state(TenantId id);
+  void settle_budgets();
+  void plan_budgets();
 
   // controller_gate.cc
   /// Hands over what nothing keeps back any more.
@@ -120,7 +131,6 @@ class Controller {
   void leave(LiveJob& job);
   void withdraw(LiveJob& job);
   void wake_array(std::uint64_t array_job);
-  void wake_behind(const LiveJob& job);
 
   // controller_dependencies.cc
   Waits& waits_of(LiveJob& job);
@@ -159,6 +169,7 @@ class Controller {
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
+  void post(TransferRecord record);
   [[nodiscard]] Milliwatts power_of(const LiveJob& job, const sched::Placement& placement) const;
   void count_job(const LiveJob& job, int sign);
   void count_core(const LiveJob& job, int sign);
@@ -192,10 +203,9 @@ class Controller {
 
   std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.
   std::vector<std::uint64_t> doomed_;  ///< A job that they depend on has ended in the wrong way.
-  std::set<TenantId> limited_;  ///< Tenants with jobs that limits keep back; looked at when something left.
-  bool room_ = false;           ///< Something has left the core since.
   std::set<std::pair<Instant, std::uint64_t>> begins_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
+  Instant budgets_due_ = Instant::max();  ///< See settle_budgets.
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;
   bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "live/controller.h"
 #include "live/job_environment_hosts.h"
+#include "live/ledger.h"
 #include "sched/codec.h"
 
 namespace gw::live {
@@ -138,6 +139,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   record.place = attempt.place;
   record.note.clear();
   turn_.changes.new_attempts.push_back(attempt);
+  book_.meter.start(book_, options_.prices, attempt);
   job.attempt = std::move(attempt);
   if (job.reason != sched::Reason::kNone) job.reason_since = book_.now;
   job.reason = sched::Reason::kNone;
@@ -178,24 +180,19 @@ Orders::Start Controller::start_order(const LiveJob& job) const {
 }
 
 void Controller::transfer(const LiveJob& job, const AttemptRecord& attempt) {
-  const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
-  TransferRecord record;
-  record.micro_gpu_s = attempt.gpu_milli * milliseconds;
-  record.micro_core_s = attempt.cpu_milli * milliseconds;
-  if (record.micro_gpu_s == 0 && record.micro_core_s == 0) return;
+  const std::string& user = job.record.user;
+  TransferRecord use = use_of(book_, options_.prices, attempt, user, attempt.ended_at);
+  if (use.micro_gpu_s == 0 && use.micro_core_s == 0) return;
+  post(std::move(use));
+  if (attempt.end != AttemptEnd::kPreempted || !job.compensated) return;
+  TransferRecord credit = credit_of(book_, options_.prices, attempt, user, job.request.checkpoint_interval,
+                                    book_.core->state().policy.restart_estimate);
+  if (credit.price != MicroEuros{0}) post(std::move(credit));
+}
+
+void Controller::post(TransferRecord record) {
   record.sequence = ++transfer_sequence_;
-  record.attempt = attempt.id;
-  record.tenant = attempt.tenant;
-  record.user = job.record.user;
-  record.gpu_type = attempt.gpu_type;
-  record.from = attempt.started;
-  record.to = attempt.ended_at;
-  record.month = month_of(book_.unix_ns(record.to));
-  record.price_plan = book_.price_plan(attempt.tenant);
-  if (const auto plan = options_.prices.find(record.price_plan); plan != options_.prices.end())
-    record.price = plan->second.price(record.gpu_type, record.micro_gpu_s, record.micro_core_s);
-  __extension__ using Wide = __int128;
-  record.energy = Joules{static_cast<std::int64_t>(Wide{attempt.power.count()} * milliseconds / 1'000'000)};
+  book_.meter.post(book_, record);
   turn_.changes.transfers.push_back(std::move(record));
 }
 
@@ -217,6 +214,7 @@ Milliwatts Controller::power_of(const LiveJob& job, const sched::Placement& plac
 Instant Controller::close_attempt(LiveJob& job, const Report& report) {
   AttemptRecord attempt = std::move(*job.attempt);
   job.attempt.reset();
+  book_.meter.stop(book_, attempt.id.job);
   // What counts is how long it ran, which its engine measured; when that was is as our own clock has it.
   if (attempt.started == attempt.decided)
     attempt.started = std::clamp(report.started, attempt.decided, book_.now);
@@ -286,6 +284,7 @@ void Controller::hear(const Report& report) {
     const Instant started = std::clamp(report.started, job->attempt->decided, book_.now);
     if (job->attempt->started == started || job->attempt->started != job->attempt->decided) return;
     job->attempt->started = job->record.started = started;
+    book_.meter.start(book_, options_.prices, *job->attempt);
     turn_.changes.changed_attempts.push_back(*job->attempt);
     mark(*job);
     return;
@@ -439,6 +438,7 @@ std::string Controller::check() const {
         tenant.running_milli != count[index].running_milli || tenant.running != count[index].running)
       return fmt::format("tenant {} is miscounted", tenant.path);
   }
+  if (!book_.meter.check(book_, options_.prices)) return "use of the month is miscounted";
   if (book_.core->state().jobs.size() != waiting + running) return "the core has other jobs than the book";
   if (book_.by_core.size() != waiting + running) return "a core id leads nowhere";
   return {};

@@ -148,7 +148,12 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   if (Result<void> linked = link_dependencies(); !linked) return std::unexpected(linked.error());
   if (turn_.changes.snapshot) turn_.changes.snapshot = snapshot_row(false);
   plan_due_ = turn_.changes.snapshot.has_value();
+  for (const LiveTenant& tenant : book_.tenants) {
+    if (!tenant.record.budget || book_.meter.in_use()) continue;
+    if (Result<void> read = begin_metering(); !read) return std::unexpected(read.error());
+  }
   lose_foreign_attempts(*loaded, moved, notes);
+  tell_quotas();
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
     if (job.record.state != JobState::kRunning) continue;

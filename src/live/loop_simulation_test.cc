@@ -65,6 +65,7 @@ class Simulation {
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_.size(); }
   [[nodiscard]] const std::map<Outcome, int>& outcomes() const { return outcomes_; }
   [[nodiscard]] std::uint64_t made_room() const { return made_room_; }
+  [[nodiscard]] std::uint64_t credits() const { return credits_; }
 
  private:
   static PolicyConfig random_policy(Rng& rng) {
@@ -110,9 +111,12 @@ class Simulation {
         }
         for (const LiveTenant& tenant : controller_->book().tenants) {
           if (tenant.path.empty()) continue;
-          TenantOrder unlimited;
+          QuotaOrder unlimited;
           unlimited.path = tenant.path;
-          unlimited.gpu_milli = 0;
+          for (const QuotaRecord& quota : tenant.record.quotas)
+            unlimited.changes.push_back({quota.gpu_type, 0, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited,
+                                         QuotaTerms::kUnlimited});
+          unlimited.budget.emplace();
           commands.push_back({next_ticket_++, admin(), unlimited});
         }
         for (const auto& [name, mark] : controller_->book().marks)
@@ -157,10 +161,19 @@ class Simulation {
     }
     for (const auto& [number, times] : completed)
       EXPECT_LE(times, 1) << "job " << number << " completed twice";
-    // The ledger has each attempt once, for the very time that it ran.
-    std::map<AttemptId, const TransferRecord*> transfers;
-    for (const TransferRecord& transfer : store_.transfers)
-      EXPECT_TRUE(transfers.emplace(transfer.attempt, &transfer).second) << "an attempt is charged twice";
+    // The ledger has each attempt once, for the very time that it ran; what was preempted gets something back.
+    std::map<AttemptId, const TransferRecord*> transfers, credits;
+    for (const TransferRecord& transfer : store_.transfers) {
+      const bool credit = transfer.kind == TransferKind::kPreemptionCredit;
+      EXPECT_TRUE((credit ? credits : transfers).emplace(transfer.attempt, &transfer).second)
+          << "an attempt is charged twice";
+    }
+    for (const auto& [id, credit] : credits) {
+      ++credits_;
+      EXPECT_LT(credit->price.count(), 0);
+      EXPECT_EQ(credit->micro_gpu_s, 0);
+      EXPECT_EQ(store_.attempts.at(id).end, AttemptEnd::kPreempted);
+    }
     for (const auto& [id, attempt] : store_.attempts) {
       EXPECT_TRUE(attempt.ended) << "attempt " << id.job << "." << id.attempt;
       const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
@@ -378,10 +391,12 @@ class Simulation {
           for (std::uint64_t task = 0; task < 7; ++task) world_.released.insert(order.number + task);
         }
         commands.push_back({next_ticket_++, admin(), order});
-      } else if (what < 0.9) {
+      } else if (what < 0.86) {
         const NodeId node{static_cast<std::uint32_t>(rng_.below(options_.fleet.nodes()))};
         commands.push_back(
             {next_ticket_++, admin(), NodeOrder{options_.fleet.node_name(node), rng_.chance(0.4), "test"}});
+      } else if (what < 0.94) {
+        commands.push_back({next_ticket_++, admin(), quota_order()});
       } else {
         TenantOrder order;
         order.path = fmt::format("team-{}", rng_.below(4));
@@ -392,6 +407,29 @@ class Simulation {
       }
     }
     return commands;
+  }
+
+  QuotaOrder quota_order() {
+    QuotaOrder order;
+    order.path = fmt::format("team-{}", rng_.below(4));
+    if (rng_.chance(0.7)) {
+      QuotaOrder::Change change;
+      if (!options_.fleet.gpu_types.empty() && rng_.chance(0.3))
+        change.gpu_type = options_.fleet.gpu_types[rng_.below(options_.fleet.gpu_types.size())].name;
+      const auto amount = [&] { return rng_.chance(0.3) ? QuotaTerms::kUnlimited : 1000 * rng_.between(0, 12); };
+      change.guaranteed_milli = 1000 * rng_.between(0, 8);
+      if (rng_.chance(0.4)) change.borrow_milli = amount();
+      if (rng_.chance(0.4)) change.lend_milli = amount();
+      if (rng_.chance(0.4)) change.limit_milli = amount();
+      order.changes.push_back(change);
+    }
+    if (rng_.chance(0.4)) {
+      Budget& budget = order.budget.emplace();
+      if (rng_.chance(0.6)) budget.micro_euros = rng_.between(0, 3'000'000);
+      if (rng_.chance(0.4)) budget.gpu_milli_hours = rng_.between(0, 1000);
+      budget.action = static_cast<BudgetAction>(rng_.below(3));
+    }
+    return order;
   }
 
   Rng rng_;
@@ -418,6 +456,7 @@ class Simulation {
   std::uint64_t crashes_ = 0;
   std::uint64_t failures_ = 0;
   std::map<Outcome, int> outcomes_;
+  std::uint64_t credits_ = 0;
   std::uint64_t made_room_ = 0;  ///< Starts that others had to leave for.
 };
 
@@ -458,7 +497,9 @@ class SqlDevice final : public Device {
       return true;
     }));
     EXPECT_TRUE(database.query(
-        {"SELECT sequence, job, attempt, micro_gpu_s, micro_core_s FROM transfers ORDER BY sequence"}, {},
+        {"SELECT sequence, job, attempt, micro_gpu_s, micro_core_s, kind, micro_eur FROM transfers ORDER BY "
+         "sequence"},
+        {},
         [&](const sql::Row& row) {
           TransferRecord transfer;
           transfer.sequence = static_cast<std::uint64_t>(row.integer(0));
@@ -466,6 +507,8 @@ class SqlDevice final : public Device {
                               static_cast<std::uint32_t>(row.integer(2))};
           transfer.micro_gpu_s = row.integer(3);
           transfer.micro_core_s = row.integer(4);
+          transfer.kind = transfer_kind_by_name(row.text(5)).value();
+          transfer.price = MicroEuros{row.integer(6)};
           content.transfers.push_back(transfer);
           return true;
         }));
@@ -497,7 +540,7 @@ std::uint64_t seeds(std::uint64_t usual) {
 
 /// Runs the seeds, or the one that GW_SEED names, and says what happened in all.
 struct Campaign {
-  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, last = 0;
+  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, credits = 0, last = 0;
   bool alone = false;
   std::map<Outcome, int> outcomes;
 
@@ -516,6 +559,7 @@ struct Campaign {
       failures += simulation.failures();
       jobs += simulation.acknowledged();
       made_room += simulation.made_room();
+      credits += simulation.credits();
       for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
       if (::testing::Test::HasFailure()) return;
     }
@@ -531,6 +575,7 @@ TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
   EXPECT_GT(campaign.failures, campaign.last / 10);
   EXPECT_GT(campaign.jobs, campaign.last * 20);
   EXPECT_GT(campaign.made_room, campaign.last / 4);
+  EXPECT_GT(campaign.credits, campaign.last / 4);
   for (const Outcome outcome :
        {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,
         Outcome::kLaunchFailed, Outcome::kDependency})
