@@ -69,8 +69,8 @@ void Api::usage(Call call) {
                              std::find(tenants.begin(), tenants.end(), job.record.tenant) == tenants.end()))
           continue;
         // What runs has no transfer yet: what it has used up to now, as one.
-        const live::TransferRecord transfer = live::use_of(book, options_.factory->options().prices,
-                                                           *job.attempt, job.record.user, book.now);
+        const live::TransferRecord transfer =
+            live::use_of(book, options_.factory->options().prices, *job.attempt, job.record.user, book.now);
         if (transfer.to > filter.from && transfer.from < filter.to)
           open.emplace(transfer.attempt, Open{transfer, job.record.name});
       }

@@ -83,7 +83,8 @@ struct BudgetBody {
 };
 template <class Visitor>
 void describe(Visitor& visit, BudgetBody& body) {
-  visit.field("gpu_hours", body.gpu_hours, {.help = "GPU-hours; 0 = they do not count.", .min = 0, .max = 1e9});
+  visit.field("gpu_hours", body.gpu_hours,
+              {.help = "GPU-hours; 0 = they do not count.", .min = 0, .max = 1e9});
   visit.field("euros", body.euros, {.help = "Euros; 0 = they do not count.", .min = 0, .max = 1e9});
   visit.field("action", body.action,
               {.help = "Once it is spent: warn only, start nothing new, or also stop what runs.",

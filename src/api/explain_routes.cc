@@ -57,12 +57,12 @@ void add_quota_facts(const live::Book& book, const sched::Job& job, const live::
   using Bar = sched::QuotaTree::Bar;
   if (bar.ok()) return;  // It has changed since the last plan.
   const bool known = book.is_within(bar.at, actor.tenant);
-  const std::string whose = known ? fmt::format("tenant {}", bar.at == TenantTree::root() ? "(all)" : book.path(bar.at))
-                                  : std::string("a tenant above yours");
+  const std::string whose =
+      known ? fmt::format("tenant {}", bar.at == TenantTree::root() ? "(all)" : book.path(bar.at))
+            : std::string("a tenant above yours");
   const QuotaTerms terms = state.quota.terms(bar.at, bar.resource);
   const std::int64_t used = state.quota.used_milli(bar.at, bar.resource), most = terms.most_milli();
-  const std::string type =
-      bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name;
+  const std::string type = bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name;
   Json quota;
   quota["tenant"] = known ? Json(book.path(bar.at)) : Json(nullptr);
   quota["gpu_type"] = bar.resource == kAllGpus ? Json(nullptr) : Json(type.substr(1));
@@ -86,13 +86,15 @@ void add_quota_facts(const live::Book& book, const sched::Job& job, const live::
                              known && bar.at != TenantTree::root() ? " below " + whose : "");
       lifts = job.request.preemptible
                   ? "it starts when jobs end, or when others lend more (gw quota set --lend)"
-                  : "it starts when jobs end; one that may be preempted (--preemptible) could borrow what is idle";
+                  : "it starts when jobs end; one that may be preempted (--preemptible) could borrow what is "
+                    "idle";
       break;
     case Bar::kBudget:
       why.text = fmt::format("the budget of {} for this month is spent", whose);
-      lifts = book.meter.in_use() ? fmt::format("it goes on when the next month begins, at {}, or when the budget "
-                                                "is raised (gw quota budget)",
-                                                time_of(book, book.meter.month_end()))
+      lifts = book.meter.in_use() ? fmt::format(
+                                        "it goes on when the next month begins, at {}, or when the budget "
+                                        "is raised (gw quota budget)",
+                                        time_of(book, book.meter.month_end()))
                                   : "it goes on when the budget is raised (gw quota budget)";
       break;
     case Bar::kBehind:
@@ -177,8 +179,7 @@ Why why_blocked(const live::Book& book, const live::LiveJob& job) {
 
 Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJob* now,
         const live::Actor& actor) {
-  if (now == nullptr)
-    return {"ended", "it has ended", record.ended};
+  if (now == nullptr) return {"ended", "it has ended", record.ended};
   switch (record.state) {
     case live::JobState::kHeld:
       return {"held", "it is held; gw release lets it go on", now->reason_since};

@@ -209,9 +209,8 @@ Json tenant_json(const live::Book& book, const live::LiveTenant& tenant) {
   if (!record.home.empty()) json["home"] = record.home;
   json["unix_user"] = book.unix_user(record.id);
   json["price_plan"] = book.price_plan(record.id);
-  json["limits"] = {
-      {"gpus", thousandths(std::max<std::int64_t>(book.quota(record.id, "").limit_milli, 0))},
-      {"jobs", record.limits.jobs}};
+  json["limits"] = {{"gpus", thousandths(std::max<std::int64_t>(book.quota(record.id, "").limit_milli, 0))},
+                    {"jobs", record.limits.jobs}};
   json["jobs"] = tenant.jobs;
   json["running"] = tenant.running;
   json["gpus_running"] = thousandths(tenant.running_milli);

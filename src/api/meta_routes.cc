@@ -99,9 +99,10 @@ void add_quotas(const live::Book& book, Instant now, Families& families) {
                                                             {"lent", standing.lent},
                                                             {"owed", standing.owed}};
       for (const auto& [kind, milli] : kinds)
-        families.gauge("gigawerk_tenant_quota_gpus",
-                       "GPU-equivalents of a tenant and all below it: guaranteed, used, borrowed, lent, owed.",
-                       static_cast<double>(milli) / 1000, {{"tenant", tenant.path}, {"kind", kind}});
+        families.gauge(
+            "gigawerk_tenant_quota_gpus",
+            "GPU-equivalents of a tenant and all below it: guaranteed, used, borrowed, lent, owed.",
+            static_cast<double>(milli) / 1000, {{"tenant", tenant.path}, {"kind", kind}});
     }
     if (!tenant.record.budget) continue;
     const Budget& budget = tenant.record.budget->terms;

@@ -140,14 +140,15 @@ Json with(Json schema, std::initializer_list<std::pair<std::string, Json>> prope
 }
 
 Json usage_sums() {
-  return object({{"attempts", type("integer")},
-                 {"gpu_seconds", type("number")},
-                 {"core_seconds", type("number")},
-                 {"energy_j", type("integer")},
-                 {"price_micro_eur", type("integer")},
-                 {"credit_micro_eur",
-                  described(type("integer"), "Of the price: given back to those who had to leave.")},
-                 {"credit_micro_eur", described(type("integer"), "Of the price, what was given back; not positive.")}});
+  return object(
+      {{"attempts", type("integer")},
+       {"gpu_seconds", type("number")},
+       {"core_seconds", type("number")},
+       {"energy_j", type("integer")},
+       {"price_micro_eur", type("integer")},
+       {"credit_micro_eur",
+        described(type("integer"), "Of the price: given back to those who had to leave.")},
+       {"credit_micro_eur", described(type("integer"), "Of the price, what was given back; not positive.")}});
 }
 
 /// The described records as components: each `$defs` entry becomes one.
@@ -238,18 +239,19 @@ Json component_schemas() {
        {"note", type("string")},
        {"history", {{"type", "array"}, {"items", object({{"since", kTime}, {"reason", type("string")}})}}}},
       {"facts", "note"});
-  components["Forecast"] = object({{"id", type("string")},
-                                   {"status", type("string")},
-                                   {"p50", or_null("string")},
-                                   {"p90", or_null("string")},
-                                   {"p50_s", or_null("number")},
-                                   {"p90_s", or_null("number")},
-                                   {"members", type("integer")},
-                                   {"members_started", type("integer")},
-                                   {"learned_from", type("integer")},
-                                   {"as_of", kTime},
-                                   {"text", type("string")}},
-                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
+  components["Forecast"] =
+      object({{"id", type("string")},
+              {"status", type("string")},
+              {"p50", or_null("string")},
+              {"p90", or_null("string")},
+              {"p50_s", or_null("number")},
+              {"p90_s", or_null("number")},
+              {"members", type("integer")},
+              {"members_started", type("integer")},
+              {"learned_from", type("integer")},
+              {"as_of", kTime},
+              {"text", type("string")}},
+             {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
   components["Node"] = node_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =
@@ -280,26 +282,25 @@ Json component_schemas() {
                               {"month_ends", kTime},
                               {"spent_at", described(or_null("string"), "At the rate of now.")}});
   const Json amount = described(or_null("number"), "null: without end.");
-  components["Quota"] =
-      object({{"path", type("string")},
-              {"weight", type("integer")},
-              {"deserved", described(type("number"), "Guaranteed, and its share of what can be borrowed now.")},
-              {"guaranteed", type("number")},
-              {"used", type("number")},
-              {"borrowed", type("number")},
-              {"lent", type("number")},
-              {"owed", type("number")},
-              {"waiting", type("number")},
-              {"limit", amount},
-              {"borrow", amount},
-              {"lend", amount},
-              {"budget", {{"oneOf", {budget, type("null")}}}}});
-  components["QuotaList"] =
-      object({{"gpu_type", or_null("string")},
-              {"gpus", type("number")},
-              {"warnings", {{"type", "array"}, {"items", type("string")}}},
-              {"tenants", {{"type", "array"}, {"items", ref("Quota")}}}},
-             {"gpus", "warnings"});
+  components["Quota"] = object(
+      {{"path", type("string")},
+       {"weight", type("integer")},
+       {"deserved", described(type("number"), "Guaranteed, and its share of what can be borrowed now.")},
+       {"guaranteed", type("number")},
+       {"used", type("number")},
+       {"borrowed", type("number")},
+       {"lent", type("number")},
+       {"owed", type("number")},
+       {"waiting", type("number")},
+       {"limit", amount},
+       {"borrow", amount},
+       {"lend", amount},
+       {"budget", {{"oneOf", {budget, type("null")}}}}});
+  components["QuotaList"] = object({{"gpu_type", or_null("string")},
+                                    {"gpus", type("number")},
+                                    {"warnings", {{"type", "array"}, {"items", type("string")}}},
+                                    {"tenants", {{"type", "array"}, {"items", ref("Quota")}}}},
+                                   {"gpus", "warnings"});
   components["Token"] = token_schema();
   components["TokenList"] = list_of("tokens", "Token", false);
   components["NewToken"] = with(token_schema(), {{"token", described(type("string"), "Shown this once.")}});

@@ -37,7 +37,8 @@ Json budget_json(const live::Book& book, const live::LiveTenant& tenant, Instant
   json["state"] = is_spent ? "spent" : record.warned_month == meter.month() ? "warned" : "open";
   json["month_ends"] = live::time_text(book.unix_ns(meter.month_end()));
   // At the rate of now, if that is still in this month.
-  json["spent_at"] = !is_spent && end < meter.month_end() ? Json(live::time_text(book.unix_ns(end))) : Json(nullptr);
+  json["spent_at"] =
+      !is_spent && end < meter.month_end() ? Json(live::time_text(book.unix_ns(end))) : Json(nullptr);
   return json;
 }
 
@@ -139,7 +140,8 @@ void Api::change_quota(Call call) {
   change.borrow_milli = milli_of(body->borrow);
   change.lend_milli = milli_of(body->lend);
   change.limit_milli = milli_of(body->limit);
-  const bool terms = change.guaranteed_milli || change.borrow_milli || change.lend_milli || change.limit_milli;
+  const bool terms =
+      change.guaranteed_milli || change.borrow_milli || change.lend_milli || change.limit_milli;
   if (!terms && !body->budget)
     return call.refuse({422, "bad_body", "nothing to set: give guaranteed, borrow, lend, limit or budget"});
   if (terms) order.changes.push_back(change);

@@ -50,8 +50,9 @@ void FocusReport::add(const live::TransferRecord& transfer, const std::string& t
     // A charge is of something: a quantity must be positive.
     if (part.micro_gpu_s == 0 && part.micro_core_s == 0 && part.price.count() == 0) continue;
     const bool named = by_ == UsageBy::kUser || by_ == UsageBy::kJob;
-    Row& row = rows_[{month, tenant, named ? part.user : std::string(),
-                      by_ == UsageBy::kJob ? part.attempt.job : 0, part.gpu_type, part.price_plan, part.kind}];
+    Row& row =
+        rows_[{month, tenant, named ? part.user : std::string(), by_ == UsageBy::kJob ? part.attempt.job : 0,
+               part.gpu_type, part.price_plan, part.kind}];
     row.credit = part.kind == live::TransferKind::kPreemptionCredit;
     UsageLine& line = row.line;
     line.tenant = tenant;
@@ -84,9 +85,11 @@ std::string FocusReport::row_text(std::int64_t month, const Row& row, const std:
   const std::string account = line.tenant.substr(0, line.tenant.find('/'));
   const std::string cost = euro_text(line.price);
   // Whole seconds that what was used lies in.
-  const std::int64_t from_s = std::max(live::month_begin_unix_ns(month), from_unix_ns_) / kNanosecondsPerSecond;
+  const std::int64_t from_s =
+      std::max(live::month_begin_unix_ns(month), from_unix_ns_) / kNanosecondsPerSecond;
   const std::int64_t to_s =
-      (std::min(live::month_begin_unix_ns(month + 1), to_unix_ns_) + kNanosecondsPerSecond - 1) / kNanosecondsPerSecond;
+      (std::min(live::month_begin_unix_ns(month + 1), to_unix_ns_) + kNanosecondsPerSecond - 1) /
+      kNanosecondsPerSecond;
 
   Json price;  // What all charges at this price share.
   if (gpus) price["GpuType"] = what;

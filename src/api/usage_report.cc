@@ -98,7 +98,8 @@ Json UsageReport::json() const {
 
 std::string UsageReport::csv() const {
   std::string text =
-      "tenant,user,job,gpu_type,price_plan,attempts,gpu_hours,core_hours,energy_kwh,price_eur,open,credit_eur\n";
+      "tenant,user,job,gpu_type,price_plan,attempts,gpu_hours,core_hours,energy_kwh,price_eur,open,credit_"
+      "eur\n";
   for (const auto& [key, line] : lines_)
     text += fmt::format("{},{},{},{},{},{},{},{},{:.6f},{},{},{}\n", csv_field(line.tenant),
                         csv_field(line.user), line.job, csv_field(line.gpu_type), csv_field(line.price_plan),

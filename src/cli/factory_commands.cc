@@ -142,8 +142,8 @@ Json tenant_body(const TenantOptions& options) {
   return body;
 }
 
-Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create,
-                            bool json, Connection& connection) {
+Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool json,
+                            Connection& connection) {
   Json body = tenant_body(options);
   if (!create && body.empty()) {
     print_error(context,
@@ -236,19 +236,20 @@ Result<ExitCode> usage(const AppContext& context, const UsageOptions& options, b
   if (!answer) return report_failure(context, answer.error());
   const auto hours = [](const Json& seconds) { return fmt::format("{:.3f}", seconds.get<double>() / 3600); };
   const auto row = [&](const Json& line, std::string who) {
-    return std::vector<std::string>{std::move(who),
-                                    line.value("user", ""),
-                                    line.value("job", ""),
-                                    line.value("gpu_type", ""),
-                                    fmt::format("{}", line.at("attempts").get<std::int64_t>()),
-                                    hours(line.at("gpu_seconds")),
-                                    hours(line.at("core_seconds")),
-                                    fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
-                                    fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
-                                    line.value("credit_micro_eur", 0.0) == 0
-                                        ? ""
-                                        : fmt::format("{:.2f}", line.at("credit_micro_eur").get<double>() / 1e6),
-                                    line.value("open", false) ? "runs still" : ""};
+    return std::vector<std::string>{
+        std::move(who),
+        line.value("user", ""),
+        line.value("job", ""),
+        line.value("gpu_type", ""),
+        fmt::format("{}", line.at("attempts").get<std::int64_t>()),
+        hours(line.at("gpu_seconds")),
+        hours(line.at("core_seconds")),
+        fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
+        fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
+        line.value("credit_micro_eur", 0.0) == 0
+            ? ""
+            : fmt::format("{:.2f}", line.at("credit_micro_eur").get<double>() / 1e6),
+        line.value("open", false) ? "runs still" : ""};
   };
   const bool credits = answer->at("total").value("credit_micro_eur", 0.0) != 0;
   TextTable table("llllrrrrrrl");

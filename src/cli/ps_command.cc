@@ -136,8 +136,9 @@ Result<ExitCode> ps(const AppContext& context, Options options, bool json, Conne
     table.add({Rows::id(row), job.value("name", ""), job.value("tenant", ""), job.value("user", ""),
                job.value("leaving", false)    ? "leaving"
                : job.value("stopping", false) ? "stopping"
-                                              : state, number_text(job.at("nodes")),
-               number_text(job.at("gpus")), limit_text(job), time, where_text(job)});
+                                              : state,
+               number_text(job.at("nodes")), number_text(job.at("gpus")), limit_text(job), time,
+               where_text(job)});
   }
   fmt::print("{}", table.text());
   if (more && options.limit > 1) fmt::print("more follow; --limit N shows them\n");

@@ -37,8 +37,8 @@ std::string budget_text(const Json& budget) {
   return text;
 }
 
-Result<ExitCode> show(const AppContext& context, const std::string& tenant, const std::string& type, bool json,
-                      Connection& connection) {
+Result<ExitCode> show(const AppContext& context, const std::string& tenant, const std::string& type,
+                      bool json, Connection& connection) {
   const std::expected<Json, client::Failure> answer =
       connection.get("/v1/quota" + client::query({{"tenant", tenant}, {"gpu_type", type}}));
   if (!answer) return report_failure(context, answer.error());
@@ -47,8 +47,8 @@ Result<ExitCode> show(const AppContext& context, const std::string& tenant, cons
     return ExitCode::ok;
   }
   TextTable table("lrrrrrrrrrrl");
-  table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BORROWED", "LENT", "OWED", "WAITING", "BORROW", "LEND",
-             "LIMIT", "BUDGET"});
+  table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BORROWED", "LENT", "OWED", "WAITING", "BORROW",
+             "LEND", "LIMIT", "BUDGET"});
   for (const Json& each : answer->at("tenants"))
     table.add({each.value("path", ""), amount_text(each.at("deserved")), amount_text(each.at("guaranteed")),
                amount_text(each.at("used")), amount_text(each.at("borrowed")), amount_text(each.at("lent")),
@@ -66,10 +66,12 @@ struct SetOptions {
   std::uint32_t weight = 0;
 };
 
-Result<ExitCode> set(const AppContext& context, const SetOptions& options, bool json, Connection& connection) {
+Result<ExitCode> set(const AppContext& context, const SetOptions& options, bool json,
+                     Connection& connection) {
   Json quota = Json::object(), tenant = Json::object();
-  for (const auto& [name, text] : {std::pair{"guaranteed", &options.guaranteed}, std::pair{"borrow", &options.borrow},
-                                   std::pair{"lend", &options.lend}, std::pair{"limit", &options.limit}}) {
+  for (const auto& [name, text] :
+       {std::pair{"guaranteed", &options.guaranteed}, std::pair{"borrow", &options.borrow},
+        std::pair{"lend", &options.lend}, std::pair{"limit", &options.limit}}) {
     if (!text->empty()) quota[name] = *text == "none" ? -1 : std::atof(text->c_str());
   }
   if (!options.jobs.empty()) tenant["jobs"] = std::strtoull(options.jobs.c_str(), nullptr, 10);

@@ -55,8 +55,8 @@ struct LiveJob {
   std::uint64_t leaving_for = 0;  ///< The job that starts once it has gone; 0: none, or another tenant's.
   bool compensated = false;       ///< ... for which the work that it loses is credited.
   std::string leaving_why;        ///< For people.
-  bool is_new = false;      ///< The store does not know it yet.
-  bool is_changed = false;  ///< The store knows an older state of it.
+  bool is_new = false;            ///< The store does not know it yet.
+  bool is_changed = false;        ///< The store knows an older state of it.
 };
 
 /// What the tasks of an array share.

@@ -106,7 +106,8 @@ Instant BudgetMeter::spent_at(TenantId tenant, const Budget& budget, std::uint32
   };
   if (budget.gpu_milli_hours > 0)
     reach(share(budget.gpu_milli_hours, kHour, percent), used.gpu, row.rate.gpu);
-  if (budget.micro_euros > 0) reach(share(budget.micro_euros, kMicroEuro, percent), used.price, row.rate.price);
+  if (budget.micro_euros > 0)
+    reach(share(budget.micro_euros, kMicroEuro, percent), used.price, row.rate.price);
   return Instant{static_cast<std::int64_t>(soonest)};
 }
 

@@ -1,8 +1,8 @@
 // BudgetMeter: what tenants have used in the calendar month so far, also by what still runs, and when they
 // will have used a given amount.
 //
-// Use grows at a rate that changes only when something starts or ends, so that the moment at which a budget is
-// spent is computed, never waited for by looking. Amounts are kept so fine that nothing is rounded.
+// Use grows at a rate that changes only when something starts or ends, so that the moment at which a budget
+// is spent is computed, never waited for by looking. Amounts are kept so fine that nothing is rounded.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,8 @@ class BudgetMeter {
   /// With all below it; rounded down.
   [[nodiscard]] Spent spent(TenantId tenant, Instant now) const;
   /// Has it used `percent` of the budget?
-  [[nodiscard]] bool has_spent(TenantId tenant, const Budget& budget, std::uint32_t percent, Instant now) const;
+  [[nodiscard]] bool has_spent(TenantId tenant, const Budget& budget, std::uint32_t percent,
+                               Instant now) const;
   /// When it will have, if all goes on as it does; Instant::max() if never. Not before `now`.
   [[nodiscard]] Instant spent_at(TenantId tenant, const Budget& budget, std::uint32_t percent,
                                  Instant now) const;
@@ -62,8 +63,8 @@ class BudgetMeter {
   };
   struct Row {
     Use posted;
-    Use rate;     ///< For each nanosecond.
-    Use offset;   ///< The rates times when they began.
+    Use rate;    ///< For each nanosecond.
+    Use offset;  ///< The rates times when they began.
   };
   struct Running {
     TenantId tenant;
@@ -72,7 +73,8 @@ class BudgetMeter {
     Instant since;
   };
   void add(const Book& book, const Running& running, int sign);
-  [[nodiscard]] Running running_of(const Book& book, const Prices& prices, const AttemptRecord& attempt) const;
+  [[nodiscard]] Running running_of(const Book& book, const Prices& prices,
+                                   const AttemptRecord& attempt) const;
   [[nodiscard]] Use use(TenantId tenant, Instant now) const;
 
   bool in_use_ = false;
@@ -80,7 +82,7 @@ class BudgetMeter {
   std::int64_t month_ = 0;
   Instant begin_;
   Instant end_;
-  std::vector<Row> rows_;                      ///< By tenant, with all below.
+  std::vector<Row> rows_;                     ///< By tenant, with all below.
   std::map<std::uint64_t, Running> running_;  ///< By job.
 };
 

@@ -55,8 +55,8 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
 
 Instant Controller::next_due() const {
   if (!ready_.empty() || !doomed_.empty() || plan_due_) return book_.now;
-  return std::min({book_.core->next_due(), budgets_due_,
-                   begins_.empty() ? Instant::max() : begins_.begin()->first});
+  return std::min(
+      {book_.core->next_due(), budgets_due_, begins_.empty() ? Instant::max() : begins_.begin()->first});
 }
 
 void Controller::carry_out(const sched::Plan& plan) {

@@ -1,4 +1,5 @@
-// The gate before the core: what keeps a job back (its begin, dependencies, its array), and its way in and out.
+// The gate before the core: what keeps a job back (its begin, dependencies, its array), and its way in and
+// out.
 #include "base/check.h"
 #include "live/controller.h"
 

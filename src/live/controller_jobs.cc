@@ -420,7 +420,8 @@ std::string Controller::check() const {
     if (in_core && (core_job == nullptr || core_job->running != (record.state == JobState::kRunning)))
       return fmt::format("job {} is {} here and otherwise in the core", number, name_of(record.state));
     if (job.leaving != (record.state == JobState::kRunning && core_job->leaving))
-      return fmt::format("job {} is {}leaving here and otherwise in the core", number, job.leaving ? "" : "not ");
+      return fmt::format("job {} is {}leaving here and otherwise in the core", number,
+                         job.leaving ? "" : "not ");
     if (job.attempt.has_value() != (record.state == JobState::kRunning))
       return fmt::format("job {} is {} with{} an attempt", number, name_of(record.state),
                          job.attempt ? "" : "out");

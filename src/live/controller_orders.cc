@@ -61,10 +61,10 @@ std::string too_large_text(const Book& book, const Actor& actor, const sched::Qu
     return fmt::format("the job asks for {:g} GPUs; a tenant above yours may not use so many at a time",
                        asked);
   const sched::QuotaTree& quota = book.core->state().quota;
-  return fmt::format(
-      "the job asks for {:g} GPUs; tenant {} may use {:g}{} at a time", asked, book.path(bar.at),
-      static_cast<double>(quota.terms(bar.at, bar.resource).most_milli()) / 1000,
-      bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name);
+  return fmt::format("the job asks for {:g} GPUs; tenant {} may use {:g}{} at a time", asked,
+                     book.path(bar.at),
+                     static_cast<double>(quota.terms(bar.at, bar.resource).most_milli()) / 1000,
+                     bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name);
 }
 
 std::int64_t total_cpu_milli(const Shape& shape) {
@@ -331,9 +331,11 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
                                          *what.price_plan, known)});
   }
   QuotaRecord quota{"", exists ? book_.quota(id, "") : QuotaTerms{}};
-  if (what.gpu_milli) quota.terms.limit_milli = *what.gpu_milli == 0 ? QuotaTerms::kUnlimited : *what.gpu_milli;
+  if (what.gpu_milli)
+    quota.terms.limit_milli = *what.gpu_milli == 0 ? QuotaTerms::kUnlimited : *what.gpu_milli;
   if (exists && what.gpu_milli) {
-    if (std::optional<Refusal> problem = quota_problem(id, quota)) return refused(command, std::move(*problem));
+    if (std::optional<Refusal> problem = quota_problem(id, quota))
+      return refused(command, std::move(*problem));
   }
   if (!exists) {
     const std::size_t slash = what.path.rfind('/');

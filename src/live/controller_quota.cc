@@ -39,9 +39,9 @@ std::string budget_text(const Budget& budget) {
   if (budget.micro_euros > 0)
     text += fmt::format("{}{:.2f} euros", text.empty() ? "" : ", ",
                         static_cast<double>(budget.micro_euros) / 1e6);
-  return text.empty() ? "none"
-                      : fmt::format("{} a month, warn at {}%, {}", text, budget.warn_percent,
-                                    name_of(budget.action));
+  return text.empty()
+             ? "none"
+             : fmt::format("{} a month, warn at {}%, {}", text, budget.warn_percent, name_of(budget.action));
 }
 
 }  // namespace
@@ -75,10 +75,10 @@ std::optional<Refusal> Controller::quota_problem(TenantId id, const QuotaRecord&
     return tenant == id ? terms.guaranteed_milli : book_.quota(tenant, record.gpu_type).guaranteed_milli;
   };
   if (terms.limit_milli != QuotaTerms::kUnlimited && terms.guaranteed_milli > terms.limit_milli)
-    return refuse(fmt::format("{} would be guaranteed {}, more than its limit of {}; raise --limit, or "
-                              "lower --guaranteed",
-                              path, amount_text(terms.guaranteed_milli, record.gpu_type),
-                              gpus_text(terms.limit_milli)));
+    return refuse(fmt::format(
+        "{} would be guaranteed {}, more than its limit of {}; raise --limit, or "
+        "lower --guaranteed",
+        path, amount_text(terms.guaranteed_milli, record.gpu_type), gpus_text(terms.limit_milli)));
   std::int64_t below = 0, beside = 0;
   const TenantId parent = book_.tenants[id.value()].record.parent;
   for (const LiveTenant& tenant : book_.tenants) {
@@ -86,20 +86,22 @@ std::optional<Refusal> Controller::quota_problem(TenantId id, const QuotaRecord&
     if (tenant.record.parent == parent && parent.valid()) beside += guaranteed(tenant.record.id);
   }
   if (below > terms.guaranteed_milli)
-    return refuse(fmt::format("what is guaranteed below {} sums up to {}, more than the {} of its own; "
-                              "lower the guarantees below it first",
-                              path, amount_text(below, record.gpu_type), gpus_text(terms.guaranteed_milli)));
+    return refuse(
+        fmt::format("what is guaranteed below {} sums up to {}, more than the {} of its own; "
+                    "lower the guarantees below it first",
+                    path, amount_text(below, record.gpu_type), gpus_text(terms.guaranteed_milli)));
   if (terms.guaranteed_milli <= book_.quota(id, record.gpu_type).guaranteed_milli) return std::nullopt;
   if (parent != TenantTree::root() && beside > guaranteed(parent))
-    return refuse(fmt::format("the guarantees below {} would sum up to {}, more than the {} of its own; raise "
-                              "its guarantee first, or lower another one below it",
-                              book_.path(parent), amount_text(beside, record.gpu_type),
-                              gpus_text(guaranteed(parent))));
+    return refuse(
+        fmt::format("the guarantees below {} would sum up to {}, more than the {} of its own; raise "
+                    "its guarantee first, or lower another one below it",
+                    book_.path(parent), amount_text(beside, record.gpu_type), gpus_text(guaranteed(parent))));
   const std::int64_t all = book_.gpus_milli(*resource);
   if (parent == TenantTree::root() && beside > all)
-    return refuse(fmt::format("the guarantees of all tenants would sum up to {}, and the factory has {}; "
-                              "lower another one first",
-                              amount_text(beside, record.gpu_type), gpus_text(all)));
+    return refuse(
+        fmt::format("the guarantees of all tenants would sum up to {}, and the factory has {}; "
+                    "lower another one first",
+                    amount_text(beside, record.gpu_type), gpus_text(all)));
   return std::nullopt;
 }
 
@@ -143,7 +145,8 @@ Reply Controller::order_quota(const Command& command, const QuotaOrder& what) {
   std::string detail;
   for (const QuotaOrder::Change& change : what.changes) {
     QuotaRecord record{change.gpu_type, book_.quota(id, change.gpu_type)};
-    const auto set = [&](std::string_view name, std::int64_t& field, const std::optional<std::int64_t>& value) {
+    const auto set = [&](std::string_view name, std::int64_t& field,
+                         const std::optional<std::int64_t>& value) {
       if (!value || *value == field) return;
       detail += fmt::format("{}{}{}: {} -> {}", detail.empty() ? "" : ", ", name,
                             change.gpu_type.empty() ? "" : " " + change.gpu_type, gpus_text(field),
@@ -193,8 +196,9 @@ Result<void> Controller::begin_metering() {
 /// Tells the core what the budget lets the tenant do, if that has changed.
 void Controller::set_budget_state(TenantId id) {
   const std::optional<BudgetRecord>& budget = book_.tenants[id.value()].record.budget;
-  const BudgetState state = budget && budget->spent_month == book_.meter.month() ? state_of(budget->terms.action)
-                                                                                 : BudgetState::kOpen;
+  const BudgetState state = budget && budget->spent_month == book_.meter.month()
+                                ? state_of(budget->terms.action)
+                                : BudgetState::kOpen;
   if (book_.core->state().quota.budget(id) != state) apply(sched::Event::tenant_budget(id, state));
 }
 
@@ -218,7 +222,8 @@ void Controller::settle_budgets() {
       turn_.changes.tenants.push_back(tenant.record);
       const BudgetMeter::Spent spent = meter.spent(id, book_.now);
       audit(factory_itself(), std::move(action), tenant.path,
-            fmt::format("{:.2f} GPU-hours, {:.2f} euros of {}", static_cast<double>(spent.gpu_milli_hours) / 1000,
+            fmt::format("{:.2f} GPU-hours, {:.2f} euros of {}",
+                        static_cast<double>(spent.gpu_milli_hours) / 1000,
                         static_cast<double>(spent.micro_euros) / 1e6, budget_text(budget.terms)),
             id);
     };

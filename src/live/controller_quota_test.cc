@@ -219,7 +219,9 @@ TEST_F(ControllerQuotaTest, GuaranteesThatCannotBeKeptAreNotGiven) {
   const std::optional<Refusal> limit = set("a", 16, 8);
   ASSERT_TRUE(limit);
   EXPECT_THAT(limit->message, HasSubstr("more than its limit of 8"));
-  EXPECT_EQ(controller_->book().core->state().quota.terms(controller_->book().tenant("b"), kAllGpus)
+  EXPECT_EQ(controller_->book()
+                .core->state()
+                .quota.terms(controller_->book().tenant("b"), kAllGpus)
                 .guaranteed_milli,
             8000);
   boot();

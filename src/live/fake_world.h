@@ -201,8 +201,7 @@ class FlakyStore final : public Store {
     return inner_.ended_job(number);
   }
   Result<EndedTasks> ended_tasks(std::uint64_t first) override { return inner_.ended_tasks(first); }
-  Result<void> transfers_after(Instant when,
-                               const std::function<void(const TransferRecord&)>& row) override {
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override {
     return inner_.transfers_after(when, row);
   }
   Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override {

@@ -77,19 +77,16 @@ TransferRecord use_of(const Book& book, const Prices& prices, const AttemptRecor
 TransferRecord credit_of(const Book& book, const Prices& prices, const AttemptRecord& attempt,
                          const std::string& user, Nanoseconds checkpoint_interval, Nanoseconds restart) {
   const Nanoseconds ran = attempt.ended_at - attempt.started;
-  const Nanoseconds lost = checkpoint_interval > Nanoseconds{0}
-                               ? ran - checkpoint_interval * (ran / checkpoint_interval)
-                               : ran;
+  const Nanoseconds lost =
+      checkpoint_interval > Nanoseconds{0} ? ran - checkpoint_interval * (ran / checkpoint_interval) : ran;
   // Where nothing but the restart is lost it lies over all that has run: it must lie somewhere.
-  TransferRecord record =
-      transfer_of(book, attempt, user, attempt.ended_at - (lost > Nanoseconds{0} ? lost : ran),
-                  attempt.ended_at);
+  TransferRecord record = transfer_of(
+      book, attempt, user, attempt.ended_at - (lost > Nanoseconds{0} ? lost : ran), attempt.ended_at);
   record.kind = TransferKind::kPreemptionCredit;
   if (ran <= Nanoseconds{0}) return record;
   const std::int64_t milliseconds = (lost + restart).count() / kMillisecond;
-  record.price =
-      MicroEuros{-price_of(prices, record, attempt.gpu_milli * milliseconds, attempt.cpu_milli * milliseconds)
-                      .count()};
+  record.price = MicroEuros{
+      -price_of(prices, record, attempt.gpu_milli * milliseconds, attempt.cpu_milli * milliseconds).count()};
   return record;
 }
 

@@ -214,7 +214,8 @@ bool write_stop(const fs::path& folder, Nanoseconds most_grace) {
 }
 
 void tidy_attempt(const fs::path& folder) {
-  for (const char* name : {supervise::kLaunchFile, supervise::kStopFile, kPartialStop, supervise::kScriptFile})
+  for (const char* name :
+       {supervise::kLaunchFile, supervise::kStopFile, kPartialStop, supervise::kScriptFile})
     ::unlink((folder / name).c_str());
 }
 

@@ -114,8 +114,8 @@ class Simulation {
           QuotaOrder unlimited;
           unlimited.path = tenant.path;
           for (const QuotaRecord& quota : tenant.record.quotas)
-            unlimited.changes.push_back({quota.gpu_type, 0, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited,
-                                         QuotaTerms::kUnlimited});
+            unlimited.changes.push_back(
+                {quota.gpu_type, 0, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited});
           unlimited.budget.emplace();
           commands.push_back({next_ticket_++, admin(), unlimited});
         }
@@ -161,7 +161,8 @@ class Simulation {
     }
     for (const auto& [number, times] : completed)
       EXPECT_LE(times, 1) << "job " << number << " completed twice";
-    // The ledger has each attempt once, for the very time that it ran; what was preempted gets something back.
+    // The ledger has each attempt once, for the very time that it ran; what was preempted gets something
+    // back.
     std::map<AttemptId, const TransferRecord*> transfers, credits;
     for (const TransferRecord& transfer : store_.transfers) {
       const bool credit = transfer.kind == TransferKind::kPreemptionCredit;
@@ -226,7 +227,8 @@ class Simulation {
       for (const sched::Plan::Start& start : plan.starts) {
         const auto claim = claims.find(start.job);
         if (claim == claims.end()) continue;
-        EXPECT_TRUE(claim->second.empty()) << "job " << start.job.value() << " starts before others have left";
+        EXPECT_TRUE(claim->second.empty())
+            << "job " << start.job.value() << " starts before others have left";
         claims.erase(claim);
         ++made_room_;
       }
@@ -416,7 +418,9 @@ class Simulation {
       QuotaOrder::Change change;
       if (!options_.fleet.gpu_types.empty() && rng_.chance(0.3))
         change.gpu_type = options_.fleet.gpu_types[rng_.below(options_.fleet.gpu_types.size())].name;
-      const auto amount = [&] { return rng_.chance(0.3) ? QuotaTerms::kUnlimited : 1000 * rng_.between(0, 12); };
+      const auto amount = [&] {
+        return rng_.chance(0.3) ? QuotaTerms::kUnlimited : 1000 * rng_.between(0, 12);
+      };
       change.guaranteed_milli = 1000 * rng_.between(0, 8);
       if (rng_.chance(0.4)) change.borrow_milli = amount();
       if (rng_.chance(0.4)) change.lend_milli = amount();
@@ -499,8 +503,7 @@ class SqlDevice final : public Device {
     EXPECT_TRUE(database.query(
         {"SELECT sequence, job, attempt, micro_gpu_s, micro_core_s, kind, micro_eur FROM transfers ORDER BY "
          "sequence"},
-        {},
-        [&](const sql::Row& row) {
+        {}, [&](const sql::Row& row) {
           TransferRecord transfer;
           transfer.sequence = static_cast<std::uint64_t>(row.integer(0));
           transfer.attempt = {static_cast<std::uint64_t>(row.integer(1)),

@@ -75,8 +75,7 @@ class MemoryStore : public Store {
     return tasks;
   }
 
-  Result<void> transfers_after(Instant when,
-                               const std::function<void(const TransferRecord&)>& row) override {
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override {
     for (const TransferRecord& transfer : transfers) {
       if (transfer.to > when) row(transfer);
     }

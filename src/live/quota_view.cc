@@ -31,9 +31,9 @@ class View {
       const std::uint32_t type = pool->gpu_type();
       if (resource != kAllGpus && type + 1 != resource) continue;
       const std::int64_t up = std::int64_t{pool->nodes()} * pool->gpus_per_node() - pool->down_gpus();
-      up_ += up * (resource == kAllGpus && type != NodeType::kNoGpu
-                       ? book.fleet.gpu_types[type].equivalent_milli
-                       : 1000);
+      up_ +=
+          up * (resource == kAllGpus && type != NodeType::kNoGpu ? book.fleet.gpu_types[type].equivalent_milli
+                                                                 : 1000);
     }
   }
 
@@ -81,9 +81,8 @@ class View {
     rest -= std::clamp<std::int64_t>(own, 0, rest);
     share_out(children, rest);
     // What is used beyond guarantees and beyond what nobody is guaranteed is lent by those who leave theirs.
-    const std::int64_t whole = parent.tenant == TenantTree::root()
-                                   ? up_
-                                   : std::max(parent.terms.guaranteed_milli, parent.used);
+    const std::int64_t whole =
+        parent.tenant == TenantTree::root() ? up_ : std::max(parent.terms.guaranteed_milli, parent.used);
     std::int64_t borrowed = std::max<std::int64_t>(0, own_used), idle = 0;
     const auto spare = [this](TenantId id) {
       const QuotaStanding& child = standings_[id.value()];

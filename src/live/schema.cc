@@ -137,10 +137,9 @@ Result<void> migrate_store(sql::Database& database) {
 Result<void> check_store(sql::Database& database) { return sql::check_schema(database, migrations()); }
 
 const std::vector<std::string>& store_tables() {
-  static const std::vector<std::string> tables{"settings", "tenants",  "quotas",   "budgets",
-                                               "jobs",     "attempts", "nodes",    "tokens",
-                                               "reasons",  "audit",    "transfers", "accounts",
-                                               "idempotency", "journal", "snapshots"};
+  static const std::vector<std::string> tables{
+      "settings", "tenants", "quotas",    "budgets",  "jobs",        "attempts", "nodes",    "tokens",
+      "reasons",  "audit",   "transfers", "accounts", "idempotency", "journal",  "snapshots"};
   return tables;
 }
 

@@ -271,10 +271,9 @@ void SqlStore::write_tenant(const TenantRecord& tenant) {
   db.execute(kDropBudget, std::array<Param, 1>{id(tenant.id)});
   if (!tenant.budget) return;
   const Budget& budget = tenant.budget->terms;
-  db.execute(kAddBudget,
-             std::array<Param, 7>{id(tenant.id), budget.gpu_milli_hours, budget.micro_euros,
-                                  code(budget.action), number(budget.warn_percent),
-                                  tenant.budget->warned_month, tenant.budget->spent_month});
+  db.execute(kAddBudget, std::array<Param, 7>{id(tenant.id), budget.gpu_milli_hours, budget.micro_euros,
+                                              code(budget.action), number(budget.warn_percent),
+                                              tenant.budget->warned_month, tenant.budget->spent_month});
 }
 
 void SqlStore::write_jobs(const Changes& changes) {
@@ -433,8 +432,10 @@ Result<Loaded> SqlStore::load() {
       "budgets"};
   each(kBudgets, [&](const Row& row) {
     if (TenantRecord* tenant = tenant_of(row))
-      tenant->budget = BudgetRecord{{row.integer(1), row.integer(2), read_code<BudgetAction>(row, 3), u32(row, 4)},
-                                    row.integer(5), row.integer(6)};
+      tenant->budget =
+          BudgetRecord{{row.integer(1), row.integer(2), read_code<BudgetAction>(row, 3), u32(row, 4)},
+                       row.integer(5),
+                       row.integer(6)};
   });
   static const std::string jobs_text =
       fmt::format("SELECT {}, spec FROM jobs WHERE state < 4 ORDER BY number", kJobColumns);

@@ -26,8 +26,7 @@ class SqlStore final : public Store {
                              const std::function<bool(const JournalRow&)>& row) override;
   Result<std::optional<EndedJob>> ended_job(std::uint64_t number) override;
   Result<EndedTasks> ended_tasks(std::uint64_t first) override;
-  Result<void> transfers_after(Instant when,
-                               const std::function<void(const TransferRecord&)>& row) override;
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override;
   Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override;
 
   /// Is called inside every write transaction, before its statements: a lease that must still be held.
