@@ -46,9 +46,11 @@ Result<ExitCode> show(const AppContext& context, const std::string& tenant, cons
     fmt::print("{}\n", json_out(*answer));
     return ExitCode::ok;
   }
+  bool budgets = false;
+  for (const Json& each : answer->at("tenants")) budgets = budgets || each.at("budget").is_object();
   TextTable table("lrrrrrrrrrrl");
   table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BORROWED", "LENT", "OWED", "WAITING", "BORROW",
-             "LEND", "LIMIT", "BUDGET"});
+             "LEND", "LIMIT", budgets ? "BUDGET" : ""});
   for (const Json& each : answer->at("tenants"))
     table.add({each.value("path", ""), amount_text(each.at("deserved")), amount_text(each.at("guaranteed")),
                amount_text(each.at("used")), amount_text(each.at("borrowed")), amount_text(each.at("lent")),

@@ -404,7 +404,7 @@ class JobsCommandsTest(FolderTest):
     def test_tenants(self):
         self.gw("tenants", "add", "acme")
         self.assertRegex(self.gw("quota", "set", "acme", "--limit", "16", "--jobs", "7").stdout,
-                         r"LIMIT\n*.*\nacme .* 16\n")
+                         r"LIMIT.*\nacme .* 16\s")
         self.assertRegex(self.gw("tenants", "list").stdout, r"MOST JOBS.*\nacme .* 16 +7 ")
         self.gw("quota", "set", "acme", "--gpus", "none")
         self.assertRegex(self.gw("audit").stdout, r"limit: 16 -> none\b")
