@@ -6,34 +6,10 @@
 
 #include "api/api.h"
 #include "api/usage_focus.h"
+#include "live/ledger.h"
 #include "live/time_text.h"
 
 namespace gw::api {
-namespace {
-
-/// What runs has no transfer yet: what it has used up to now, as one.
-live::TransferRecord so_far(const live::Book& book, const live::LiveJob& job, const live::Prices& prices) {
-  const live::AttemptRecord& attempt = *job.attempt;
-  live::TransferRecord transfer;
-  transfer.attempt = attempt.id;
-  transfer.tenant = attempt.tenant;
-  transfer.user = job.record.user;
-  transfer.gpu_type = attempt.gpu_type;
-  transfer.price_plan = book.price_plan(attempt.tenant);
-  transfer.from = attempt.started;
-  transfer.to = std::max(book.now, attempt.started);
-  const std::int64_t milliseconds = (transfer.to - transfer.from).count() / 1'000'000;
-  transfer.micro_gpu_s = attempt.gpu_milli * milliseconds;
-  transfer.micro_core_s = attempt.cpu_milli * milliseconds;
-  __extension__ using Wide = __int128;
-  transfer.energy = Joules{static_cast<std::int64_t>(Wide{attempt.power.count()} * milliseconds / 1'000'000)};
-  if (const auto plan = prices.find(transfer.price_plan); plan != prices.end())
-    transfer.price = plan->second.price(transfer.gpu_type, transfer.micro_gpu_s, transfer.micro_core_s);
-  return transfer;
-}
-
-}  // namespace
-
 void Api::usage(Call call) {
   const std::string by_text = call.text("by");
   const std::string format = call.text("format");
@@ -92,7 +68,9 @@ void Api::usage(Call call) {
         if (!job.attempt || (!tenants.empty() &&
                              std::find(tenants.begin(), tenants.end(), job.record.tenant) == tenants.end()))
           continue;
-        const live::TransferRecord transfer = so_far(book, job, options_.factory->options().prices);
+        // What runs has no transfer yet: what it has used up to now, as one.
+        const live::TransferRecord transfer =
+            live::use_of(book, options_.factory->options().prices, *job.attempt, job.record.user, book.now);
         if (transfer.to > filter.from && transfer.from < filter.to)
           open.emplace(transfer.attempt, Open{transfer, job.record.name});
       }

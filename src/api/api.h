@@ -171,6 +171,10 @@ class Api {
   void add_tenant(Call call);
   [[nodiscard]] std::optional<live::Refusal> unknown_account(const TenantBody& body) const;
   void change_tenant(Call call);
+  // quota_routes.cc
+  void list_quotas(Call call);
+  void change_quota(Call call);
+  // factory_routes.cc
   void list_tokens(Call call);
   void add_token(Call call);
   void revoke_token(Call call);

@@ -66,7 +66,7 @@ void describe(Visitor& visit, TenantBody& body) {
                .text = spec::Text::kName,
                .empty_allowed = true});
   visit.field("gpus", body.gpus,
-              {.help = "GPUs in use or next in line at a time; 0 = no limit.", .min = 0, .max = 1e9});
+              {.help = "GPUs in use at a time: the limit of its quota; 0 = no limit.", .min = 0, .max = 1e9});
   visit.field("jobs", body.jobs,
               {.help = "Jobs in the system at a time; 0 = no limit.", .min = 0, .max = 4e9});
 }
@@ -146,6 +146,57 @@ void describe(Visitor& visit, WhatIfBody& body) {
   visit.field("arrivals", body.arrivals,
               {.help = "Jobs to come: as of late (the last 7 days), or none.", .choices = kArrivals});
   visit.field("seed", body.seed, {.help = "Equal seeds give equal futures."});
+}
+
+inline constexpr std::string_view kBudgetActions[] = {"warn", "stop-new", "stop-all"};
+
+struct BudgetBody {
+  static constexpr std::string_view kRecord = "budget_change";
+  static constexpr std::string_view kHelp =
+      "What a tenant with all below it may spend in a calendar month (UTC); without amounts: no budget.";
+  double gpu_hours = 0;
+  double euros = 0;
+  std::string action = "stop-new";
+  std::uint32_t warn_percent = 80;
+};
+template <class Visitor>
+void describe(Visitor& visit, BudgetBody& body) {
+  visit.field("gpu_hours", body.gpu_hours,
+              {.help = "GPU-hours; 0 = they do not count.", .min = 0, .max = 1e9});
+  visit.field("euros", body.euros, {.help = "Euros; 0 = they do not count.", .min = 0, .max = 1e9});
+  visit.field("action", body.action,
+              {.help = "Once it is spent: warn only, start nothing new, or also stop what runs.",
+               .choices = kBudgetActions});
+  visit.field("warn_percent", body.warn_percent,
+              {.help = "From this part of it on people are warned.", .min = 1, .max = 100});
+}
+
+struct QuotaBody {
+  static constexpr std::string_view kRecord = "quota_change";
+  static constexpr std::string_view kHelp =
+      "What is to change of a tenant's quota; what is not named stays. -1: without end.";
+  std::string gpu_type;
+  std::optional<double> guaranteed;
+  std::optional<double> borrow;
+  std::optional<double> lend;
+  std::optional<double> limit;
+  std::optional<BudgetBody> budget;
+};
+template <class Visitor>
+void describe(Visitor& visit, QuotaBody& body) {
+  visit.field("gpu_type", body.gpu_type,
+              {.help = "GPUs of this type.",
+               .text = spec::Text::kName,
+               .default_text = "all, in GPU-equivalents",
+               .empty_allowed = true});
+  visit.field("guaranteed", body.guaranteed,
+              {.help = "Its own whenever it asks; who borrows it gives it back.", .min = 0, .max = 1e9});
+  visit.field("borrow", body.borrow,
+              {.help = "Beyond what is guaranteed, at most this.", .min = -1, .max = 1e9});
+  visit.field("lend", body.lend,
+              {.help = "Of what is guaranteed and unused others get at most this.", .min = -1, .max = 1e9});
+  visit.field("limit", body.limit, {.help = "Never more than this in all.", .min = -1, .max = 1e9});
+  visit.field("budget", body.budget, {.help = "Its budget, anew."});
 }
 
 struct TokenBody {

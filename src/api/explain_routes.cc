@@ -49,6 +49,67 @@ Candidates candidates_of(const live::Book& book, const sched::Job& job) {
   return found;
 }
 
+std::string gpus_text(std::int64_t milli) { return fmt::format("{:g}", static_cast<double>(milli) / 1000); }
+
+/// Where quota or budget keeps a job back, and what would let it go. Those who act below that tenant learn
+/// that it is so, not what others there have.
+void add_quota_facts(const live::Book& book, const sched::Job& job, const live::Actor& actor, Why& why) {
+  const sched::State& state = book.core->state();
+  const sched::QuotaTree::Answer bar = state.quota_bar(job);
+  using Bar = sched::QuotaTree::Bar;
+  if (bar.ok()) return;  // It has changed since the last plan.
+  const bool known = book.is_within(bar.at, actor.tenant);
+  const std::string whose =
+      known ? fmt::format("tenant {}", bar.at == TenantTree::root() ? "(all)" : book.path(bar.at))
+            : std::string("a tenant above yours");
+  const QuotaTerms terms = state.quota.terms(bar.at, bar.resource);
+  const std::int64_t used = state.quota.used_milli(bar.at, bar.resource), most = terms.most_milli();
+  const std::string type = bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name;
+  Json quota;
+  quota["tenant"] = known ? Json(book.path(bar.at)) : Json(nullptr);
+  quota["gpu_type"] = bar.resource == kAllGpus ? Json(nullptr) : Json(type.substr(1));
+  if (known) {
+    quota["used"] = thousandths(used);
+    quota["most"] = most == INT64_MAX ? Json(nullptr) : thousandths(most);
+    quota["guaranteed"] = thousandths(terms.guaranteed_milli);
+  }
+  std::string lifts;
+  switch (bar.bar) {
+    case Bar::kLimit:
+      why.text = known ? fmt::format("{} uses {} of the {}{} GPUs that it may", whose, gpus_text(used),
+                                     gpus_text(most), type)
+                       : fmt::format("{} has all{} GPUs that it may use", whose, type);
+      lifts = terms.limit_milli == most
+                  ? "it starts when jobs there end, or when the limit is raised (gw quota set --limit)"
+                  : "it starts when jobs there end, or when more may be borrowed (gw quota set --borrow)";
+      break;
+    case Bar::kLent:
+      why.text = fmt::format("what is left of{} GPUs is kept for those to whom it is guaranteed{}", type,
+                             known && bar.at != TenantTree::root() ? " below " + whose : "");
+      lifts = job.request.preemptible
+                  ? "it starts when jobs end, or when others lend more (gw quota set --lend)"
+                  : "it starts when jobs end; one that may be preempted (--preemptible) could borrow what is "
+                    "idle";
+      break;
+    case Bar::kBudget:
+      why.text = fmt::format("the budget of {} for this month is spent", whose);
+      lifts = book.meter.in_use() ? fmt::format(
+                                        "it goes on when the next month begins, at {}, or when the budget "
+                                        "is raised (gw quota budget)",
+                                        time_of(book, book.meter.month_end()))
+                                  : "it goes on when the budget is raised (gw quota budget)";
+      break;
+    case Bar::kBehind:
+      why.text = fmt::format("a job of {} that has waited long for its quota goes first", whose);
+      lifts = "it starts once that job has";
+      break;
+    case Bar::kNone:
+      break;
+  }
+  quota["lifted_by"] = lifts;
+  why.facts["quota"] = std::move(quota);
+}
+
 Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Actor& actor) {
   const sched::Core& core = *book.core;
   const sched::State& state = core.state();
@@ -65,6 +126,12 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
     why.text = "every node that could hold it is drained or down (see gw nodes)";
   } else if (reason == sched::Reason::kSideResources && job.record.gpu_milli == 0) {
     why.text = "no node has as many CPUs and as much memory free as it asks for";
+  }
+  if (reason == sched::Reason::kQuota || reason == sched::Reason::kBudget)
+    add_quota_facts(book, core_job, actor, why);
+  if (reason == sched::Reason::kGrace) {
+    if (const auto claim = state.claims.find(core_job.id); claim != state.claims.end())
+      why.facts["jobs_leaving"] = claim->second.victims.size();
   }
   why.facts["gpus_asked"] = thousandths(job.record.gpu_milli);
   why.facts["gpus_free"] = state.free_gpus();

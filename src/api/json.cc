@@ -127,8 +127,6 @@ std::string_view block_text(live::BlockReason reason) {
       return "jobs that it depends on have not ended";
     case live::BlockReason::kArrayLimit:
       return "as many tasks of its array run or wait as may at a time";
-    case live::BlockReason::kTenantLimit:
-      return "its tenant, or one above it, has as many GPUs in use or next in line as it may";
     case live::BlockReason::kNone:
       break;
   }
@@ -147,10 +145,17 @@ void add_reason(live::JobState state, live::BlockReason blocked, sched::Reason r
   }
 }
 
+void add_leaving(bool leaving, std::uint64_t job, Json& json) {
+  if (!leaving) return;
+  json["leaving"] = true;
+  if (job != 0) json["leaving_for"] = job;
+}
+
 }  // namespace
 
 void add_live_facts(const live::LiveJob& job, Json& json) {
   add_reason(job.record.state, job.blocked, job.reason, json);
+  add_leaving(job.leaving, job.leaving_for, json);
 }
 
 JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
@@ -158,6 +163,8 @@ JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
   if (now != nullptr) {
     moment.blocked = now->blocked;
     moment.reason = now->reason;
+    moment.leaving = now->leaving;
+    moment.leaving_for = now->leaving_for;
   }
   return moment;
 }
@@ -165,6 +172,7 @@ JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
 Json job_json(const live::Book& book, const JobMoment& moment) {
   Json json = job_json(book, moment.record);
   add_reason(moment.record.state, moment.blocked, moment.reason, json);
+  add_leaving(moment.leaving, moment.leaving_for, json);
   return json;
 }
 
@@ -201,7 +209,8 @@ Json tenant_json(const live::Book& book, const live::LiveTenant& tenant) {
   if (!record.home.empty()) json["home"] = record.home;
   json["unix_user"] = book.unix_user(record.id);
   json["price_plan"] = book.price_plan(record.id);
-  json["limits"] = {{"gpus", thousandths(record.limits.gpu_milli)}, {"jobs", record.limits.jobs}};
+  json["limits"] = {{"gpus", thousandths(std::max<std::int64_t>(book.quota(record.id, "").limit_milli, 0))},
+                    {"jobs", record.limits.jobs}};
   json["jobs"] = tenant.jobs;
   json["running"] = tenant.running;
   json["gpus_running"] = thousandths(tenant.running_milli);

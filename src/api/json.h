@@ -43,6 +43,8 @@ struct JobMoment {
   live::JobRecord record;
   live::BlockReason blocked = live::BlockReason::kNone;
   sched::Reason reason = sched::Reason::kNone;
+  bool leaving = false;
+  std::uint64_t leaving_for = 0;
 };
 /// `now`: what the book has of it; null if it has ended.
 JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now);

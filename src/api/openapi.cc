@@ -75,6 +75,8 @@ std::vector<std::pair<std::string, Json>> job_properties() {
       {"status", {{"enum", states}}},
       {"ended", type("boolean")},
       {"stopping", type("boolean")},
+      {"leaving", described(type("boolean"), "It has been told to go, and will wait again.")},
+      {"leaving_for", described(type("integer"), "The job that starts once it has gone.")},
       {"array", object({{"job", type("integer")}, {"index", type("integer")}, {"tasks", type("integer")}})},
       {"nodes", type("integer")},
       {"gpus", described(type("number"), "In all.")},
@@ -222,11 +224,15 @@ Json what_if_schema() {
 }
 
 Json usage_sums() {
-  return object({{"attempts", type("integer")},
-                 {"gpu_seconds", type("number")},
-                 {"core_seconds", type("number")},
-                 {"energy_j", type("integer")},
-                 {"price_micro_eur", type("integer")}});
+  return object(
+      {{"attempts", type("integer")},
+       {"gpu_seconds", type("number")},
+       {"core_seconds", type("number")},
+       {"energy_j", type("integer")},
+       {"price_micro_eur", type("integer")},
+       {"credit_micro_eur",
+        described(type("integer"), "Of the price: given back to those who had to leave.")},
+       {"credit_micro_eur", described(type("integer"), "Of the price, what was given back; not positive.")}});
 }
 
 /// The described records as components: each `$defs` entry becomes one.
@@ -268,6 +274,7 @@ Json component_schemas() {
   add_record(components, "node_change", spec::json_schema_of<NodeBody>());
   add_record(components, "tenant_change", spec::json_schema_of<TenantBody>());
   add_record(components, "what_if", spec::json_schema_of<WhatIfBody>());
+  add_record(components, "quota_change", spec::json_schema_of<QuotaBody>());
   add_record(components, "token_request", spec::json_schema_of<TokenBody>());
   components["Error"] =
       object({{"error", object({{"status", type("integer")},
@@ -361,6 +368,35 @@ Json component_schemas() {
               {"decayed_gpu_s", described(type("number"), "Use that fair share remembers.")}},
              {"kind", "home", "decayed_gpu_s"});
   components["TenantList"] = list_of("tenants", "Tenant", false);
+  const Json budget = object({{"gpu_hours", or_null("number")},
+                              {"euros", or_null("number")},
+                              {"spent_gpu_hours", type("number")},
+                              {"spent_euros", type("number")},
+                              {"action", type("string")},
+                              {"warn_percent", type("integer")},
+                              {"state", described(type("string"), "open, warned or spent.")},
+                              {"month_ends", kTime},
+                              {"spent_at", described(or_null("string"), "At the rate of now.")}});
+  const Json amount = described(or_null("number"), "null: without end.");
+  components["Quota"] = object(
+      {{"path", type("string")},
+       {"weight", type("integer")},
+       {"deserved", described(type("number"), "Guaranteed, and its share of what can be borrowed now.")},
+       {"guaranteed", type("number")},
+       {"used", type("number")},
+       {"borrowed", type("number")},
+       {"lent", type("number")},
+       {"owed", type("number")},
+       {"waiting", type("number")},
+       {"limit", amount},
+       {"borrow", amount},
+       {"lend", amount},
+       {"budget", {{"oneOf", {budget, type("null")}}}}});
+  components["QuotaList"] = object({{"gpu_type", or_null("string")},
+                                    {"gpus", type("number")},
+                                    {"warnings", {{"type", "array"}, {"items", type("string")}}},
+                                    {"tenants", {{"type", "array"}, {"items", ref("Quota")}}}},
+                                   {"gpus", "warnings"});
   components["Token"] = token_schema();
   components["TokenList"] = list_of("tokens", "Token", false);
   components["NewToken"] = with(token_schema(), {{"token", described(type("string"), "Shown this once.")}});

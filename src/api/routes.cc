@@ -161,6 +161,16 @@ void Api::add_routes() {
   info.response = "Tenant";
   add(info, &Api::change_tenant);
 
+  info = route("GET", "/v1/quota", "tenants", "How tenants stand with their quotas and budgets");
+  info.query = {kTenantWish, {"gpu_type", "GPUs of this type; default: all, in GPU-equivalents.", kText}};
+  info.response = "QuotaList";
+  add(info, &Api::list_quotas);
+  info = route("PATCH", "/v1/quota/{tenant...}", "tenants", "Set a tenant's quota or budget");
+  info.role = Role::kAdmin;
+  info.request = "quota_change";
+  info.response = "Quota";
+  add(info, &Api::change_quota);
+
   info = route("GET", "/v1/tokens", "tokens", "List tokens (without their secrets)");
   info.role = Role::kAdmin;
   info.response = "TokenList";

@@ -39,6 +39,7 @@ void add_jobs_commands(CLI::App& app, AppContext& context);
 void add_ps_command(CLI::App& app, AppContext& context);
 void add_show_command(CLI::App& app, AppContext& context);
 void add_logs_command(CLI::App& app, AppContext& context);
+void add_quota_commands(CLI::App& app, AppContext& context);
 void add_factory_commands(CLI::App& app, AppContext& context);
 void add_backup_commands(CLI::App& app, AppContext& context);
 void add_ledger_command(CLI::App& app, AppContext& context);

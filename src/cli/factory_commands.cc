@@ -1,4 +1,4 @@
-// `gw nodes`, `drain`, `resume`, `tenants`, `quota`, `token`, `usage`, `audit`.
+// `gw nodes`, `drain`, `resume`, `tenants`, `token`, `usage`, `audit`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -115,7 +115,7 @@ void add_tenant_options(CLI::App& command, TenantOptions& options) {
   command.add_option("--weight", options.weight, "Fair share relative to its siblings")
       ->check(whole_number(1, 1'000'000))
       ->type_name("N");
-  command.add_option("--gpus", options.gpus, "GPUs in use or next in line at a time; 0 = no limit")
+  command.add_option("--gpus", options.gpus, "GPUs in use at a time, the limit of its quota; 0 = no limit")
       ->check(number(0, 1e9))
       ->type_name("GPUS");
   command.add_option("--jobs", options.jobs, "Jobs in the system at a time; 0 = no limit")
@@ -142,22 +142,8 @@ Json tenant_body(const TenantOptions& options) {
   return body;
 }
 
-/// Limits, use, and what is next in line.
-void print_quotas(const Json& tenants) {
-  TextTable table("lrrrrrr");
-  table.add({"TENANT", "WEIGHT", "GPUS USED", "NEXT IN LINE", "MOST GPUS", "JOBS", "MOST JOBS"});
-  for (const Json& each : tenants)
-    table.add(
-        {each.value("path", ""), number_text(each.at("weight")), number_text(each.at("gpus_running")),
-         fmt::format("{:g}", each.at("gpus_asked").get<double>() - each.at("gpus_running").get<double>()),
-         limit_text(each.at("limits").at("gpus")), number_text(each.at("jobs")),
-         limit_text(each.at("limits").at("jobs"))});
-  fmt::print("{}", table.text());
-}
-
-/// `quota`: what is printed is the quota.
-Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool quota,
-                            bool json, Connection& connection) {
+Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool json,
+                            Connection& connection) {
   Json body = tenant_body(options);
   if (!create && body.empty()) {
     print_error(context,
@@ -174,27 +160,9 @@ Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& opti
   if (!answer) return report_failure(context, answer.error());
   if (json) {
     fmt::print("{}\n", json_out(*answer));
-  } else if (quota) {
-    print_quotas(Json::array({*answer}));
   } else {
     fmt::print("tenant {} {}\n", options.path, create ? "made" : "changed");
   }
-  return ExitCode::ok;
-}
-
-/// What a tenant may use, uses and has used.
-Result<ExitCode> show_quota(const AppContext& context, const std::string& path, bool json,
-                            Connection& connection) {
-  const std::expected<Json, client::Failure> answer =
-      path.empty() ? connection.get("/v1/tenants")
-                   : connection.get("/v1/tenants/" + client::escaped(path, true));
-  if (!answer) return report_failure(context, answer.error());
-  Json tenants = path.empty() ? answer->at("tenants") : Json::array({*answer});
-  if (json) {
-    fmt::print("{}\n", json_out({{"tenants", tenants}}));
-    return ExitCode::ok;
-  }
-  print_quotas(tenants);
   return ExitCode::ok;
 }
 
@@ -268,19 +236,25 @@ Result<ExitCode> usage(const AppContext& context, const UsageOptions& options, b
   if (!answer) return report_failure(context, answer.error());
   const auto hours = [](const Json& seconds) { return fmt::format("{:.3f}", seconds.get<double>() / 3600); };
   const auto row = [&](const Json& line, std::string who) {
-    return std::vector<std::string>{std::move(who),
-                                    line.value("user", ""),
-                                    line.value("job", ""),
-                                    line.value("gpu_type", ""),
-                                    fmt::format("{}", line.at("attempts").get<std::int64_t>()),
-                                    hours(line.at("gpu_seconds")),
-                                    hours(line.at("core_seconds")),
-                                    fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
-                                    fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
-                                    line.value("open", false) ? "runs still" : ""};
+    return std::vector<std::string>{
+        std::move(who),
+        line.value("user", ""),
+        line.value("job", ""),
+        line.value("gpu_type", ""),
+        fmt::format("{}", line.at("attempts").get<std::int64_t>()),
+        hours(line.at("gpu_seconds")),
+        hours(line.at("core_seconds")),
+        fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
+        fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
+        line.value("credit_micro_eur", 0.0) == 0
+            ? ""
+            : fmt::format("{:.2f}", line.at("credit_micro_eur").get<double>() / 1e6),
+        line.value("open", false) ? "runs still" : ""};
   };
-  TextTable table("llllrrrrrl");
-  table.add({"TENANT", "USER", "JOB", "GPU TYPE", "ATTEMPTS", "GPU H", "CORE H", "KWH", "EUR", ""});
+  const bool credits = answer->at("total").value("credit_micro_eur", 0.0) != 0;
+  TextTable table("llllrrrrrrl");
+  table.add({"TENANT", "USER", "JOB", "GPU TYPE", "ATTEMPTS", "GPU H", "CORE H", "KWH", "EUR",
+             credits ? "OF IT CREDITS" : "", ""});
   for (const Json& line : answer->at("lines")) table.add(row(line, line.value("tenant", "")));
   table.add(row(answer->at("total"), "total"));
   fmt::print("{}", table.text());
@@ -377,34 +351,10 @@ void add_tenant_commands(CLI::App& app, AppContext& context) {
     add_tenant_options(*command, *options);
     add_server_options(*command, *access);
     set_server_action(*command, context, access, [&context, options, access, create](Connection& connection) {
-      return put_tenant(context, *options, create, false, access->json, connection);
+      return put_tenant(context, *options, create, access->json, connection);
     });
   }
   tenants->require_subcommand(1);
-
-  CLI::App* quota = app.add_subcommand("quota", "Show or set how much a tenant may use");
-  quota->group(kGroupOperate);
-  {
-    auto path = std::make_shared<std::string>();
-    auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = quota->add_subcommand("show", "Limits, use, and what is next in line");
-    command->add_option("TENANT", *path, "Its path (default: all)")->type_name("PATH");
-    add_server_options(*command, *access);
-    set_server_action(*command, context, access, [&context, path, access](Connection& connection) {
-      return show_quota(context, *path, access->json, connection);
-    });
-  }
-  {
-    auto options = std::make_shared<TenantOptions>();
-    auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = quota->add_subcommand("set", "Set a tenant's limits or weight");
-    add_tenant_options(*command, *options);
-    add_server_options(*command, *access);
-    set_server_action(*command, context, access, [&context, options, access](Connection& connection) {
-      return put_tenant(context, *options, false, true, access->json, connection);
-    });
-  }
-  quota->require_subcommand(1);
 }
 
 void add_token_commands(CLI::App& app, AppContext& context) {
@@ -503,6 +453,7 @@ void add_account_commands(CLI::App& app, AppContext& context) {
 void add_factory_commands(CLI::App& app, AppContext& context) {
   add_node_commands(app, context);
   add_tenant_commands(app, context);
+  add_quota_commands(app, context);
   add_token_commands(app, context);
   add_account_commands(app, context);
 }

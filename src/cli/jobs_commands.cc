@@ -105,6 +105,9 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
       fmt::print("{} of the {} node(s) of its kind are drained or down\n", fact("nodes_of_its_kind_off"),
                  fact("nodes_of_its_kind"));
     if (facts.contains("jobs_waiting")) fmt::print("{} job(s) wait in all\n", fact("jobs_waiting"));
+    if (facts.contains("jobs_leaving"))
+      fmt::print("{} job(s) make room for it and are saving their work\n", fact("jobs_leaving"));
+    if (facts.contains("quota")) fmt::print("{}\n", facts.at("quota").value("lifted_by", ""));
     if (facts.contains("begin")) fmt::print("it may begin at {}\n", facts.value("begin", ""));
     if (facts.contains("waits_for")) {
       for (const Json& one : facts.at("waits_for"))

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "live/ledger.h"
 #include "live/records.h"
 #include "sql/database.h"
 
@@ -34,24 +35,6 @@ struct UsageFilter {
   Instant from;
   Instant to = Instant::max();
 };
-
-/// What one attempt used inside the asked time.
-struct UsageRow {
-  AttemptId attempt;
-  TenantId tenant;
-  std::string user;
-  std::string gpu_type;
-  std::string price_plan;
-  Instant from;  ///< Cut to the asked time.
-  Instant to;
-  std::int64_t micro_gpu_s = 0;
-  std::int64_t micro_core_s = 0;
-  Joules energy;
-  MicroEuros price;
-};
-
-/// Of one transfer, the part between `from` and `to`. Parts of adjacent times add up to the whole exactly.
-UsageRow part_of(const TransferRecord& transfer, Instant from, Instant to);
 
 struct LedgerCheck {
   std::uint64_t transfers = 0;

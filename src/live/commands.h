@@ -62,8 +62,22 @@ struct TenantOrder {
   std::optional<std::string> home;
   std::optional<std::string> unix_user;
   std::optional<std::string> price_plan;
-  std::optional<std::int64_t> gpu_milli;
+  std::optional<std::int64_t> gpu_milli;  ///< Limit on all GPUs, as QuotaOrder sets it; 0 = none.
   std::optional<std::uint32_t> jobs;
+};
+
+/// Sets what is given of a tenant's terms for GPUs, and its budget.
+struct QuotaOrder {
+  struct Change {
+    std::string gpu_type;  ///< Empty: all, in GPU-equivalents.
+    std::optional<std::int64_t> guaranteed_milli;
+    std::optional<std::int64_t> borrow_milli;  ///< QuotaTerms::kUnlimited: without end.
+    std::optional<std::int64_t> lend_milli;
+    std::optional<std::int64_t> limit_milli;
+  };
+  std::string path;
+  std::vector<Change> changes;
+  std::optional<Budget> budget;  ///< One that does not bind takes it away.
 };
 
 struct TokenOrder {
@@ -74,7 +88,7 @@ struct TokenOrder {
 struct Command {
   std::uint64_t ticket = 0;  ///< Comes back with the reply.
   Actor actor;
-  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder> what;
+  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder, QuotaOrder> what;
 };
 
 struct Reply {

@@ -25,6 +25,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     ready_.insert(begins_.begin()->second);
     begins_.erase(begins_.begin());
   }
+  settle_budgets();
   settle();
   if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
     plan_due_ = false;
@@ -44,16 +45,18 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     carry_out(plan);
     deciding_ = false;
   }
+  plan_budgets();
   keep_snapshot_if_due();
   sample_reasons();
   collect_changes();
-  turn_.again = !ready_.empty() || !doomed_.empty() || room_;
+  turn_.again = !ready_.empty() || !doomed_.empty();
   return std::exchange(turn_, Turn{});
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || room_ || plan_due_) return book_.now;
-  return std::min(book_.core->next_due(), begins_.empty() ? Instant::max() : begins_.begin()->first);
+  if (!ready_.empty() || !doomed_.empty() || plan_due_) return book_.now;
+  return std::min(
+      {book_.core->next_due(), budgets_due_, begins_.empty() ? Instant::max() : begins_.begin()->first});
 }
 
 void Controller::carry_out(const sched::Plan& plan) {
@@ -61,9 +64,11 @@ void Controller::carry_out(const sched::Plan& plan) {
     // Its nodes failed though nobody said so before: the core has put it back in line already.
     LiveJob* job = book_.job_of(core_id);
     GW_CHECK(job != nullptr && job->attempt);
-    turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
     close_attempt(*job, lost(*job, "its nodes failed"));
     count_running(*job, -1);
+    job->leaving = false;
+    job->record.stopping = job->record.requeueing = false;
     job->record.state = JobState::kWaiting;
     mark(*job);
   }
@@ -86,6 +91,11 @@ void Controller::carry_out(const sched::Plan& plan) {
     LiveJob* job = book_.job_of(start.job);
     GW_CHECK(job != nullptr);
     start_attempt(*job, start);
+  }
+  for (const sched::Plan::Preemption& preemption : plan.preemptions) {
+    // One that was told before the plan was made may have gone since.
+    const sched::Job* core_job = book_.core->job(preemption.job);
+    if (core_job != nullptr && core_job->leaving) preempt(*book_.job_of(preemption.job), preemption.for_job);
   }
 }
 

@@ -54,7 +54,7 @@ struct Orders {
     std::shared_ptr<const std::string> text;
   };
   std::vector<Start> starts;
-  std::vector<std::pair<AttemptId, StopKind>> stops;  ///< After the starts.
+  std::vector<Stop> stops;  ///< After the starts.
   std::vector<AttemptId> forgets;
 
   [[nodiscard]] bool empty() const { return starts.empty() && stops.empty() && forgets.empty(); }
@@ -105,12 +105,23 @@ class Controller {
   Reply obey(const Command& command);
   Reply submit(const Command& command, const Submit& what);
   /// What would keep a new job back at first.
-  [[nodiscard]] BlockReason would_block(const JobRequest& request, Instant begin, const Waits& waits) const;
+  [[nodiscard]] BlockReason would_block(Instant begin, const Waits& waits) const;
   Reply order_jobs(const Command& command, const JobOrder& what);
   Reply order_node(const Command& command, const NodeOrder& what);
   Reply order_tenant(const Command& command, const TenantOrder& what);
+  Reply order_quota(const Command& command, const QuotaOrder& what);
   Reply order_token(const Command& command, const TokenOrder& what);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
+
+  // controller_quota.cc
+  [[nodiscard]] std::optional<QuotaResource> resource_of(const std::string& gpu_type) const;
+  [[nodiscard]] std::optional<Refusal> quota_problem(TenantId id, const QuotaRecord& record) const;
+  void set_quota(TenantId id, const QuotaRecord& record);
+  void tell_quotas();
+  Result<void> begin_metering();
+  void set_budget_state(TenantId id);
+  void settle_budgets();
+  void plan_budgets();
 
   // controller_gate.cc
   /// Hands over what nothing keeps back any more.
@@ -122,7 +133,6 @@ class Controller {
   void leave(LiveJob& job);
   void withdraw(LiveJob& job);
   void wake_array(std::uint64_t array_job);
-  void wake_behind(const LiveJob& job);
 
   // controller_dependencies.cc
   Waits& waits_of(LiveJob& job);
@@ -155,9 +165,13 @@ class Controller {
   void hear(const Report& report);
   void hear(const NodeReport& report);
   void stop_or_end(LiveJob& job);
+  void preempt(LiveJob& job, JobId for_job);
+  [[nodiscard]] Stop stop_order(const LiveJob& job, StopKind kind) const;
+  void note_leaving(LiveJob& job, JobId for_job) const;
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
+  void post(TransferRecord record);
   [[nodiscard]] Milliwatts power_of(const LiveJob& job, const sched::Placement& placement) const;
   void count_job(const LiveJob& job, int sign);
   void count_core(const LiveJob& job, int sign);
@@ -191,10 +205,9 @@ class Controller {
 
   std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.
   std::vector<std::uint64_t> doomed_;  ///< A job that they depend on has ended in the wrong way.
-  std::set<TenantId> limited_;  ///< Tenants with jobs that limits keep back; looked at when something left.
-  bool room_ = false;           ///< Something has left the core since.
   std::set<std::pair<Instant, std::uint64_t>> begins_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
+  Instant budgets_due_ = Instant::max();  ///< See settle_budgets.
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;
   bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.

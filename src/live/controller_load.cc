@@ -148,14 +148,22 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   if (Result<void> linked = link_dependencies(); !linked) return std::unexpected(linked.error());
   if (turn_.changes.snapshot) turn_.changes.snapshot = snapshot_row(false);
   plan_due_ = turn_.changes.snapshot.has_value();
+  for (const LiveTenant& tenant : book_.tenants) {
+    if (!tenant.record.budget || book_.meter.in_use()) continue;
+    if (Result<void> read = begin_metering(); !read) return std::unexpected(read.error());
+  }
   lose_foreign_attempts(*loaded, moved, notes);
+  tell_quotas();
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
     if (job.record.state != JobState::kRunning) continue;
     expected.push_back(start_order(job));
-    if (job.record.stopping)
-      turn_.orders.stops.emplace_back(job.attempt->id,
-                                      job.record.requeueing ? StopKind::kRequeue : StopKind::kCancel);
+    if (job.leaving) {
+      turn_.orders.stops.push_back(stop_order(job, StopKind::kPreempt));
+    } else if (job.record.stopping) {
+      turn_.orders.stops.push_back(
+          {job.attempt->id, job.record.requeueing ? StopKind::kRequeue : StopKind::kCancel});
+    }
   }
   if (const std::string problem = check(); !problem.empty())
     return fail(fmt::format("the store is damaged: {}", problem));
@@ -309,7 +317,10 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
     if (core_job != nullptr) job.request = core_job->request;
     count_core(job, +1);
     if (record.array_job != 0) ++book_.arrays[record.array_job].in_core;
-    if (record.state == JobState::kRunning) count_running(job, +1);
+    if (record.state == JobState::kRunning) {
+      count_running(job, +1);
+      if (core_job != nullptr && core_job->leaving) note_leaving(job, JobId{});
+    }
     return {};
   }
   // Not in the core: what it wants is in its own words only.
@@ -347,6 +358,11 @@ Result<void> Controller::load_jobs(Loaded& loaded) {
     book_.now = std::max({book_.now, attempt.decided, attempt.started});
     job->attempt = std::move(attempt);
   }
+  for (const auto& [core_id, claim] : book_.core->state().claims) {
+    for (const JobId victim : claim.victims) {
+      if (LiveJob* job = book_.job_of(victim)) note_leaving(*job, core_id);
+    }
+  }
   return {};
 }
 
@@ -362,7 +378,7 @@ void Controller::settle_moved(const sched::Core::Moved& moved) {
     if (job == nullptr) continue;
     lose(*job, "its nodes are no longer part of the factory");
     job->record.state = JobState::kWaiting;
-    job->record.stopping = job->record.requeueing = false;
+    job->record.stopping = job->record.requeueing = job->leaving = false;
     mark(*job);
   }
   for (const JobId core_id : moved.rejected) {

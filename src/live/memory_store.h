@@ -75,6 +75,13 @@ class MemoryStore : public Store {
     return tasks;
   }
 
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override {
+    for (const TransferRecord& transfer : transfers) {
+      if (transfer.to > when) row(transfer);
+    }
+    return {};
+  }
+
   Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override {
     const auto at = keys.find({std::string(scope), std::string(key)});
     if (at == keys.end()) return std::nullopt;

@@ -79,6 +79,9 @@ class Store {
     std::uint32_t bad = 0;
   };
   virtual Result<EndedTasks> ended_tasks(std::uint64_t first) = 0;
+  /// Calls `row` for the transfers that end behind `when`, in any order.
+  virtual Result<void> transfers_after(Instant when,
+                                       const std::function<void(const TransferRecord&)>& row) = 0;
   virtual Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) = 0;
 };
 

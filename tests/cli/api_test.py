@@ -283,6 +283,17 @@ class ApiTest(unittest.TestCase):
         self.call("GET", "/v1/tenants/{tenant}", tenant="acme/vision")
         changed = self.call("PATCH", "/v1/tenants/{tenant}", tenant="acme", body={"gpus": 2.5, "jobs": 3}).json
         self.assertEqual(changed["limits"], {"gpus": 2.5, "jobs": 3})
+        row = self.call("PATCH", "/v1/quota/{tenant}", tenant="acme", body={"borrow": 2}).json
+        self.assertEqual((row["limit"], row["borrow"], row["lend"], row["budget"]), (2.5, 2, None, None))
+        self.call("PATCH", "/v1/quota/{tenant}", status=422, tenant="acme", body={})
+        refused = self.call("PATCH", "/v1/quota/{tenant}", status=422, tenant="acme", body={"guaranteed": 1000})
+        self.assertEqual(refused.code, "quota_too_large")
+        budget = self.call("PATCH", "/v1/quota/{tenant}", tenant="acme",
+                           body={"budget": {"gpu_hours": 5, "action": "warn"}}).json["budget"]
+        self.assertEqual((budget["gpu_hours"], budget["euros"], budget["state"]), (5, None, "open"))
+        listed = self.call("GET", "/v1/quota", tenant="acme").json["tenants"]
+        self.assertEqual([each["path"] for each in listed], ["acme", "acme/vision"])
+        self.call("GET", "/v1/quota", status=404, gpu_type="nothing")
         token = self.call("POST", "/v1/tokens", body={"tenant": "acme", "user": "ann", "expires_in": "1h"}).json
         self.assertEqual(len([each for each in self.call("GET", "/v1/tokens").json["tokens"]
                               if each["id"] == token["id"]]), 1)

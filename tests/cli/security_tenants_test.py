@@ -207,6 +207,24 @@ def cases():
                 status = test.assert_same(tenant, "gamma", "PATCH", "/v1/tenants/@", lambda name, body=body: body, token)
                 test.assertEqual(status, 404 if role == "admin" else 403)
 
+    @case("GET /v1/quota")
+    def quotas(test, role, token):
+        answer = test.server.get("/v1/quota", token=token)
+        test.assert_status(answer, 200)
+        test.assert_clean(answer)
+        for tenant in ("beta", "beta/team", "default"):
+            test.assertEqual(test.assert_same(tenant, "gamma", "GET", "/v1/quota?tenant=@", token=token), 404)
+
+    @case("PATCH /v1/quota/{tenant}")
+    def change_quota(test, role, token):
+        for tenant in ("beta", "beta/team", "default"):
+            for body in ({"limit": 1}, {"guaranteed": 0}, {"budget": {"euros": 0.01, "action": "stop-all"}}):
+                status = test.assert_same(tenant, "gamma", "PATCH", "/v1/quota/@", lambda name, body=body: body, token)
+                test.assertEqual(status, 404 if role == "admin" else 403)
+        # Nor may it widen what holds for itself.
+        answer = test.server.request("PATCH", "/v1/quota/alpha", {"limit": -1}, token=token)
+        test.assert_status(answer, 403)
+
     @case("GET /v1/tokens")
     def tokens(test, role, token):
         answer = test.server.get("/v1/tokens", token=token)
