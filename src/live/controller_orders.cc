@@ -48,7 +48,7 @@ sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobReq
         (type == NodeType::kNoGpu || ((request.shape.gpu_types >> type) & 1U) == 0))
       continue;
     if (request.shape.total_gpu_milli() > 0 && pool.gpus_per_node() == 0) continue;
-    bar = state.quota.ever(request.tenant, state.quota_amount(job, index));
+    bar = state.unused_quota.permits(request.tenant, state.quota_amount(job, index));
     if (bar.ok()) return bar;
   }
   return bar;
@@ -57,6 +57,10 @@ sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobReq
 std::string too_large_text(const Book& book, const Actor& actor, const sched::QuotaTree::Answer& bar,
                            const JobRequest& request) {
   const double asked = static_cast<double>(request.shape.total_gpu_milli()) / 1000;
+  if (bar.bar == sched::QuotaTree::Bar::kLent)
+    return fmt::format(
+        "the job asks for {:g} GPUs, and so many are not left by those to whom GPUs are guaranteed{}", asked,
+        request.preemptible ? "" : "; one that may be preempted (--preemptible) could borrow what is idle");
   if (!book.is_within(bar.at, actor.tenant))
     return fmt::format("the job asks for {:g} GPUs; a tenant above yours may not use so many at a time",
                        asked);
