@@ -57,6 +57,10 @@ sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobReq
 std::string too_large_text(const Book& book, const Actor& actor, const sched::QuotaTree::Answer& bar,
                            const JobRequest& request) {
   const double asked = static_cast<double>(request.shape.total_gpu_milli()) / 1000;
+  if (bar.bar == sched::QuotaTree::Bar::kLent)
+    return fmt::format(
+        "the job asks for {:g} GPUs, and so many are not left by those to whom GPUs are guaranteed{}", asked,
+        request.preemptible ? "" : "; one that may be preempted (--preemptible) could borrow what is idle");
   if (!book.is_within(bar.at, actor.tenant))
     return fmt::format("the job asks for {:g} GPUs; a tenant above yours may not use so many at a time",
                        asked);

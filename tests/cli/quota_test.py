@@ -57,13 +57,10 @@ class QuotaTest(FolderTest):
         row = self.row("owner")
         self.assertEqual((row["deserved"], row["used"], row["lent"]), (8, 0, 8))
         self.assertEqual(self.row("borrower")["borrowed"], 8)
-        # One that cannot be preempted may not use what is lent.
-        fixed = self.submit("borrower", preemptible=False)
-        self.until(lambda: self.server.job(fixed).get("reason") == "quota")
-        told = self.server.gw("explain", str(fixed)).stdout
-        self.assertIn("kept for those to whom it is guaranteed", told)
-        self.assertIn("--preemptible", told)
-        self.server.gw("cancel", str(fixed))
+        # One that cannot be preempted may never use what is lent.
+        refused = self.server.post("/v1/jobs", {"command": ["true"], "gpus": 4, "tenant": "borrower"})
+        self.assertEqual((refused.status, refused.code), (422, "tenant_limit"))
+        self.assertIn("--preemptible", refused.text)
         time.sleep(1.2)  # It is protected no more.
         mine = self.submit("owner/lab")
         self.server.wait(mine, "running")
