@@ -23,11 +23,8 @@ SPEED = 600  # Ten minutes, for which a job is protected, are a second.
 
 
 class QuotaTest(FolderTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-
     def setUp(self):
+        super().setUp()
         self.server = FactoryServer("--fleet", self.path("fleet.yaml", FLEET), "--engine", "twin", "--speed", str(SPEED),
                                     "--prices", self.path("prices.yaml", PRICES))
         self.server.start()
