@@ -34,7 +34,6 @@ void QuotaTree::set_terms(TenantId tenant, QuotaResource resource, const QuotaTe
   GW_CHECK(tenant.value() < parents_.size() && resource < resources_ && is_sensible(terms));
   begin_use();
   ++version_;
-  rows_.resize(parents_.size() * resources_);
   const std::size_t index = at(tenant, resource);
   const std::int64_t shut_before = shut(rows_[index], rows_[index].used, rows_[index].shut_children);
   const std::int64_t fixed_before =
@@ -87,14 +86,12 @@ void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t
 
 void QuotaTree::change(TenantId tenant, const Amount& amount, int sign) {
   if (!in_use_ || amount.all_milli == 0) return;
-  rows_.resize(parents_.size() * resources_);
   change_row(tenant, kAllGpus, sign * amount.all_milli, !amount.preemptible);
   if (amount.type != kAllGpus) change_row(tenant, amount.type, sign * amount.type_milli, !amount.preemptible);
 }
 
 void QuotaTree::hold(TenantId tenant, const Amount& amount, int sign) {
   if (!in_use_ || amount.all_milli == 0) return;
-  rows_.resize(parents_.size() * resources_);
   for (;; tenant = parents_[tenant.value()]) {
     const auto change = [&](QuotaResource resource, std::int64_t milli) {
       Row& row = rows_[at(tenant, resource)];
@@ -151,7 +148,7 @@ QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobI
     }
     if (up == TenantId{0}) break;
   }
-  if (amount.all_milli == 0 || tenant.value() * resources_ >= rows_.size()) return {};
+  if (amount.all_milli == 0) return {};
   if (amount.type != kAllGpus) {
     const Answer answer = permits_row(tenant, amount.type, amount.type_milli, amount.preemptible);
     if (!answer.ok()) return answer;
@@ -193,7 +190,7 @@ bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {
 }
 
 bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
-  if (!in_use_ || amount.all_milli == 0 || tenant.value() * resources_ >= rows_.size()) return false;
+  if (!in_use_ || amount.all_milli == 0) return false;
   for (; tenant != TenantId{0}; tenant = parents_[tenant.value()]) {
     if (within_guarantee(tenant, amount)) return true;
   }
@@ -201,7 +198,7 @@ bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
 }
 
 bool QuotaTree::is_owed(TenantId tenant) const {
-  if (!in_use_ || tenant.value() * resources_ >= rows_.size()) return false;
+  if (!in_use_) return false;
   for (std::size_t resource = 0; resource < resources_; ++resource) {
     const Row& row = rows_[at(tenant, static_cast<QuotaResource>(resource))];
     if (row.used < row.terms.guaranteed_milli) return true;

@@ -21,7 +21,10 @@ class QuotaTree {
   /// What the GPU type that counts least counts for.
   void set_least_equivalent(std::int64_t milli) { least_equivalent_milli_ = milli; }
 
-  void add_tenant(TenantId parent) { parents_.push_back(parent); }
+  void add_tenant(TenantId parent) {
+    parents_.push_back(parent);
+    if (in_use_) rows_.resize(parents_.size() * resources_);
+  }
   /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
   void set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   void set_budget(TenantId tenant, BudgetState state);
