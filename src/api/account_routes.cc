@@ -1,4 +1,4 @@
-// Usage and audit.
+// Usage, audit and decisions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -131,6 +131,49 @@ void Api::audit(Call call) {
     call.answer(json);
   });
   if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::decisions(Call call) {
+  const std::optional<std::uint64_t> limit = call.number("limit", 100, 1, 1000);
+  if (!limit) return;
+  const std::optional<std::uint64_t> before =
+      call.number("before", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!before) return;
+  std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
+  if (!tenants) return;
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([this, call = std::move(call), limit = *limit, before = *before,
+                                      tenants = std::move(*tenants)](live::Archive& archive) {
+    Result<std::vector<live::DecisionRow>> found =
+        archive.decisions({tenants, before, 0, 0}, static_cast<std::uint32_t>(limit + 1));
+    if (!found) return call.refuse(found.error());
+    const bool more = found->size() > limit;
+    if (more) found->resize(limit);
+    Json json;
+    json["decisions"] = Json::array();
+    options_.factory->read([&](const live::Book& book) {
+      for (const live::DecisionRow& row : *found) json["decisions"].push_back(decision_json(book, row));
+    });
+    json["next"] = more ? Json(fmt::format("{}", found->back().sequence)) : Json(nullptr);
+    call.answer(json);
+  });
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::job_decision(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive& archive, const live::JobRecord& job) {
+    constexpr std::uint32_t kMost = 1000;
+    const Result<std::vector<live::DecisionRow>> found =
+        archive.decisions({{}, 0, job.number, job.array_job}, kMost);
+    if (!found) return each.refuse(found.error());
+    Json json;
+    json["decisions"] = Json::array();
+    options_.factory->read([&](const live::Book& book) {
+      for (const live::DecisionRow& row : *found) json["decisions"].push_back(decision_json(book, row));
+    });
+    json["next"] = nullptr;
+    each.answer(json);
+  });
 }
 
 }  // namespace gw::api

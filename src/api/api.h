@@ -181,6 +181,8 @@ class Api {
   // account_routes.cc
   void usage(Call call);
   void audit(Call call);
+  void decisions(Call call);
+  void job_decision(Call call);
   // meta_routes.cc
   void health(Call call);
   void ready(Call call);

@@ -41,6 +41,7 @@ struct TenantBody {
   std::optional<std::uint32_t> weight;
   std::optional<std::string> kind;
   std::optional<std::string> home;
+  std::optional<std::vector<std::string>> ownership;
   std::optional<std::string> unix_user;
   std::optional<std::string> price_plan;
   std::optional<double> gpus;
@@ -52,11 +53,17 @@ void describe(Visitor& visit, TenantBody& body) {
               {.help = "org/project/user; only when it is made.", .default_text = "that of the URL"});
   visit.field("weight", body.weight, {.help = "Fair share relative to its siblings.", .min = 1, .max = 1e6});
   visit.field("kind", body.kind,
-              {.help = "For reports; empty: none.", .text = spec::Text::kName, .empty_allowed = true});
+              {.help = "For reports and rules; empty: that of the tenant above.",
+               .text = spec::Text::kName,
+               .empty_allowed = true});
   visit.field("home", body.home,
               {.help = "Home jurisdiction, ISO 3166-1 alpha-2; empty: that of the tenant above.",
                .text = spec::Text::kCountry,
                .empty_allowed = true});
+  visit.field("ownership", body.ownership,
+              {.help = "Countries of its owners, ISO 3166-1 alpha-2; empty: those of the tenant above.",
+               .text = spec::Text::kCountry,
+               .items_max = 100});
   visit.field("unix_user", body.unix_user,
               {.help = "Account that its jobs run under, where the server runs as root; empty: as above it.",
                .text = spec::Text::kName,

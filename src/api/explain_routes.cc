@@ -110,7 +110,7 @@ void add_quota_facts(const live::Book& book, const sched::Job& job, const live::
   why.facts["quota"] = std::move(quota);
 }
 
-Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Actor& actor) {
+Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Actor& actor, const Law& law) {
   const sched::Core& core = *book.core;
   const sched::State& state = core.state();
   const sched::Job& core_job = *core.job(job.record.core);
@@ -149,6 +149,15 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
   why.facts["nodes_of_its_kind"] = nodes.nodes;
   why.facts["nodes_of_its_kind_off"] = nodes.off;
   why.facts["jobs_waiting"] = state.pending.size();
+  if (law.in_use || job.law != nullptr) {
+    const LegalWishes wishes = job.law == nullptr ? LegalWishes{} : *job.law;
+    const Day day = day_of_unix(book.unix_ns(book.now) / 1'000'000'000);
+    if (law.places(wishes.residency) && law.places(wishes.excluded_jurisdictions)) {
+      const std::vector<std::string> lines =
+          decide(law, book.fleet, book.legal_facts(job.record.tenant), wishes, day).lines(law);
+      if (!lines.empty()) why.facts["rules"] = lines;
+    }
+  }
   const sched::Pass::Promise promise = core.promise();
   if (!promise.job.valid()) return why;
   const auto holder = book.by_core.find(promise.job.value());
@@ -180,7 +189,7 @@ Why why_blocked(const live::Book& book, const live::LiveJob& job) {
 }
 
 Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJob* now,
-        const live::Actor& actor) {
+        const live::Actor& actor, const Law& law) {
   if (now == nullptr) return {"ended", "it has ended", record.ended};
   switch (record.state) {
     case live::JobState::kHeld:
@@ -188,7 +197,7 @@ Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJ
     case live::JobState::kBlocked:
       return why_blocked(book, *now);
     case live::JobState::kWaiting:
-      return why_waiting(book, *now, actor);
+      return why_waiting(book, *now, actor, law);
     case live::JobState::kRunning:
     case live::JobState::kEnded:
       break;
@@ -227,7 +236,7 @@ void Api::explain(Call call) {
     options_.factory->read([&](const live::Book& book) {
       const live::LiveJob* now = book.job(job.number);
       const live::JobRecord& record = now != nullptr ? now->record : job;
-      Why found = why(book, record, now, each.actor);
+      Why found = why(book, record, now, each.actor, options_.factory->options().law);
       json["id"] = job_id(job);
       json["status"] = live::status_of(record.state, record.outcome);
       if (!found.facts.empty()) json["facts"] = std::move(found.facts);

@@ -49,6 +49,8 @@ Json explanation_facts() {
       {"one_will_do", type("boolean")},
       {"waits_for",
        {{"type", "array"}, {"items", object({{"on", type("string")}, {"impossible", type("boolean")}})}}}};
+  facts.emplace_back("rules", described({{"type", "array"}, {"items", type("string")}},
+                                        "Which rules and wishes narrow where it may be, and by how much."));
   for (const char* name :
        {"gpus_asked", "gpus_free", "gpus_off", "gpus_free_of_its_kind", "cpus_asked_per_node", "cpus_free",
         "cpus_free_most_of_a_node", "memory_mib_asked_per_node", "memory_mib_free_most_of_a_node",
@@ -358,6 +360,7 @@ Json component_schemas() {
               {"weight", type("integer")},
               {"kind", type("string")},
               {"home", type("string")},
+              {"ownership", {{"type", "array"}, {"items", type("string")}}},
               {"unix_user", type("string")},
               {"price_plan", type("string")},
               {"limits", object({{"gpus", type("number")}, {"jobs", type("integer")}})},
@@ -366,7 +369,7 @@ Json component_schemas() {
               {"gpus_running", type("number")},
               {"gpus_asked", type("number")},
               {"decayed_gpu_s", described(type("number"), "Use that fair share remembers.")}},
-             {"kind", "home", "decayed_gpu_s"});
+             {"kind", "home", "ownership", "decayed_gpu_s"});
   components["TenantList"] = list_of("tenants", "Tenant", false);
   const Json budget = object({{"gpu_hours", or_null("number")},
                               {"euros", or_null("number")},
@@ -422,6 +425,16 @@ Json component_schemas() {
                                      {"detail", type("string")},
                                      {"tenant", type("string")}});
   components["AuditList"] = list_of("audit", "AuditEntry");
+  components["Decision"] =
+      object({{"sequence", described(type("integer"), "From 1, without gaps.")},
+              {"at", kTime},
+              {"job", described(or_null("integer"), "Of an array, its first task's.")},
+              {"tasks", type("integer")},
+              {"tenant", type("string")},
+              {"outcome", {{"enum", {"admitted", "refused", "reviewed"}}}},
+              {"hash", described(type("string"), "SHA-256 of the hash before it and the record.")},
+              {"record", described({{"type", "object"}}, "Facts, rules and zones: docs/sovereignty.md.")}});
+  components["DecisionList"] = list_of("decisions", "Decision");
   components["Summary"] =
       object({{"now", kTime},
               {"version", type("string")},

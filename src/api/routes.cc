@@ -93,6 +93,10 @@ void Api::add_routes() {
                  R"({"enum":["0","1"]})"}};
   info.response = "Explanation";
   add(info, &Api::explain);
+  info = route("GET", "/v1/jobs/{job}/decision", "jobs",
+               "What the rules said of a job, when it was admitted and since");
+  info.response = "DecisionList";
+  add(info, &Api::job_decision);
   info = route("GET", "/v1/jobs/{job}/eta", "jobs", "Forecast when a waiting job starts");
   info.response = "Forecast";
   add(info, &Api::eta);
@@ -211,6 +215,15 @@ void Api::add_routes() {
                 limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
   info.response = "AuditList";
   add(info, &Api::audit);
+
+  info = route("GET", "/v1/decisions", "accounts",
+               "What the rules said of each job that was admitted or refused, newest first");
+  info.role = Role::kOperator;
+  info.query = {kTenantWish,
+                {"before", "The `next` of the page before.", kWhole},
+                limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
+  info.response = "DecisionList";
+  add(info, &Api::decisions);
 
   info = route("GET", "/v1/summary", "server", "The factory at a glance");
   info.response = "Summary";

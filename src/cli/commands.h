@@ -41,6 +41,8 @@ void add_show_command(CLI::App& app, AppContext& context);
 void add_logs_command(CLI::App& app, AppContext& context);
 void add_quota_commands(CLI::App& app, AppContext& context);
 void add_factory_commands(CLI::App& app, AppContext& context);
+/// Below `gw audit`.
+void add_decision_commands(CLI::App& audit, AppContext& context);
 void add_backup_commands(CLI::App& app, AppContext& context);
 void add_ledger_command(CLI::App& app, AppContext& context);
 void add_top_command(CLI::App& app, AppContext& context);

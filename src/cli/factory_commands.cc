@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
+#include "live/records.h"
 #include "report/text.h"
 
 namespace gw {
@@ -106,7 +107,7 @@ Result<ExitCode> list_tenants(const AppContext& context, const std::string& tena
 
 struct TenantOptions {
   std::string path, gpus, jobs;
-  std::optional<std::string> kind, home, unix_user, price_plan;
+  std::optional<std::string> kind, home, ownership, unix_user, price_plan;
   std::uint32_t weight = 0;
 };
 
@@ -125,8 +126,13 @@ void add_tenant_options(CLI::App& command, TenantOptions& options) {
   command
       .add_option("--unix-user", options.unix_user, "Account that its jobs run under; \"\" = none of its own")
       ->type_name("USER");
-  command.add_option("--kind", options.kind, "For reports: manufacturer, research, ...")->type_name("KIND");
+  command.add_option("--kind", options.kind, "For reports and rules: manufacturer, research, ...")
+      ->type_name("KIND");
   command.add_option("--home", options.home, "Home jurisdiction, ISO 3166-1 alpha-2")->type_name("COUNTRY");
+  command
+      .add_option("--ownership", options.ownership,
+                  "Countries of its owners: DE,FR; \"\" = as the tenant above it")
+      ->type_name("COUNTRIES");
 }
 
 /// An empty text unsets what it was given for.
@@ -139,6 +145,7 @@ Json tenant_body(const TenantOptions& options) {
   if (options.unix_user) body["unix_user"] = *options.unix_user;
   if (options.kind) body["kind"] = *options.kind;
   if (options.home) body["home"] = *options.home;
+  if (options.ownership) body["ownership"] = live::country_list(*options.ownership);
   return body;
 }
 
@@ -147,7 +154,8 @@ Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& opti
   Json body = tenant_body(options);
   if (!create && body.empty()) {
     print_error(context,
-                "nothing to change: say --weight, --gpus, --jobs, --plan, --unix-user, --kind or --home");
+                "nothing to change: say --weight, --gpus, --jobs, --plan, --unix-user, --kind, --home or "
+                "--ownership");
     return ExitCode::usage;
   }
   std::expected<Json, client::Failure> answer;
@@ -445,6 +453,7 @@ void add_account_commands(CLI::App& app, AppContext& context) {
     set_server_action(*command, context, access, [&context, tenant, limit, access](Connection& connection) {
       return audit(context, *tenant, *limit, access->json, connection);
     });
+    add_decision_commands(*command, context);
   }
 }
 

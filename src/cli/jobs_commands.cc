@@ -104,6 +104,10 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     if (facts.value("nodes_of_its_kind_off", 0.0) > 0)
       fmt::print("{} of the {} node(s) of its kind are drained or down\n", fact("nodes_of_its_kind_off"),
                  fact("nodes_of_its_kind"));
+    if (facts.contains("rules")) {
+      for (const Json& line : facts.at("rules"))
+        fmt::print("{}\n", report::printable_name(line.get<std::string>()));
+    }
     if (facts.contains("jobs_waiting")) fmt::print("{} job(s) wait in all\n", fact("jobs_waiting"));
     if (facts.contains("jobs_leaving"))
       fmt::print("{} job(s) make room for it and are saving their work\n", fact("jobs_leaving"));

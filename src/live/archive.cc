@@ -216,6 +216,49 @@ Result<void> Archive::transfers(
                           [&](const Row& values) { return row(read_transfer(values), values.text(13)); });
 }
 
+namespace {
+
+constexpr std::string_view kDecisionColumns = "sequence, at, job, tasks, tenant, outcome, record, hash";
+
+DecisionRow read_decision(const Row& row) {
+  DecisionRow decision;
+  decision.sequence = static_cast<std::uint64_t>(row.integer(0));
+  decision.now = Instant{row.integer(1)};
+  decision.job = static_cast<std::uint64_t>(row.integer(2));
+  decision.tasks = static_cast<std::uint32_t>(row.integer(3));
+  decision.tenant = TenantId{static_cast<std::uint32_t>(row.integer(4))};
+  decision.outcome = row.text(5);
+  decision.record = row.text(6);
+  decision.hash = row.blob(7);
+  return decision;
+}
+
+}  // namespace
+
+Result<std::vector<DecisionRow>> Archive::decisions(const DecisionFilter& filter, std::uint32_t limit) {
+  Where where(1);
+  if (!filter.tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(filter.tenants)));
+  if (filter.job != 0)
+    where.add(
+        fmt::format("job IN ({}, {})", filter.job, filter.array_job == 0 ? filter.job : filter.array_job));
+  if (filter.before != 0) where.below("sequence", static_cast<std::int64_t>(filter.before));
+  const std::string most = where.limit(limit);
+  const std::string text = fmt::format("SELECT {} FROM decisions{} ORDER BY sequence DESC LIMIT {}",
+                                       kDecisionColumns, where.text(), most);
+  std::vector<DecisionRow> found;
+  const Result<void> read = database_->query(made(text), where.params(), [&](const Row& row) {
+    found.push_back(read_decision(row));
+    return true;
+  });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<void> Archive::each_decision(const std::function<bool(const DecisionRow&)>& row) {
+  const std::string text = fmt::format("SELECT {} FROM decisions ORDER BY sequence", kDecisionColumns);
+  return database_->query(made(text), {}, [&](const Row& values) { return row(read_decision(values)); });
+}
+
 Result<std::vector<AuditRecord>> Archive::audit(const std::vector<TenantId>& tenants, std::uint64_t before,
                                                 std::uint32_t limit) {
   Where where(1);

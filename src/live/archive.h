@@ -60,6 +60,17 @@ class Archive {
   Result<void> transfers(const UsageFilter& filter,
                          const std::function<bool(const TransferRecord&, std::string_view job_name)>& row);
   /// Newest first, below `before` (0 = from the newest).
+  /// Decision records, newest first: of these tenants (empty: all), before that sequence (0: the end), of
+  /// that job (0: any; of a task, its array's too).
+  struct DecisionFilter {
+    std::vector<TenantId> tenants;
+    std::uint64_t before = 0;
+    std::uint64_t job = 0;
+    std::uint64_t array_job = 0;
+  };
+  Result<std::vector<DecisionRow>> decisions(const DecisionFilter& filter, std::uint32_t limit);
+  /// All of them in the order of the chain, until `row` gives false.
+  Result<void> each_decision(const std::function<bool(const DecisionRow&)>& row);
   Result<std::vector<AuditRecord>> audit(const std::vector<TenantId>& tenants, std::uint64_t before,
                                          std::uint32_t limit);
   /// How much of their limits ended jobs have run, newest first: for forecasts.

@@ -125,4 +125,16 @@ void Book::index_fleet() {
   }
 }
 
+TenantFacts Book::legal_facts(TenantId id) const {
+  TenantFacts facts;
+  facts.path = path(id);
+  for (TenantId at = id; at.valid(); at = tenants[at.value()].record.parent) {
+    const TenantRecord& tenant = tenants[at.value()].record;
+    if (facts.home.empty()) facts.home = tenant.home;
+    if (facts.owners.empty()) facts.owners = tenant.owners;
+    if (facts.kind.empty()) facts.kind = tenant.kind;
+  }
+  return facts;
+}
+
 }  // namespace gw::live

@@ -18,6 +18,7 @@
 #include "live/records.h"
 #include "model/fleet.h"
 #include "model/job.h"
+#include "model/law.h"
 #include "model/tenant.h"
 #include "sched/core.h"
 
@@ -45,6 +46,7 @@ struct Waits {
 struct LiveJob {
   JobRecord record;
   JobRequest request;
+  std::shared_ptr<const LegalWishes> law;  ///< Shared by the tasks of an array; none: it has no wishes.
   BlockReason blocked = BlockReason::kNone;
   sched::Reason reason = sched::Reason::kNone;  ///< As last looked at.
   Instant reason_since;
@@ -133,6 +135,8 @@ class Book {
   [[nodiscard]] QuotaTerms quota(TenantId id, std::string_view gpu_type) const;
   /// All that the fleet has, in thousandths.
   [[nodiscard]] std::int64_t gpus_milli(QuotaResource resource) const;
+  /// What rules see of a tenant: its own or inherited facts.
+  [[nodiscard]] TenantFacts legal_facts(TenantId id) const;
 
   /// The node of that name; none if there is none.
   [[nodiscard]] NodeId node(std::string_view name) const;

@@ -60,6 +60,7 @@ struct TenantOrder {
   std::optional<std::uint32_t> weight;
   std::optional<std::string> kind;
   std::optional<std::string> home;
+  std::optional<std::vector<std::string>> owners;
   std::optional<std::string> unix_user;
   std::optional<std::string> price_plan;
   std::optional<std::int64_t> gpu_milli;  ///< Limit on all GPUs, as QuotaOrder sets it; 0 = none.

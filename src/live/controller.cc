@@ -20,7 +20,9 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   if (event_count_ == 0) book_.now = std::max(book_.now, now);
   for (const Report& report : reports) hear(report);
   for (const NodeReport& report : nodes) hear(report);
+  turn_page();
   for (const Command& command : commands) turn_.replies.push_back(obey(command));
+  if (std::exchange(law_due_, false)) review_law();
   while (!begins_.empty() && begins_.begin()->first <= book_.now) {
     ready_.insert(begins_.begin()->second);
     begins_.erase(begins_.begin());
@@ -54,9 +56,9 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || plan_due_) return book_.now;
-  return std::min(
-      {book_.core->next_due(), budgets_due_, begins_.empty() ? Instant::max() : begins_.begin()->first});
+  if (!ready_.empty() || !doomed_.empty() || plan_due_ || law_due_) return book_.now;
+  return std::min({book_.core->next_due(), budgets_due_,
+                   begins_.empty() ? Instant::max() : begins_.begin()->first, next_law()});
 }
 
 void Controller::carry_out(const sched::Plan& plan) {
@@ -83,9 +85,11 @@ void Controller::carry_out(const sched::Plan& plan) {
   }
   for (const sched::Plan::Rejection& rejection : plan.rejections) {
     LiveJob* job = book_.job_of(rejection.job);
-    GW_CHECK(job != nullptr);
+    if (job == nullptr) continue;  // It was withdrawn before the plan.
     leave(*job);
-    end_job(*job, Outcome::kNever, std::string(sched::reason_text(rejection.reason)));
+    end_job(*job, Outcome::kNever,
+            rejection.reason == sched::Reason::kRule ? law_text(*job)
+                                                     : std::string(sched::reason_text(rejection.reason)));
   }
   for (const sched::Plan::Start& start : plan.starts) {
     LiveJob* job = book_.job_of(start.job);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "audit/chain.h"
+#include "audit/decision_record.h"
 #include "base/result.h"
 #include "live/book.h"
 #include "live/commands.h"
@@ -27,6 +30,10 @@ struct ControllerOptions {
   Fleet fleet;
   PolicyConfig policy;
   Prices prices;
+  Law law;  ///< By which `fleet` has been divided.
+  /// Jobs that run where a rule that came into force, or a changed fact, forbids it are stopped and wait
+  /// again; else they may finish.
+  bool requeue_forbidden = false;
   Nanoseconds default_limit = hours(24);
   /// Whose attempts these are: one engine on one machine. What another started cannot be taken over: it is
   /// lost.
@@ -59,6 +66,9 @@ struct Orders {
 
   [[nodiscard]] bool empty() const { return starts.empty() && stops.empty() && forgets.empty(); }
 };
+
+/// Where a job whose description is `text` wishes to be; none: it does not say.
+std::shared_ptr<const LegalWishes> legal_wishes_in(const std::string& text);
 
 struct Turn {
   Changes changes;
@@ -113,6 +123,9 @@ class Controller {
   Reply order_token(const Command& command, const TokenOrder& what);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
 
+  /// `decision`: what the law said, where it was asked.
+  Reply take_in(const Command& command, const Submit& what, std::optional<LawDecision>& decision);
+
   // controller_quota.cc
   [[nodiscard]] std::optional<QuotaResource> resource_of(const std::string& gpu_type) const;
   [[nodiscard]] std::optional<Refusal> quota_problem(TenantId id, const QuotaRecord& record) const;
@@ -122,6 +135,21 @@ class Controller {
   void set_budget_state(TenantId id);
   void settle_budgets();
   void plan_budgets();
+
+  // controller_law.cc
+  [[nodiscard]] LawDecision judge(TenantId tenant, const LegalWishes& wishes) const;
+  [[nodiscard]] std::optional<Refusal> unknown_places(const LegalWishes& wishes) const;
+  /// Shape::zones of a tenant's job with those wishes, now.
+  std::uint64_t zones_of(TenantId tenant, const LegalWishes& wishes);
+  std::uint64_t zones_of(const LiveJob& job);
+  /// Why rules leave it no place.
+  [[nodiscard]] std::string law_text(const LiveJob& job) const;
+  /// Adds what is the factory's to `record` and puts it on the chain.
+  void record_decision(TenantId tenant, const LegalWishes& wishes, audit::DecisionRecord record,
+                       const LawDecision* decision);
+  void review_law();
+  void turn_page();
+  [[nodiscard]] Instant next_law() const;
 
   // controller_gate.cc
   /// Hands over what nothing keeps back any more.
@@ -187,13 +215,16 @@ class Controller {
     std::shared_ptr<const std::string> text;
     std::optional<JobSpec> spec;
     JobRequest request;
+    std::shared_ptr<const std::string> wishes_of;
+    std::shared_ptr<const LegalWishes> wishes;
   };
   Result<void> load_job(JobRecord& record, ParsedText& last);
   Result<void> parse_text(const JobRecord& record, ParsedText& last) const;
   void lose_foreign_attempts(const Loaded& loaded, const sched::Core::Moved& moved,
                              std::vector<std::string>& notes);
   /// To the fleet and policy of the options, where they are others than those of the store.
-  sched::Core::Moved move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes);
+  sched::Core::Moved move_to_options(const Fleet& old_fleet, const Loaded& loaded,
+                                     std::vector<std::string>& notes);
   void settle_moved(const sched::Core::Moved& moved);
   [[nodiscard]] SnapshotRow snapshot_row(bool follows) const;
 
@@ -213,6 +244,10 @@ class Controller {
   bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.
   std::uint64_t audit_sequence_ = 0;
   std::uint64_t transfer_sequence_ = 0;
+  audit::Head decision_head_;
+  Day day_ = 0;           ///< Today, for rules that have dates.
+  bool law_due_ = false;  ///< The law or a fact has changed: all jobs are looked at again.
+  std::map<std::pair<TenantId, LegalWishes>, std::uint64_t> zones_known_;  ///< Until the next review.
   std::uint64_t reason_cursor_ = 0;
 
   // Of the turn that is being made.

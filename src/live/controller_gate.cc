@@ -91,6 +91,7 @@ void Controller::unblock(LiveJob& job) {
 }
 
 void Controller::enter(LiveJob& job) {
+  job.request.shape.zones = zones_of(job);
   job.record.core = JobId{book_.core->state().next_job};
   job.record.state = JobState::kWaiting;
   job.reason = sched::Reason::kNone;
@@ -116,7 +117,8 @@ void Controller::withdraw(LiveJob& job) {
   wake_array(job.record.array_job);
   ready_.erase(job.record.number);
   if (job.record.state != JobState::kWaiting) return;
-  apply(sched::Event::job_cancelled(job.record.core));
+  // Not of one that a change of the law has taken out of the core: the plan that says so comes yet.
+  if (book_.core->job(job.record.core) != nullptr) apply(sched::Event::job_cancelled(job.record.core));
   leave(job);
 }
 

@@ -86,6 +86,9 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   root.id = TenantTree::root();
   book_.add_tenant(root);
   book_.next_number = loaded->last_job + 1;
+  decision_head_ = loaded->last_decision;
+  day_ = day_of_unix(unix_now_ns / 1'000'000'000);
+  law_due_ = true;
   audit_sequence_ = loaded->last_audit;
   transfer_sequence_ = loaded->last_transfer;
   for (const TenantRecord& tenant : loaded->tenants) {
@@ -129,7 +132,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   sched::Core::Moved moved;
   const std::string new_names = joined_names(options_.fleet);
   if (loaded->snapshot->header != header_ || names == nullptr || *names != new_names) {
-    moved = move_to_options(old_fleet, notes);
+    moved = move_to_options(old_fleet, *loaded, notes);
     if (!options_.accept_losses && (!moved.interrupted.empty() || !moved.rejected.empty()))
       return fail(
           fmt::format("the fleet is another than before: {} running job(s) would lose their nodes, and {} "
@@ -264,10 +267,25 @@ Result<void> Controller::replay(const SnapshotRow& snapshot, std::uint64_t adopt
   return {};
 }
 
-sched::Core::Moved Controller::move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes) {
+sched::Core::Moved Controller::move_to_options(const Fleet& old_fleet, const Loaded& loaded,
+                                               std::vector<std::string>& notes) {
+  // Where each job may be on the new fleet, by the law and the facts of today.
+  std::unordered_map<std::uint32_t, std::uint64_t> zones;
+  std::shared_ptr<const std::string> text;
+  std::shared_ptr<const LegalWishes> wishes;
+  for (const JobRecord& record : loaded.jobs) {
+    if (!record.core.valid() || record.tenant.value() >= book_.tenants.size()) continue;
+    if (record.spec != text) wishes = record.spec == nullptr ? nullptr : legal_wishes_in(*record.spec);
+    text = record.spec;
+    zones[record.core.value()] = zones_of(record.tenant, wishes == nullptr ? LegalWishes{} : *wishes);
+  }
   const std::unique_ptr<sched::Core> old = std::move(book_.core);
   book_.core = std::make_unique<sched::Core>(options_.fleet, options_.policy);
-  sched::Core::Moved moved = book_.core->move_from(*old, old_fleet, options_.fleet, old->now());
+  sched::Core::Moved moved =
+      book_.core->move_from(*old, old_fleet, options_.fleet, old->now(), [&](const sched::Job& job) {
+        const auto at = zones.find(job.id.value());
+        return at == zones.end() ? std::uint64_t{0} : at->second;
+      });
   // Marks of nodes that are new here, or were made while nobody served.
   for (const auto& [name, mark] : book_.marks) {
     const NodeId node = book_.node(name);
@@ -305,6 +323,11 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   book_.now = std::max(book_.now, record.submitted);
   if (record.tenant.value() >= book_.tenants.size())
     return fail(fmt::format("the store is damaged: job {} has an unknown tenant", record.number));
+  if (record.spec != nullptr) {
+    if (record.spec != last.wishes_of) last.wishes = legal_wishes_in(*record.spec);
+    last.wishes_of = record.spec;
+    job.law = last.wishes;
+  }
   count_job(job, +1);
   if (record.array_job != 0) {
     LiveArray& array = book_.arrays[record.array_job];
@@ -329,6 +352,7 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   job.request.tenant = record.tenant;
   job.request.submit = record.submitted;
   job.request.limit = record.limit;
+  job.request.shape.zones = zones_of(job);
   if (last.spec->begin_unix) job.begin = book_.instant_of_second(*last.spec->begin_unix);
   if (record.array_job == 0) job.waits = waits_in(*last.spec);
   return {};

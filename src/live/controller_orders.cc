@@ -1,5 +1,6 @@
 // Commands: what is asked of the factory, obeyed or refused.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -115,6 +116,30 @@ void Controller::audit(const Actor& actor, std::string action, std::string targe
 }
 
 Reply Controller::submit(const Command& command, const Submit& what) {
+  std::optional<LawDecision> decision;
+  Reply reply = take_in(command, what, decision);
+  if (reply.repeated || what.dry_run) return reply;
+  // A request that was never looked at has nothing to write down: not whose it is, or not whether it is new.
+  if (reply.refusal &&
+      (reply.refusal->status == 404 || reply.refusal->status == 503 || reply.refusal->code == "key_reused"))
+    return reply;
+  audit::DecisionRecord record;
+  record.name = what.spec.name;
+  record.submitter = command.actor.user;
+  if (reply.refusal) {
+    record.outcome = "refused";
+    record.reason = reply.refusal->code;
+    record.message = reply.refusal->message;
+  } else {
+    record.outcome = "admitted";
+    record.job = reply.number;
+    record.tasks = reply.count;
+  }
+  record_decision(what.tenant, what.spec.law, std::move(record), decision ? &*decision : nullptr);
+  return reply;
+}
+
+Reply Controller::take_in(const Command& command, const Submit& what, std::optional<LawDecision>& decision) {
   if (what.tenant.value() >= book_.tenants.size() || !book_.is_within(what.tenant, command.actor.tenant))
     return refused(command, {404, "unknown_tenant", "there is no such tenant"});
   const std::string scope = fmt::format("{}/{}", command.actor.tenant.value(), command.actor.user);
@@ -141,6 +166,11 @@ Reply Controller::submit(const Command& command, const Submit& what) {
   if (!request) return refused(command, std::move(request.error()));
   request->tenant = what.tenant;
   request->submit = book_.now;
+  if (std::optional<Refusal> unknown = unknown_places(what.spec.law))
+    return refused(command, std::move(*unknown));
+  decision = judge(what.tenant, what.spec.law);
+  request->shape.zones = decision->mask;
+  if (!decision->allowed) return refused(command, {422, "rule", decision->refusal(options_.law)});
   if (std::optional<Refusal> never = impossibility(request->shape, book_.fleet, book_.core->state()))
     return refused(command, std::move(*never));
   std::expected<Waits, Refusal> waits =
@@ -176,6 +206,8 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     reply.request = std::move(*request);
     return reply;
   }
+  std::shared_ptr<const LegalWishes> law;
+  if (!what.spec.law.empty()) law = std::make_shared<const LegalWishes>(what.spec.law);
   const std::uint64_t first = book_.next_number;
   for (const std::uint32_t index : indices) {
     const std::uint64_t number = book_.next_number++;
@@ -203,6 +235,7 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     record.limit = request->limit;
     record.priority = request->priority;
     job.request = *request;
+    job.law = law;
     job.reason_since = book_.now;
     record.requeue = what.spec.requeue;
     job.is_new = true;
@@ -389,6 +422,12 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
   set("weight", record.weight, what.weight);
   set("kind", record.kind, what.kind);
   set("home", record.home, what.home);
+  if (what.owners && *what.owners != record.owners) {
+    detail += fmt::format("{}ownership: {} -> {}", detail.empty() ? "" : ", ", fmt::join(record.owners, ","),
+                          fmt::join(*what.owners, ","));
+    record.owners = *what.owners;
+  }
+  law_due_ = law_due_ || (exists && (what.home || what.owners || what.kind));
   set("unix_user", record.unix_user, what.unix_user);
   set("price_plan", record.price_plan, what.price_plan);
   set("job limit", record.limits.jobs, what.jobs);

@@ -87,6 +87,16 @@ std::optional<JobState> job_state_by_name(std::string_view name) { return value_
 std::optional<Outcome> outcome_by_name(std::string_view name) { return value_in(kOutcomes, name); }
 std::optional<Role> role_by_name(std::string_view name) { return value_in(kRoles, name); }
 
+std::vector<std::string> country_list(std::string_view joined) {
+  std::vector<std::string> countries;
+  while (!joined.empty()) {
+    const std::size_t comma = joined.find(',');
+    if (comma != 0) countries.emplace_back(joined.substr(0, comma));
+    joined.remove_prefix(comma == std::string_view::npos ? joined.size() : comma + 1);
+  }
+  return countries;
+}
+
 std::int64_t month_of(std::int64_t unix_ns) {
   const std::chrono::sys_days day{std::chrono::floor<std::chrono::days>(
       std::chrono::sys_time<std::chrono::nanoseconds>(std::chrono::nanoseconds(unix_ns)))};

@@ -114,6 +114,9 @@ struct AttemptRecord {
   std::uint64_t output_lost_bytes = 0;
 };
 
+/// `DE,FR` as it is kept, to a list.
+std::vector<std::string> country_list(std::string_view joined);
+
 /// Limits of a tenant and everything below it; 0 = none.
 struct TenantLimits {
   std::uint32_t jobs = 0;  ///< Jobs in the system; more are refused.
@@ -142,8 +145,9 @@ struct TenantRecord {
   std::uint32_t weight = 1;
   std::string kind;
   std::string home;
-  std::string unix_user;   ///< Account of its jobs; empty: its parent's, else the server's own.
-  std::string price_plan;  ///< Empty: its parent's, else `default`.
+  std::vector<std::string> owners;  ///< Countries of its owners; empty: its parent's, else as its home.
+  std::string unix_user;            ///< Account of its jobs; empty: its parent's, else the server's own.
+  std::string price_plan;           ///< Empty: its parent's, else `default`.
   TenantLimits limits;
   Instant created;
   std::vector<QuotaRecord> quotas;  ///< By GPU type; only those that say something.
@@ -212,6 +216,18 @@ struct AuditRecord {
   std::string target;
   std::string detail;
   TenantId tenant;  ///< Whose matter it is.
+};
+
+/// A decision record and its place in the chain (audit/chain.h); the columns repeat what the record says.
+struct DecisionRow {
+  std::uint64_t sequence = 0;
+  Instant now;
+  std::uint64_t job = 0;  ///< 0: it was refused before it had a number.
+  std::uint32_t tasks = 1;
+  TenantId tenant;
+  std::string outcome;
+  std::string record;  ///< Canonical JSON.
+  std::string hash;    ///< 32 bytes.
 };
 
 /// What binds a waiting job, from `since` on.

@@ -91,6 +91,16 @@ DROP INDEX transfers_attempt;
 CREATE UNIQUE INDEX transfers_attempt ON transfers (job, attempt, kind);
 )sql";
 
+// Decisions about who may run where; the owners of tenants, which they go by.
+constexpr std::string_view kDecisions = R"sql(
+ALTER TABLE tenants ADD COLUMN owners TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE decisions (
+  sequence {ID}, at BIGINT NOT NULL, job BIGINT NOT NULL, tasks BIGINT NOT NULL, tenant BIGINT NOT NULL,
+  outcome TEXT NOT NULL, record TEXT NOT NULL, hash BYTEA NOT NULL);
+CREATE INDEX decisions_job ON decisions (job);
+)sql";
+
 std::string with(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
@@ -121,9 +131,12 @@ sql::Migration quotas_step() {
 /// Once released, a step is never changed: what comes later is a step of its own.
 std::vector<sql::Migration> migrations() {
   static const std::string sqlite = for_sqlite(kTables), postgres = for_postgres(kTables);
+  static const std::string decisions_sqlite = for_sqlite(kDecisions),
+                           decisions_postgres = for_postgres(kDecisions);
   return {{1, "tables of a live factory", sqlite, postgres},
           {2, "lease of the serving process", sql::kLeaseTable, {}},
-          quotas_step()};
+          quotas_step(),
+          {4, "decision records", decisions_sqlite, decisions_postgres}};
 }
 
 }  // namespace
@@ -138,8 +151,8 @@ Result<void> check_store(sql::Database& database) { return sql::check_schema(dat
 
 const std::vector<std::string>& store_tables() {
   static const std::vector<std::string> tables{
-      "settings", "tenants", "quotas",    "budgets",  "jobs",        "attempts", "nodes",    "tokens",
-      "reasons",  "audit",   "transfers", "accounts", "idempotency", "journal",  "snapshots"};
+      "settings", "tenants", "quotas",    "budgets",   "jobs",     "attempts",    "nodes",   "tokens",
+      "reasons",  "audit",   "decisions", "transfers", "accounts", "idempotency", "journal", "snapshots"};
   return tables;
 }
 

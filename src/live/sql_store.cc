@@ -2,6 +2,7 @@
 #include "live/sql_store.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <map>
@@ -49,10 +50,11 @@ constexpr Statement kPutSetting{
 constexpr Statement kPutTenant{
     "INSERT INTO tenants (id, parent, name, weight, kind, home, unix_user, price_plan, gpu_milli_limit, "
     "job_limit, "
-    "created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10) ON CONFLICT (id) DO UPDATE SET weight = "
+    "created, owners) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11) ON CONFLICT (id) DO UPDATE "
+    "SET weight = "
     "excluded.weight, kind = excluded.kind, home = excluded.home, unix_user = excluded.unix_user, price_plan "
     "= "
-    "excluded.price_plan, job_limit = excluded.job_limit"};
+    "excluded.price_plan, job_limit = excluded.job_limit, owners = excluded.owners"};
 constexpr Statement kDropQuotas{"DELETE FROM quotas WHERE tenant = $1"};
 constexpr Statement kAddQuota{
     "INSERT INTO quotas (tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli) VALUES "
@@ -103,6 +105,9 @@ constexpr Statement kAddAudit{
     "INSERT INTO audit (sequence, at, token, owner, role, remote, action, target, detail, tenant) VALUES "
     "($1, $2, "
     "$3, $4, $5, $6, $7, $8, $9, $10)"};
+constexpr Statement kAddDecision{
+    "INSERT INTO decisions (sequence, at, job, tasks, tenant, outcome, record, hash) VALUES ($1, $2, $3, $4, "
+    "$5, $6, $7, $8)"};
 constexpr Statement kAddTransfer{
     "INSERT INTO transfers (sequence, job, attempt, tenant, owner, gpu_type, price_plan, began, ended, "
     "micro_gpu_s, "
@@ -252,6 +257,10 @@ void SqlStore::write(const Changes& changes) {
                                                 text(audit.user), name_of(audit.role), text(audit.remote),
                                                 text(audit.action), text(audit.target), text(audit.detail),
                                                 id(audit.tenant)});
+  for (const DecisionRow& row : changes.decisions)
+    db.execute(kAddDecision,
+               std::array<Param, 8>{number(row.sequence), when(row.now), number(row.job), number(row.tasks),
+                                    id(row.tenant), text(row.outcome), text(row.record), Blob{row.hash}});
   write_ledger(changes);
   for (const auto& [name, value] : changes.settings)
     db.execute(kPutSetting, std::array<Param, 2>{text(name), text(value)});
@@ -259,10 +268,12 @@ void SqlStore::write(const Changes& changes) {
 
 void SqlStore::write_tenant(const TenantRecord& tenant) {
   sql::Database& db = *database_;
-  db.execute(kPutTenant, std::array<Param, 10>{id(tenant.id), id(tenant.parent), text(tenant.name),
-                                               number(tenant.weight), text(tenant.kind), text(tenant.home),
-                                               text(tenant.unix_user), text(tenant.price_plan),
-                                               number(tenant.limits.jobs), when(tenant.created)});
+  const std::string owners = fmt::format("{}", fmt::join(tenant.owners, ","));
+  db.execute(kPutTenant,
+             std::array<Param, 11>{id(tenant.id), id(tenant.parent), text(tenant.name), number(tenant.weight),
+                                   text(tenant.kind), text(tenant.home), text(tenant.unix_user),
+                                   text(tenant.price_plan), number(tenant.limits.jobs), when(tenant.created),
+                                   text(owners)});
   db.execute(kDropQuotas, std::array<Param, 1>{id(tenant.id)});
   for (const QuotaRecord& quota : tenant.quotas)
     db.execute(kAddQuota, std::array<Param, 6>{id(tenant.id), text(quota.gpu_type),
@@ -397,8 +408,8 @@ Result<Loaded> SqlStore::load() {
   static constexpr Statement kSettings{"SELECT name, value FROM settings ORDER BY name"};
   each(kSettings, [&](const Row& row) { loaded.settings.emplace_back(row.text(0), row.text(1)); });
   static constexpr Statement kTenants{
-      "SELECT id, parent, name, weight, kind, home, unix_user, price_plan, job_limit, created FROM tenants "
-      "ORDER BY id"};
+      "SELECT id, parent, name, weight, kind, home, unix_user, price_plan, job_limit, created, owners FROM "
+      "tenants ORDER BY id"};
   each(kTenants, [&](const Row& row) {
     TenantRecord& tenant = loaded.tenants.emplace_back();
     tenant.id = read_id<TenantId>(row, 0);
@@ -411,6 +422,7 @@ Result<Loaded> SqlStore::load() {
     tenant.price_plan = row.text(7);
     tenant.limits.jobs = u32(row, 8);
     tenant.created = Instant{row.integer(9)};
+    tenant.owners = country_list(row.text(10));
   });
   // Tenants are numbered without gaps, from 1; load says so where they are not.
   const auto tenant_of = [&](const Row& row) {
@@ -497,6 +509,10 @@ Result<Loaded> SqlStore::load() {
     loaded.last_audit = u64(row, 1);
     loaded.last_transfer = u64(row, 2);
   });
+  static constexpr Statement kLastDecision{
+      "SELECT sequence, hash FROM decisions ORDER BY sequence DESC LIMIT 1"};
+  each(kLastDecision,
+       [&](const Row& row) { loaded.last_decision = {u64(row, 0), std::string(row.blob(1))}; });
   if (!read) return std::unexpected(read.error());
   return loaded;
 }

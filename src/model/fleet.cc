@@ -20,6 +20,13 @@ std::uint64_t Fleet::gpus() const {
   return total;
 }
 
+bool Zone::same_facts(const Zone& other) const {
+  return country == other.country && jurisdictions == other.jurisdictions &&
+         operator_countries == other.operator_countries && certifications == other.certifications &&
+         by_chip == other.by_chip && gpu_types == other.gpu_types && performance == other.performance &&
+         covered_by == other.covered_by;
+}
+
 int Fleet::fabric_level(const std::string& level) const {
   for (std::size_t index = 0; index < fabric.size(); ++index) {
     if (fabric[index].level == level) return static_cast<int>(index);
@@ -109,6 +116,12 @@ std::string check_fleet(const Fleet& fleet) {
     if (type.gpus > 64) return fmt::format("node type `{}` has {} GPUs; at most 64", type.name, type.gpus);
     if (type.gpu_type != NodeType::kNoGpu && type.gpu_type >= fleet.gpu_types.size())
       return fmt::format("node type `{}` has an unknown GPU type", type.name);
+  }
+  if (fleet.zones.size() > kMostZones) return fmt::format("more than {} zones", kMostZones);
+  if (!fleet.zone_of_node.empty() && fleet.zone_of_node.size() != fleet.nodes())
+    return "not every node has a zone";
+  for (const std::uint8_t zone : fleet.zone_of_node) {
+    if (zone >= fleet.zones.size()) return "a node has an unknown zone";
   }
   if (fleet.gpu_types.size() > 63) return "more than 63 GPU types";
   if (fleet.fabric.size() > 64) return "more than 64 fabric levels";

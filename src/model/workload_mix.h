@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/units.h"
+#include "model/law.h"
 
 namespace gw {
 
@@ -68,6 +69,7 @@ struct JobClass {
   bool level_required = false;
   double cpu_milli_per_gpu = 0;
   double memory_mib_per_gpu = 0;
+  LegalWishes law;
   std::string source;
 };
 

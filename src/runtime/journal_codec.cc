@@ -62,6 +62,72 @@ void decode_power(ByteReader& in, Fleet& fleet) {
 
 }  // namespace
 
+namespace {
+
+void encode(ByteWriter& out, const std::vector<std::string>& words) {
+  out.u64(words.size());
+  for (const std::string& word : words) out.text(word);
+}
+
+std::vector<std::string> decode_words(ByteReader& in) {
+  std::vector<std::string> words;
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) words.emplace_back(in.text());
+  return words;
+}
+
+/// The zones and, where there are any, which nodes are in each.
+void encode_zones(ByteWriter& out, const Fleet& fleet) {
+  out.u64(fleet.zones.size());
+  if (fleet.zones.empty()) return;
+  for (const Zone& zone : fleet.zones) {
+    out.text(zone.name);
+    out.text(zone.country);
+    encode(out, zone.jurisdictions);
+    encode(out, zone.operator_countries);
+    encode(out, zone.certifications);
+    out.u64(zone.by_chip ? 1 : 0);
+    encode(out, zone.gpu_types);
+    out.i64(zone.performance);
+    encode(out, zone.covered_by);
+  }
+  for (std::uint32_t node = 0; node < fleet.nodes();) {  // Runs of nodes of one zone.
+    std::uint32_t end = node;
+    while (end < fleet.nodes() && fleet.zone_of(NodeId{end}) == fleet.zone_of(NodeId{node})) ++end;
+    out.u64(end - node);
+    out.u64(fleet.zone_of(NodeId{node}));
+    node = end;
+  }
+}
+
+void decode_zones(ByteReader& in, Fleet& fleet) {
+  const std::size_t zones = in.count();
+  if (zones > kMostZones) in.refuse();
+  if (zones == 0) return;
+  for (std::size_t left = zones; left > 0 && in.ok(); --left) {
+    Zone& zone = fleet.zones.emplace_back();
+    zone.name = in.text();
+    zone.country = in.text();
+    zone.jurisdictions = decode_words(in);
+    zone.operator_countries = decode_words(in);
+    zone.certifications = decode_words(in);
+    zone.by_chip = in.u64() != 0;
+    zone.gpu_types = decode_words(in);
+    zone.performance = in.i64();
+    zone.covered_by = decode_words(in);
+  }
+  while (in.ok() && fleet.zone_of_node.size() < fleet.nodes()) {
+    const std::uint64_t count = in.u64();
+    const std::uint64_t zone = in.u64();
+    if (count == 0 || count > fleet.nodes() - fleet.zone_of_node.size() || zone >= zones) {
+      in.refuse();
+      return;
+    }
+    fleet.zone_of_node.insert(fleet.zone_of_node.end(), count, static_cast<std::uint8_t>(zone));
+  }
+}
+
+}  // namespace
+
 void encode(ByteWriter& out, const JournalHeader& header) {
   out.text(header.run_name);
   const Fleet& fleet = header.fleet;
@@ -94,6 +160,7 @@ void encode(ByteWriter& out, const JournalHeader& header) {
     for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex)
       out.u64(partition.end(vertex) - partition.begin(vertex));
   }
+  encode_zones(out, fleet);
   const PolicyConfig& policy = header.policy;
   out.text(policy.name);
   out.u64(static_cast<std::uint64_t>(policy.order));
@@ -160,6 +227,7 @@ JournalHeader decode_header(ByteReader& in) {
       partition.first.push_back(partition.first.back() + static_cast<std::uint32_t>(size));
     }
   }
+  decode_zones(in, fleet);
   PolicyConfig& policy = header.policy;
   policy.name = in.text();
   const std::uint8_t order = in.u8();

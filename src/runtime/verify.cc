@@ -55,6 +55,8 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
       return event.tenant.value() < state.pending.tenants() ? "" : "a budget is of no tenant";
     case EventKind::kJobCancelled:
       return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";
+    case EventKind::kJobZones:
+      return core.job(event.job) != nullptr ? "" : "the zones of a job change that is not there";
     case EventKind::kTenantWeight:
       return event.tenant.value() < state.pending.tenants() && event.weight > 0
                  ? ""

@@ -12,6 +12,7 @@ void encode(ByteWriter& out, const Shape& shape) {
   out.u64(shape.gpu_types);
   out.u64(shape.level);
   out.u64(shape.level_required ? 1 : 0);
+  out.u64(shape.zones);
 }
 
 Shape decode_shape(ByteReader& in) {
@@ -24,6 +25,7 @@ Shape decode_shape(ByteReader& in) {
   shape.gpu_types = in.u64();
   shape.level = in.u8();
   shape.level_required = in.u64() != 0;
+  shape.zones = in.u64();
   return shape;
 }
 
@@ -138,6 +140,10 @@ void encode(ByteWriter& out, const Event& event) {
       out.i64(event.cap.count());
       out.u64(event.clocks ? 1 : 0);
       return;
+    case EventKind::kJobZones:
+      out.u64(event.job.value());
+      out.u64(event.zones);
+      return;
   }
 }
 
@@ -189,6 +195,10 @@ Event decode_event(ByteReader& in) {
       event.feed_vertex = in.u32();
       event.cap = Milliwatts{in.i64()};
       event.clocks = in.u64() != 0;
+      return event;
+    case EventKind::kJobZones:
+      event.job = JobId{in.u32()};
+      event.zones = in.u64();
       return event;
   }
   in.refuse();

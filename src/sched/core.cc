@@ -73,6 +73,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
     if (!problem.empty()) break;
     Job* job = state_.jobs.find(start.job);
     if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
+        !allowed_zone(job->request.shape, state_.pools[start.placement.pool]->zone()) ||
         !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement)) {
       problem = fmt::format("job {} cannot start where it was started", start.job.value());
       break;
@@ -125,8 +126,9 @@ std::int64_t Core::unusable_for_head() const {
   std::int64_t unusable = 0;
   for (const auto& pool : state_.pools) {
     const std::int64_t free = pool->free_gpus();
-    const bool matches = shape.gpu_types == 0 || (pool->gpu_type() != NodeType::kNoGpu &&
-                                                  ((shape.gpu_types >> pool->gpu_type()) & 1U) != 0);
+    const bool matches = allowed_zone(shape, pool->zone()) &&
+                         (shape.gpu_types == 0 || (pool->gpu_type() != NodeType::kNoGpu &&
+                                                   ((shape.gpu_types >> pool->gpu_type()) & 1U) != 0));
     if (!matches || (shape.nodes > 0 && shape.gpus > pool->gpus_per_node())) {
       unusable += free;
     } else if (shape.nodes > 0 && shape.gpus > 0) {
@@ -149,11 +151,17 @@ std::string Core::check() const {
   }
   std::int64_t allocated = 0;
   std::size_t running = 0;
+  bool lawful = true;
   state_.jobs.for_each([&](const Job& job) {
+    if (job.claims)
+      lawful = lawful &&
+               allowed_zone(job.request.shape, state_.pools[state_.claims.at(job.id).placement.pool]->zone());
     if (!job.running) return;
+    lawful = lawful && allowed_zone(job.request.shape, state_.zone_of(job)) != job.finishes;
     ++running;
     allocated += job.request.shape.total_gpu_milli();
   });
+  if (!lawful) return "a job runs in a zone where it may not";
   if (running != state_.running_jobs() || allocated != state_.allocated_milli())
     return "running jobs are miscounted";
   std::int64_t total = 0;

@@ -105,6 +105,14 @@ Event Event::feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap,
   return event;
 }
 
+Event Event::job_zones(JobId job, std::uint64_t zones) {
+  Event event;
+  event.kind = EventKind::kJobZones;
+  event.job = job;
+  event.zones = zones;
+  return event;
+}
+
 std::string_view request_problem(const JobRequest& request) {
   const Shape& shape = request.shape;
   if (request.limit <= Nanoseconds{0}) return "a job's limit is not positive";

@@ -27,6 +27,7 @@ enum class EventKind : std::uint8_t {
   kTenantQuota = 11,   ///< tenant, resource, terms: from now on.
   kTenantBudget = 12,  ///< tenant, budget: what its budget lets it do from now on.
   kFeedCap = 13,       ///< feed_level, feed_vertex, cap, clocks: what the feed may carry from now on.
+  kJobZones = 19,      ///< job, zones: where it may be from now on. One that waits keeps its place.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -45,6 +46,7 @@ struct Event {
   std::uint32_t feed_vertex = 0;
   Milliwatts cap;      ///< IT power; 0 = not limited.
   bool clocks = true;  ///< Those who run the jobs can cap their clocks.
+  std::uint64_t zones = 0;  ///< See Shape::zones.
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);
   static Event job_submitted(JobId job, const JobRequest& request);
@@ -59,6 +61,7 @@ struct Event {
   static Event tenant_quota(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   static Event tenant_budget(TenantId tenant, BudgetState state);
   static Event feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks = true);
+  static Event job_zones(JobId job, std::uint64_t zones);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.

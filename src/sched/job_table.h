@@ -20,6 +20,8 @@ struct Job {
   bool waits = false;    ///< It is in the queue.
   bool claims = false;   ///< It has left the queue: others leave the place where it will start.
   bool leaving = false;  ///< It runs, and has been told to save its work and go.
+  /// It runs where a later law forbids it, and may end there. Whatever starts it again keeps to the law.
+  bool finishes = false;
   Reason reason =
       Reason::kOrder;  ///< What bound it when it was first seen waiting; see Core::binding_reason for now.
   std::uint32_t shape_class = 0;

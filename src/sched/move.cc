@@ -46,10 +46,24 @@ class Translation {
       shape.level = level < 0 ? Shape::kAnyLevel : static_cast<std::uint8_t>(level);
       if (level < 0) shape.level_required = false;
     }
+    shape.zones = zones(shape.zones);
     return shape;
   }
 
  private:
+  /// The zones of the new fleet with the facts of those in `old`; no zone where there is none.
+  [[nodiscard]] std::uint64_t zones(std::uint64_t old) const {
+    if (old == 0) return 0;
+    std::uint64_t now = 0;
+    for (std::size_t zone = 0; zone < old_fleet_.zones.size(); ++zone) {
+      if (((old >> zone) & 1U) == 0) continue;
+      for (std::size_t other = 0; other < fleet_.zones.size(); ++other) {
+        if (fleet_.zones[other].same_facts(old_fleet_.zones[zone])) now |= std::uint64_t{1} << other;
+      }
+    }
+    return now != 0 ? now : Shape::kNoZone;
+  }
+
   const Fleet& old_fleet_;
   const Fleet& fleet_;
   std::vector<NodeId> nodes_;
@@ -109,7 +123,8 @@ void move_caps(const State& old, const Fleet& old_fleet, State& state, const Fle
 
 }  // namespace
 
-Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now) {
+Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now,
+                            const std::function<std::uint64_t(const Job&)>& zones_of) {
   GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0 && now >= old.now_);
   now_ = now;
   Moved moved;
@@ -123,11 +138,6 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
   move_caps(old.state_, old_fleet, state_, fleet, now);
 
   const Translation translation(old_fleet, fleet);
-  std::vector<std::uint32_t> pool_of_node(fleet.nodes());
-  for (std::uint32_t pool = 0; pool < state_.pools.size(); ++pool) {
-    for (std::uint32_t node = 0; node < state_.pools[pool]->nodes(); ++node)
-      pool_of_node[state_.pools[pool]->fleet_node(node).value()] = pool;
-  }
   std::vector<NodeId> closed;
   for (const auto& pool : old.state_.pools) {
     for (std::uint32_t node = 0; node < pool->nodes(); ++node) {
@@ -144,6 +154,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
   for (const Job* job : jobs) {
     JobRequest request = job->request;
     request.shape = translation.shape(request.shape);
+    if (zones_of) request.shape.zones = zones_of(*job);
     state_.next_job = job->id.value();
     state_.apply(Event::job_submitted(job->id, request), now, ignored);
     Job* here = state_.jobs.find(job->id);
@@ -160,17 +171,18 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
     for (const Piece& piece : job->placement.pieces) {
       for (std::uint32_t at = piece.node; possible && at < piece.node + piece.count; ++at) {
         const NodeId node = translation.node(old_pool.fleet_node(at));
-        possible = node.valid() && (placement.pieces.empty() || pool_of_node[node.value()] == placement.pool);
+        possible = node.valid() && (placement.pieces.empty() || state_.pool_of(node) == placement.pool);
         if (!possible) break;
-        placement.pool = pool_of_node[node.value()];
+        placement.pool = state_.pool_of(node);
         append_node(placement.pieces, state_.pools[placement.pool]->local_node(node), piece.gpu_mask);
       }
     }
     if (possible) {
       std::sort(placement.pieces.begin(), placement.pieces.end(),
                 [](const Piece& a, const Piece& b) { return a.node < b.node; });
-      placement.span = state_.pools[placement.pool]->span_of(placement.pieces);
-      possible = state_.pools[placement.pool]->is_free(request.shape, placement);
+      const Pool& pool = *state_.pools[placement.pool];
+      placement.span = pool.span_of(placement.pieces);
+      possible = allowed_zone(request.shape, pool.zone()) && pool.is_free(request.shape, placement);
     }
     if (possible) {
       state_.start_at(*here, std::move(placement), job->expected_end, now, ignored);

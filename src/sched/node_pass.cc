@@ -370,7 +370,7 @@ class NodePass final : public Pass {
   void keep_reservation(State& state, Plan& plan) {
     if (!reserved_.valid()) return;
     Job* job = state.jobs.find(reserved_);
-    if (job == nullptr || !job->waits) {
+    if (job == nullptr || !job->waits || !allowed_zone(job->request.shape, state.pools[pool_]->zone())) {
       drop(state);
       return;
     }

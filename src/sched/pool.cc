@@ -10,13 +10,14 @@
 namespace gw::sched {
 namespace {
 
-/// Restricts the fleet's fabric to the nodes of one type, renumbered.
-PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type,
+/// Restricts the fleet's fabric to the nodes of one type in one zone, renumbered.
+PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone,
                            std::vector<std::uint32_t>& fleet_node) {
   PoolFabric fabric;
   fabric.gpus = fleet.node_types[node_type].gpus;
   for (std::uint32_t node = 0; node < fleet.nodes(); ++node) {
-    if (fleet.node_type_of[node] == node_type) fleet_node.push_back(node);
+    if (fleet.node_type_of[node] == node_type && fleet.zone_of(NodeId{node}) == zone)
+      fleet_node.push_back(node);
   }
   fabric.nodes = static_cast<std::uint32_t>(fleet_node.size());
   for (std::size_t level_index = 0; level_index < fleet.fabric.size(); ++level_index) {
@@ -27,7 +28,7 @@ PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type,
     std::uint32_t local = 0;
     for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex) {
       while (local < fabric.nodes && fleet_node[local] < partition.end(vertex)) ++local;
-      if (local == level.first.back()) continue;  // No node of this type there.
+      if (local == level.first.back()) continue;  // No such node there.
       level.largest = std::max(level.largest, local - level.first.back());
       level.first.push_back(local);
     }
@@ -61,9 +62,10 @@ PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type,
 
 }  // namespace
 
-Pool::Pool(const Fleet& fleet, std::uint16_t node_type)
-    : fabric_(restrict_fabric(fleet, node_type, fleet_node_)),
+Pool::Pool(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone)
+    : fabric_(restrict_fabric(fleet, node_type, zone, fleet_node_)),
       gpu_type_(fleet.node_types[node_type].gpu_type),
+      zone_(zone),
       cpu_milli_(fleet.node_types[node_type].cpu_milli),
       memory_mib_(fleet.node_types[node_type].memory_mib),
       open_(fabric_),

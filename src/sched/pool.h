@@ -1,4 +1,4 @@
-// Pool: all nodes of one type: what is free on each, and where a shape fits.
+// Pool: all nodes of one type in one zone: what is free on each, and where a shape fits.
 //
 // A node is open (anyone's) or held (kept for the job with the reservation; others only if they end in time).
 // It may also be off: down (lost with everything on it) or closed (drained or kept back: what runs there goes
@@ -34,8 +34,8 @@ enum class Closure : std::uint8_t {
 
 class Pool {
  public:
-  /// The nodes of `fleet` whose type is `node_type`; all free and open.
-  Pool(const Fleet& fleet, std::uint16_t node_type);
+  /// The nodes of `fleet` in `zone` whose type is `node_type`; all free and open.
+  Pool(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone = 0);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   Pool(Pool&&) = delete;
@@ -43,9 +43,10 @@ class Pool {
   [[nodiscard]] std::uint32_t nodes() const { return fabric_.nodes; }
   [[nodiscard]] std::uint32_t gpus_per_node() const { return fabric_.gpus; }
   [[nodiscard]] std::uint32_t gpu_type() const { return gpu_type_; }
+  [[nodiscard]] std::uint32_t zone() const { return zone_; }
   [[nodiscard]] const PoolFabric& fabric() const { return fabric_; }
   [[nodiscard]] NodeId fleet_node(std::uint32_t node) const { return NodeId{fleet_node_[node]}; }
-  /// The pool-local number of a fleet node of this type.
+  /// The pool-local number of a fleet node of this type and zone.
   [[nodiscard]] std::uint32_t local_node(NodeId node) const;
 
   /// Could an empty pool without failures hold it?
@@ -191,6 +192,7 @@ class Pool {
   std::vector<std::uint32_t> fleet_node_;  ///< Filled while fabric_ is made.
   PoolFabric fabric_;
   std::uint32_t gpu_type_;
+  std::uint32_t zone_;
   std::int64_t cpu_milli_;
   std::int64_t memory_mib_;
   CapacityIndex open_;

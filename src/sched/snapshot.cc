@@ -30,6 +30,7 @@ struct Claiming {
 bool is_sound(const State& state, const Claim& claim, const Shape& shape) {
   if (claim.placement.pool >= state.pools.size() || claim.placement.pieces.empty()) return false;
   const Pool& pool = *state.pools[claim.placement.pool];
+  if (!allowed_zone(shape, pool.zone())) return false;
   std::uint64_t next = 0;
   for (const Piece& piece : claim.placement.pieces) {
     if (piece.count == 0 || piece.node < next || std::uint64_t{piece.node} + piece.count > pool.nodes())
@@ -204,6 +205,7 @@ std::string Core::snapshot() const {
     out.i64(job->started.count());
     out.i64(job->expected_end.count());
     encode(out, job->placement);
+    out.u64(job->finishes ? 1 : 0);
   }
   for (const auto& pool : state_.pools) {
     std::vector<std::uint32_t> drained;
@@ -315,6 +317,7 @@ bool Core::restore(std::string_view snapshot) {
       const Instant started{in.i64()};
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);
+      const bool finishes = in.u64() != 0;
       if (!in.ok() || placement.pool >= state_.pools.size() || expected_end < Instant{} ||
           started < Instant{} || started > now_ ||
           !state_.pools[placement.pool]->is_free(request.shape, placement))
@@ -322,6 +325,7 @@ bool Core::restore(std::string_view snapshot) {
       job = state_.put_running(id, request, waits_since, std::move(placement), expected_end, now_);
       if (job == nullptr) return false;
       job->started = started;
+      job->finishes = finishes;
       if (is == Phase::kLeaves) state_.mark_leaving(*job);
     } else {
       job = state_.put_waiting(id, request, waits_since);

@@ -184,6 +184,10 @@ class State {
   [[nodiscard]] std::int32_t least_preemptible_priority() const {
     return preemptible_priorities_.begin()->first;
   }
+  /// The pool that holds a node of the fleet.
+  [[nodiscard]] std::uint32_t pool_of(NodeId node) const { return pool_of_node_[node.value()]; }
+  /// The zone that a running job is in.
+  [[nodiscard]] std::uint32_t zone_of(const Job& job) const { return pools[job.placement.pool]->zone(); }
   [[nodiscard]] NodeId fleet_node(const Placement& placement, std::uint32_t node) const {
     return pools[placement.pool]->fleet_node(node);
   }
@@ -192,17 +196,18 @@ class State {
   void enqueue(Job& job);
   void dequeue(Job& job);
   void stop(Job& job, Instant now);
-  void wait_again(Job& job, Instant now);
-  Job* admit(JobId id, const JobRequest& request, Instant since);
+  void wait_again(Job& job, Instant now, Plan& plan);
+  Job* admit(JobId id, const JobRequest& request, Instant since, bool runs = false);
+  void remove_never(Job& job, Plan& plan);
   void occupy(Job& job, Placement placement, Instant expected_end, Instant now);
   void submit(const Event& event, Instant now, Plan& plan);
+  /// Why no part of the fleet could ever hold the shape.
+  [[nodiscard]] Reason never_reason(Shape shape) const;
+  void set_zones(const Event& event, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
   void feed_cap(const Event& event);
   /// Adds a running job's power to its nodes, or takes it away.
   void add_power(const Job& job, int sign);
-  [[nodiscard]] std::uint32_t pool_of(NodeId node) const {
-    return pool_of_type_[node_type_of_[node.value()]];
-  }
   [[nodiscard]] const GpuType* gpu_type_of(const Job& job) const;
   void meet_cap(FeedId feed, Instant now, Plan& plan);
   void slow(FeedId feed, const std::vector<JobId>& jobs);
@@ -249,8 +254,7 @@ class State {
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;
 
-  std::vector<std::uint16_t> node_type_of_;
-  std::vector<std::uint32_t> pool_of_type_;
+  std::vector<std::uint16_t> pool_of_node_;
   std::vector<GpuType> gpu_types_;
   std::uint32_t dark_nodes_ = 0;
   std::map<JobId, std::uint32_t> clocks_before_;  ///< Of those that balance_power has changed.

@@ -127,9 +127,9 @@ void State::change_clock(Job& job, std::uint32_t permille, Instant now) {
 }
 
 void State::stop_for_power(Job& job, Instant now, Plan& plan) {
-  wait_again(job, now);
-  changes.released = changes.irregular = true;
   plan.stopped.push_back(job.id);
+  wait_again(job, now, plan);  // Which may be its end, where the law has changed.
+  changes.released = changes.irregular = true;
 }
 
 /// The running jobs with nodes under the feed, by id.
@@ -347,7 +347,7 @@ bool State::balance_power(Instant now, Plan& plan) {
 
 std::string State::check_power() const {
   if (!power.tracked()) return {};
-  std::vector<std::int64_t> load(node_type_of_.size(), 0);
+  std::vector<std::int64_t> load(pool_of_node_.size(), 0);
   std::size_t slow = 0;
   jobs.for_each([&](const Job& job) {
     if (!job.running) return;
@@ -363,7 +363,7 @@ std::string State::check_power() const {
   });
   if (slow != slowed.size()) return "jobs with capped clocks are miscounted";
   std::uint32_t dark = 0;
-  for (std::uint32_t node = 0; node < node_type_of_.size(); ++node) {
+  for (std::uint32_t node = 0; node < pool_of_node_.size(); ++node) {
     const Pool& pool = *pools[pool_of(NodeId{node})];
     const std::uint32_t local = pool.local_node(NodeId{node});
     if (load[node] != power.load(node)) return fmt::format("the load of node {} is wrong", node);

@@ -214,6 +214,8 @@ class ServerParts final : public Server {
     live::ControllerOptions controller;
     controller.policy = options_.policy;
     controller.prices = options_.prices;
+    controller.law = options_.law;
+    controller.requeue_forbidden = options_.requeue_forbidden;
     controller.default_limit = options_.default_limit;
     controller.engine_id = engine_id();
     if (getrandom(&controller.lineage, sizeof controller.lineage, 0) != sizeof controller.lineage)

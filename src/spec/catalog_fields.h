@@ -3,6 +3,7 @@
 
 #include "spec/catalog.h"
 #include "spec/described.h"
+#include "spec/law_fields.h"
 
 namespace gw::spec {
 
@@ -276,6 +277,26 @@ void describe(Visitor& visit, JobClassSpec& spec) {
                .min = 0,
                .max = 1e9,
                .default_text = "no wish"});
+  visit.field("residency", job.law.residency,
+              {.help = "Countries or groups where its code, data, checkpoints and outputs may be.",
+               .text = Text::kName,
+               .items_max = 300,
+               .default_text = "anywhere"});
+  visit.field("excluded_jurisdictions", job.law.excluded_jurisdictions,
+              {.help = "No site that answers to one of these.",
+               .text = Text::kName,
+               .items_max = 300,
+               .default_text = "none"});
+  visit.field("certifications", job.law.certifications,
+              {.help = "Only sites that have all of these.",
+               .text = Text::kName,
+               .items_max = 100,
+               .default_text = "none"});
+  visit.field("data", job.law.data,
+              {.help = "Classes of its data that rules look at: personal, health, ...",
+               .text = Text::kName,
+               .items_max = 100,
+               .default_text = "none"});
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 
@@ -286,6 +307,8 @@ void describe(Visitor& visit, CatalogFile& file) {
   visit.field("models", file.models, {.help = "Model architectures."});
   visit.field("rhythms", file.rhythms, {.help = "Daily and weekly rhythms of arrivals."});
   visit.field("classes", file.classes, {.help = "Kinds of work."});
+  visit.field("country_groups", file.country_groups, {.help = "Countries under one name."});
+  visit.field("rules", file.rules, {.help = "Rules on who may run where, for files to take by name."});
 }
 
 }  // namespace gw::spec

@@ -64,14 +64,20 @@ void describe(Visitor& visit, TenantSpec& tenant) {
               {.help = "Unique among its siblings; with `count` above 1, a number is added.",
                .required = true,
                .text = Text::kName});
-  visit.field("kind", tenant.kind,
-              {.help = "manufacturer, mittelstand, research, robotics, inference, ...; for reports.",
-               .text = Text::kName,
-               .default_text = "its parent's"});
+  visit.field(
+      "kind", tenant.kind,
+      {.help = "manufacturer, mittelstand, research, robotics, inference, ...; for reports and rules.",
+       .text = Text::kName,
+       .default_text = "its parent's"});
   visit.field("home", tenant.home,
               {.help = "Home jurisdiction, ISO 3166-1 alpha-2.",
                .text = Text::kCountry,
                .default_text = "its parent's"});
+  visit.field("ownership", tenant.ownership,
+              {.help = "Countries of its owners, ISO 3166-1 alpha-2.",
+               .text = Text::kCountry,
+               .items_max = 100,
+               .default_text = "its parent's, else its home"});
   visit.field("count", tenant.count, {.help = "How many such tenants.", .min = 1, .max = 1e6});
   visit.field("weight", tenant.weight,
               {.help = "Fair share relative to its siblings, of each one.", .min = 1, .max = 1e6});
@@ -98,6 +104,11 @@ template <class Visitor>
 void describe(Visitor& visit, StartSpec& start) {
   visit.field("weekday", start.weekday, {.help = "Weekday at the run's zero.", .choices = kWeekdays});
   visit.field("hour", start.hour, {.help = "Hour of day at the run's zero.", .min = 0, .max = 23.999});
+  visit.field("date", start.date,
+              {.help = "Day of the run's zero, for rules that have dates. Without it all rules are in force.",
+               .default_text = "none",
+               .pattern = kDatePattern,
+               .example = "2027-01-04"});
 }
 
 template <class Visitor>
@@ -248,6 +259,12 @@ void describe_heading(Visitor& visit, ScenarioFile& file) {
       {.help = "Short name, for files and reports.", .text = Text::kName, .default_text = "the file's"});
   visit.field("title", file.title, {.help = "One line for people.", .default_text = "the name"});
   visit.field("fleet", file.fleet, {.help = "The machines.", .required = true});
+  visit.field("rules", file.rules,
+              {.help = "Who may run where: rules of the catalog by name, perhaps changed, and new ones. Even "
+                       "an empty list divides the fleet by the law of its sites, so that jobs' own wishes "
+                       "(`residency`, ...) hold for each.",
+               .default_text = "none; a job with such wishes needs a fleet that meets them as a whole"});
+  visit.field("country_groups", file.country_groups, {.help = "Groups of countries that the catalog lacks."});
 }
 
 template <class Visitor>

@@ -48,6 +48,7 @@ struct TenantSpec {
   std::string name;
   std::string kind;
   std::string home;
+  std::vector<std::string> ownership;
   std::uint32_t count = 1;
   std::uint32_t weight = 1;
   std::optional<double> load;
@@ -63,6 +64,8 @@ struct StartSpec {
   static constexpr std::string_view kHelp = "Local time at the run's zero.";
   std::string weekday = "monday";
   double hour = 0;
+  std::string date;
+  Mark at;
 };
 
 struct WorkloadSpec {
@@ -140,6 +143,8 @@ struct ScenarioFile {
   std::string title;
   std::uint64_t seed = 1;
   FleetSpec fleet;
+  std::optional<std::vector<Override<RuleSpec>>> rules;
+  std::vector<CountryGroupSpec> country_groups;
   std::vector<TenantSpec> tenants;
   WorkloadSpec workload;
   std::vector<Override<RhythmSpec>> rhythms;

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/faults.h"
 #include "model/fleet.h"
+#include "model/law.h"
 #include "model/policy.h"
 #include "model/power_schedule.h"
 #include "model/tenant.h"
@@ -24,6 +26,8 @@ struct Scenario {
   std::string title;  ///< `name` where the file gives none.
   std::uint64_t seed = 1;
   Fleet fleet;
+  Law law;                  ///< Its groups are there also where it is not in use.
+  std::optional<Day> date;  ///< Of the run's zero.
   TenantTree tenants;
   WorkloadMix mix;  ///< `mix.tenants` is empty where the file names no demand (a fleet for recorded traces).
   PolicyConfig policy;

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <map>
 
+#include "base/check.h"
 #include "base/id_table.h"
 #include "runtime/loop.h"
 #include "twin/budgets.h"
@@ -124,6 +127,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   }
 
   void execute(const sched::Plan& plan, const sched::Core& core, Instant now) override {
+    if (!rulings_.empty()) tell_rulings(plan);
     for (const JobId id : plan.interrupted) interrupt(jobs_[id], now);
     for (const JobId id : plan.stopped) stop(jobs_[id], saved_by(jobs_[id], now), now);
     stopped_ += plan.stopped.size();
@@ -134,6 +138,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     }
     for (const sched::Plan::Preemption& preemption : plan.preemptions) tell(jobs_[preemption.job], now);
     for (const sched::Plan::Start& start : plan.starts) {
+      // Whatever the core did: a rule is never broken.
+      GW_CHECK(
+          allowed_zone(jobs_[start.job].request.shape, core.state().pools[start.placement.pool]->zone()));
       jobs_[start.job].gpu_type = core.state().pools[start.placement.pool]->gpu_type();
       begin(jobs_[start.job], start.placement, static_cast<std::uint8_t>(core.job(start.job)->reason), now);
     }
@@ -213,8 +220,42 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.request.shape.gpu_types = fleet_types(next_job_.request.shape.gpu_types);
     job.truth = next_job_.truth;
     job.job_class = next_job_.job_class;
+    if (options_.law != nullptr) judge(job, now);
     metrics_.submitted(now, job.facts());
     events.push_back(sched::Event::job_submitted(id, job.request));
+  }
+
+  /// Where the job may be, by the law in force now.
+  void judge(SimJob& job, Instant now) {
+    std::optional<Day> day;
+    if (options_.date) {
+      day = *options_.date + static_cast<Day>((now - Instant{}).count() / days(1).count());
+      if (!law_until_ || *day >= *law_until_) {
+        decisions_.clear();
+        law_until_ = options_.law->next_change(*day).value_or(std::numeric_limits<Day>::max());
+      }
+    }
+    std::shared_ptr<const LawDecision>& known = decisions_[{job.request.tenant, job.job_class}];
+    if (known == nullptr || options_.on_ruling) {
+      const LegalWishes facts =
+          job.job_class < options_.class_facts.size() ? options_.class_facts[job.job_class] : LegalWishes{};
+      TenantFacts of_tenant = tenant_facts(stream_.tenants(), job.request.tenant);
+      if (known == nullptr)
+        known = std::make_shared<const LawDecision>(decide(*options_.law, fleet_, of_tenant, facts, day));
+      if (options_.on_ruling)
+        rulings_.push_back({now, job.id, job.name, std::move(of_tenant), facts, known, day, {}});
+    }
+    job.request.shape.zones = known->mask;
+  }
+
+  void tell_rulings(const sched::Plan& plan) {
+    for (Ruling& ruling : rulings_) {
+      for (const sched::Plan::Rejection& rejection : plan.rejections) {
+        if (rejection.job == ruling.job) ruling.refused = rejection.reason;
+      }
+      if (Result<void> kept = options_.on_ruling(ruling); !kept) failure_ = kept.error();
+    }
+    rulings_.clear();
   }
 
   void begin(SimJob& job, const sched::Placement& placement, std::uint8_t reason, Instant now) {
@@ -404,6 +445,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   std::uint64_t passes_ = 0;
   std::int64_t total_milli_ = 0;
   std::vector<std::uint64_t> type_map_;
+  /// By tenant and job class, until the law changes.
+  std::map<std::pair<TenantId, std::uint8_t>, std::shared_ptr<const LawDecision>> decisions_;
+  std::optional<Day> law_until_;
+  std::vector<Ruling> rulings_;  ///< That no plan has answered yet.
 };
 
 }  // namespace

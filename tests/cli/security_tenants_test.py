@@ -138,13 +138,13 @@ def cases():
         for tenant in ("beta", "beta/team"):
             test.assertEqual(test.assert_same(tenant, "gamma", "GET", "/v1/jobs?tenant=@", token=token), 404)
 
-    @case("GET /v1/jobs/{job}", "GET /v1/jobs/{job}/explain", "GET /v1/jobs/{job}/eta", "GET /v1/jobs/{job}/output",
+    @case("GET /v1/jobs/{job}", "GET /v1/jobs/{job}/decision", "GET /v1/jobs/{job}/explain", "GET /v1/jobs/{job}/eta", "GET /v1/jobs/{job}/output",
           "GET /v1/jobs/{job}/follow")
     def read_job(test, role, token):
         for job in test.theirs():
             nothing = f"{NOWHERE}_2" if "_" in job else str(NOWHERE)
-            for pattern in ("/v1/jobs/@", "/v1/jobs/@?environment=1", "/v1/jobs/@/explain", "/v1/jobs/@/eta",
-                            "/v1/jobs/@/explain?changes=1",
+            for pattern in ("/v1/jobs/@", "/v1/jobs/@?environment=1", "/v1/jobs/@/decision",
+                            "/v1/jobs/@/explain", "/v1/jobs/@/eta", "/v1/jobs/@/explain?changes=1",
                             "/v1/jobs/@/output", "/v1/jobs/@/output?stream=err&attempt=1", "/v1/jobs/@/follow"):
                 for method in ("GET", "HEAD"):
                     test.assertEqual(test.assert_same(job, nothing, method, pattern, token=token), 404)
@@ -257,6 +257,15 @@ def cases():
         test.assert_clean(answer)
         status = test.assert_same("beta", "gamma", "GET", "/v1/audit?tenant=@", token=token)
         test.assertEqual(status, 404 if role == "admin" else 403)
+
+    @case("GET /v1/decisions")
+    def decisions(test, role, token):
+        may = role in ("operator", "admin")
+        answer = test.server.get("/v1/decisions?limit=1000", token=token)
+        test.assert_status(answer, 200 if may else 403)
+        test.assert_clean(answer)
+        status = test.assert_same("beta", "gamma", "GET", "/v1/decisions?tenant=@", token=token)
+        test.assertEqual(status, 404 if may else 403)
 
     return table
 
