@@ -408,10 +408,10 @@ class JobsCommandsTest(FolderTest):
         self.assertRegex(self.gw("tenants", "list").stdout, r"MOST JOBS[^\n]*\n(.*\n)*acme .* 16 +7 ")
         self.gw("quota", "set", "acme", "--gpus", "none")
         self.assertRegex(self.gw("audit").stdout, r"limit: 16 -> none\b")
-        self.gw("tenants", "set", "acme", "--gpus", "4")
-        self.assertRegex(self.gw("audit").stdout, r"gpu limit: 0 -> 4\b")
         self.assertIn("sum up to 1000 GPUs, and the factory has",
                       self.gw("quota", "set", "acme", "--guaranteed", "1000", code=1).stderr)
+        self.gw("tenants", "set", "acme", "--gpus", "4")
+        self.assertRegex(self.gw("audit").stdout, r"gpu limit: 0 -> 4\b")
         self.assertRegex(self.gw("quota", "budget", "acme", "--euros", "5", "--action", "warn").stdout,
                          r"0\.00 of 5 EUR")
         self.assertNotIn("EUR", self.gw("quota", "budget", "acme", "--none").stdout)
