@@ -232,8 +232,6 @@ Json usage_sums() {
        {"core_seconds", type("number")},
        {"energy_j", type("integer")},
        {"price_micro_eur", type("integer")},
-       {"credit_micro_eur",
-        described(type("integer"), "Of the price: given back to those who had to leave.")},
        {"credit_micro_eur", described(type("integer"), "Of the price, what was given back; not positive.")}});
 }
 
