@@ -62,6 +62,16 @@ std::string Controller::law_text(const LiveJob& job) const {
   const LegalWishes& wishes = wishes_of(job);
   if (std::optional<Refusal> unknown = unknown_places(wishes)) return unknown->message;
   const LawDecision decision = judge(job.record.tenant, wishes);
+  if (job.record.state == JobState::kRunning) {  // Other places may be open to it: what closes its own?
+    const std::uint32_t zone = book_.core->state().zone_of(*book_.core->job(job.record.core));
+    if (zone < decision.objections.size() && !decision.objections[zone].empty()) {
+      const Objection& objection = decision.objections[zone].front();
+      return fmt::format("{}{}: zone {} {}. {}",
+                         objection.by == Objection::By::kRule ? "rule " : "the job's ",
+                         LawDecision::name_of(objection, options_.law), decision.seen[zone].name,
+                         objection.text, objection.change);
+    }
+  }
   return decision.allowed ? std::string(sched::reason_text(sched::Reason::kRule))
                           : decision.refusal(options_.law);
 }

@@ -249,8 +249,8 @@ TEST_F(LawTest, WhatMayNotRunThereAnyMoreIsRequeuedWhereTheOperatorWishesSo) {
   now_ = controller_->book().instant_of_second(std::int64_t{*rule.since} * 86400);
   const Turn turned = turn({});
   ASSERT_EQ(turned.orders.stops.size(), 1U);
-  EXPECT_EQ(turned.orders.stops[0].first.job, 2U);
-  EXPECT_EQ(turned.orders.stops[0].second, StopKind::kRequeue);
+  EXPECT_EQ(turned.orders.stops[0].id.job, 2U);
+  EXPECT_EQ(turned.orders.stops[0].kind, StopKind::kRequeue);
   end(2, AttemptEnd::kStopped);
   EXPECT_EQ(state(2), "waiting");
   end(1);

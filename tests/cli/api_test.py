@@ -103,6 +103,10 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(output.body, b"out\nmore\n")
         self.assertEqual(self.call("GET", "/v1/jobs/{job}/output", job=number, offset=4, limit=2).body, b"mo")
         self.call("GET", "/v1/jobs/{job}/explain", job=number)
+        decision = self.call("GET", "/v1/jobs/{job}/decision", job=number).json
+        records = self.call("GET", "/v1/decisions").json
+        self.assertIn(str(number), json.dumps(decision))
+        self.assertTrue(records)
         self.call("GET", "/v1/jobs/{job}/eta", job=number)
         self.call("DELETE", "/v1/jobs/{job}", job=number)
         self.call("POST", "/v1/jobs/{job}/cancel", job=number)
