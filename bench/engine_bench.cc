@@ -1,4 +1,5 @@
-// Benchmarks of the local engine: how many short jobs it runs per second, and how long one takes from start to end.
+// Benchmarks of the local engine: how many short jobs it runs per second, and how long one takes from start
+// to end.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
@@ -117,7 +118,12 @@ void BM_StartToEnd(benchmark::State& bench) {
   }
   if (site.failed()) bench.SkipWithError("a job failed");
 }
-BENCHMARK(BM_StartToEnd)->Arg(0)->Arg(1)->ArgName("control_groups")->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_StartToEnd)
+    ->Arg(0)
+    ->Arg(1)
+    ->ArgName("control_groups")
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace gw::live

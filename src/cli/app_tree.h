@@ -48,8 +48,8 @@ struct CommandEntry {
 };
 
 /// The tree under `app`. A value's kind follows from its name in help: FILE
-/// (`->type_name("FILE")`) is a file, DIR a folder, "{a,b}" (CLI::IsMember) words; JOB, NODE, PATH (of a tenant)
-/// and ID (of a token) are what the server has.
+/// (`->type_name("FILE")`) is a file, DIR a folder, "{a,b}" (CLI::IsMember) words; JOB, NODE, PATH (of a
+/// tenant) and ID (of a token) are what the server has.
 CommandEntry describe_app(const CLI::App& app);
 
 /// `root` and everything below it, parents first.

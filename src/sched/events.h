@@ -44,8 +44,8 @@ struct Event {
   JobRequest request;
   std::uint32_t feed_level = 0;
   std::uint32_t feed_vertex = 0;
-  Milliwatts cap;      ///< IT power; 0 = not limited.
-  bool clocks = true;  ///< Those who run the jobs can cap their clocks.
+  Milliwatts cap;           ///< IT power; 0 = not limited.
+  bool clocks = true;       ///< Those who run the jobs can cap their clocks.
   std::uint64_t zones = 0;  ///< See Shape::zones.
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);

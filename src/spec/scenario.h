@@ -31,7 +31,7 @@ struct Scenario {
   TenantTree tenants;
   WorkloadMix mix;  ///< `mix.tenants` is empty where the file names no demand (a fleet for recorded traces).
   PolicyConfig policy;
-  FaultSpec faults;                  ///< Nothing fails where the file has no `faults`.
+  FaultSpec faults;  ///< Nothing fails where the file has no `faults`.
   PowerSchedule power;
   std::vector<Diagnostic> warnings;  ///< What is allowed but probably not meant.
 };

@@ -115,7 +115,8 @@ TEST(ScenarioLaw, MistakesAreNamedWithTheirPlace) {
   EXPECT_THAT(errors("rules: [{name: r, since: 2026-02-02, until: 2026-02-01, forbids: {country: [DE]}}]"),
               HasSubstr("ends before it begins"));
   EXPECT_THAT(errors("rules: [{name: eu-only-data}, {name: eu-only-data}]"), HasSubstr("stands here twice"));
-  EXPECT_THAT(errors("rules: [{name: r, forbids: {gpu_types: [b2000]}}]"), HasSubstr("did you mean \"b200\"?"));
+  EXPECT_THAT(errors("rules: [{name: r, forbids: {gpu_types: [b2000]}}]"),
+              HasSubstr("did you mean \"b200\"?"));
   EXPECT_THAT(errors("rules: [{name: r, sites: [munch], forbids: {country: [DE]}}]"),
               HasSubstr("did you mean \"munich\"?"));
   EXPECT_THAT(errors("rules: [{name: r, share: 1.5}]"), HasSubstr("share"));

@@ -94,7 +94,7 @@ struct FeedSummary {
   std::string level;
   double mean_mw = 0;
   double peak_mw = 0;
-  double cap_mean_mw = 0;      ///< While it had one.
+  double cap_mean_mw = 0;  ///< While it had one.
   double cap_min_mw = 0;
   double peak_share = 0;       ///< The largest draw over cap at times when it was not above.
   double above_share = 0;      ///< Of the run's time.
@@ -108,9 +108,9 @@ struct PowerSummary {
   std::uint64_t limited_feeds = 0;  ///< Whose caps could bind;
   std::uint64_t late_feeds = 0;     ///< of these, that were above for longer than the reaction time.
   std::uint64_t cap_changes = 0;
-  std::uint64_t clock_orders = 0;   ///< Jobs slowed or freed, each time.
+  std::uint64_t clock_orders = 0;  ///< Jobs slowed or freed, each time.
   std::uint64_t stopped_jobs = 0;
-  double energy_mwh = 0;  ///< Predicted, IT.
+  double energy_mwh = 0;           ///< Predicted, IT.
   std::vector<FeedSummary> feeds;  ///< Largest first; at most 64.
   double series_begin_s = 0;
   double series_width_s = 0;

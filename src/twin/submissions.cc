@@ -8,8 +8,8 @@
 
 namespace gw::twin {
 
-std::vector<Arrival> sample_submissions(const SubmissionModel& model, Instant from, Instant to, const Rng& rng,
-                                     std::size_t most) {
+std::vector<Arrival> sample_submissions(const SubmissionModel& model, Instant from, Instant to,
+                                        const Rng& rng, std::size_t most) {
   std::vector<Arrival> arrivals;
   for (const SubmissionModel::OfTenant& tenant : model.tenants) {
     if (tenant.per_hour <= 0) continue;

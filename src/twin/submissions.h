@@ -33,7 +33,7 @@ struct Arrival {
 
 /// Submissions from `from` on and before `to`, in order of time: of each tenant at its rate and independent
 /// of each other, each one that it has made before. No more than `most` jobs: then they end early.
-std::vector<Arrival> sample_submissions(const SubmissionModel& model, Instant from, Instant to, const Rng& rng,
-                                     std::size_t most);
+std::vector<Arrival> sample_submissions(const SubmissionModel& model, Instant from, Instant to,
+                                        const Rng& rng, std::size_t most);
 
 }  // namespace gw::twin

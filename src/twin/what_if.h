@@ -16,8 +16,8 @@
 #include "model/fleet.h"
 #include "model/policy.h"
 #include "sched/events.h"
-#include "twin/submissions.h"
 #include "twin/run_times.h"
+#include "twin/submissions.h"
 
 namespace gw::twin {
 
