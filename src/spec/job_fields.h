@@ -160,25 +160,25 @@ void describe_resources(Visitor& visit, JobRecord& job) {
        .text = Text::kName,
        .items_max = job_limits::kLegalNames,
        .default_text = "anywhere",
-       .example = "[EU, CH]"});
+       .example = "EU"});
   visit.field("excluded_jurisdictions", job.excluded_jurisdictions,
               {.help = "No site that answers to one of these countries or groups.",
                .text = Text::kName,
                .items_max = job_limits::kLegalNames,
                .default_text = "none",
-               .example = "[US]"});
+               .example = "US"});
   visit.field("certifications", job.certifications,
               {.help = "Only sites that have all of these.",
                .text = Text::kName,
                .items_max = job_limits::kLegalNames,
                .default_text = "none",
-               .example = "[bsi-c5]"});
+               .example = "bsi-c5"});
   visit.field("data", job.data,
               {.help = "Classes of its data, by which the factory's rules go.",
                .text = Text::kName,
                .items_max = job_limits::kLegalNames,
                .default_text = "none",
-               .example = "[personal]"});
+               .example = "personal"});
   visit.at_most_one({"nodes", "gpus_anywhere"});
   visit.at_most_one({"gpus", "gpus_anywhere", "gpu_share"});
 }
