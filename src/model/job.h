@@ -44,6 +44,7 @@ struct JobRequest {
   std::int32_t priority = 0;        ///< Larger is sooner.
   Nanoseconds checkpoint_interval;  ///< 0 = the job keeps no checkpoints.
   bool preemptible = false;
+  WindowId window;  ///< It runs in this one only; none: wherever it may.
 };
 
 enum class JobOutcome : std::uint8_t { kCompleted, kFailed, kCancelled, kTimeout };

@@ -35,6 +35,7 @@ void encode(ByteWriter& out, const JobRequest& request) {
   out.i64(request.priority);
   out.i64(request.checkpoint_interval.count());
   out.u64(request.preemptible ? 1 : 0);
+  out.u64(static_cast<std::uint32_t>(request.window.value() + 1));  // None is the commonest: a byte.
 }
 
 JobRequest decode_request(ByteReader& in) {
@@ -46,6 +47,7 @@ JobRequest decode_request(ByteReader& in) {
   request.priority = static_cast<std::int32_t>(in.i64());
   request.checkpoint_interval = Nanoseconds{in.i64()};
   request.preemptible = in.u64() != 0;
+  request.window = WindowId{in.u32() - 1};
   return request;
 }
 
@@ -91,6 +93,39 @@ QuotaTerms decode_terms(ByteReader& in) {
   return terms;
 }
 
+void encode(ByteWriter& out, const WindowTerms& terms) {
+  out.u64(static_cast<std::uint32_t>(terms.tenant.value() + 1));
+  out.u64(static_cast<std::uint32_t>(terms.job.value() + 1));
+  out.i64(terms.from.count());
+  out.i64(terms.length.count());
+  out.i64(terms.every.count());
+  out.i64(terms.until.count());
+  out.u64(terms.preempt ? 1 : 0);
+  out.u64(terms.nodes.size());
+  for (const NodeRun& run : terms.nodes) {
+    out.u64(run.first.value());
+    out.u64(run.count);
+  }
+}
+
+WindowTerms decode_window(ByteReader& in) {
+  WindowTerms terms;
+  terms.tenant = TenantId{in.u32() - 1};
+  terms.job = JobId{in.u32() - 1};
+  terms.from = Instant{in.i64()};
+  terms.length = Nanoseconds{in.i64()};
+  terms.every = Nanoseconds{in.i64()};
+  terms.until = Instant{in.i64()};
+  terms.preempt = in.u64() != 0;
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    NodeRun& run = terms.nodes.emplace_back();
+    run.first = NodeId{in.u32()};
+    run.count = in.u32();
+  }
+  if (!window_problem(terms, UINT32_MAX).empty()) in.refuse();
+  return terms;
+}
+
 void encode(ByteWriter& out, const Event& event) {
   out.u64(static_cast<std::uint64_t>(event.kind));
   switch (event.kind) {
@@ -125,6 +160,13 @@ void encode(ByteWriter& out, const Event& event) {
     case EventKind::kTenantBudget:
       out.u64(event.tenant.value());
       out.u64(static_cast<std::uint64_t>(event.budget));
+      return;
+    case EventKind::kWindowAdded:
+      out.u64(event.window.value());
+      encode(out, event.reserved);
+      return;
+    case EventKind::kWindowRemoved:
+      out.u64(event.window.value());
       return;
   }
 }
@@ -172,6 +214,13 @@ Event decode_event(ByteReader& in) {
       event.budget = static_cast<BudgetState>(state);
       return event;
     }
+    case EventKind::kWindowAdded:
+      event.window = WindowId{in.u32()};
+      event.reserved = decode_window(in);
+      return event;
+    case EventKind::kWindowRemoved:
+      event.window = WindowId{in.u32()};
+      return event;
   }
   in.refuse();
   return event;

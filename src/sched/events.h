@@ -9,23 +9,26 @@
 #include "base/units.h"
 #include "model/job.h"
 #include "model/quota.h"
+#include "model/window.h"
 #include "sched/placement.h"
 
 namespace gw::sched {
 
 enum class EventKind : std::uint8_t {
-  kTenantAdded = 1,    ///< parent, weight: the tenant with the next id.
-  kJobSubmitted = 2,   ///< job (the next id), request.
-  kJobEnded = 3,       ///< job: it ran and is over, in whatever way.
-  kJobCancelled = 4,   ///< job: withdrawn while it waits or runs.
-  kNodeDown = 5,       ///< node: lost with everything on it.
-  kNodeUp = 6,         ///< node: back, empty.
-  kNodeClosed = 7,     ///< node: drained; what runs there goes on, nothing new starts.
-  kNodeReopened = 8,   ///< node: takes new jobs again.
-  kTenantWeight = 9,   ///< tenant, weight: from now on.
-  kJobRequeued = 10,   ///< job: its attempt is over, not the job: it waits again in its old place.
-  kTenantQuota = 11,   ///< tenant, resource, terms: from now on.
-  kTenantBudget = 12,  ///< tenant, budget: what its budget lets it do from now on.
+  kTenantAdded = 1,     ///< parent, weight: the tenant with the next id.
+  kJobSubmitted = 2,    ///< job (the next id), request.
+  kJobEnded = 3,        ///< job: it ran and is over, in whatever way.
+  kJobCancelled = 4,    ///< job: withdrawn while it waits or runs.
+  kNodeDown = 5,        ///< node: lost with everything on it.
+  kNodeUp = 6,          ///< node: back, empty.
+  kNodeClosed = 7,      ///< node: drained; what runs there goes on, nothing new starts.
+  kNodeReopened = 8,    ///< node: takes new jobs again.
+  kTenantWeight = 9,    ///< tenant, weight: from now on.
+  kJobRequeued = 10,    ///< job: its attempt is over, not the job: it waits again in its old place.
+  kTenantQuota = 11,    ///< tenant, resource, terms: from now on.
+  kTenantBudget = 12,   ///< tenant, budget: what its budget lets it do from now on.
+  kWindowAdded = 14,    ///< window, reserved: nodes are reserved from now on.
+  kWindowRemoved = 15,  ///< window: it is so no more.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -40,6 +43,8 @@ struct Event {
   BudgetState budget = BudgetState::kOpen;
   QuotaTerms terms;
   JobRequest request;
+  WindowId window;
+  WindowTerms reserved;
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);
   static Event job_submitted(JobId job, const JobRequest& request);
@@ -53,6 +58,8 @@ struct Event {
   static Event tenant_weight(TenantId tenant, std::uint32_t weight);
   static Event tenant_quota(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   static Event tenant_budget(TenantId tenant, BudgetState state);
+  static Event window_added(WindowId window, const WindowTerms& terms);
+  static Event window_removed(WindowId window);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.
@@ -62,6 +69,10 @@ inline constexpr Instant kLastInstant = Instant{} + kLongestSpan;
 
 /// Empty if a job with that request may be submitted, else what is wrong with it (facts from outside).
 std::string_view request_problem(const JobRequest& request);
+
+inline constexpr std::int64_t kMostWindowTimes = 100'000;  ///< Of a window that repeats, but not for ever.
+/// Empty if a window with those terms may be added to a fleet of so many nodes, else what is wrong with them.
+std::string_view window_problem(const WindowTerms& terms, std::uint32_t fleet_nodes);
 
 /// Why a job does not run: exactly one holds for every waiting job at any time.
 enum class Reason : std::uint8_t {

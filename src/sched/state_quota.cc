@@ -270,7 +270,11 @@ void State::start_claimed(Instant now, Plan& plan) {
     Placement placement = claims.at(id).placement;
     drop_claim(id);
     Job& job = jobs[id];
-    GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement));
+    if (!windows_admit(job, placement, now)) {  // A victim took too long, or a window has come between.
+      enqueue(job);
+      continue;
+    }
+    GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement, Closure::kWindow));
     change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
     occupy(job, std::move(placement), now + job.request.limit, now);
     plan.starts.push_back({id, job.placement});
