@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/units.h"
+#include "model/job.h"
 
 namespace gw {
 
@@ -41,6 +43,22 @@ struct WindowTerms {
   bool preempt = false;
   std::vector<NodeRun> nodes;  ///< Ascending, none twice.
   friend bool operator==(const WindowTerms&, const WindowTerms&) = default;
+};
+
+/// What is to be reserved. `terms.nodes` names nodes, or is empty: then `nodes` whole nodes of one pool.
+struct WindowWish {
+  WindowTerms terms;
+  std::uint32_t nodes = 0;
+  std::uint32_t gpus = 0;                 ///< In place of `nodes`: as many nodes as hold so many GPUs.
+  std::uint64_t gpu_types = 0;            ///< Bit i: GPU type i will do; 0 = any.
+  std::uint8_t level = Shape::kAnyLevel;  ///< All inside one vertex of this fabric level.
+};
+
+/// A reservation of a scenario.
+struct Reservation {
+  std::string name;
+  WindowWish wish;
+  Instant made;  ///< When it is asked for.
 };
 
 }  // namespace gw

@@ -5,20 +5,10 @@
 #include <optional>
 #include <vector>
 
-#include "model/job.h"
 #include "model/window.h"
 #include "sched/state.h"
 
 namespace gw::sched {
-
-/// What is to be reserved. `terms.nodes` names nodes, or is empty: then `nodes` whole nodes of one pool.
-struct WindowWish {
-  WindowTerms terms;
-  std::uint32_t nodes = 0;
-  std::uint32_t gpus = 0;                 ///< In place of `nodes`: as many nodes as hold so many GPUs.
-  std::uint64_t gpu_types = 0;            ///< Bit i: GPU type i will do; 0 = any.
-  std::uint8_t level = Shape::kAnyLevel;  ///< All inside one vertex of this fabric level.
-};
 
 struct WindowAnswer {
   /// Why it cannot be at the time that was asked for.

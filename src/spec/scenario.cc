@@ -36,6 +36,8 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
   scenario.fleet = build_fleet(file.fleet, catalog, {limits.nodes}, findings);
   build_classes(file, catalog, scenario.mix, findings);
   build_tenants(file, scenario.fleet, limits.tenants, scenario.tenants, scenario.mix, findings);
+  if (!findings.failed())
+    scenario.reservations = build_reservations(file, scenario.fleet, scenario.tenants, findings);
   if (!findings.failed()) {
     if (const std::string broken = check_fleet(scenario.fleet); !broken.empty())
       findings.error(file.fleet.at, broken);

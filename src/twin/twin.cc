@@ -8,6 +8,7 @@
 #include "runtime/loop.h"
 #include "twin/budgets.h"
 #include "twin/faults.h"
+#include "twin/reservations.h"
 
 namespace gw::twin {
 namespace {
@@ -36,6 +37,7 @@ struct SimJob {
   Nanoseconds saved;  ///< Work that a checkpoint keeps.
   Nanoseconds held;
   Nanoseconds lost;
+  sched::Placement placement;  ///< Kept only where nodes are reserved.
 
   [[nodiscard]] JobFacts facts() const {
     return {request.tenant, request.shape.total_gpu_milli(), job_class};
@@ -50,12 +52,14 @@ class SimulatedClock final : public runtime::Clock {
 
 class Simulation final : public runtime::EventQueue, public runtime::Engine {
  public:
-  Simulation(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options)
+  Simulation(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options,
+             const sched::Core& core)
       : fleet_(fleet),
         stream_(stream),
         options_(options),
         metrics_(stream.tenants()),
         budgets_(stream.tenants()),
+        reservations_(options.reservations, core),
         faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")) {}
 
   Result<std::optional<Instant>> next_due() override {
@@ -72,13 +76,18 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       if (budgets_.any_spent()) due = std::min(due, budgets_.next_due());
     }
     if (due == Instant::max()) return std::optional<Instant>{};
-    due = std::min({due, faults_.next_due(), budgets_.next_due()});
+    due = std::min({due, faults_.next_due(), budgets_.next_due(), reservations_.next_due()});
     if (due > sched::kLastInstant)
       return fail("the simulated time passes 146 years; check the jobs' run times");
     return std::optional<Instant>{due};
   }
 
   void take(Instant due, std::vector<sched::Event>& events) override {
+    if (reservations_.next_due() <= due) {  // Alone: what comes with it comes in the next batch.
+      tell_tenants(events, due);
+      if (std::optional<sched::Event> made = reservations_.take(due)) events.push_back(std::move(*made));
+      return;
+    }
     while (!ends_.empty() && ends_.front().when == due) {
       const End end = ends_.front();
       std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
@@ -120,7 +129,11 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     measure(core, now);
   }
 
-  [[nodiscard]] RunSummary summary() { return metrics_.summarize(run_labels(fleet_, stream_, options_)); }
+  [[nodiscard]] RunSummary summary() {
+    RunSummary summary = metrics_.summarize(run_labels(fleet_, stream_, options_));
+    summary.reservations = reservations_.summary(stream_.tenants(), last_end_);
+    return summary;
+  }
 
  private:
   struct End {
@@ -166,7 +179,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     return bits != 0 ? bits : std::uint64_t{1} << 63;
   }
 
-  void submit(std::vector<sched::Event>& events, Instant now) {
+  void tell_tenants(std::vector<sched::Event>& events, Instant now) {
     const TenantTree& tenants = stream_.tenants();
     for (; known_tenants_ < tenants.size(); ++known_tenants_) {
       const Tenant& tenant = tenants[TenantId{known_tenants_}];
@@ -175,6 +188,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
         events.push_back(sched::Event::tenant_quota(TenantId{known_tenants_}, resource, terms));
       budgets_.add(TenantId{known_tenants_}, now);
     }
+  }
+
+  void submit(std::vector<sched::Event>& events, Instant now) {
+    tell_tenants(events, now);
     const JobId id{submitted_++};
     SimJob& job = jobs_.add(id);
     job.name = next_job_.id;
@@ -190,6 +207,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.running = true;
     job.start = now;
     job.span = placement.span;
+    if (reservations_.in_use()) job.placement = placement;
     job.nodes = 0;
     for (const sched::Piece& piece : placement.pieces) job.nodes += piece.count;
     Nanoseconds span = job.truth.run_time - job.saved;
@@ -236,10 +254,18 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.saved = kept;
     job.held += spent;
     job.lost += lost;
+    left(job, now);
     job.running = job.leaving = false;
     ++job.restarts;
     budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     metrics_.stopped(now, job.facts(), lost);
+  }
+
+  /// It is off its nodes.
+  void left(const SimJob& job, Instant now) {
+    last_end_ = now;
+    if (reservations_.in_use())
+      reservations_.used(job.placement, job.request.shape.total_gpu_milli(), job.start, now);
   }
 
   void leave(SimJob& job, Instant now) {
@@ -263,6 +289,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     SimJob& job = jobs_[id];
     const Nanoseconds spent = now - job.start;
     job.held += spent;
+    left(job, now);
     budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     if (job.attempt > 1) {
       const Nanoseconds reload = std::min(spent, options_.faults.restart_time);
@@ -316,6 +343,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   const TwinOptions& options_;
   MetricsCollector metrics_;
   Budgets budgets_;
+  Reservations reservations_;
+  Instant last_end_;
   FaultProcess faults_;
   IdTable<SimJob> jobs_;
   std::vector<End> ends_;  ///< A heap, earliest first.
@@ -348,7 +377,7 @@ RunLabels run_labels(const Fleet& fleet, const workload::JobStream& stream, cons
 
 Result<RunSummary> run_twin(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options) {
   sched::Core core(fleet, options.policy);
-  Simulation simulation(fleet, stream, options);
+  Simulation simulation(fleet, stream, options, core);
   SimulatedClock clock;
   std::uint64_t passes = 0;
   std::function<void(Instant)> after_pass;

@@ -12,6 +12,7 @@
 #include "model/faults.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "model/window.h"
 #include "runtime/seams.h"
 #include "twin/metrics.h"
 #include "workload/job_stream.h"
@@ -21,6 +22,7 @@ namespace gw::twin {
 struct TwinOptions {
   PolicyConfig policy;
   FaultSpec faults;
+  std::vector<Reservation> reservations;
   std::uint64_t seed = 1;
   /// Stop taking jobs submitted at or after this instant.
   Instant until = Instant::max();
