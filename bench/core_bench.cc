@@ -2,6 +2,8 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include <algorithm>
+#include <chrono>
 #include <queue>
 #include <vector>
 
@@ -25,6 +27,30 @@ Fleet site_of(std::uint32_t gpus) {
   return fleet;
 }
 
+/// The same with power: racks, rows, halls and the site have feeds that carry 95, 92, 88 and 85 % of their
+/// nodes at nameplate, so that caps bind on every level.
+Fleet capped_site_of(std::uint32_t gpus) {
+  Fleet fleet = site_of(gpus);
+  GpuType gpu;
+  gpu.name = "b200";
+  gpu.power_floor_permille = 600;
+  gpu.floor_speed_permille = 820;
+  fleet.gpu_types.push_back(gpu);
+  NodeType& node = fleet.node_types[0];
+  node.gpu_type = 0;
+  node.power_idle = Milliwatts{2'500'000};
+  node.power_max = Milliwatts{14'300'000};
+  static constexpr std::int64_t kPermille[] = {950, 920, 880, 850};
+  for (std::size_t level = 0; level < fleet.fabric.size(); ++level) {
+    FeedLevel feed{fleet.fabric[level], {}, {}};
+    for (std::uint32_t vertex = 0; vertex < feed.partition.vertices(); ++vertex)
+      feed.capacity.push_back(node.power_max * (feed.partition.end(vertex) - feed.partition.begin(vertex)) *
+                              kPermille[level] / 1000);
+    fleet.feed.push_back(std::move(feed));
+  }
+  return fleet;
+}
+
 constexpr std::uint32_t kTenants = 300;
 
 JobRequest draw_request(Rng& rng, Instant now) {
@@ -44,8 +70,10 @@ JobRequest draw_request(Rng& rng, Instant now) {
 /// A full site with `pending` waiting jobs under the default policy; each step ends the job that is due.
 class Factory {
  public:
-  Factory(std::uint32_t gpus, std::size_t pending)
-      : core_(site_of(gpus), *policy_by_name("gigawerk")), pending_(pending) {
+  Factory(std::uint32_t gpus, std::size_t pending) : Factory(site_of(gpus), pending, false) {}
+  /// With `classes`, a third of the jobs each draws all, 80 % and 65 % of its power.
+  Factory(const Fleet& fleet, std::size_t pending, bool classes)
+      : core_(fleet, *policy_by_name("gigawerk")), pending_(pending), classes_(classes) {
     for (std::uint32_t tenant = 0; tenant < kTenants; ++tenant)
       core_.apply(Event::tenant_added(TenantId{0}, 1 + tenant % 4), now_);
     do {
@@ -75,10 +103,16 @@ class Factory {
   Instant& now() { return now_; }
 
  private:
-  void submit() { core_.apply(Event::job_submitted(JobId{next_++}, draw_request(rng_, now_)), now_); }
+  void submit() {
+    JobRequest request = draw_request(rng_, now_);
+    static constexpr std::uint32_t kPower[] = {1000, 800, 650};
+    if (classes_) request.power_permille = kPower[next_ % 3];
+    core_.apply(Event::job_submitted(JobId{next_++}, request), now_);
+  }
 
   Core core_;
   std::size_t pending_;
+  bool classes_ = false;
   Rng rng_{1};
   Instant now_;
   std::uint32_t next_ = 0;
@@ -105,6 +139,48 @@ BENCHMARK(BM_SteadyState)
     ->ArgsProduct({{100'000}, {1'000, 100'000}})
     ->ArgNames({"gpus", "pending"})
     ->Iterations(50'000);
+
+/// The same under four levels of caps; `worst_us` and `p99_us` are of one decision.
+void BM_SteadyStateUnderCaps(benchmark::State& bench) {
+  Factory factory(capped_site_of(static_cast<std::uint32_t>(bench.range(0))), 10'000, bench.range(1) != 0);
+  std::size_t starts = 0;
+  std::vector<double> micros;
+  for (auto _ : bench) {
+    const auto begin = std::chrono::steady_clock::now();
+    starts += factory.step();
+    micros.push_back(
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+  }
+  bench.SetItemsProcessed(static_cast<std::int64_t>(starts));
+  std::sort(micros.begin(), micros.end());
+  bench.counters["p99_us"] = micros[micros.size() * 99 / 100];
+  bench.counters["worst_us"] = micros.back();
+  const PowerTree& power = factory.core().state().power;
+  bench.counters["site_draw"] =
+      static_cast<double>(power.draw({3, 0}).count()) / static_cast<double>(power.cap({3, 0}).count());
+  bench.counters["free_gpus"] = static_cast<double>(factory.core().state().free_gpus());
+  const std::string problem = factory.core().check();
+  if (!problem.empty()) bench.SkipWithError(problem.c_str());
+}
+BENCHMARK(BM_SteadyStateUnderCaps)
+    ->ArgsProduct({{100'000}, {0, 1}})
+    ->ArgNames({"gpus", "classes"})
+    ->Iterations(100'000);
+
+/// The grid asks for a fifth of the power and gives it back: clocks of all running jobs are capped and freed.
+void BM_GridEvent(benchmark::State& bench) {
+  Factory factory(capped_site_of(static_cast<std::uint32_t>(bench.range(0))), 10'000, true);
+  Core& core = factory.core();
+  const Milliwatts cap = core.state().power.cap({3, 0});
+  for (auto _ : bench) {
+    core.apply(Event::feed_cap(3, 0, cap * 4 / 5), factory.now());
+    const std::size_t slowed = core.plan(factory.now()).clocks.size();
+    core.apply(Event::feed_cap(3, 0, cap), factory.now());
+    core.plan(factory.now());
+    bench.counters["slowed"] = static_cast<double>(slowed);
+  }
+}
+BENCHMARK(BM_GridEvent)->Arg(100'000)->ArgName("gpus")->Unit(benchmark::kMillisecond)->Iterations(5);
 
 /// A gang of whole nodes onto an idle site and off again.
 void BM_GangPlacement(benchmark::State& bench) {

@@ -46,6 +46,14 @@ void check(const gw::spec::Scenario& scenario) {
   for (const gw::JobClass& job : scenario.mix.classes) {
     GW_CHECK(!job.sizes.empty() && !job.durations.empty() && job.rhythm < scenario.mix.rhythms.size());
   }
+  GW_CHECK(scenario.law.in_use || (scenario.fleet.zones.empty() && scenario.law.rules.empty()));
+  const gw::TenantId last{scenario.tenants.size() - 1};
+  for (const gw::JobClass& job : scenario.mix.classes) {
+    const gw::LawDecision decision =
+        decide(scenario.law, scenario.fleet, tenant_facts(scenario.tenants, last), job.law, scenario.date);
+    GW_CHECK(decision.allowed == decision.refusal(scenario.law).empty());
+    GW_CHECK(decision.allowed || decision.mask == gw::Shape::kNoZone);
+  }
 }
 
 }  // namespace

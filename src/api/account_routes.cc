@@ -1,4 +1,4 @@
-// Usage and audit.
+// Usage, audit and decisions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,34 +6,10 @@
 
 #include "api/api.h"
 #include "api/usage_focus.h"
+#include "live/ledger.h"
 #include "live/time_text.h"
 
 namespace gw::api {
-namespace {
-
-/// What runs has no transfer yet: what it has used up to now, as one.
-live::TransferRecord so_far(const live::Book& book, const live::LiveJob& job, const live::Prices& prices) {
-  const live::AttemptRecord& attempt = *job.attempt;
-  live::TransferRecord transfer;
-  transfer.attempt = attempt.id;
-  transfer.tenant = attempt.tenant;
-  transfer.user = job.record.user;
-  transfer.gpu_type = attempt.gpu_type;
-  transfer.price_plan = book.price_plan(attempt.tenant);
-  transfer.from = attempt.started;
-  transfer.to = std::max(book.now, attempt.started);
-  const std::int64_t milliseconds = (transfer.to - transfer.from).count() / 1'000'000;
-  transfer.micro_gpu_s = attempt.gpu_milli * milliseconds;
-  transfer.micro_core_s = attempt.cpu_milli * milliseconds;
-  __extension__ using Wide = __int128;
-  transfer.energy = Joules{static_cast<std::int64_t>(Wide{attempt.power.count()} * milliseconds / 1'000'000)};
-  if (const auto plan = prices.find(transfer.price_plan); plan != prices.end())
-    transfer.price = plan->second.price(transfer.gpu_type, transfer.micro_gpu_s, transfer.micro_core_s);
-  return transfer;
-}
-
-}  // namespace
-
 void Api::usage(Call call) {
   const std::string by_text = call.text("by");
   const std::string format = call.text("format");
@@ -92,7 +68,9 @@ void Api::usage(Call call) {
         if (!job.attempt || (!tenants.empty() &&
                              std::find(tenants.begin(), tenants.end(), job.record.tenant) == tenants.end()))
           continue;
-        const live::TransferRecord transfer = so_far(book, job, options_.factory->options().prices);
+        // What runs has no transfer yet: what it has used up to now, as one.
+        const live::TransferRecord transfer =
+            live::use_of(book, options_.factory->options().prices, *job.attempt, job.record.user, book.now);
         if (transfer.to > filter.from && transfer.from < filter.to)
           open.emplace(transfer.attempt, Open{transfer, job.record.name});
       }
@@ -153,6 +131,49 @@ void Api::audit(Call call) {
     call.answer(json);
   });
   if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::decisions(Call call) {
+  const std::optional<std::uint64_t> limit = call.number("limit", 100, 1, 1000);
+  if (!limit) return;
+  const std::optional<std::uint64_t> before =
+      call.number("before", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!before) return;
+  std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
+  if (!tenants) return;
+  const std::shared_ptr<http::Responder> responder = call.responder;
+  const bool posted = readers_->post([this, call = std::move(call), limit = *limit, before = *before,
+                                      tenants = std::move(*tenants)](live::Archive& archive) {
+    Result<std::vector<live::DecisionRow>> found =
+        archive.decisions({tenants, before, 0, 0}, static_cast<std::uint32_t>(limit + 1));
+    if (!found) return call.refuse(found.error());
+    const bool more = found->size() > limit;
+    if (more) found->resize(limit);
+    Json json;
+    json["decisions"] = Json::array();
+    options_.factory->read([&](const live::Book& book) {
+      for (const live::DecisionRow& row : *found) json["decisions"].push_back(decision_json(book, row));
+    });
+    json["next"] = more ? Json(fmt::format("{}", found->back().sequence)) : Json(nullptr);
+    call.answer(json);
+  });
+  if (!posted) Call({}, {}, responder).refuse({503, "busy", "too many requests wait; try again in a moment"});
+}
+
+void Api::job_decision(Call call) {
+  with_job(std::move(call), [this](const Call& each, live::Archive& archive, const live::JobRecord& job) {
+    constexpr std::uint32_t kMost = 1000;
+    const Result<std::vector<live::DecisionRow>> found =
+        archive.decisions({{}, 0, job.number, job.array_job}, kMost);
+    if (!found) return each.refuse(found.error());
+    Json json;
+    json["decisions"] = Json::array();
+    options_.factory->read([&](const live::Book& book) {
+      for (const live::DecisionRow& row : *found) json["decisions"].push_back(decision_json(book, row));
+    });
+    json["next"] = nullptr;
+    each.answer(json);
+  });
 }
 
 }  // namespace gw::api

@@ -22,6 +22,8 @@ namespace gw::api {
 
 class LogFollowers;
 struct TenantBody;
+struct WhatIfBody;
+class Call;
 
 /// A figure for Prometheus beside those that the API itself knows.
 struct Figure {
@@ -29,6 +31,15 @@ struct Figure {
   std::string help;
   bool counter = false;
   double value = 0;
+};
+
+/// A job that would be taken, for a forecast of its start.
+struct DryRun {
+  JobRequest request;
+  std::uint32_t count = 1;         ///< Tasks.
+  std::uint32_t most_running = 0;  ///< Of these at a time; 0 = any number.
+  bool held = false;
+  live::BlockReason blocked = live::BlockReason::kNone;
 };
 
 struct ApiOptions {
@@ -39,6 +50,14 @@ struct ApiOptions {
   ForeignTokens foreign_tokens;
   /// The forecast of a job's start as JSON, by its number; called on a reader's thread.
   std::function<std::expected<Json, live::Refusal>(std::uint64_t number)> eta;
+  /// What would start a waiting job sooner, by its number: fields of an explanation. On a reader's thread.
+  std::function<std::expected<Json, live::Refusal>(std::uint64_t number)> changes;
+  /// When a job that is submitted now would start, and what it costs. On a reader's thread.
+  std::function<std::expected<Json, live::Refusal>(const DryRun& job)> dry_run;
+  /// The nearest shapes that could ever run, for one that could not.
+  std::function<Json(const Shape& shape)> nearest_possible;
+  /// Compares the factory with a changed one: takes the request over and answers it. On a reader's thread.
+  std::function<void(WhatIfBody body, Call call)> what_if;
   std::function<std::vector<Figure>()> figures;
   std::function<void(std::string_view)> log;
   std::string version;
@@ -126,6 +145,7 @@ class Api {
   // jobs_routes.cc
   void submit(Call call);
   void submit_now(Call call);
+  void dry_run(Call call);
   void submit_batch(Call call);
   void submit_batch_now(Call call);
   void list_jobs(Call call);
@@ -137,6 +157,7 @@ class Api {
   // search_routes.cc
   void search_jobs(Call call, live::JobFilter filter, std::uint64_t offset);
   void search_nodes(const Call& call, std::uint64_t after, std::uint64_t limit);
+  void what_if(Call call);
   // output_routes.cc
   void output(Call call);
   void follow(Call call);
@@ -150,12 +171,18 @@ class Api {
   void add_tenant(Call call);
   [[nodiscard]] std::optional<live::Refusal> unknown_account(const TenantBody& body) const;
   void change_tenant(Call call);
+  // quota_routes.cc
+  void list_quotas(Call call);
+  void change_quota(Call call);
+  // factory_routes.cc
   void list_tokens(Call call);
   void add_token(Call call);
   void revoke_token(Call call);
   // account_routes.cc
   void usage(Call call);
   void audit(Call call);
+  void decisions(Call call);
+  void job_decision(Call call);
   // meta_routes.cc
   void health(Call call);
   void ready(Call call);
@@ -177,6 +204,7 @@ class Api {
   void with_job(Call call, const std::string& name, WithJob then);
   /// Runs `work` on a reader's thread; refuses with 503 where too much waits.
   void post(Call call, Readers::Size size, std::function<void(Call, live::Archive&)> work);
+  void answer_dry_run(const Call& call, const JobSpec& spec, DryRun job, const live::Reply& reply);
   void watch_job(const Call& call, live::Archive& archive, const live::JobRecord& job, TenantId top);
 
   ApiOptions options_;

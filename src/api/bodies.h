@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "spec/described.h"
 
@@ -40,6 +41,7 @@ struct TenantBody {
   std::optional<std::uint32_t> weight;
   std::optional<std::string> kind;
   std::optional<std::string> home;
+  std::optional<std::vector<std::string>> ownership;
   std::optional<std::string> unix_user;
   std::optional<std::string> price_plan;
   std::optional<double> gpus;
@@ -51,11 +53,17 @@ void describe(Visitor& visit, TenantBody& body) {
               {.help = "org/project/user; only when it is made.", .default_text = "that of the URL"});
   visit.field("weight", body.weight, {.help = "Fair share relative to its siblings.", .min = 1, .max = 1e6});
   visit.field("kind", body.kind,
-              {.help = "For reports; empty: none.", .text = spec::Text::kName, .empty_allowed = true});
+              {.help = "For reports and rules; empty: that of the tenant above.",
+               .text = spec::Text::kName,
+               .empty_allowed = true});
   visit.field("home", body.home,
               {.help = "Home jurisdiction, ISO 3166-1 alpha-2; empty: that of the tenant above.",
                .text = spec::Text::kCountry,
                .empty_allowed = true});
+  visit.field("ownership", body.ownership,
+              {.help = "Countries of its owners, ISO 3166-1 alpha-2; empty: those of the tenant above.",
+               .text = spec::Text::kCountry,
+               .items_max = 100});
   visit.field("unix_user", body.unix_user,
               {.help = "Account that its jobs run under, where the server runs as root; empty: as above it.",
                .text = spec::Text::kName,
@@ -65,9 +73,137 @@ void describe(Visitor& visit, TenantBody& body) {
                .text = spec::Text::kName,
                .empty_allowed = true});
   visit.field("gpus", body.gpus,
-              {.help = "GPUs in use or next in line at a time; 0 = no limit.", .min = 0, .max = 1e9});
+              {.help = "GPUs in use at a time: the limit of its quota; 0 = no limit.", .min = 0, .max = 1e9});
   visit.field("jobs", body.jobs,
               {.help = "Jobs in the system at a time; 0 = no limit.", .min = 0, .max = 4e9});
+}
+
+struct WhatIfNodesBody {
+  static constexpr std::string_view kRecord = "more_nodes";
+  static constexpr std::string_view kHelp = "Nodes to add, of a type that the factory has.";
+  std::string type;
+  std::uint32_t count = 1;
+  std::string site;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfNodesBody& body) {
+  visit.field("type", body.type,
+              {.help = "Name of a node type.", .required = true, .text = spec::Text::kName});
+  visit.field("count", body.count, {.help = "How many.", .min = 1, .max = 1e6});
+  visit.field("site", body.site,
+              {.help = "Where they stand.", .text = spec::Text::kName, .default_text = "the only site"});
+}
+
+struct WhatIfWeightBody {
+  static constexpr std::string_view kRecord = "tenant_weight";
+  static constexpr std::string_view kHelp = "Another weight of a tenant.";
+  std::string tenant;
+  std::uint32_t weight = 1;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfWeightBody& body) {
+  visit.field("tenant", body.tenant, {.help = "Its path.", .required = true});
+  visit.field("weight", body.weight,
+              {.help = "Fair share relative to its siblings.", .required = true, .min = 1, .max = 1e6});
+}
+
+struct WhatIfQuotaBody {
+  static constexpr std::string_view kRecord = "tenant_guarantee";
+  static constexpr std::string_view kHelp = "Other guaranteed GPUs of a tenant.";
+  std::string tenant;
+  double gpus = 0;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfQuotaBody& body) {
+  visit.field("tenant", body.tenant, {.help = "Its path.", .required = true});
+  visit.field("gpus", body.gpus,
+              {.help = "Guaranteed, in GPU-equivalents.", .required = true, .min = 0, .max = 1e9});
+}
+
+inline constexpr std::string_view kArrivals[] = {"history", "none"};
+
+struct WhatIfBody {
+  static constexpr std::string_view kRecord = "what_if";
+  static constexpr std::string_view kHelp = "Changes of a factory, to be compared with the factory as it is.";
+  std::vector<std::string> drain;
+  std::vector<WhatIfNodesBody> add_nodes;
+  std::string policy;
+  std::vector<WhatIfWeightBody> weights;
+  std::vector<WhatIfQuotaBody> quotas;
+  Nanoseconds horizon = hours(24);
+  std::uint32_t members = 10;
+  std::string arrivals = "history";
+  std::uint32_t seed = 1;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfBody& body) {
+  visit.field("drain", body.drain,
+              {.help = "Nodes that take no new jobs: names, or a part of the feed tree with all below it.",
+               .items_max = 100'000,
+               .default_text = "none"});
+  visit.field("add_nodes", body.add_nodes,
+              {.help = "Nodes that are there from now on.", .items_max = 100, .default_text = "none"});
+  visit.field("policy", body.policy, {.help = "Another policy.", .default_text = "the factory's own"});
+  visit.field("weights", body.weights,
+              {.help = "Other weights.", .items_max = 10'000, .default_text = "none"});
+  visit.field("quotas", body.quotas,
+              {.help = "Other guarantees.", .items_max = 10'000, .default_text = "none"});
+  visit.field("horizon", body.horizon, {.help = "How far to look.", .min = 60e9, .max = 31.0 * 86400e9});
+  visit.field("members", body.members, {.help = "Pairs of worlds at most.", .min = 2, .max = 100});
+  visit.field("arrivals", body.arrivals,
+              {.help = "Jobs to come: as of late (the last 7 days), or none.", .choices = kArrivals});
+  visit.field("seed", body.seed, {.help = "Equal seeds give equal futures."});
+}
+
+inline constexpr std::string_view kBudgetActions[] = {"warn", "stop-new", "stop-all"};
+
+struct BudgetBody {
+  static constexpr std::string_view kRecord = "budget_change";
+  static constexpr std::string_view kHelp =
+      "What a tenant with all below it may spend in a calendar month (UTC); without amounts: no budget.";
+  double gpu_hours = 0;
+  double euros = 0;
+  std::string action = "stop-new";
+  std::uint32_t warn_percent = 80;
+};
+template <class Visitor>
+void describe(Visitor& visit, BudgetBody& body) {
+  visit.field("gpu_hours", body.gpu_hours,
+              {.help = "GPU-hours; 0 = they do not count.", .min = 0, .max = 1e9});
+  visit.field("euros", body.euros, {.help = "Euros; 0 = they do not count.", .min = 0, .max = 1e9});
+  visit.field("action", body.action,
+              {.help = "Once it is spent: warn only, start nothing new, or also stop what runs.",
+               .choices = kBudgetActions});
+  visit.field("warn_percent", body.warn_percent,
+              {.help = "From this part of it on people are warned.", .min = 1, .max = 100});
+}
+
+struct QuotaBody {
+  static constexpr std::string_view kRecord = "quota_change";
+  static constexpr std::string_view kHelp =
+      "What is to change of a tenant's quota; what is not named stays. -1: without end.";
+  std::string gpu_type;
+  std::optional<double> guaranteed;
+  std::optional<double> borrow;
+  std::optional<double> lend;
+  std::optional<double> limit;
+  std::optional<BudgetBody> budget;
+};
+template <class Visitor>
+void describe(Visitor& visit, QuotaBody& body) {
+  visit.field("gpu_type", body.gpu_type,
+              {.help = "GPUs of this type.",
+               .text = spec::Text::kName,
+               .default_text = "all, in GPU-equivalents",
+               .empty_allowed = true});
+  visit.field("guaranteed", body.guaranteed,
+              {.help = "Its own whenever it asks; who borrows it gives it back.", .min = 0, .max = 1e9});
+  visit.field("borrow", body.borrow,
+              {.help = "Beyond what is guaranteed, at most this.", .min = -1, .max = 1e9});
+  visit.field("lend", body.lend,
+              {.help = "Of what is guaranteed and unused others get at most this.", .min = -1, .max = 1e9});
+  visit.field("limit", body.limit, {.help = "Never more than this in all.", .min = -1, .max = 1e9});
+  visit.field("budget", body.budget, {.help = "Its budget, anew."});
 }
 
 struct TokenBody {

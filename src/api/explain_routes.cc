@@ -1,6 +1,8 @@
 // Why a job waits, and until when.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/api.h"
 #include "live/archive.h"
 #include "live/time_text.h"
@@ -47,7 +49,68 @@ Candidates candidates_of(const live::Book& book, const sched::Job& job) {
   return found;
 }
 
-Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Actor& actor) {
+std::string gpus_text(std::int64_t milli) { return fmt::format("{:g}", static_cast<double>(milli) / 1000); }
+
+/// Where quota or budget keeps a job back, and what would let it go. Those who act below that tenant learn
+/// that it is so, not what others there have.
+void add_quota_facts(const live::Book& book, const sched::Job& job, const live::Actor& actor, Why& why) {
+  const sched::State& state = book.core->state();
+  const sched::QuotaTree::Answer bar = state.quota_bar(job);
+  using Bar = sched::QuotaTree::Bar;
+  if (bar.ok()) return;  // It has changed since the last plan.
+  const bool known = book.is_within(bar.at, actor.tenant);
+  const std::string whose =
+      known ? fmt::format("tenant {}", bar.at == TenantTree::root() ? "(all)" : book.path(bar.at))
+            : std::string("a tenant above yours");
+  const QuotaTerms terms = state.quota.terms(bar.at, bar.resource);
+  const std::int64_t used = state.quota.used_milli(bar.at, bar.resource), most = terms.most_milli();
+  const std::string type = bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name;
+  Json quota;
+  quota["tenant"] = known ? Json(book.path(bar.at)) : Json(nullptr);
+  quota["gpu_type"] = bar.resource == kAllGpus ? Json(nullptr) : Json(type.substr(1));
+  if (known) {
+    quota["used"] = thousandths(used);
+    quota["most"] = most == INT64_MAX ? Json(nullptr) : thousandths(most);
+    quota["guaranteed"] = thousandths(terms.guaranteed_milli);
+  }
+  std::string lifts;
+  switch (bar.bar) {
+    case Bar::kLimit:
+      why.text = known ? fmt::format("{} uses {} of the {}{} GPUs that it may", whose, gpus_text(used),
+                                     gpus_text(most), type)
+                       : fmt::format("{} has all{} GPUs that it may use", whose, type);
+      lifts = terms.limit_milli == most
+                  ? "it starts when jobs there end, or when the limit is raised (gw quota set --limit)"
+                  : "it starts when jobs there end, or when more may be borrowed (gw quota set --borrow)";
+      break;
+    case Bar::kLent:
+      why.text = fmt::format("what is left of{} GPUs is kept for those to whom it is guaranteed{}", type,
+                             known && bar.at != TenantTree::root() ? " below " + whose : "");
+      lifts = job.request.preemptible
+                  ? "it starts when jobs end, or when others lend more (gw quota set --lend)"
+                  : "it starts when jobs end; one that may be preempted (--preemptible) could borrow what is "
+                    "idle";
+      break;
+    case Bar::kBudget:
+      why.text = fmt::format("the budget of {} for this month is spent", whose);
+      lifts = book.meter.in_use() ? fmt::format(
+                                        "it goes on when the next month begins, at {}, or when the budget "
+                                        "is raised (gw quota budget)",
+                                        time_of(book, book.meter.month_end()))
+                                  : "it goes on when the budget is raised (gw quota budget)";
+      break;
+    case Bar::kBehind:
+      why.text = fmt::format("a job of {} that has waited long for its quota goes first", whose);
+      lifts = "it starts once that job has";
+      break;
+    case Bar::kNone:
+      break;
+  }
+  quota["lifted_by"] = lifts;
+  why.facts["quota"] = std::move(quota);
+}
+
+Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Actor& actor, const Law& law) {
   const sched::Core& core = *book.core;
   const sched::State& state = core.state();
   const sched::Job& core_job = *core.job(job.record.core);
@@ -63,6 +126,12 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
     why.text = "every node that could hold it is drained or down (see gw nodes)";
   } else if (reason == sched::Reason::kSideResources && job.record.gpu_milli == 0) {
     why.text = "no node has as many CPUs and as much memory free as it asks for";
+  }
+  if (reason == sched::Reason::kQuota || reason == sched::Reason::kBudget)
+    add_quota_facts(book, core_job, actor, why);
+  if (reason == sched::Reason::kGrace) {
+    if (const auto claim = state.claims.find(core_job.id); claim != state.claims.end())
+      why.facts["jobs_leaving"] = claim->second.victims.size();
   }
   why.facts["gpus_asked"] = thousandths(job.record.gpu_milli);
   why.facts["gpus_free"] = state.free_gpus();
@@ -80,6 +149,15 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
   why.facts["nodes_of_its_kind"] = nodes.nodes;
   why.facts["nodes_of_its_kind_off"] = nodes.off;
   why.facts["jobs_waiting"] = state.pending.size();
+  if (law.in_use || job.law != nullptr) {
+    const LegalWishes wishes = job.law == nullptr ? LegalWishes{} : *job.law;
+    const Day day = day_of_unix(book.unix_ns(book.now) / 1'000'000'000);
+    if (law.places(wishes.residency) && law.places(wishes.excluded_jurisdictions)) {
+      const std::vector<std::string> lines =
+          decide(law, book.fleet, book.legal_facts(job.record.tenant), wishes, day).lines(law);
+      if (!lines.empty()) why.facts["rules"] = lines;
+    }
+  }
   const sched::Pass::Promise promise = core.promise();
   if (!promise.job.valid()) return why;
   const auto holder = book.by_core.find(promise.job.value());
@@ -111,21 +189,41 @@ Why why_blocked(const live::Book& book, const live::LiveJob& job) {
 }
 
 Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJob* now,
-        const live::Actor& actor) {
-  if (now == nullptr)
-    return {"ended", "it has ended", record.ended};
+        const live::Actor& actor, const Law& law) {
+  if (now == nullptr) return {"ended", "it has ended", record.ended};
   switch (record.state) {
     case live::JobState::kHeld:
       return {"held", "it is held; gw release lets it go on", now->reason_since};
     case live::JobState::kBlocked:
       return why_blocked(book, *now);
     case live::JobState::kWaiting:
-      return why_waiting(book, *now, actor);
+      return why_waiting(book, *now, actor, law);
     case live::JobState::kRunning:
     case live::JobState::kEnded:
       break;
   }
   return {"none", "it runs", record.started};
+}
+
+/// What has bound it, oldest first, each until the next or its start or end; the last may go on.
+Json history_json(const live::Book& book, const std::vector<live::ReasonRecord>& history,
+                  const live::JobRecord& record, const live::LiveJob* now) {
+  Json json = Json::array();
+  for (std::size_t index = 0; index < history.size(); ++index) {
+    const live::ReasonRecord& reason = history[index];
+    Instant until = book.now;
+    if (index + 1 < history.size()) {
+      until = history[index + 1].since;
+    } else if (now == nullptr) {
+      until = record.attempt > 0 ? record.started : record.ended;
+    } else if (record.state == live::JobState::kRunning) {
+      until = record.started;
+    }
+    const Nanoseconds lasted = std::max(until - reason.since, Nanoseconds{0});
+    json.push_back(
+        {{"since", time_of(book, reason.since)}, {"reason", reason.reason}, {"for_s", to_seconds(lasted)}});
+  }
+  return json;
 }
 
 }  // namespace
@@ -138,17 +236,25 @@ void Api::explain(Call call) {
     options_.factory->read([&](const live::Book& book) {
       const live::LiveJob* now = book.job(job.number);
       const live::JobRecord& record = now != nullptr ? now->record : job;
-      Why found = why(book, record, now, each.actor);
+      Why found = why(book, record, now, each.actor, options_.factory->options().law);
       json["id"] = job_id(job);
       json["status"] = live::status_of(record.state, record.outcome);
       if (!found.facts.empty()) json["facts"] = std::move(found.facts);
       json["reason"] = {{"name", found.name}, {"text", found.text}, {"since", time_of(book, found.since)}};
       if (!record.note.empty()) json["note"] = record.note;
-      json["history"] = Json::array();
-      for (const live::ReasonRecord& reason : *history)
-        json["history"].push_back({{"since", time_of(book, reason.since)}, {"reason", reason.reason}});
+      json["history"] = history_json(book, *history, record, now);
     });
-    each.answer(json);
+    const std::string wanted = each.text("changes");
+    if (wanted.empty() || wanted == "0") return each.answer(json);
+    if (wanted != "1") return each.refuse({400, "bad_parameter", "\"changes\" is 1 or 0"});
+    if (!options_.changes) return each.refuse({501, "no_forecast", "this server makes no forecasts"});
+    post(each, Readers::Size::kLong, [this, json, number = job.number](const Call& later, live::Archive&) {
+      std::expected<Json, live::Refusal> found = options_.changes(number);
+      if (!found) return later.refuse(found.error());
+      Json whole = json;
+      whole.update(*found);
+      later.answer(whole);
+    });
   });
 }
 

@@ -114,6 +114,15 @@ void Api::change_node(Call call) {
       });
 }
 
+void Api::what_if(Call call) {
+  std::optional<WhatIfBody> body = read_body<WhatIfBody>(call, "what-if");
+  if (!body) return;
+  if (!options_.what_if) return call.refuse({501, "no_forecast", "this server makes no forecasts"});
+  post(std::move(call), Readers::Size::kShort, [this, body = std::move(*body)](Call each, live::Archive&) {
+    options_.what_if(body, std::move(each));
+  });
+}
+
 void Api::list_tenants(Call call) {
   const std::optional<std::vector<TenantId>> tenants = visible(call, call.text("tenant"));
   if (!tenants) return;
@@ -147,12 +156,21 @@ live::TenantOrder order_of(const TenantBody& body, std::string path, bool create
   order.weight = body.weight;
   order.kind = body.kind;
   order.home = body.home;
+  order.owners = body.ownership;
   order.unix_user = body.unix_user;
   order.price_plan = body.price_plan;
   if (body.gpus) order.gpu_milli = std::llround(*body.gpus * 1000);
   order.jobs = body.jobs;
   return order;
 }
+
+/// Who it is before the law, as whom its jobs run and what it is charged is not for a tenant to say of
+/// itself.
+bool fixed_above(const TenantBody& body) {
+  return body.unix_user || body.price_plan || body.home || body.ownership || body.kind;
+}
+constexpr std::string_view kFixedAbove =
+    "only an admin of the whole factory sets Unix users, price plans, kind, home and ownership";
 
 }  // namespace
 
@@ -188,9 +206,8 @@ void Api::add_tenant(Call call) {
     return call.refuse(
         {404, "unknown_tenant",
          fmt::format("there is no tenant {} to make it in", above.empty() ? "(the root)" : above)});
-  if ((body->unix_user || body->price_plan) && call.actor.tenant != TenantTree::root())
-    return call.refuse(
-        {403, "forbidden", "only an admin of the whole factory sets Unix users and price plans"});
+  if (fixed_above(*body) && call.actor.tenant != TenantTree::root())
+    return call.refuse({403, "forbidden", std::string(kFixedAbove)});
   if (std::optional<live::Refusal> unknown = unknown_account(*body)) return call.refuse(*unknown);
   ask(std::move(call), order_of(*body, path, true), [this, path](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read([&](const live::Book& book) {
@@ -213,9 +230,8 @@ void Api::change_tenant(Call call) {
     return call.refuse(
         {403, "forbidden", "a tenant's own limits, weight and settings are set by an admin above it"});
   // As whom its jobs run, and what it is charged, is not for the tenant to say, nor for what is below it.
-  if (call.actor.tenant != TenantTree::root() && (body->unix_user || body->price_plan))
-    return call.refuse(
-        {403, "forbidden", "only an admin of the whole factory sets Unix users and price plans"});
+  if (call.actor.tenant != TenantTree::root() && fixed_above(*body))
+    return call.refuse({403, "forbidden", std::string(kFixedAbove)});
   if (std::optional<live::Refusal> unknown = unknown_account(*body)) return call.refuse(*unknown);
   ask(std::move(call), order_of(*body, path, false), [this, path](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read(

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/token.h"
 #include "base/utf8.h"
+#include "live/admission.h"
 #include "live/time_text.h"
 #include "spec/job_check.h"
 #include "spec/job_json.h"
@@ -124,6 +125,52 @@ void Api::submit_now(Call call) {
     json["count"] = reply.count;
     if (reply.repeated) json["repeated"] = true;
     each.answer(json, reply.repeated ? 200 : 201, {{"Location", fmt::format("/v1/jobs/{}", reply.number)}});
+  });
+}
+
+/// What would become of a submission, and nothing kept: the checks of the factory, then a forecast.
+void Api::dry_run(Call call) {
+  if (!options_.dry_run) return call.refuse({501, "no_forecast", "this server makes no forecasts"});
+  post(std::move(call), Readers::Size::kLong, [this](Call each, live::Archive&) {
+    std::expected<live::Submit, live::Refusal> submit =
+        make_submit(*options_.factory, each.actor, each.request.body, "");
+    if (!submit) return each.refuse(submit.error());
+    submit->dry_run = true;
+    DryRun job;
+    job.held = submit->spec.hold;
+    job.most_running = submit->spec.array ? submit->spec.array->most_running : 0;
+    const JobSpec spec = submit->spec;
+    const live::Actor actor = each.actor;
+    options_.factory->ask(actor, std::move(*submit),
+                          [this, each = std::move(each), spec, job](const live::Reply& reply) {
+                            answer_dry_run(each, spec, job, reply);
+                          });
+  });
+}
+
+/// On the factory's thread: what takes long goes to a reader's.
+void Api::answer_dry_run(const Call& call, const JobSpec& spec, DryRun job, const live::Reply& reply) {
+  if (reply.refusal) {
+    // Who may not submit at all is refused as ever; what makes no sense here and now is the answer.
+    if (reply.refusal->status != 422 && reply.refusal->status != 429) return call.refuse(*reply.refusal);
+    Json json;
+    json["answer"] = reply.refusal->status == 429 ? "not-now" : "never";
+    json["refusal"] = {{"code", reply.refusal->code}, {"message", reply.refusal->message}};
+    json["text"] = reply.refusal->message;
+    if (reply.refusal->code == "impossible" && options_.nearest_possible) {
+      const std::expected<JobRequest, live::Refusal> request =
+          options_.factory->read([&](const live::Book& book) { return live::request_of(spec, book.fleet); });
+      if (request) json["nearest"] = options_.nearest_possible(request->shape);
+    }
+    return call.answer(json);
+  }
+  job.request = *reply.request;
+  job.count = reply.count;
+  job.blocked = reply.blocked;
+  post(call, Readers::Size::kLong, [this, job](const Call& each, live::Archive&) {
+    const std::expected<Json, live::Refusal> answer = options_.dry_run(job);
+    if (!answer) return each.refuse(answer.error());
+    each.answer(*answer);
   });
 }
 

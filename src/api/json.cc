@@ -6,6 +6,7 @@
 #include <bit>
 #include <charconv>
 
+#include "audit/chain.h"
 #include "live/time_text.h"
 
 namespace gw::api {
@@ -127,8 +128,6 @@ std::string_view block_text(live::BlockReason reason) {
       return "jobs that it depends on have not ended";
     case live::BlockReason::kArrayLimit:
       return "as many tasks of its array run or wait as may at a time";
-    case live::BlockReason::kTenantLimit:
-      return "its tenant, or one above it, has as many GPUs in use or next in line as it may";
     case live::BlockReason::kNone:
       break;
   }
@@ -147,10 +146,17 @@ void add_reason(live::JobState state, live::BlockReason blocked, sched::Reason r
   }
 }
 
+void add_leaving(bool leaving, std::uint64_t job, Json& json) {
+  if (!leaving) return;
+  json["leaving"] = true;
+  if (job != 0) json["leaving_for"] = job;
+}
+
 }  // namespace
 
 void add_live_facts(const live::LiveJob& job, Json& json) {
   add_reason(job.record.state, job.blocked, job.reason, json);
+  add_leaving(job.leaving, job.leaving_for, json);
 }
 
 JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
@@ -158,6 +164,8 @@ JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
   if (now != nullptr) {
     moment.blocked = now->blocked;
     moment.reason = now->reason;
+    moment.leaving = now->leaving;
+    moment.leaving_for = now->leaving_for;
   }
   return moment;
 }
@@ -165,6 +173,7 @@ JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now) {
 Json job_json(const live::Book& book, const JobMoment& moment) {
   Json json = job_json(book, moment.record);
   add_reason(moment.record.state, moment.blocked, moment.reason, json);
+  add_leaving(moment.leaving, moment.leaving_for, json);
   return json;
 }
 
@@ -199,9 +208,11 @@ Json tenant_json(const live::Book& book, const live::LiveTenant& tenant) {
   json["weight"] = record.weight;
   if (!record.kind.empty()) json["kind"] = record.kind;
   if (!record.home.empty()) json["home"] = record.home;
+  if (!record.owners.empty()) json["ownership"] = record.owners;
   json["unix_user"] = book.unix_user(record.id);
   json["price_plan"] = book.price_plan(record.id);
-  json["limits"] = {{"gpus", thousandths(record.limits.gpu_milli)}, {"jobs", record.limits.jobs}};
+  json["limits"] = {{"gpus", thousandths(std::max<std::int64_t>(book.quota(record.id, "").limit_milli, 0))},
+                    {"jobs", record.limits.jobs}};
   json["jobs"] = tenant.jobs;
   json["running"] = tenant.running;
   json["gpus_running"] = thousandths(tenant.running_milli);
@@ -217,27 +228,21 @@ Json node_json(const live::Book& book, NodeId node) {
   Json json;
   json["name"] = book.node_name(node);
   json["type"] = type.name;
-  for (const auto& pool : state.pools) {
-    if (pool->nodes() == 0) continue;
-    if (book.fleet.type_of(pool->fleet_node(0)).name != type.name ||
-        book.fleet.node_type_of[pool->fleet_node(0).value()] != book.fleet.node_type_of[node.value()])
-      continue;
-    const std::uint32_t local = pool->local_node(node);
-    const std::uint32_t free = pool->free_count(local);
-    const bool down = pool->is_down(local), closed = pool->is_closed(local, sched::Closure::kDrained);
-    const sched::Pool::Side side = pool->side_free(local);
-    const bool busy = free < type.gpus || (type.cpu_milli > 0 && side.cpu_milli < type.cpu_milli) ||
-                      (type.memory_mib > 0 && side.memory_mib < type.memory_mib);
-    json["state"] = down ? "down" : closed ? (busy ? "draining" : "drained") : "up";
-    if (type.gpu_type != NodeType::kNoGpu) json["gpu_type"] = book.fleet.gpu_types[type.gpu_type].name;
-    json["gpus"] = type.gpus;
-    json["gpus_free"] = down ? 0 : free;
-    json["cpus"] = thousandths(type.cpu_milli);
-    json["cpus_free"] = type.cpu_milli == 0 ? Json(nullptr) : thousandths(side.cpu_milli);
-    json["memory_mib"] = type.memory_mib;
-    json["memory_mib_free"] = type.memory_mib == 0 ? Json(nullptr) : Json(side.memory_mib);
-    break;
-  }
+  const auto& pool = state.pools[state.pool_of(node)];
+  const std::uint32_t local = pool->local_node(node);
+  const std::uint32_t free = pool->free_count(local);
+  const bool down = pool->is_down(local), closed = pool->is_closed(local, sched::Closure::kDrained);
+  const sched::Pool::Side side = pool->side_free(local);
+  const bool busy = free < type.gpus || (type.cpu_milli > 0 && side.cpu_milli < type.cpu_milli) ||
+                    (type.memory_mib > 0 && side.memory_mib < type.memory_mib);
+  json["state"] = down ? "down" : closed ? (busy ? "draining" : "drained") : "up";
+  if (type.gpu_type != NodeType::kNoGpu) json["gpu_type"] = book.fleet.gpu_types[type.gpu_type].name;
+  json["gpus"] = type.gpus;
+  json["gpus_free"] = down ? 0 : free;
+  json["cpus"] = thousandths(type.cpu_milli);
+  json["cpus_free"] = type.cpu_milli == 0 ? Json(nullptr) : thousandths(side.cpu_milli);
+  json["memory_mib"] = type.memory_mib;
+  json["memory_mib_free"] = type.memory_mib == 0 ? Json(nullptr) : Json(side.memory_mib);
   if (const auto mark = book.marks.find(book.node_name(node)); mark != book.marks.end()) {
     json["reason"] = mark->second.reason;
     json["by"] = mark->second.by;
@@ -256,6 +261,19 @@ Json token_json(const live::Book& book, const live::TokenRecord& token) {
   json["created"] = time_json(book, token.created);
   json["expires"] = token.expires == Instant::max() ? Json(nullptr) : time_json(book, token.expires);
   json["revoked"] = token.revoked;
+  return json;
+}
+
+Json decision_json(const live::Book& book, const live::DecisionRow& row) {
+  Json json;
+  json["sequence"] = row.sequence;
+  json["at"] = time_json(book, row.now);
+  json["job"] = row.job == 0 ? Json(nullptr) : Json(row.job);
+  json["tasks"] = row.tasks;
+  json["tenant"] = row.tenant.value() < book.tenants.size() ? book.path(row.tenant) : "";
+  json["outcome"] = row.outcome;
+  json["hash"] = audit::hex(row.hash);
+  json["record"] = Json::parse(row.record, nullptr, false);
   return json;
 }
 

@@ -43,6 +43,8 @@ struct JobMoment {
   live::JobRecord record;
   live::BlockReason blocked = live::BlockReason::kNone;
   sched::Reason reason = sched::Reason::kNone;
+  bool leaving = false;
+  std::uint64_t leaving_for = 0;
 };
 /// `now`: what the book has of it; null if it has ended.
 JobMoment moment_of(const live::JobRecord& record, const live::LiveJob* now);
@@ -52,6 +54,8 @@ Json attempt_json(const live::Book& book, const live::AttemptRecord& attempt);
 Json tenant_json(const live::Book& book, const live::LiveTenant& tenant);
 Json node_json(const live::Book& book, NodeId node);
 Json token_json(const live::Book& book, const live::TokenRecord& token);
+/// The record as it was hashed, up to the order of its keys and spaces.
+Json decision_json(const live::Book& book, const live::DecisionRow& row);
 Json audit_json(const live::Book& book, const live::AuditRecord& audit);
 Json error_json(const live::Refusal& refusal);
 

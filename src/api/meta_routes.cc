@@ -6,6 +6,7 @@
 #include <map>
 
 #include "api/api.h"
+#include "live/quota_view.h"
 #include "live/time_text.h"
 
 namespace gw::api {
@@ -85,6 +86,37 @@ Totals totals_of(const live::Book& book) {
   return totals;
 }
 
+/// Of tenants of the first level that have a quota or a budget.
+void add_quotas(const live::Book& book, Instant now, Families& families) {
+  const std::vector<live::QuotaStanding> standings = live::quota_standings(book, kAllGpus);
+  for (const live::QuotaStanding& standing : standings) {
+    const live::LiveTenant& tenant = book.tenants[standing.tenant.value()];
+    if (tenant.record.parent != TenantTree::root()) continue;
+    if (!tenant.record.quotas.empty()) {
+      const std::pair<const char*, std::int64_t> kinds[] = {{"guaranteed", standing.terms.guaranteed_milli},
+                                                            {"used", standing.used},
+                                                            {"borrowed", standing.borrowed},
+                                                            {"lent", standing.lent},
+                                                            {"owed", standing.owed}};
+      for (const auto& [kind, milli] : kinds)
+        families.gauge(
+            "gigawerk_tenant_quota_gpus",
+            "GPU-equivalents of a tenant and all below it: guaranteed, used, borrowed, lent, owed.",
+            static_cast<double>(milli) / 1000, {{"tenant", tenant.path}, {"kind", kind}});
+    }
+    if (!tenant.record.budget) continue;
+    const Budget& budget = tenant.record.budget->terms;
+    const live::BudgetMeter::Spent spent = book.meter.spent(standing.tenant, now);
+    const auto part = [](std::int64_t used, std::int64_t whole) {
+      return whole == 0 ? 0.0 : static_cast<double>(used) / static_cast<double>(whole);
+    };
+    families.gauge("gigawerk_tenant_budget_spent_ratio", "Part of the month's budget that is spent.",
+                   std::max(part(spent.gpu_milli_hours, budget.gpu_milli_hours),
+                            part(spent.micro_euros, budget.micro_euros)),
+                   {{"tenant", tenant.path}});
+  }
+}
+
 }  // namespace
 
 void Api::health(Call call) { call.answer({{"status", "alive"}}); }
@@ -126,6 +158,10 @@ void Api::metrics(Call call) {
       families.gauge("gigawerk_tenant_jobs", "Jobs of a tenant and all below it that have not ended.",
                      tenant.jobs, {{"tenant", tenant.path}});
     }
+    add_quotas(book, std::max(book.now, options_.factory->now()), families);
+    families.counter("gigawerk_preemptions_total",
+                     "Attempts told to leave for others, or for a spent budget, since the server started.",
+                     static_cast<double>(book.tally.preemptions));
     for (std::size_t outcome = 1; outcome < book.tally.ended.size(); ++outcome)
       families.add("gigawerk_jobs_ended_total", "Jobs ended since the server started, by outcome.", true,
                    static_cast<double>(book.tally.ended[outcome]),

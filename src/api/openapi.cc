@@ -49,6 +49,8 @@ Json explanation_facts() {
       {"one_will_do", type("boolean")},
       {"waits_for",
        {{"type", "array"}, {"items", object({{"on", type("string")}, {"impossible", type("boolean")}})}}}};
+  facts.emplace_back("rules", described({{"type", "array"}, {"items", type("string")}},
+                                        "Which rules and wishes narrow where it may be, and by how much."));
   for (const char* name :
        {"gpus_asked", "gpus_free", "gpus_off", "gpus_free_of_its_kind", "cpus_asked_per_node", "cpus_free",
         "cpus_free_most_of_a_node", "memory_mib_asked_per_node", "memory_mib_free_most_of_a_node",
@@ -75,6 +77,8 @@ std::vector<std::pair<std::string, Json>> job_properties() {
       {"status", {{"enum", states}}},
       {"ended", type("boolean")},
       {"stopping", type("boolean")},
+      {"leaving", described(type("boolean"), "It has been told to go, and will wait again.")},
+      {"leaving_for", described(type("integer"), "The job that starts once it has gone.")},
       {"array", object({{"job", type("integer")}, {"index", type("integer")}, {"tasks", type("integer")}})},
       {"nodes", type("integer")},
       {"gpus", described(type("number"), "In all.")},
@@ -137,12 +141,100 @@ Json with(Json schema, std::initializer_list<std::pair<std::string, Json>> prope
   return schema;
 }
 
+/// When something starts, by a forecast.
+Json start_schema() {
+  return object({{"p50", or_null("string")},
+                 {"p50_s", or_null("number")},
+                 {"p90", or_null("string")},
+                 {"p90_s", or_null("number")},
+                 {"members", type("integer")},
+                 {"task", described(type("integer"), "How many tasks of the array were looked at.")},
+                 {"text", type("string")}},
+                {"task"});
+}
+
+Json change_schema() {
+  return object(
+      {{"change",
+        {{"enum", {"gpu-types", "level", "spread", "preemptible", "cpus", "memory", "limit", "size"}}}},
+       {"text", type("string")},
+       {"options", described(type("string"), "Of gw submit and gw run.")},
+       {"set", described(type("object"), "Fields of a job; see `job`.")},
+       {"given_up", described(type("number"), "How much of the wish, from 0 to 1.")}},
+      {"options"});
+}
+
+Json dry_run_schema() {
+  return object(
+      {{"answer", described({{"enum", {"when", "kept-back", "never-as-things-stand", "not-now", "never"}}},
+                            "not-now and never: it would be refused.")},
+       {"text", type("string")},
+       {"count", type("integer")},
+       {"as_of", kTime},
+       {"start", ref("Start")},
+       {"last_start", described(ref("Start"), "Of the last task of an array that was looked at.")},
+       {"kept_back", object({{"name", type("string")}, {"text", type("string")}})},
+       {"cost", object({{"price_plan", type("string")},
+                        {"micro_eur_per_hour", described(type("integer"), "Of one task.")},
+                        {"at_most_micro_eur",
+                         described(type("integer"),
+                                   "All tasks to their limit, on the dearest GPUs they may get.")}})},
+       {"refusal", object({{"code", type("string")}, {"message", type("string")}})},
+       {"nearest", described({{"type", "array"}, {"items", change_schema()}},
+                             "Changes with which some part of the factory could hold it.")}},
+      {"count", "as_of", "start", "last_start", "kept_back", "cost", "refusal", "nearest"});
+}
+
+Json what_if_schema() {
+  const Json names{{"type", "array"}, {"items", type("string")}};
+  const Json numbers{{"type", "array"}, {"items", type("number")}};
+  const Json both = object({{"base", type("number")}, {"changed", type("number")}});
+  const Json shifts{{"type", "array"},
+                    {"items", object({{"job", type("string")},
+                                      {"name", type("string")},
+                                      {"tenant", type("string")},
+                                      {"base_s", type("number")},
+                                      {"changed_s", type("number")}})}};
+  return object(
+      {{"as_of", kTime},
+       {"horizon_s", described(type("number"), "As it was run.")},
+       {"shortened", described(type("boolean"), "There is too much to simulate for the horizon asked for.")},
+       {"members", type("integer")},
+       {"changes", described(names, "What is different, in words.")},
+       {"notes", described(names, "What the comparison leaves out.")},
+       {"waiting_jobs", type("integer")},
+       {"new_jobs", described(type("number"), "That arrive, mean of the members.")},
+       {"figures",
+        {{"type", "object"},
+         {"additionalProperties",
+          described(object({{"base", type("number")},
+                            {"changed", type("number")},
+                            {"difference", type("number")},
+                            {"low", type("number")},
+                            {"high", type("number")}}),
+                    "Means of the members; the mean difference of equal members and its 95 % interval.")}}},
+       {"gpus_up", both},
+       {"series", object({{"step_s", type("number")},
+                          {"gpus_base", numbers},
+                          {"gpus_changed", numbers},
+                          {"watts_base", numbers},
+                          {"watts_changed", numbers}})},
+       {"sooner", shifts},
+       {"later", shifts},
+       {"interrupted", described(names, "Jobs that the change stops at once.")},
+       {"rejected", described(names, "Jobs that nothing could hold any more.")}});
+}
+
 Json usage_sums() {
-  return object({{"attempts", type("integer")},
-                 {"gpu_seconds", type("number")},
-                 {"core_seconds", type("number")},
-                 {"energy_j", type("integer")},
-                 {"price_micro_eur", type("integer")}});
+  return object(
+      {{"attempts", type("integer")},
+       {"gpu_seconds", type("number")},
+       {"core_seconds", type("number")},
+       {"energy_j", type("integer")},
+       {"price_micro_eur", type("integer")},
+       {"credit_micro_eur",
+        described(type("integer"), "Of the price: given back to those who had to leave.")},
+       {"credit_micro_eur", described(type("integer"), "Of the price, what was given back; not positive.")}});
 }
 
 /// The described records as components: each `$defs` entry becomes one.
@@ -183,6 +275,8 @@ Json component_schemas() {
   add_record(components, "job", spec::json_schema_of<spec::JobRecord>());
   add_record(components, "node_change", spec::json_schema_of<NodeBody>());
   add_record(components, "tenant_change", spec::json_schema_of<TenantBody>());
+  add_record(components, "what_if", spec::json_schema_of<WhatIfBody>());
+  add_record(components, "quota_change", spec::json_schema_of<QuotaBody>());
   add_record(components, "token_request", spec::json_schema_of<TokenBody>());
   components["Error"] =
       object({{"error", object({{"status", type("integer")},
@@ -230,19 +324,32 @@ Json component_schemas() {
        {"facts", explanation_facts()},
        {"reason", object({{"name", type("string")}, {"text", type("string")}, {"since", kTime}})},
        {"note", type("string")},
-       {"history", {{"type", "array"}, {"items", object({{"since", kTime}, {"reason", type("string")}})}}}},
-      {"facts", "note"});
-  components["Forecast"] = object({{"id", type("string")},
-                                   {"status", type("string")},
-                                   {"p50", or_null("string")},
-                                   {"p90", or_null("string")},
-                                   {"p50_s", or_null("number")},
-                                   {"p90_s", or_null("number")},
-                                   {"members", type("integer")},
-                                   {"members_started", type("integer")},
-                                   {"as_of", kTime},
-                                   {"text", type("string")}},
-                                  {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "as_of"});
+       {"history",
+        {{"type", "array"},
+         {"items", object({{"since", kTime},
+                           {"reason", type("string")},
+                           {"for_s", described(type("number"), "How long it bound the job.")}})}}},
+       {"forecast", described(ref("Start"), "As it is, from the draws that the changes are tried with.")},
+       {"changes", described({{"type", "array"}, {"items", with(change_schema(), {{"start", ref("Start")}})}},
+                             "Cancelled and submitted anew like that, it starts sooner; nearest first.")},
+       {"tried", described(type("integer"), "Changes that were tried.")}},
+      {"facts", "note", "forecast", "changes", "tried"});
+  components["Start"] = start_schema();
+  components["DryRun"] = dry_run_schema();
+  components["WhatIf"] = what_if_schema();
+  components["Forecast"] =
+      object({{"id", type("string")},
+              {"status", type("string")},
+              {"p50", or_null("string")},
+              {"p90", or_null("string")},
+              {"p50_s", or_null("number")},
+              {"p90_s", or_null("number")},
+              {"members", type("integer")},
+              {"members_started", type("integer")},
+              {"learned_from", type("integer")},
+              {"as_of", kTime},
+              {"text", type("string")}},
+             {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
   components["Node"] = node_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =
@@ -253,6 +360,7 @@ Json component_schemas() {
               {"weight", type("integer")},
               {"kind", type("string")},
               {"home", type("string")},
+              {"ownership", {{"type", "array"}, {"items", type("string")}}},
               {"unix_user", type("string")},
               {"price_plan", type("string")},
               {"limits", object({{"gpus", type("number")}, {"jobs", type("integer")}})},
@@ -261,8 +369,37 @@ Json component_schemas() {
               {"gpus_running", type("number")},
               {"gpus_asked", type("number")},
               {"decayed_gpu_s", described(type("number"), "Use that fair share remembers.")}},
-             {"kind", "home", "decayed_gpu_s"});
+             {"kind", "home", "ownership", "decayed_gpu_s"});
   components["TenantList"] = list_of("tenants", "Tenant", false);
+  const Json budget = object({{"gpu_hours", or_null("number")},
+                              {"euros", or_null("number")},
+                              {"spent_gpu_hours", type("number")},
+                              {"spent_euros", type("number")},
+                              {"action", type("string")},
+                              {"warn_percent", type("integer")},
+                              {"state", described(type("string"), "open, warned or spent.")},
+                              {"month_ends", kTime},
+                              {"spent_at", described(or_null("string"), "At the rate of now.")}});
+  const Json amount = described(or_null("number"), "null: without end.");
+  components["Quota"] = object(
+      {{"path", type("string")},
+       {"weight", type("integer")},
+       {"deserved", described(type("number"), "Guaranteed, and its share of what can be borrowed now.")},
+       {"guaranteed", type("number")},
+       {"used", type("number")},
+       {"borrowed", type("number")},
+       {"lent", type("number")},
+       {"owed", type("number")},
+       {"waiting", type("number")},
+       {"limit", amount},
+       {"borrow", amount},
+       {"lend", amount},
+       {"budget", {{"oneOf", {budget, type("null")}}}}});
+  components["QuotaList"] = object({{"gpu_type", or_null("string")},
+                                    {"gpus", type("number")},
+                                    {"warnings", {{"type", "array"}, {"items", type("string")}}},
+                                    {"tenants", {{"type", "array"}, {"items", ref("Quota")}}}},
+                                   {"gpus", "warnings"});
   components["Token"] = token_schema();
   components["TokenList"] = list_of("tokens", "Token", false);
   components["NewToken"] = with(token_schema(), {{"token", described(type("string"), "Shown this once.")}});
@@ -288,6 +425,16 @@ Json component_schemas() {
                                      {"detail", type("string")},
                                      {"tenant", type("string")}});
   components["AuditList"] = list_of("audit", "AuditEntry");
+  components["Decision"] =
+      object({{"sequence", described(type("integer"), "From 1, without gaps.")},
+              {"at", kTime},
+              {"job", described(or_null("integer"), "Of an array, its first task's.")},
+              {"tasks", type("integer")},
+              {"tenant", type("string")},
+              {"outcome", {{"enum", {"admitted", "refused", "reviewed"}}}},
+              {"hash", described(type("string"), "SHA-256 of the hash before it and the record.")},
+              {"record", described({{"type", "object"}}, "Facts, rules and zones: docs/sovereignty.md.")}});
+  components["DecisionList"] = list_of("decisions", "Decision");
   components["Summary"] =
       object({{"now", kTime},
               {"version", type("string")},

@@ -42,6 +42,13 @@ void Api::add_routes() {
   info.response = "BatchResult";
   add(info, &Api::submit_batch);
 
+  info = route("POST", "/v1/jobs/dry-run", "jobs",
+               "Say what would become of a job: whether, when, at what cost. Nothing is submitted");
+  info.role = Role::kMember;
+  info.request = "job";
+  info.response = "DryRun";
+  add(info, &Api::dry_run);
+
   info = route("GET", "/v1/jobs", "jobs", "List jobs, newest first");
   info.query = {
       {"status", "open, or states and outcomes joined by commas: waiting, running, completed, ...", kText},
@@ -82,8 +89,14 @@ void Api::add_routes() {
   }
 
   info = route("GET", "/v1/jobs/{job}/explain", "jobs", "Say what binds a waiting job, now and before");
+  info.query = {{"changes", "1: with the nearest changes that would start it sooner; takes up to a second.",
+                 R"({"enum":["0","1"]})"}};
   info.response = "Explanation";
   add(info, &Api::explain);
+  info = route("GET", "/v1/jobs/{job}/decision", "jobs",
+               "What the rules said of a job, when it was admitted and since");
+  info.response = "DecisionList";
+  add(info, &Api::job_decision);
   info = route("GET", "/v1/jobs/{job}/eta", "jobs", "Forecast when a waiting job starts");
   info.response = "Forecast";
   add(info, &Api::eta);
@@ -152,6 +165,16 @@ void Api::add_routes() {
   info.response = "Tenant";
   add(info, &Api::change_tenant);
 
+  info = route("GET", "/v1/quota", "tenants", "How tenants stand with their quotas and budgets");
+  info.query = {kTenantWish, {"gpu_type", "GPUs of this type; default: all, in GPU-equivalents.", kText}};
+  info.response = "QuotaList";
+  add(info, &Api::list_quotas);
+  info = route("PATCH", "/v1/quota/{tenant...}", "tenants", "Set a tenant's quota or budget");
+  info.role = Role::kAdmin;
+  info.request = "quota_change";
+  info.response = "Quota";
+  add(info, &Api::change_quota);
+
   info = route("GET", "/v1/tokens", "tokens", "List tokens (without their secrets)");
   info.role = Role::kAdmin;
   info.response = "TokenList";
@@ -166,6 +189,14 @@ void Api::add_routes() {
   info.role = Role::kAdmin;
   info.response = "Count";
   add(info, &Api::revoke_token);
+
+  info = route("POST", "/v1/whatif", "nodes",
+               "Compare the factory with what it would be with something changed. Nothing is changed");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.request = "what_if";
+  info.response = "WhatIf";
+  add(info, &Api::what_if);
 
   info = route("GET", "/v1/usage", "accounts", "What was used, and what it costs");
   info.query = {
@@ -184,6 +215,15 @@ void Api::add_routes() {
                 limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
   info.response = "AuditList";
   add(info, &Api::audit);
+
+  info = route("GET", "/v1/decisions", "accounts",
+               "What the rules said of each job that was admitted or refused, newest first");
+  info.role = Role::kOperator;
+  info.query = {kTenantWish,
+                {"before", "The `next` of the page before.", kWhole},
+                limit_of(R"({"type":"integer","minimum":1,"maximum":1000,"default":100})")};
+  info.response = "DecisionList";
+  add(info, &Api::decisions);
 
   info = route("GET", "/v1/summary", "server", "The factory at a glance");
   info.response = "Summary";

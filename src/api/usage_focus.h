@@ -27,11 +27,13 @@ class FocusReport {
   [[nodiscard]] std::string csv(const std::string& provider) const;
 
  private:
-  /// Month, tenant, user, job, GPU type, price plan.
-  using Key = std::tuple<std::int64_t, std::string, std::string, std::uint64_t, std::string, std::string>;
+  /// Month, tenant, user, job, GPU type, price plan, kind.
+  using Key = std::tuple<std::int64_t, std::string, std::string, std::uint64_t, std::string, std::string,
+                         live::TransferKind>;
   struct Row {
     UsageLine line;
     std::string job_name;
+    bool credit = false;
   };
   [[nodiscard]] std::string row_text(std::int64_t month, const Row& row, const std::string& provider) const;
 

@@ -153,5 +153,23 @@ TEST(FocusReport, ColumnsAreAsTheSpecificationWantsThem) {
     EXPECT_EQ(tenants[0].at(column), "") << column;
 }
 
+TEST(FocusReport, WhatIsGivenBackHasRowsOfItsOwn) {
+  FocusReport report(UsageBy::kJob, 0, unix_ns("2026-11-30"), kOrigin);
+  report.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme", "train", false);
+  live::TransferRecord credit = transfer(17, "2026-11-02T12:00:00Z", "2026-11-03", 0, -4);
+  credit.kind = live::TransferKind::kPreemptionCredit;
+  credit.micro_core_s = 0;
+  credit.energy = Joules{0};
+  report.add(credit, "acme", "train", false);
+  const auto rows = rows_of(report.csv("Gigawerk"));
+  ASSERT_EQ(rows.size(), 2U);
+  const std::map<std::string, std::string> expected{
+      {"BilledCost", "-0.000004"}, {"ChargeCategory", "Credit"}, {"ChargeFrequency", "One-Time"},
+      {"ConsumedQuantity", ""},    {"ConsumedUnit", ""},         {"EffectiveCost", "-0.000004"},
+      {"PricingQuantity", ""},     {"ResourceId", "17"},         {"SkuId", "h100"}};
+  for (const auto& [column, value] : expected) EXPECT_EQ(rows[1].at(column), value) << column;
+  EXPECT_EQ(rows[0].at("ChargeCategory"), "Usage");
+}
+
 }  // namespace
 }  // namespace gw::api

@@ -43,7 +43,9 @@ void UsageReport::add(const live::UsageRow& row, const std::string& tenant, bool
   line.job = by_ == UsageBy::kJob ? job : "";
   line.gpu_type = row.gpu_type;
   line.price_plan = row.price_plan;
-  ++line.attempts;
+  const bool credit = row.kind == live::TransferKind::kPreemptionCredit;
+  if (credit) line.credit += row.price;
+  line.attempts += !credit;
   line.micro_gpu_s += row.micro_gpu_s;
   line.micro_core_s += row.micro_core_s;
   line.energy += row.energy;
@@ -75,6 +77,7 @@ Json UsageReport::json() const {
     each["core_seconds"] = static_cast<double>(line.micro_core_s) / 1e6;
     each["energy_j"] = line.energy.count();
     each["price_micro_eur"] = line.price.count();
+    each["credit_micro_eur"] = line.credit.count();
     each["open"] = line.open;
     json["lines"].push_back(std::move(each));
     sum.attempts += line.attempts;
@@ -82,24 +85,27 @@ Json UsageReport::json() const {
     sum.micro_core_s += line.micro_core_s;
     sum.energy += line.energy;
     sum.price += line.price;
+    sum.credit += line.credit;
   }
   json["total"] = {{"attempts", sum.attempts},
                    {"gpu_seconds", static_cast<double>(sum.micro_gpu_s) / 1e6},
                    {"core_seconds", static_cast<double>(sum.micro_core_s) / 1e6},
                    {"energy_j", sum.energy.count()},
-                   {"price_micro_eur", sum.price.count()}};
+                   {"price_micro_eur", sum.price.count()},
+                   {"credit_micro_eur", sum.credit.count()}};
   return json;
 }
 
 std::string UsageReport::csv() const {
   std::string text =
-      "tenant,user,job,gpu_type,price_plan,attempts,gpu_hours,core_hours,energy_kwh,price_eur,open\n";
+      "tenant,user,job,gpu_type,price_plan,attempts,gpu_hours,core_hours,energy_kwh,price_eur,open,credit_"
+      "eur\n";
   for (const auto& [key, line] : lines_)
-    text += fmt::format("{},{},{},{},{},{},{},{},{:.6f},{},{}\n", csv_field(line.tenant),
+    text += fmt::format("{},{},{},{},{},{},{},{},{:.6f},{},{},{}\n", csv_field(line.tenant),
                         csv_field(line.user), line.job, csv_field(line.gpu_type), csv_field(line.price_plan),
                         line.attempts, hours_text(line.micro_gpu_s), hours_text(line.micro_core_s),
                         static_cast<double>(line.energy.count()) / 3.6e6, euro_text(line.price),
-                        line.open ? 1 : 0);
+                        line.open ? 1 : 0, euro_text(line.credit));
   return text;
 }
 

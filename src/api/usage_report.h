@@ -24,7 +24,8 @@ struct UsageLine {
   std::int64_t micro_gpu_s = 0;
   std::int64_t micro_core_s = 0;
   Joules energy;
-  MicroEuros price;
+  MicroEuros price;   ///< With credits.
+  MicroEuros credit;  ///< Given back to those who had to leave; not positive.
   bool open = false;  ///< Some of it still runs: counted up to now.
 };
 

@@ -243,7 +243,10 @@ AppContext make_context() {
 }
 
 void set_action(CLI::App& command, AppContext& context, std::function<Result<ExitCode>()> action) {
-  command.callback([&context, action = std::move(action)] { context.action = action; });
+  command.callback([&command, &context, action = std::move(action)] {
+    // CLI11 calls a command's callback after those of what stands below it.
+    if (command.get_subcommands().empty()) context.action = action;
+  });
 }
 
 void set_up_app(CLI::App& app, const AppContext& context) {

@@ -39,7 +39,10 @@ void add_jobs_commands(CLI::App& app, AppContext& context);
 void add_ps_command(CLI::App& app, AppContext& context);
 void add_show_command(CLI::App& app, AppContext& context);
 void add_logs_command(CLI::App& app, AppContext& context);
+void add_quota_commands(CLI::App& app, AppContext& context);
 void add_factory_commands(CLI::App& app, AppContext& context);
+/// Below `gw audit`.
+void add_decision_commands(CLI::App& audit, AppContext& context);
 void add_backup_commands(CLI::App& app, AppContext& context);
 void add_ledger_command(CLI::App& app, AppContext& context);
 void add_top_command(CLI::App& app, AppContext& context);
@@ -56,6 +59,7 @@ void add_help_command(CLI::App& app, AppContext& context);
 void add_man_command(CLI::App& app, AppContext& context);
 void add_schema_command(CLI::App& app, AppContext& context);
 void add_validate_command(CLI::App& app, AppContext& context);
+void add_what_if_command(CLI::App& app, AppContext& context);
 void add_version_command(CLI::App& app, AppContext& context);
 void add_workload_command(CLI::App& app, AppContext& context);
 

@@ -1,4 +1,4 @@
-// `gw nodes`, `drain`, `resume`, `tenants`, `quota`, `token`, `usage`, `audit`.
+// `gw nodes`, `drain`, `resume`, `tenants`, `token`, `usage`, `audit`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
+#include "live/records.h"
 #include "report/text.h"
 
 namespace gw {
@@ -106,7 +107,7 @@ Result<ExitCode> list_tenants(const AppContext& context, const std::string& tena
 
 struct TenantOptions {
   std::string path, gpus, jobs;
-  std::optional<std::string> kind, home, unix_user, price_plan;
+  std::optional<std::string> kind, home, ownership, unix_user, price_plan;
   std::uint32_t weight = 0;
 };
 
@@ -115,7 +116,7 @@ void add_tenant_options(CLI::App& command, TenantOptions& options) {
   command.add_option("--weight", options.weight, "Fair share relative to its siblings")
       ->check(whole_number(1, 1'000'000))
       ->type_name("N");
-  command.add_option("--gpus", options.gpus, "GPUs in use or next in line at a time; 0 = no limit")
+  command.add_option("--gpus", options.gpus, "GPUs in use at a time, the limit of its quota; 0 = no limit")
       ->check(number(0, 1e9))
       ->type_name("GPUS");
   command.add_option("--jobs", options.jobs, "Jobs in the system at a time; 0 = no limit")
@@ -125,8 +126,13 @@ void add_tenant_options(CLI::App& command, TenantOptions& options) {
   command
       .add_option("--unix-user", options.unix_user, "Account that its jobs run under; \"\" = none of its own")
       ->type_name("USER");
-  command.add_option("--kind", options.kind, "For reports: manufacturer, research, ...")->type_name("KIND");
+  command.add_option("--kind", options.kind, "For reports and rules: manufacturer, research, ...")
+      ->type_name("KIND");
   command.add_option("--home", options.home, "Home jurisdiction, ISO 3166-1 alpha-2")->type_name("COUNTRY");
+  command
+      .add_option("--ownership", options.ownership,
+                  "Countries of its owners: DE,FR; \"\" = as the tenant above it")
+      ->type_name("COUNTRIES");
 }
 
 /// An empty text unsets what it was given for.
@@ -139,29 +145,17 @@ Json tenant_body(const TenantOptions& options) {
   if (options.unix_user) body["unix_user"] = *options.unix_user;
   if (options.kind) body["kind"] = *options.kind;
   if (options.home) body["home"] = *options.home;
+  if (options.ownership) body["ownership"] = live::country_list(*options.ownership);
   return body;
 }
 
-/// Limits, use, and what is next in line.
-void print_quotas(const Json& tenants) {
-  TextTable table("lrrrrrr");
-  table.add({"TENANT", "WEIGHT", "GPUS USED", "NEXT IN LINE", "MOST GPUS", "JOBS", "MOST JOBS"});
-  for (const Json& each : tenants)
-    table.add(
-        {each.value("path", ""), number_text(each.at("weight")), number_text(each.at("gpus_running")),
-         fmt::format("{:g}", each.at("gpus_asked").get<double>() - each.at("gpus_running").get<double>()),
-         limit_text(each.at("limits").at("gpus")), number_text(each.at("jobs")),
-         limit_text(each.at("limits").at("jobs"))});
-  fmt::print("{}", table.text());
-}
-
-/// `quota`: what is printed is the quota.
-Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool quota,
-                            bool json, Connection& connection) {
+Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& options, bool create, bool json,
+                            Connection& connection) {
   Json body = tenant_body(options);
   if (!create && body.empty()) {
     print_error(context,
-                "nothing to change: say --weight, --gpus, --jobs, --plan, --unix-user, --kind or --home");
+                "nothing to change: say --weight, --gpus, --jobs, --plan, --unix-user, --kind, --home or "
+                "--ownership");
     return ExitCode::usage;
   }
   std::expected<Json, client::Failure> answer;
@@ -174,27 +168,9 @@ Result<ExitCode> put_tenant(const AppContext& context, const TenantOptions& opti
   if (!answer) return report_failure(context, answer.error());
   if (json) {
     fmt::print("{}\n", json_out(*answer));
-  } else if (quota) {
-    print_quotas(Json::array({*answer}));
   } else {
     fmt::print("tenant {} {}\n", options.path, create ? "made" : "changed");
   }
-  return ExitCode::ok;
-}
-
-/// What a tenant may use, uses and has used.
-Result<ExitCode> show_quota(const AppContext& context, const std::string& path, bool json,
-                            Connection& connection) {
-  const std::expected<Json, client::Failure> answer =
-      path.empty() ? connection.get("/v1/tenants")
-                   : connection.get("/v1/tenants/" + client::escaped(path, true));
-  if (!answer) return report_failure(context, answer.error());
-  Json tenants = path.empty() ? answer->at("tenants") : Json::array({*answer});
-  if (json) {
-    fmt::print("{}\n", json_out({{"tenants", tenants}}));
-    return ExitCode::ok;
-  }
-  print_quotas(tenants);
   return ExitCode::ok;
 }
 
@@ -268,19 +244,25 @@ Result<ExitCode> usage(const AppContext& context, const UsageOptions& options, b
   if (!answer) return report_failure(context, answer.error());
   const auto hours = [](const Json& seconds) { return fmt::format("{:.3f}", seconds.get<double>() / 3600); };
   const auto row = [&](const Json& line, std::string who) {
-    return std::vector<std::string>{std::move(who),
-                                    line.value("user", ""),
-                                    line.value("job", ""),
-                                    line.value("gpu_type", ""),
-                                    fmt::format("{}", line.at("attempts").get<std::int64_t>()),
-                                    hours(line.at("gpu_seconds")),
-                                    hours(line.at("core_seconds")),
-                                    fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
-                                    fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
-                                    line.value("open", false) ? "runs still" : ""};
+    return std::vector<std::string>{
+        std::move(who),
+        line.value("user", ""),
+        line.value("job", ""),
+        line.value("gpu_type", ""),
+        fmt::format("{}", line.at("attempts").get<std::int64_t>()),
+        hours(line.at("gpu_seconds")),
+        hours(line.at("core_seconds")),
+        fmt::format("{:.3f}", line.at("energy_j").get<double>() / 3.6e6),
+        fmt::format("{:.2f}", line.at("price_micro_eur").get<double>() / 1e6),
+        line.value("credit_micro_eur", 0.0) == 0
+            ? ""
+            : fmt::format("{:.2f}", line.at("credit_micro_eur").get<double>() / 1e6),
+        line.value("open", false) ? "runs still" : ""};
   };
-  TextTable table("llllrrrrrl");
-  table.add({"TENANT", "USER", "JOB", "GPU TYPE", "ATTEMPTS", "GPU H", "CORE H", "KWH", "EUR", ""});
+  const bool credits = answer->at("total").value("credit_micro_eur", 0.0) != 0;
+  TextTable table("llllrrrrrrl");
+  table.add({"TENANT", "USER", "JOB", "GPU TYPE", "ATTEMPTS", "GPU H", "CORE H", "KWH", "EUR",
+             credits ? "OF IT CREDITS" : "", ""});
   for (const Json& line : answer->at("lines")) table.add(row(line, line.value("tenant", "")));
   table.add(row(answer->at("total"), "total"));
   fmt::print("{}", table.text());
@@ -377,34 +359,10 @@ void add_tenant_commands(CLI::App& app, AppContext& context) {
     add_tenant_options(*command, *options);
     add_server_options(*command, *access);
     set_server_action(*command, context, access, [&context, options, access, create](Connection& connection) {
-      return put_tenant(context, *options, create, false, access->json, connection);
+      return put_tenant(context, *options, create, access->json, connection);
     });
   }
   tenants->require_subcommand(1);
-
-  CLI::App* quota = app.add_subcommand("quota", "Show or set how much a tenant may use");
-  quota->group(kGroupOperate);
-  {
-    auto path = std::make_shared<std::string>();
-    auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = quota->add_subcommand("show", "Limits, use, and what is next in line");
-    command->add_option("TENANT", *path, "Its path (default: all)")->type_name("PATH");
-    add_server_options(*command, *access);
-    set_server_action(*command, context, access, [&context, path, access](Connection& connection) {
-      return show_quota(context, *path, access->json, connection);
-    });
-  }
-  {
-    auto options = std::make_shared<TenantOptions>();
-    auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = quota->add_subcommand("set", "Set a tenant's limits or weight");
-    add_tenant_options(*command, *options);
-    add_server_options(*command, *access);
-    set_server_action(*command, context, access, [&context, options, access](Connection& connection) {
-      return put_tenant(context, *options, false, true, access->json, connection);
-    });
-  }
-  quota->require_subcommand(1);
 }
 
 void add_token_commands(CLI::App& app, AppContext& context) {
@@ -495,6 +453,7 @@ void add_account_commands(CLI::App& app, AppContext& context) {
     set_server_action(*command, context, access, [&context, tenant, limit, access](Connection& connection) {
       return audit(context, *tenant, *limit, access->json, connection);
     });
+    add_decision_commands(*command, context);
   }
 }
 
@@ -503,6 +462,7 @@ void add_account_commands(CLI::App& app, AppContext& context) {
 void add_factory_commands(CLI::App& app, AppContext& context) {
   add_node_commands(app, context);
   add_tenant_commands(app, context);
+  add_quota_commands(app, context);
   add_token_commands(app, context);
   add_account_commands(app, context);
 }

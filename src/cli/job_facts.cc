@@ -20,9 +20,16 @@ std::string number_text(const Json& json) {
 
 std::string limit_text(const Json& job) { return report::format_duration(job.value("limit_s", 0.0)); }
 
+std::string leaving_text(const Json& job) {
+  if (!job.contains("leaving_for")) return "leaving";
+  return fmt::format("leaving for job {}", job.at("leaving_for").get<std::uint64_t>());
+}
+
 std::string where_text(const Json& job) {
   const std::string status = job.value("status", "");
-  if (status == "running") return job.value("place", "");
+  if (status == "running") {
+    return job.value("place", "") + (job.value("leaving", false) ? ", " + leaving_text(job) : "");
+  }
   std::string text;
   if (job.contains("reason")) {
     text = "(" + job.at("reason").get<std::string>() + ")";

@@ -17,6 +17,9 @@ std::string number_text(const client::Json& json);
 /// The time limit.
 std::string limit_text(const client::Json& job);
 
+/// `leaving for job 12`: for one that has been told to go.
+std::string leaving_text(const client::Json& job);
+
 /// Where a job runs, why it waits, or why it ended as it did: WHERE OR WHY of `gw ps`.
 std::string where_text(const client::Json& job);
 

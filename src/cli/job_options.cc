@@ -112,6 +112,17 @@ void add_job_options(CLI::App& command, JobOptions& options) {
   command.add_option("--isolation", options.isolation, "How it is kept apart from the machine")
       ->check(CLI::IsMember({"none", "bubblewrap", "container"}));
   command.add_option("--image", options.image, "Run in a container of this image")->type_name("IMAGE");
+  const auto add_names = [&](const char* name, std::vector<std::string>& names, const char* help,
+                             const char* type) {
+    command.add_option(name, names, help)->type_name(type)->delimiter(',')->expected(1)->take_all();
+  };
+  add_names("--residency", options.residency,
+            "Where code, data, checkpoints and outputs may be: EU, or DE,FR,CH", "COUNTRIES");
+  add_names("--exclude-jurisdiction", options.excluded_jurisdictions, "Not on sites that answer to these: US",
+            "COUNTRIES");
+  add_names("--certification", options.certifications, "Only on sites that have all of these: bsi-c5",
+            "NAMES");
+  add_names("--data-class", options.data, "Classes of its data, for the factory's rules: personal", "NAMES");
   command.add_flag("--hold", options.hold, "Wait until gw release");
   command.add_flag("--no-requeue", options.no_requeue, "Do not run again after a failure of the machine");
   command.add_flag("--preemptible", options.preemptible, "May be stopped for others");
@@ -179,6 +190,11 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
   if (options.isolation == "none") spec.isolation = Isolation::kNone;
   if (spec.isolation == Isolation::kContainer && spec.image.empty())
     return fail("--isolation container needs --image");
+  if (!options.residency.empty()) spec.law.residency = options.residency;
+  if (!options.excluded_jurisdictions.empty())
+    spec.law.excluded_jurisdictions = options.excluded_jurisdictions;
+  if (!options.certifications.empty()) spec.law.certifications = options.certifications;
+  if (!options.data.empty()) spec.law.data = options.data;
   if (options.hold) spec.hold = true;
   if (options.no_requeue) spec.requeue = false;
   if (options.preemptible) spec.preemptible = true;

@@ -20,6 +20,7 @@ struct JobOptions {
   bool priority_given = false;
   std::vector<std::string> gpu_types;
   std::vector<std::string> depends;
+  std::vector<std::string> residency, excluded_jurisdictions, certifications, data;
   std::vector<std::string> environment;
   bool hold = false, no_requeue = false, preemptible = false;
 };

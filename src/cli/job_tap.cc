@@ -15,8 +15,8 @@ TenantId TenantPlacer::map_known(TenantId known) {
   if (known == TenantTree::root()) return known;
   if (const auto at = of_known_.find(known); at != of_known_.end()) return at->second;
   const Tenant& tenant = known_[known];
-  const TenantId own =
-      tree_.add(map_known(tenant.parent), tenant.name, tenant.weight, tenant.kind, tenant.home);
+  const TenantId own = tree_.add(map_known(tenant.parent), tenant.name, tenant.weight, tenant.kind,
+                                 tenant.home, tenant.owners);
   of_known_.emplace(known, own);
   known_of_.resize(own.value() + 1);
   known_of_[own.value()] = known;
@@ -135,7 +135,8 @@ Result<void> JobTap::append_plan(Instant now, const sched::Plan& plan) {
   for (const sched::Plan::Rejection& rejection : plan.rejections) {
     // A job is rejected by the first plan after its submission.
     const std::uint32_t place = rejection.job.value() - first_;
-    if (rejection.job.value() >= first_ && place < delivered_.size()) reject(delivered_[place]);
+    if (rejection.job.value() >= first_ && place < delivered_.size())
+      reject(delivered_[place], rejection.reason);
   }
   for (; first_ < submitted_ && !delivered_.empty(); ++first_) delivered_.pop_front();
   return journal_ == nullptr ? Result<void>{} : journal_->append_plan(now, plan);
@@ -149,7 +150,7 @@ Result<void> JobTap::append_snapshot(Instant now, std::string_view snapshot) {
 
 namespace {
 
-enum class Lack { kType, kGpus, kGpusOnNode, kNodes, kSide, kLevel, kOther };
+enum class Lack { kType, kGpus, kGpusOnNode, kNodes, kSide, kLevel, kOther, kRule };
 
 std::string key_of(Lack lack, std::string_view name = {}) {
   return fmt::format("{}:{}", static_cast<int>(lack), name);
@@ -209,8 +210,12 @@ JobTap::Group JobTap::group_of(const Shape& shape) const {
   return group;
 }
 
-void JobTap::reject(const Waiting& job) {
+void JobTap::reject(const Waiting& job, sched::Reason reason) {
   Group found = group_of(job.shape);
+  if (reason == sched::Reason::kRule) {
+    found = {};
+    found.key = key_of(Lack::kRule);
+  }
   const auto at = std::find_if(rejected_.begin(), rejected_.end(),
                                [&](const Group& group) { return group.key == found.key; });
   if (at != rejected_.end()) {
@@ -268,6 +273,9 @@ void JobTap::fill(report::RunFacts& facts) const {
       case Lack::kLevel:
         group.told.why =
             fmt::format("of {}{} nodes inside one {}, which none holds", up_to, group.wanted, detail);
+        break;
+      case Lack::kRule:
+        group.told.why = "to which the rules leave no place (--decisions FILE says which)";
         break;
       case Lack::kOther:
         group.told.why = "that no empty part of the fleet could hold";

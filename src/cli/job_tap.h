@@ -92,7 +92,7 @@ class JobTap final : public workload::JobStream, public runtime::Store {
   };
   void map_gpu_types(Shape& shape);
   void hash(const TraceJob& job);
-  void reject(const Waiting& job);
+  void reject(const Waiting& job, sched::Reason reason);
   [[nodiscard]] Group group_of(const Shape& shape) const;
 
   workload::JobStream& source_;

@@ -48,11 +48,37 @@ Result<ExitCode> wait(const AppContext& context, const std::vector<std::string>&
   return worst;
 }
 
-Result<ExitCode> explain(const AppContext& context, const std::string& id, bool json,
+/// What would start it sooner, as found by running ahead.
+void print_changes(const Json& answer) {
+  fmt::print("as it is, it starts {}\n", answer.at("forecast").value("text", ""));
+  const Json& changes = answer.at("changes");
+  if (changes.empty()) {
+    fmt::print("none of {} changes that were tried starts it sooner\n", answer.value("tried", 0));
+    return;
+  }
+  fmt::print("\ncancelled and submitted anew, it would start sooner with\n");
+  TextTable table("lll");
+  for (const Json& change : changes)
+    table.add(
+        {"  " + change.value("text", ""), change.at("start").value("text", ""), change.value("options", "")});
+  fmt::print("{}", table.text());
+}
+
+void print_history(const Json& history) {
+  if (history.empty()) return;
+  TextTable table("lrl");
+  table.add({"SINCE", "FOR", "BOUND BY"});
+  for (const Json& entry : history)
+    table.add({entry.value("since", ""), report::format_duration(entry.value("for_s", 0.0)),
+               entry.value("reason", "")});
+  fmt::print("\n{}", table.text());
+}
+
+Result<ExitCode> explain(const AppContext& context, const std::string& id, bool reason_only, bool json,
                          Connection& connection) {
   if (const std::optional<ExitCode> code = refuse_array(context, connection, id, "explain")) return *code;
   const std::expected<Json, client::Failure> answer =
-      connection.get("/v1/jobs/" + client::escaped(id) + "/explain");
+      connection.get("/v1/jobs/" + client::escaped(id) + (reason_only ? "/explain" : "/explain?changes=1"));
   if (!answer) return report_failure(context, answer.error());
   if (json) {
     fmt::print("{}\n", json_out(*answer));
@@ -78,7 +104,14 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     if (facts.value("nodes_of_its_kind_off", 0.0) > 0)
       fmt::print("{} of the {} node(s) of its kind are drained or down\n", fact("nodes_of_its_kind_off"),
                  fact("nodes_of_its_kind"));
+    if (facts.contains("rules")) {
+      for (const Json& line : facts.at("rules"))
+        fmt::print("{}\n", report::printable_name(line.get<std::string>()));
+    }
     if (facts.contains("jobs_waiting")) fmt::print("{} job(s) wait in all\n", fact("jobs_waiting"));
+    if (facts.contains("jobs_leaving"))
+      fmt::print("{} job(s) make room for it and are saving their work\n", fact("jobs_leaving"));
+    if (facts.contains("quota")) fmt::print("{}\n", facts.at("quota").value("lifted_by", ""));
     if (facts.contains("begin")) fmt::print("it may begin at {}\n", facts.value("begin", ""));
     if (facts.contains("waits_for")) {
       for (const Json& one : facts.at("waits_for"))
@@ -94,13 +127,8 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
                  promise.value("at", ""));
     }
   }
-  if (!answer->at("history").empty()) {
-    TextTable table("ll");
-    table.add({"SINCE", "BOUND BY"});
-    for (const Json& entry : answer->at("history"))
-      table.add({entry.value("since", ""), entry.value("reason", "")});
-    fmt::print("\n{}", table.text());
-  }
+  if (answer->contains("changes")) print_changes(*answer);
+  print_history(answer->at("history"));
   return ExitCode::ok;
 }
 
@@ -167,19 +195,38 @@ void add_jobs_commands(CLI::App& app, AppContext& context) {
         },
         kRunFailed);
   }
-  for (const auto& [word, description, action] :
-       {std::tuple{"explain", "Say what keeps a job waiting, now and before", &explain},
-        std::tuple{"eta", "Forecast when a job starts, by running the scheduler ahead", &eta}}) {
+  {
+    auto id = std::make_shared<std::string>();
+    auto reason_only = std::make_shared<bool>(false);
+    auto access = std::make_shared<ServerAccess>();
+    CLI::App* command = app.add_subcommand(
+        "explain", "Say what keeps a job waiting, now and before, and what would start it sooner");
+    command->group(kGroupFactory);
+    command->add_option("JOB", *id, "Its number; 12_3 is task 3 of array 12")->required()->type_name("JOB");
+    command->add_flag("--reason-only", *reason_only,
+                      "Leave out what would start it sooner, which takes up to a second");
+    add_server_options(*command, *access);
+    command->footer(
+        "Each change has been tried on a copy of the factory: the job cancelled, the changed one submitted, "
+        "and the\nscheduler run ahead. Beside it stand the options of gw submit and gw run that make it.\n\n"
+        "Examples:\n"
+        "  gw explain 12\n"
+        "  gw explain 12 --reason-only --json");
+    set_server_action(*command, context, access, [&context, id, reason_only, access](Connection& connection) {
+      return explain(context, *id, *reason_only, access->json, connection);
+    });
+  }
+  {
     auto id = std::make_shared<std::string>();
     auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = app.add_subcommand(word, description);
+    CLI::App* command =
+        app.add_subcommand("eta", "Forecast when a job starts, by running the scheduler ahead");
     command->group(kGroupFactory);
     command->add_option("JOB", *id, "Its number; 12_3 is task 3 of array 12")->required()->type_name("JOB");
     add_server_options(*command, *access);
-    set_server_action(*command, context, access,
-                      [&context, id, access, action = action](Connection& connection) {
-                        return action(context, *id, access->json, connection);
-                      });
+    set_server_action(*command, context, access, [&context, id, access](Connection& connection) {
+      return eta(context, *id, access->json, connection);
+    });
   }
 }
 

@@ -50,6 +50,8 @@ std::string event_text(const sched::Event& event, const Fleet& fleet) {
       return fmt::format("node {} closed", fleet.node_name(event.node));
     case EventKind::kNodeReopened:
       return fmt::format("node {} reopened", fleet.node_name(event.node));
+    case EventKind::kJobZones:
+      return fmt::format("job {} may be in zones {:#x}", event.job.value(), event.zones);
     case EventKind::kTenantWeight:
       return fmt::format("tenant {} has weight {}", event.tenant.value(), event.weight);
   }

@@ -134,8 +134,11 @@ Result<ExitCode> ps(const AppContext& context, Options options, bool json, Conne
             ? (job.contains("started") ? age_text(job.at("ended_at"), job.at("started")) : "-")
             : age_text(now, state == "running" ? began : job.at("submitted"));
     table.add({Rows::id(row), job.value("name", ""), job.value("tenant", ""), job.value("user", ""),
-               job.value("stopping", false) ? "stopping" : state, number_text(job.at("nodes")),
-               number_text(job.at("gpus")), limit_text(job), time, where_text(job)});
+               job.value("leaving", false)    ? "leaving"
+               : job.value("stopping", false) ? "stopping"
+                                              : state,
+               number_text(job.at("nodes")), number_text(job.at("gpus")), limit_text(job), time,
+               where_text(job)});
   }
   fmt::print("{}", table.text());
   if (more && options.limit > 1) fmt::print("more follow; --limit N shows them\n");

@@ -20,6 +20,7 @@ struct Options {
   std::uint32_t processors = 0;
   std::string policy;
   std::string format;
+  std::string date;
   bool strict = false;
   std::uint64_t seed = 1;
   std::uint64_t check_every = 0;
@@ -67,6 +68,7 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
   use.reads(options.trace);
   use.reads(options.fleet);
   use.writes(options.files.journal);
+  use.writes(options.files.decisions);
   use.writes_run(options.files.out);
   if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   workload::TraceOptions reading;
@@ -94,6 +96,8 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
       return ExitCode::failed;
     }
     fleet = std::move(scenario->fleet);
+    input.law = std::move(scenario->law);
+    run.date = scenario->date;
     run.policy = scenario->policy;
     run.faults = scenario->faults;
     if (scenario->tenants.size() > 1) {
@@ -114,6 +118,10 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
   Result<std::map<std::string, std::string>> gpu_types = gpu_type_changes(options.gpu_types, fleet);
   if (!gpu_types) return std::unexpected(gpu_types.error());
   input.tap.gpu_types = std::move(*gpu_types);
+  if (!options.date.empty()) {
+    run.date = parse_day(options.date);
+    if (!run.date) return fail(fmt::format("--date {}: write a day such as 2027-01-04", options.date));
+  }
   return run_with_files(context, fleet, **stream, run, options.files, input, Nanoseconds{0});
 }
 
@@ -151,6 +159,11 @@ void add_replay_command(CLI::App& app, AppContext& context) {
       ->add_option("--policy", options->policy,
                    "How to decide (default: gigawerk, or what the fleet file says)")
       ->check(CLI::IsMember(policies));
+  command
+      ->add_option("--date", options->date,
+                   "Day of the log's first second, for rules that have dates (default: all are in force)")
+      ->type_name("DAY")
+      ->needs(fleet);
   std::vector<std::string> formats;
   for (const workload::TraceFormatName& format : workload::trace_format_names())
     formats.emplace_back(format.name);
@@ -166,6 +179,10 @@ void add_replay_command(CLI::App& app, AppContext& context) {
   command
       ->add_option("--journal", options->files.journal,
                    "Write every event and plan to this file, for `gw journal verify`")
+      ->type_name("FILE");
+  command
+      ->add_option("--decisions", options->files.decisions,
+                   "Write what the rules said of every job to this file, for `gw audit verify`")
       ->type_name("FILE");
   command->add_flag("--json", options->files.json, "Print the summary as JSON");
   command->add_option("--seed", options->seed, "Seed of simulated failures")

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <optional>
 
+#include "audit/chain.h"
+#include "audit/decision_record.h"
 #include "cli/share.h"
 #include "report/jobs_csv.h"
 #include "report/json.h"
@@ -47,6 +49,46 @@ report::RunFacts facts_of(const JobTap& jobs, const RunInput& input) {
   return facts;
 }
 
+/// Writes what the law said of each job, as a chain.
+class DecisionFile {
+ public:
+  static Result<DecisionFile> open(const std::string& path) {
+    Result<files::OutputFile> file = files::OutputFile::open(path, files::Folder::kMustExist);
+    if (!file) return std::unexpected(std::move(file.error()));
+    return DecisionFile(std::move(*file));
+  }
+
+  Result<void> add(const twin::Ruling& ruling, const Law& law) {
+    audit::DecisionRecord record;
+    record.sequence = head_.sequence + 1;
+    const std::int64_t at = (ruling.when - Instant{}).count();
+    record.time = fmt::format("{}.{:09}", at / kNanosecondsPerSecond, at % kNanosecondsPerSecond);
+    record.job = ruling.job.value();
+    record.name = ruling.name;
+    record.outcome = ruling.refused == sched::Reason::kNone ? "admitted" : "refused";
+    if (ruling.refused != sched::Reason::kNone) {
+      record.reason = sched::reason_name(ruling.refused);
+      record.message = ruling.decision->allowed ? std::string(sched::reason_text(ruling.refused))
+                                                : ruling.decision->refusal(law);
+    }
+    record.tenant = ruling.tenant;
+    record.facts = ruling.facts;
+    record.day = ruling.day;
+    const std::string text = audit::canonical_json(record, law, ruling.decision.get());
+    head_ = audit::next(head_, text);
+    file_.write(audit::chain_line(text, head_.hash) + '\n');
+    return file_.status();
+  }
+
+  [[nodiscard]] files::OutputFile& file() { return file_; }
+
+ private:
+  explicit DecisionFile(files::OutputFile file) : file_(std::move(file)) {}
+
+  files::OutputFile file_;
+  audit::Head head_;
+};
+
 }  // namespace
 
 Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& source,
@@ -61,6 +103,14 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
     if (!created) return std::unexpected(created.error());
     journal = std::move(*created);
   }
+  std::optional<DecisionFile> decisions;
+  if (!files.decisions.empty()) {
+    Result<DecisionFile> opened = DecisionFile::open(files.decisions);
+    if (!opened) return std::unexpected(opened.error());
+    decisions.emplace(std::move(*opened));
+    options.on_ruling = [&](const twin::Ruling& ruling) { return decisions->add(ruling, input.law); };
+  }
+  if (input.law.in_use || decisions) options.law = &input.law;
   JobTap stream(source, fleet, input.tap, journal.get());
   options.store = &stream;
   const twin::RunLabels labels = twin::run_labels(fleet, stream, options);
@@ -83,6 +133,7 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
   if (!summary) return std::unexpected(summary.error());
   std::vector<files::OutputFile*> together;
   if (jobs_csv) together.push_back(&jobs_csv->file());
+  if (decisions) together.push_back(&decisions->file());
   if (journal) {
     if (Result<void> ended = journal->end(); !ended) return std::unexpected(ended.error());
     together.push_back(&journal->file());
@@ -116,6 +167,7 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
     std::fwrite(text.data(), 1, text.size(), stdout);
     for (const std::filesystem::path& path : written) fmt::print("wrote {}\n", path.string());
     if (!files.journal.empty()) fmt::print("wrote {}\n", files.journal);
+    if (!files.decisions.empty()) fmt::print("wrote {}\n", files.decisions);
   }
   if (const std::string counts = row_counts_text(stream.counts()); !counts.empty() && !files.json)
     fmt::print(stderr, "{}", counts);

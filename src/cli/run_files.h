@@ -7,16 +7,18 @@
 #include "cli/app.h"
 #include "cli/job_tap.h"
 #include "model/fleet.h"
+#include "model/law.h"
 #include "twin/twin.h"
 #include "workload/job_stream.h"
 
 namespace gw {
 
 struct RunFiles {
-  std::string out;      ///< Folder for report.json, report.html and jobs.csv; empty = none.
-  std::string journal;  ///< Journal file; empty = none.
-  bool json = false;    ///< Summary as JSON on standard output instead of text.
-  bool quiet = false;   ///< No progress line.
+  std::string out;        ///< Folder for report.json, report.html and jobs.csv; empty = none.
+  std::string journal;    ///< Journal file; empty = none.
+  std::string decisions;  ///< File for what the law said of each job; empty = none.
+  bool json = false;      ///< Summary as JSON on standard output instead of text.
+  bool quiet = false;     ///< No progress line.
 };
 
 /// What a command made of its input, beside the jobs themselves.
@@ -25,6 +27,7 @@ struct RunInput {
   std::string tenants_file;  ///< Where tap.tenants come from.
   bool generated = false;    ///< Jobs from the scenario's generator.
   bool flat = false;         ///< The machine is only a number of processors.
+  Law law;                   ///< Of the scenario or fleet file.
 };
 
 /// Runs the twin, writes the files, prints the summary, and reports what reading left out on standard error.

@@ -32,6 +32,7 @@ struct Options {
   std::uint32_t connections = 4096, connections_per_address = 0;
   std::uint64_t most_jobs = serve::ServeOptions{}.most_jobs;
   bool accept_losses = false;
+  std::string forbidden = "finish";
   bool public_metrics = false;
   bool no_cgroups = false;
 };
@@ -92,6 +93,7 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
   serve.speed = options.speed;
   serve.seed = options.seed;
   serve.accept_losses = options.accept_losses;
+  serve.requeue_forbidden = options.forbidden == "requeue";
   serve.public_metrics = options.public_metrics;
   serve.control_groups = !options.no_cgroups;
   serve.version = version_line();
@@ -100,6 +102,7 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     Result<spec::Scenario> scenario = load_scenario(options.fleet);
     if (!scenario) return std::unexpected(scenario.error());
     serve.fleet = std::move(scenario->fleet);
+    serve.law = std::move(scenario->law);
     serve.policy = scenario->policy;
     serve.faults = scenario->faults;
   } else if (serve.engine == serve::EngineKind::kTwin) {
@@ -110,6 +113,8 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());
     serve.catalog = std::move(*catalog);
+    spec::Findings findings("catalog");
+    serve.law = spec::build_law({}, serve.catalog.country_groups, findings);
   }
   if (!options.prices.empty()) {
     spec::Checked<live::Prices> prices = live::read_prices(options.prices);
@@ -205,6 +210,13 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       ->type_name("FILE");
   command->add_flag("--accept-losses", options->accept_losses,
                     "Go on with a changed fleet though jobs lose their nodes, or can never run any more");
+  command
+      ->add_option(
+          "--forbidden", options->forbidden,
+          "Jobs that run where a rule that comes into force, or a changed fact, forbids it: let them "
+          "finish, or requeue them")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"finish", "requeue"}));
   std::vector<std::string> policies;
   for (const PolicyName& policy : policy_names()) policies.emplace_back(policy.name);
   command

@@ -115,7 +115,9 @@ Result<ExitCode> show(const AppContext& context, const std::string& id, bool env
   };
   std::vector<std::pair<std::string, std::string>> facts{
       {"job", job.value("id", "") + "  " + job.value("name", "")},
-      {"status", text("status") + (job.contains("reason") ? " (" + text("reason") + ")" : "")},
+      {"status", text("status") + (job.contains("reason")        ? " (" + text("reason") + ")"
+                                   : job.value("leaving", false) ? " (" + leaving_text(job) + ")"
+                                                                 : "")},
       {"note", text("note")},
       {"tenant", text("tenant")},
       {"user", text("user")},

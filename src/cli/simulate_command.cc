@@ -27,6 +27,7 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   FileUse use;
   use.reads(options.scenario);
   use.writes(options.files.journal);
+  use.writes(options.files.decisions);
   use.writes_run(options.files.out);
   if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   spec::Checked<spec::Scenario> scenario = spec::read_scenario(options.scenario);
@@ -49,9 +50,13 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   if (!options.policy.empty()) run.policy = *policy_by_name(options.policy);
   if (!options.no_faults) run.faults = scenario->faults;
   run.reservations = scenario->reservations;
+  run.power = scenario->power;
   run.check_every = options.check_every;
   RunInput input;
   input.generated = true;
+  input.law = scenario->law;
+  run.date = scenario->date;
+  for (const JobClass& job_class : scenario->mix.classes) run.class_facts.push_back(job_class.law);
   const std::unique_ptr<workload::JobStream> stream =
       workload::make_generator(scenario->mix, scenario->fleet, scenario->tenants, run.seed);
   return run_with_files(context, scenario->fleet, *stream, run, options.files, input, scenario->mix.duration);
@@ -86,6 +91,10 @@ void add_simulate_command(CLI::App& app, AppContext& context) {
   command
       ->add_option("--journal", options->files.journal,
                    "Write every event and plan to this file, for `gw journal verify`")
+      ->type_name("FILE");
+  command
+      ->add_option("--decisions", options->files.decisions,
+                   "Write what the rules said of every job to this file, for `gw audit verify`")
       ->type_name("FILE");
   command->add_flag("--json", options->files.json, "Print the summary as JSON");
   command

@@ -14,6 +14,7 @@
 #include "cli/sbatch_line.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
+#include "report/text.h"
 #include "spec/catalog.h"
 #include "spec/job_json.h"
 #include "spec/sbatch.h"
@@ -30,6 +31,7 @@ struct Options {
   bool skip_unsupported = false;
   bool wait = false;
   bool print = false;
+  bool dry_run = false;
   SbatchLine sbatch;
   [[nodiscard]] bool wraps() const {
     return std::ranges::any_of(sbatch_words(sbatch),
@@ -90,6 +92,46 @@ std::optional<spec::SbatchJob> parse(const AppContext& context, const Options& o
   return std::move(*job);
 }
 
+std::string euros_text(const client::Json& micro_euros) {
+  return fmt::format("{:.2f} EUR", micro_euros.get<double>() / 1e6);
+}
+
+/// Whether, when and at what cost it would run; nothing is submitted.
+Result<ExitCode> dry_run(const AppContext& context, const client::Json& body, bool json,
+                         client::Connection& connection) {
+  const std::expected<client::Json, client::Failure> answer = connection.post("/v1/jobs/dry-run", body);
+  if (!answer) return report_failure(context, answer.error());
+  const std::string kind = answer->value("answer", "");
+  const ExitCode code = kind == "never" || kind == "not-now" ? ExitCode::failed : ExitCode::ok;
+  if (json) {
+    fmt::print("{}\n", json_out(*answer));
+    return code;
+  }
+  if (kind == "never" || kind == "not-now") {
+    fmt::print("{}: {}\n", kind == "never" ? "never" : "not now",
+               report::printable_name(answer->value("text", "")));
+    if (answer->contains("nearest") && !answer->at("nearest").empty()) {
+      fmt::print("it could run here with\n");
+      TextTable table("ll");
+      for (const client::Json& change : answer->at("nearest"))
+        table.add({"  " + change.value("text", ""), change.value("options", "")});
+      fmt::print("{}", table.text());
+    }
+    return code;
+  }
+  fmt::print("{}\n", report::printable_name(answer->value("text", "")));
+  if (answer->contains("last_start"))
+    fmt::print("task {} of {}: {}\n", answer->at("last_start").value("task", 0), answer->value("count", 0),
+               answer->at("last_start").value("text", ""));
+  if (answer->contains("cost"))
+    fmt::print("it would cost {} an hour, at most {} (price plan {})\n",
+               euros_text(answer->at("cost").at("micro_eur_per_hour")),
+               euros_text(answer->at("cost").at("at_most_micro_eur")),
+               answer->at("cost").value("price_plan", ""));
+  fmt::print("nothing has been submitted\n");
+  return code;
+}
+
 Result<ExitCode> submit(const AppContext& context, const Options& options, bool json,
                         client::Connection& connection) {
   std::optional<spec::SbatchJob> parsed = parse(context, options);
@@ -102,10 +144,11 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
     return ExitCode::usage;
   }
   const client::Json body = client::Json::parse(spec::job_json(spec));
-  if (options.print || parsed->client.test_only) {
+  if (options.print) {
     fmt::print("{}\n", json_out(body));
     return ExitCode::ok;
   }
+  if (options.dry_run || parsed->client.test_only) return dry_run(context, body, json, connection);
   std::vector<std::pair<std::string, std::string>> headers;
   if (!options.key.empty()) headers.emplace_back("Idempotency-Key", options.key);
   const std::expected<client::Json, client::Failure> submitted = connection.post("/v1/jobs", body, headers);
@@ -172,6 +215,8 @@ void add_submit_command(CLI::App& app, AppContext& context) {
       "Show the output, and return the job's exit code when it has ended; of an array, wait for "
       "all tasks, and return the largest");
   command->add_flag("--print", options->print, "Print the job as JSON; do not submit it");
+  command->add_flag("--dry-run", options->dry_run,
+                    "Say whether, when and at what cost it would run; do not submit it");
   add_server_options(*command, *access);
   add_sbatch_options(*command, options->sbatch);
   command->footer(
@@ -186,6 +231,7 @@ void add_submit_command(CLI::App& app, AppContext& context) {
       "  gw submit train.yaml\n"
       "  gw submit job.sbatch --time 4h\n"
       "  gw submit job.sbatch --print\n"
+      "  gw submit job.sbatch --time 8h --dry-run\n"
       "  gw submit - --wait < job.sbatch\n"
       "  gw submit --parsable --wrap 'echo hello' --output hello.log");
   command->parse_complete_callback([options] {

@@ -66,6 +66,14 @@ std::expected<JobRequest, Refusal> request_of(const JobSpec& spec, const Fleet& 
 
 std::optional<Refusal> impossibility(const Shape& shape, const Fleet& fleet, const sched::State& state) {
   if (state.could_ever_fit(shape)) return std::nullopt;
+  if (Shape anywhere = shape; shape.zones != 0) {
+    anywhere.zones = 0;
+    if (state.could_ever_fit(anywhere))
+      return Refusal{
+          422, "rule",
+          "no part of the factory where the rules allow this job is large enough for it; ask for "
+          "fewer nodes or GPUs, or leave out a wish of its own (gw audit list says which rules narrow it)"};
+  }
   // Which nodes come into question at all, and the most that one of them has.
   std::uint32_t nodes = 0;
   std::uint64_t gpus = 0;

@@ -71,14 +71,6 @@ std::string ids(const std::vector<TenantId>& tenants) {
   return text;
 }
 
-__extension__ using Wide = __int128;
-
-/// `amount` up to `part` of `whole`, rounded half up.
-std::int64_t portion(std::int64_t amount, std::int64_t part, std::int64_t whole) {
-  if (whole == 0) return amount;
-  return static_cast<std::int64_t>((Wide{amount} * part * 2 + whole) / (Wide{whole} * 2));
-}
-
 /// Transfers in the time from $1 to $2, in order of posting; with the names of their jobs behind.
 std::string usage_query(const UsageFilter& filter, bool names) {
   Where where(3);
@@ -88,50 +80,13 @@ std::string usage_query(const UsageFilter& filter, bool names) {
   return fmt::format(
       "SELECT transfers.job, transfers.attempt, transfers.tenant, transfers.owner, gpu_type, price_plan, "
       "began, "
-      "transfers.ended, micro_gpu_s, micro_core_s, energy_j, micro_eur{} FROM transfers{}{} ORDER BY "
+      "transfers.ended, micro_gpu_s, micro_core_s, energy_j, micro_eur, kind{} FROM transfers{}{} ORDER BY "
       "sequence",
       names ? ", jobs.name" : "", names ? " LEFT JOIN jobs ON jobs.number = transfers.job" : "",
       where.text());
 }
 
-TransferRecord read_transfer(const Row& row) {
-  TransferRecord transfer;
-  transfer.attempt = {static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint32_t>(row.integer(1))};
-  transfer.tenant = TenantId{static_cast<std::uint32_t>(row.integer(2))};
-  transfer.user = row.text(3);
-  transfer.gpu_type = row.text(4);
-  transfer.price_plan = row.text(5);
-  transfer.from = Instant{row.integer(6)};
-  transfer.to = Instant{row.integer(7)};
-  transfer.micro_gpu_s = row.integer(8);
-  transfer.micro_core_s = row.integer(9);
-  transfer.energy = Joules{row.integer(10)};
-  transfer.price = MicroEuros{row.integer(11)};
-  return transfer;
-}
-
 }  // namespace
-
-UsageRow part_of(const TransferRecord& transfer, Instant from, Instant to) {
-  UsageRow row;
-  row.attempt = transfer.attempt;
-  row.tenant = transfer.tenant;
-  row.user = transfer.user;
-  row.gpu_type = transfer.gpu_type;
-  row.price_plan = transfer.price_plan;
-  row.from = std::clamp(from, transfer.from, transfer.to);
-  row.to = std::clamp(to, transfer.from, transfer.to);
-  const std::int64_t whole = (transfer.to - transfer.from).count();
-  const auto between = [&](std::int64_t amount) {
-    return portion(amount, (row.to - transfer.from).count(), whole) -
-           portion(amount, (row.from - transfer.from).count(), whole);
-  };
-  row.micro_gpu_s = between(transfer.micro_gpu_s);
-  row.micro_core_s = between(transfer.micro_core_s);
-  row.energy = Joules{between(transfer.energy.count())};
-  row.price = MicroEuros{between(transfer.price.count())};
-  return row;
-}
 
 Result<std::vector<JobRecord>> Archive::jobs(const JobFilter& filter) {
   // Few tenants: each has its own index, so each gives its newest; else all jobs are walked from the newest.
@@ -258,7 +213,50 @@ Result<void> Archive::transfers(
     const std::function<bool(const TransferRecord&, std::string_view job_name)>& row) {
   const std::string text = usage_query(filter, true);
   return database_->query(made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
-                          [&](const Row& values) { return row(read_transfer(values), values.text(12)); });
+                          [&](const Row& values) { return row(read_transfer(values), values.text(13)); });
+}
+
+namespace {
+
+constexpr std::string_view kDecisionColumns = "sequence, at, job, tasks, tenant, outcome, record, hash";
+
+DecisionRow read_decision(const Row& row) {
+  DecisionRow decision;
+  decision.sequence = static_cast<std::uint64_t>(row.integer(0));
+  decision.now = Instant{row.integer(1)};
+  decision.job = static_cast<std::uint64_t>(row.integer(2));
+  decision.tasks = static_cast<std::uint32_t>(row.integer(3));
+  decision.tenant = TenantId{static_cast<std::uint32_t>(row.integer(4))};
+  decision.outcome = row.text(5);
+  decision.record = row.text(6);
+  decision.hash = row.blob(7);
+  return decision;
+}
+
+}  // namespace
+
+Result<std::vector<DecisionRow>> Archive::decisions(const DecisionFilter& filter, std::uint32_t limit) {
+  Where where(1);
+  if (!filter.tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(filter.tenants)));
+  if (filter.job != 0)
+    where.add(
+        fmt::format("job IN ({}, {})", filter.job, filter.array_job == 0 ? filter.job : filter.array_job));
+  if (filter.before != 0) where.below("sequence", static_cast<std::int64_t>(filter.before));
+  const std::string most = where.limit(limit);
+  const std::string text = fmt::format("SELECT {} FROM decisions{} ORDER BY sequence DESC LIMIT {}",
+                                       kDecisionColumns, where.text(), most);
+  std::vector<DecisionRow> found;
+  const Result<void> read = database_->query(made(text), where.params(), [&](const Row& row) {
+    found.push_back(read_decision(row));
+    return true;
+  });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<void> Archive::each_decision(const std::function<bool(const DecisionRow&)>& row) {
+  const std::string text = fmt::format("SELECT {} FROM decisions ORDER BY sequence", kDecisionColumns);
+  return database_->query(made(text), {}, [&](const Row& values) { return row(read_decision(values)); });
 }
 
 Result<std::vector<AuditRecord>> Archive::audit(const std::vector<TenantId>& tenants, std::uint64_t before,
@@ -324,7 +322,7 @@ Result<LedgerCheck> Archive::check_ledger() {
   static constexpr Statement kTransfers{
       "SELECT job, attempt, tenant, owner, gpu_type, price_plan, began, ended, micro_gpu_s, micro_core_s, "
       "energy_j, "
-      "micro_eur FROM transfers"};
+      "micro_eur, kind FROM transfers"};
   if (read)
     read = database_->query(kTransfers, {}, [&](const Row& row) {
       const TransferRecord transfer = read_transfer(row);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "live/ledger.h"
 #include "live/records.h"
 #include "sql/database.h"
 
@@ -35,24 +36,6 @@ struct UsageFilter {
   Instant to = Instant::max();
 };
 
-/// What one attempt used inside the asked time.
-struct UsageRow {
-  AttemptId attempt;
-  TenantId tenant;
-  std::string user;
-  std::string gpu_type;
-  std::string price_plan;
-  Instant from;  ///< Cut to the asked time.
-  Instant to;
-  std::int64_t micro_gpu_s = 0;
-  std::int64_t micro_core_s = 0;
-  Joules energy;
-  MicroEuros price;
-};
-
-/// Of one transfer, the part between `from` and `to`. Parts of adjacent times add up to the whole exactly.
-UsageRow part_of(const TransferRecord& transfer, Instant from, Instant to);
-
 struct LedgerCheck {
   std::uint64_t transfers = 0;
   std::uint64_t accounts = 0;
@@ -77,6 +60,17 @@ class Archive {
   Result<void> transfers(const UsageFilter& filter,
                          const std::function<bool(const TransferRecord&, std::string_view job_name)>& row);
   /// Newest first, below `before` (0 = from the newest).
+  /// Decision records, newest first: of these tenants (empty: all), before that sequence (0: the end), of
+  /// that job (0: any; of a task, its array's too).
+  struct DecisionFilter {
+    std::vector<TenantId> tenants;
+    std::uint64_t before = 0;
+    std::uint64_t job = 0;
+    std::uint64_t array_job = 0;
+  };
+  Result<std::vector<DecisionRow>> decisions(const DecisionFilter& filter, std::uint32_t limit);
+  /// All of them in the order of the chain, until `row` gives false.
+  Result<void> each_decision(const std::function<bool(const DecisionRow&)>& row);
   Result<std::vector<AuditRecord>> audit(const std::vector<TenantId>& tenants, std::uint64_t before,
                                          std::uint32_t limit);
   /// How much of their limits ended jobs have run, newest first: for forecasts.

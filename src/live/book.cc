@@ -32,6 +32,15 @@ TenantId Book::tenant(std::string_view path) const {
   return at == tenant_ids_.end() ? TenantId{} : at->second;
 }
 
+bool Book::may_name(TenantId to, TenantId whose) const {
+  const auto first_level = [this](TenantId id) {
+    while (id != TenantTree::root() && tenants[id.value()].record.parent != TenantTree::root())
+      id = tenants[id.value()].record.parent;
+    return id;
+  };
+  return first_level(to) == first_level(whose);
+}
+
 bool Book::is_within(TenantId id, TenantId top) const {
   for (; id.valid(); id = tenants[id.value()].record.parent) {
     if (id == top) return true;
@@ -81,6 +90,27 @@ std::string Book::price_plan(TenantId id) const {
   return "default";
 }
 
+QuotaTerms Book::quota(TenantId id, std::string_view gpu_type) const {
+  for (const QuotaRecord& quota : tenants[id.value()].record.quotas) {
+    if (quota.gpu_type == gpu_type) return quota.terms;
+  }
+  return {};
+}
+
+std::int64_t Book::gpus_milli(QuotaResource resource) const {
+  std::int64_t milli = 0;
+  for (const auto& pool : core->state().pools) {
+    const std::int64_t gpus = std::int64_t{pool->nodes()} * pool->gpus_per_node();
+    const std::uint32_t type = pool->gpu_type();
+    if (resource == kAllGpus) {
+      milli += gpus * (type == NodeType::kNoGpu ? 1000 : fleet.gpu_types[type].equivalent_milli);
+    } else if (type + 1 == resource) {
+      milli += gpus * 1000;
+    }
+  }
+  return milli;
+}
+
 NodeId Book::node(std::string_view name) const {
   const auto at = node_ids_.find(name);
   return at == node_ids_.end() ? NodeId{} : at->second;
@@ -93,6 +123,18 @@ void Book::index_fleet() {
     node_names_.push_back(fleet.node_name(NodeId{node}));
     node_ids_.emplace(node_names_.back(), NodeId{node});
   }
+}
+
+TenantFacts Book::legal_facts(TenantId id) const {
+  TenantFacts facts;
+  facts.path = path(id);
+  for (TenantId at = id; at.valid(); at = tenants[at.value()].record.parent) {
+    const TenantRecord& tenant = tenants[at.value()].record;
+    if (facts.home.empty()) facts.home = tenant.home;
+    if (facts.owners.empty()) facts.owners = tenant.owners;
+    if (facts.kind.empty()) facts.kind = tenant.kind;
+  }
+  return facts;
 }
 
 }  // namespace gw::live

@@ -14,9 +14,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "live/budget_meter.h"
 #include "live/records.h"
 #include "model/fleet.h"
 #include "model/job.h"
+#include "model/law.h"
 #include "model/tenant.h"
 #include "sched/core.h"
 
@@ -44,14 +46,19 @@ struct Waits {
 struct LiveJob {
   JobRecord record;
   JobRequest request;
+  std::shared_ptr<const LegalWishes> law;  ///< Shared by the tasks of an array; none: it has no wishes.
   BlockReason blocked = BlockReason::kNone;
   sched::Reason reason = sched::Reason::kNone;  ///< As last looked at.
   Instant reason_since;
   std::optional<AttemptRecord> attempt;  ///< The one that runs.
   Waits waits;                           ///< A task's are its array's.
   Instant begin;
-  bool is_new = false;      ///< The store does not know it yet.
-  bool is_changed = false;  ///< The store knows an older state of it.
+  bool leaving = false;           ///< It runs, and has been told to go: as the core has it.
+  std::uint64_t leaving_for = 0;  ///< The job that starts once it has gone; 0: none, or another tenant's.
+  bool compensated = false;       ///< ... for which the work that it loses is credited.
+  std::string leaving_why;        ///< For people.
+  bool is_new = false;            ///< The store does not know it yet.
+  bool is_changed = false;        ///< The store knows an older state of it.
 };
 
 /// What the tasks of an array share.
@@ -73,7 +80,6 @@ struct LiveTenant {
   std::int64_t running_milli = 0;
   std::uint32_t jobs = 0;  ///< That have not ended.
   std::uint32_t running = 0;
-  std::set<std::uint64_t> blocked;  ///< Own jobs that its limits, or those above, keep back.
 };
 
 /// Counted since the book was loaded, for monitoring.
@@ -82,6 +88,7 @@ struct Tally {
   std::uint64_t started = 0;              ///< Attempts.
   std::uint64_t first_starts = 0;         ///< Jobs.
   std::int64_t waited_ns = 0;             ///< Those jobs, from submission to first start.
+  std::uint64_t preemptions = 0;          ///< Attempts told to leave.
 };
 
 class Book {
@@ -94,6 +101,7 @@ class Book {
   std::map<std::string, NodeRecord, std::less<>> marks;      ///< Nodes that are closed or down.
   std::map<std::string, TokenRecord, std::less<>> tokens;    ///< By id.
   std::unique_ptr<sched::Core> core;
+  BudgetMeter meter;  ///< In use once a tenant has a budget.
   Tally tally;
   Instant now;
   std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
@@ -110,6 +118,9 @@ class Book {
   [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
   /// Of a second since 1970; what is too far away for nanoseconds (in 2262) is never.
   [[nodiscard]] Instant instant_of_second(std::int64_t unix_s) const;
+  /// May those who see the one tenant's jobs hear the numbers of the other's? It is so within one tenant of
+  /// the first level.
+  [[nodiscard]] bool may_name(TenantId to, TenantId whose) const;
   /// Is `id` the tenant `top` or below it?
   [[nodiscard]] bool is_within(TenantId id, TenantId top) const;
   /// Tells a running attempt apart from others of its number; 0 = by nothing.
@@ -120,6 +131,12 @@ class Book {
   /// A setting that the tenant has or inherits.
   [[nodiscard]] const std::string& unix_user(TenantId id) const;
   [[nodiscard]] std::string price_plan(TenantId id) const;
+  /// Of its own, as they were set.
+  [[nodiscard]] QuotaTerms quota(TenantId id, std::string_view gpu_type) const;
+  /// All that the fleet has, in thousandths.
+  [[nodiscard]] std::int64_t gpus_milli(QuotaResource resource) const;
+  /// What rules see of a tenant: its own or inherited facts.
+  [[nodiscard]] TenantFacts legal_facts(TenantId id) const;
 
   /// The node of that name; none if there is none.
   [[nodiscard]] NodeId node(std::string_view name) const;

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "live/records.h"
+#include "model/job.h"
 #include "model/job_spec.h"
 
 namespace gw::live {
@@ -36,6 +37,7 @@ struct Submit {
   TenantId tenant;
   std::string key;           ///< Idempotency key; empty: none.
   std::string request_hash;  ///< Of the request that the key stands for.
+  bool dry_run = false;      ///< Only whether it would be taken: nothing is kept, and no number is given.
 };
 
 struct JobOrder {
@@ -58,10 +60,25 @@ struct TenantOrder {
   std::optional<std::uint32_t> weight;
   std::optional<std::string> kind;
   std::optional<std::string> home;
+  std::optional<std::vector<std::string>> owners;
   std::optional<std::string> unix_user;
   std::optional<std::string> price_plan;
-  std::optional<std::int64_t> gpu_milli;
+  std::optional<std::int64_t> gpu_milli;  ///< Limit on all GPUs, as QuotaOrder sets it; 0 = none.
   std::optional<std::uint32_t> jobs;
+};
+
+/// Sets what is given of a tenant's terms for GPUs, and its budget.
+struct QuotaOrder {
+  struct Change {
+    std::string gpu_type;  ///< Empty: all, in GPU-equivalents.
+    std::optional<std::int64_t> guaranteed_milli;
+    std::optional<std::int64_t> borrow_milli;  ///< QuotaTerms::kUnlimited: without end.
+    std::optional<std::int64_t> lend_milli;
+    std::optional<std::int64_t> limit_milli;
+  };
+  std::string path;
+  std::vector<Change> changes;
+  std::optional<Budget> budget;  ///< One that does not bind takes it away.
 };
 
 struct TokenOrder {
@@ -72,7 +89,7 @@ struct TokenOrder {
 struct Command {
   std::uint64_t ticket = 0;  ///< Comes back with the reply.
   Actor actor;
-  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder> what;
+  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder, QuotaOrder> what;
 };
 
 struct Reply {
@@ -81,6 +98,9 @@ struct Reply {
   std::uint64_t number = 0;  ///< Of the job; of an array, its first task's.
   std::uint32_t count = 0;   ///< Jobs made or touched.
   bool repeated = false;     ///< The same request had been carried out before.
+  /// Of a dry run that would be taken: what the core would be asked, and what would keep it from it.
+  std::optional<JobRequest> request{};
+  BlockReason blocked = BlockReason::kNone;
 };
 
 }  // namespace gw::live

@@ -20,11 +20,14 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   if (event_count_ == 0) book_.now = std::max(book_.now, now);
   for (const Report& report : reports) hear(report);
   for (const NodeReport& report : nodes) hear(report);
+  turn_page();
   for (const Command& command : commands) turn_.replies.push_back(obey(command));
+  if (std::exchange(law_due_, false)) review_law();
   while (!begins_.empty() && begins_.begin()->first <= book_.now) {
     ready_.insert(begins_.begin()->second);
     begins_.erase(begins_.begin());
   }
+  settle_budgets();
   settle();
   if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
     plan_due_ = false;
@@ -44,16 +47,18 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     carry_out(plan);
     deciding_ = false;
   }
+  plan_budgets();
   keep_snapshot_if_due();
   sample_reasons();
   collect_changes();
-  turn_.again = !ready_.empty() || !doomed_.empty() || room_;
+  turn_.again = !ready_.empty() || !doomed_.empty();
   return std::exchange(turn_, Turn{});
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || room_ || plan_due_) return book_.now;
-  return std::min(book_.core->next_due(), begins_.empty() ? Instant::max() : begins_.begin()->first);
+  if (!ready_.empty() || !doomed_.empty() || plan_due_ || law_due_) return book_.now;
+  return std::min({book_.core->next_due(), budgets_due_,
+                   begins_.empty() ? Instant::max() : begins_.begin()->first, next_law()});
 }
 
 void Controller::carry_out(const sched::Plan& plan) {
@@ -61,22 +66,40 @@ void Controller::carry_out(const sched::Plan& plan) {
     // Its nodes failed though nobody said so before: the core has put it back in line already.
     LiveJob* job = book_.job_of(core_id);
     GW_CHECK(job != nullptr && job->attempt);
-    turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
     close_attempt(*job, lost(*job, "its nodes failed"));
+    count_running(*job, -1);
+    job->leaving = false;
+    job->record.stopping = job->record.requeueing = false;
+    job->record.state = JobState::kWaiting;
+    mark(*job);
+  }
+  for (const JobId core_id : plan.stopped) {  // The same, for want of power.
+    LiveJob* job = book_.job_of(core_id);
+    GW_CHECK(job != nullptr && job->attempt);
+    turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    close_attempt(*job, lost(*job, "stopped, as its feed has no power for it"));
     count_running(*job, -1);
     job->record.state = JobState::kWaiting;
     mark(*job);
   }
   for (const sched::Plan::Rejection& rejection : plan.rejections) {
     LiveJob* job = book_.job_of(rejection.job);
-    GW_CHECK(job != nullptr);
+    if (job == nullptr) continue;  // It was withdrawn before the plan.
     leave(*job);
-    end_job(*job, Outcome::kNever, std::string(sched::reason_text(rejection.reason)));
+    end_job(*job, Outcome::kNever,
+            rejection.reason == sched::Reason::kRule ? law_text(*job)
+                                                     : std::string(sched::reason_text(rejection.reason)));
   }
   for (const sched::Plan::Start& start : plan.starts) {
     LiveJob* job = book_.job_of(start.job);
     GW_CHECK(job != nullptr);
     start_attempt(*job, start);
+  }
+  for (const sched::Plan::Preemption& preemption : plan.preemptions) {
+    // One that was told before the plan was made may have gone since.
+    const sched::Job* core_job = book_.core->job(preemption.job);
+    if (core_job != nullptr && core_job->leaving) preempt(*book_.job_of(preemption.job), preemption.for_job);
   }
 }
 

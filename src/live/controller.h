@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "audit/chain.h"
+#include "audit/decision_record.h"
 #include "base/result.h"
 #include "live/book.h"
 #include "live/commands.h"
@@ -27,6 +30,10 @@ struct ControllerOptions {
   Fleet fleet;
   PolicyConfig policy;
   Prices prices;
+  Law law;  ///< By which `fleet` has been divided.
+  /// Jobs that run where a rule that came into force, or a changed fact, forbids it are stopped and wait
+  /// again; else they may finish.
+  bool requeue_forbidden = false;
   Nanoseconds default_limit = hours(24);
   /// Whose attempts these are: one engine on one machine. What another started cannot be taken over: it is
   /// lost.
@@ -54,11 +61,14 @@ struct Orders {
     std::shared_ptr<const std::string> text;
   };
   std::vector<Start> starts;
-  std::vector<std::pair<AttemptId, StopKind>> stops;  ///< After the starts.
+  std::vector<Stop> stops;  ///< After the starts.
   std::vector<AttemptId> forgets;
 
   [[nodiscard]] bool empty() const { return starts.empty() && stops.empty() && forgets.empty(); }
 };
+
+/// Where a job whose description is `text` wishes to be; none: it does not say.
+std::shared_ptr<const LegalWishes> legal_wishes_in(const std::string& text);
 
 struct Turn {
   Changes changes;
@@ -104,11 +114,42 @@ class Controller {
   // controller_orders.cc
   Reply obey(const Command& command);
   Reply submit(const Command& command, const Submit& what);
+  /// What would keep a new job back at first.
+  [[nodiscard]] BlockReason would_block(Instant begin, const Waits& waits) const;
   Reply order_jobs(const Command& command, const JobOrder& what);
   Reply order_node(const Command& command, const NodeOrder& what);
   Reply order_tenant(const Command& command, const TenantOrder& what);
+  Reply order_quota(const Command& command, const QuotaOrder& what);
   Reply order_token(const Command& command, const TokenOrder& what);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
+
+  /// `decision`: what the law said, where it was asked.
+  Reply take_in(const Command& command, const Submit& what, std::optional<LawDecision>& decision);
+
+  // controller_quota.cc
+  [[nodiscard]] std::optional<QuotaResource> resource_of(const std::string& gpu_type) const;
+  [[nodiscard]] std::optional<Refusal> quota_problem(TenantId id, const QuotaRecord& record) const;
+  void set_quota(TenantId id, const QuotaRecord& record);
+  void tell_quotas();
+  Result<void> begin_metering();
+  void set_budget_state(TenantId id);
+  void settle_budgets();
+  void plan_budgets();
+
+  // controller_law.cc
+  [[nodiscard]] LawDecision judge(TenantId tenant, const LegalWishes& wishes) const;
+  [[nodiscard]] std::optional<Refusal> unknown_places(const LegalWishes& wishes) const;
+  /// Shape::zones of a tenant's job with those wishes, now.
+  std::uint64_t zones_of(TenantId tenant, const LegalWishes& wishes);
+  std::uint64_t zones_of(const LiveJob& job);
+  /// Why rules leave it no place.
+  [[nodiscard]] std::string law_text(const LiveJob& job) const;
+  /// Adds what is the factory's to `record` and puts it on the chain.
+  void record_decision(TenantId tenant, const LegalWishes& wishes, audit::DecisionRecord record,
+                       const LawDecision* decision);
+  void review_law();
+  void turn_page();
+  [[nodiscard]] Instant next_law() const;
 
   // controller_gate.cc
   /// Hands over what nothing keeps back any more.
@@ -120,7 +161,6 @@ class Controller {
   void leave(LiveJob& job);
   void withdraw(LiveJob& job);
   void wake_array(std::uint64_t array_job);
-  void wake_behind(const LiveJob& job);
 
   // controller_dependencies.cc
   Waits& waits_of(LiveJob& job);
@@ -153,9 +193,13 @@ class Controller {
   void hear(const Report& report);
   void hear(const NodeReport& report);
   void stop_or_end(LiveJob& job);
+  void preempt(LiveJob& job, JobId for_job);
+  [[nodiscard]] Stop stop_order(const LiveJob& job, StopKind kind) const;
+  void note_leaving(LiveJob& job, JobId for_job) const;
   void requeue(LiveJob& job, std::string note);
   Orders::Start start_order(const LiveJob& job) const;
   void transfer(const LiveJob& job, const AttemptRecord& attempt);
+  void post(TransferRecord record);
   [[nodiscard]] Milliwatts power_of(const LiveJob& job, const sched::Placement& placement) const;
   void count_job(const LiveJob& job, int sign);
   void count_core(const LiveJob& job, int sign);
@@ -171,13 +215,16 @@ class Controller {
     std::shared_ptr<const std::string> text;
     std::optional<JobSpec> spec;
     JobRequest request;
+    std::shared_ptr<const std::string> wishes_of;
+    std::shared_ptr<const LegalWishes> wishes;
   };
   Result<void> load_job(JobRecord& record, ParsedText& last);
   Result<void> parse_text(const JobRecord& record, ParsedText& last) const;
   void lose_foreign_attempts(const Loaded& loaded, const sched::Core::Moved& moved,
                              std::vector<std::string>& notes);
   /// To the fleet and policy of the options, where they are others than those of the store.
-  sched::Core::Moved move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes);
+  sched::Core::Moved move_to_options(const Fleet& old_fleet, const Loaded& loaded,
+                                     std::vector<std::string>& notes);
   void settle_moved(const sched::Core::Moved& moved);
   [[nodiscard]] SnapshotRow snapshot_row(bool follows) const;
 
@@ -189,15 +236,18 @@ class Controller {
 
   std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.
   std::vector<std::uint64_t> doomed_;  ///< A job that they depend on has ended in the wrong way.
-  std::set<TenantId> limited_;  ///< Tenants with jobs that limits keep back; looked at when something left.
-  bool room_ = false;           ///< Something has left the core since.
   std::set<std::pair<Instant, std::uint64_t>> begins_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
+  Instant budgets_due_ = Instant::max();  ///< See settle_budgets.
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;
   bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.
   std::uint64_t audit_sequence_ = 0;
   std::uint64_t transfer_sequence_ = 0;
+  audit::Head decision_head_;
+  Day day_ = 0;           ///< Today, for rules that have dates.
+  bool law_due_ = false;  ///< The law or a fact has changed: all jobs are looked at again.
+  std::map<std::pair<TenantId, LegalWishes>, std::uint64_t> zones_known_;  ///< Until the next review.
   std::uint64_t reason_cursor_ = 0;
 
   // Of the turn that is being made.

@@ -1,4 +1,5 @@
-// The gate before the core: what keeps a job back (its begin, dependencies, limits), and its way in and out.
+// The gate before the core: what keeps a job back (its begin, dependencies, its array), and its way in and
+// out.
 #include "base/check.h"
 #include "live/controller.h"
 
@@ -12,12 +13,8 @@ void Controller::settle() {
       if (job == nullptr || (job->record.state != JobState::kBlocked && job->record.state != JobState::kHeld))
         continue;
       unblock(*job);
-      wake_behind(*job);
+      wake_array(job->record.array_job);
       end_job(*job, Outcome::kDependency, "a job that it depends on has ended in another way than asked for");
-    }
-    if (room_) {
-      room_ = false;
-      for (const TenantId tenant : limited_) ready_.insert(*book_.tenants[tenant.value()].blocked.begin());
     }
     if (ready_.empty()) {
       if (doomed_.empty()) return;
@@ -35,9 +32,6 @@ void Controller::settle() {
       continue;
     }
     enter(*job);
-    // Whoever stood behind it may now be first.
-    const std::set<std::uint64_t>& behind = book_.tenants[job->record.tenant.value()].blocked;
-    if (!behind.empty()) ready_.insert(*behind.begin());
     wake_array(job->record.array_job);
   }
 }
@@ -50,26 +44,12 @@ void Controller::wake_array(std::uint64_t array_job) {
     ready_.insert(*array->second.blocked.begin());
 }
 
-/// The job makes room: whoever stands behind it, at a limit of its tenant or its array, is looked at.
-void Controller::wake_behind(const LiveJob& job) {
-  room_ = room_ || !limited_.empty();
-  wake_array(job.record.array_job);
-}
-
 BlockReason Controller::blocked_by(LiveJob& job) {
   if (job.begin > book_.now) return BlockReason::kBegin;
   if (!waits_of(job).over()) return BlockReason::kDependency;
   if (job.record.array_job != 0) {
     const LiveArray& array = book_.arrays[job.record.array_job];
     if (array.most_running != 0 && array.in_core >= array.most_running) return BlockReason::kArrayLimit;
-  }
-  const std::set<std::uint64_t>& before = book_.tenants[job.record.tenant.value()].blocked;
-  if (!before.empty() && *before.begin() < job.record.number) return BlockReason::kTenantLimit;
-  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
-    const LiveTenant& tenant = book_.tenants[at.value()];
-    if (tenant.record.limits.gpu_milli > 0 &&
-        tenant.gpu_milli + job.record.gpu_milli > tenant.record.limits.gpu_milli)
-      return BlockReason::kTenantLimit;
   }
   return BlockReason::kNone;
 }
@@ -84,10 +64,6 @@ void Controller::block(LiveJob& job, BlockReason reason, BlockReason before) {
       break;
     case BlockReason::kArrayLimit:
       book_.arrays[job.record.array_job].blocked.insert(number);
-      break;
-    case BlockReason::kTenantLimit:
-      book_.tenants[job.record.tenant.value()].blocked.insert(number);
-      limited_.insert(job.record.tenant);
       break;
     case BlockReason::kDependency:
     case BlockReason::kNone:
@@ -107,12 +83,6 @@ void Controller::unblock(LiveJob& job) {
     case BlockReason::kArrayLimit:
       book_.arrays[job.record.array_job].blocked.erase(number);
       break;
-    case BlockReason::kTenantLimit: {
-      std::set<std::uint64_t>& blocked = book_.tenants[job.record.tenant.value()].blocked;
-      blocked.erase(number);
-      if (blocked.empty()) limited_.erase(job.record.tenant);
-      break;
-    }
     case BlockReason::kDependency:
     case BlockReason::kNone:
       break;
@@ -121,6 +91,7 @@ void Controller::unblock(LiveJob& job) {
 }
 
 void Controller::enter(LiveJob& job) {
+  job.request.shape.zones = zones_of(job);
   job.record.core = JobId{book_.core->state().next_job};
   job.record.state = JobState::kWaiting;
   job.reason = sched::Reason::kNone;
@@ -137,16 +108,17 @@ void Controller::leave(LiveJob& job) {
   book_.by_core.erase(job.record.core.value());
   count_core(job, -1);
   if (job.record.array_job != 0) --book_.arrays[job.record.array_job].in_core;
-  wake_behind(job);
+  wake_array(job.record.array_job);
 }
 
 /// Out of the queue or of whatever keeps it back: whoever stood behind it is looked at.
 void Controller::withdraw(LiveJob& job) {
   unblock(job);
-  wake_behind(job);
+  wake_array(job.record.array_job);
   ready_.erase(job.record.number);
   if (job.record.state != JobState::kWaiting) return;
-  apply(sched::Event::job_cancelled(job.record.core));
+  // Not of one that a change of the law has taken out of the core: the plan that says so comes yet.
+  if (book_.core->job(job.record.core) != nullptr) apply(sched::Event::job_cancelled(job.record.core));
   leave(job);
 }
 

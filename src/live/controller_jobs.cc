@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "live/controller.h"
 #include "live/job_environment_hosts.h"
+#include "live/ledger.h"
 #include "sched/codec.h"
 
 namespace gw::live {
@@ -20,6 +21,7 @@ Outcome outcome_of(const Report& report) {
     case AttemptEnd::kTimeLimit:
       return Outcome::kTimeLimit;
     case AttemptEnd::kStopped:
+    case AttemptEnd::kPreempted:
       return Outcome::kCancelled;
     case AttemptEnd::kOutOfMemory:
       return Outcome::kOutOfMemory;
@@ -137,6 +139,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   record.place = attempt.place;
   record.note.clear();
   turn_.changes.new_attempts.push_back(attempt);
+  book_.meter.start(book_, options_.prices, attempt);
   job.attempt = std::move(attempt);
   if (job.reason != sched::Reason::kNone) job.reason_since = book_.now;
   job.reason = sched::Reason::kNone;
@@ -177,24 +180,19 @@ Orders::Start Controller::start_order(const LiveJob& job) const {
 }
 
 void Controller::transfer(const LiveJob& job, const AttemptRecord& attempt) {
-  const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
-  TransferRecord record;
-  record.micro_gpu_s = attempt.gpu_milli * milliseconds;
-  record.micro_core_s = attempt.cpu_milli * milliseconds;
-  if (record.micro_gpu_s == 0 && record.micro_core_s == 0) return;
+  const std::string& user = job.record.user;
+  TransferRecord use = use_of(book_, options_.prices, attempt, user, attempt.ended_at);
+  if (use.micro_gpu_s == 0 && use.micro_core_s == 0) return;
+  post(std::move(use));
+  if (attempt.end != AttemptEnd::kPreempted || !job.compensated) return;
+  TransferRecord credit = credit_of(book_, options_.prices, attempt, user, job.request.checkpoint_interval,
+                                    book_.core->state().policy.restart_estimate);
+  if (credit.price != MicroEuros{0}) post(std::move(credit));
+}
+
+void Controller::post(TransferRecord record) {
   record.sequence = ++transfer_sequence_;
-  record.attempt = attempt.id;
-  record.tenant = attempt.tenant;
-  record.user = job.record.user;
-  record.gpu_type = attempt.gpu_type;
-  record.from = attempt.started;
-  record.to = attempt.ended_at;
-  record.month = month_of(book_.unix_ns(record.to));
-  record.price_plan = book_.price_plan(attempt.tenant);
-  if (const auto plan = options_.prices.find(record.price_plan); plan != options_.prices.end())
-    record.price = plan->second.price(record.gpu_type, record.micro_gpu_s, record.micro_core_s);
-  __extension__ using Wide = __int128;
-  record.energy = Joules{static_cast<std::int64_t>(Wide{attempt.power.count()} * milliseconds / 1'000'000)};
+  book_.meter.post(book_, record);
   turn_.changes.transfers.push_back(std::move(record));
 }
 
@@ -216,6 +214,7 @@ Milliwatts Controller::power_of(const LiveJob& job, const sched::Placement& plac
 Instant Controller::close_attempt(LiveJob& job, const Report& report) {
   AttemptRecord attempt = std::move(*job.attempt);
   job.attempt.reset();
+  book_.meter.stop(book_, attempt.id.job);
   // What counts is how long it ran, which its engine measured; when that was is as our own clock has it.
   if (attempt.started == attempt.decided)
     attempt.started = std::clamp(report.started, attempt.decided, book_.now);
@@ -224,6 +223,10 @@ Instant Controller::close_attempt(LiveJob& job, const Report& report) {
   if (report.end == AttemptEnd::kLaunchFailed) attempt.ended_at = attempt.started;
   attempt.ended = true;
   attempt.end = report.end;
+  if (job.leaving && report.end == AttemptEnd::kStopped) {
+    attempt.end = AttemptEnd::kPreempted;
+    if (attempt.note.empty()) attempt.note = job.leaving_why;
+  }
   attempt.exit_code = report.exit_code;
   attempt.signal = report.signal;
   attempt.note = report.note;
@@ -271,7 +274,7 @@ void Controller::hear(const Report& report) {
     if (report.ended) {
       turn_.orders.forgets.push_back(report.id);
     } else {
-      turn_.orders.stops.emplace_back(report.id, StopKind::kCancel);
+      turn_.orders.stops.push_back({report.id, StopKind::kCancel});
     }
     return;
   }
@@ -281,6 +284,7 @@ void Controller::hear(const Report& report) {
     const Instant started = std::clamp(report.started, job->attempt->decided, book_.now);
     if (job->attempt->started == started || job->attempt->started != job->attempt->decided) return;
     job->attempt->started = job->record.started = started;
+    book_.meter.start(book_, options_.prices, *job->attempt);
     turn_.changes.changed_attempts.push_back(*job->attempt);
     mark(*job);
     return;
@@ -290,13 +294,16 @@ void Controller::hear(const Report& report) {
   if (lost && !job->record.stopping && job->record.requeue && job->record.attempt < options_.most_attempts) {
     requeue(*job, report.note.empty() ? "its machine or supervisor failed" : report.note);
   } else if (job->record.requeueing && (lost || report.end == AttemptEnd::kStopped)) {
-    requeue(*job, "requeued");
+    requeue(*job, job->leaving ? job->leaving_why : "requeued");
   } else {
     apply(sched::Event::job_ended(job->record.core));
     count_running(*job, -1);
     leave(*job);
     const bool cancelled = job->record.stopping && !job->record.requeueing && lost;
-    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), "", ended_at);
+    std::string note;
+    if (job->leaving && !job->record.requeue && report.end == AttemptEnd::kStopped)
+      note = job->leaving_why + "; it may not be run again";
+    end_job(*job, cancelled ? Outcome::kCancelled : outcome_of(report), std::move(note), ended_at);
   }
 }
 
@@ -305,7 +312,7 @@ void Controller::requeue(LiveJob& job, std::string note) {
   apply(sched::Event::job_requeued(job.record.core));
   count_running(job, -1);
   job.record.state = JobState::kWaiting;
-  job.record.stopping = job.record.requeueing = false;
+  job.record.stopping = job.record.requeueing = job.leaving = false;
   job.record.note = std::move(note);
   job.reason_since = book_.now;
   mark(job);
@@ -341,17 +348,57 @@ void Controller::hear(const NodeReport& report) {
   }
   for (const std::uint64_t number : hit) {
     const LiveJob& job = *book_.job(number);
-    turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kRequeue);
+    turn_.orders.stops.push_back({job.attempt->id, StopKind::kRequeue});
     hear(lost(job, fmt::format("node {} failed", report.node)));
   }
   apply(sched::Event::node_down(node));
+}
+
+/// A running job must make room: it waits again once it has gone, unless it may not be run twice.
+void Controller::preempt(LiveJob& job, JobId for_job) {
+  ++book_.tally.preemptions;
+  note_leaving(job, for_job);
+  // One that is being cancelled goes for good; only its grace may end sooner.
+  if (!job.record.stopping) job.record.requeueing = job.record.requeue;
+  job.record.stopping = true;
+  mark(job);
+  turn_.orders.stops.push_back(stop_order(job, StopKind::kPreempt));
+}
+
+Stop Controller::stop_order(const LiveJob& job, StopKind kind) const {
+  Stop stop{job.attempt->id, kind};
+  if (job.leaving) stop.most_grace = book_.core->state().policy.grace;
+  return stop;
+}
+
+void Controller::note_leaving(LiveJob& job, JobId for_job) const {
+  const auto next = book_.by_core.find(for_job.value());
+  job.leaving = true;
+  job.leaving_for = 0;
+  job.compensated = next != book_.by_core.end();
+  if (job.compensated) {
+    const LiveJob* other = book_.job(next->second);
+    if (!book_.may_name(job.record.tenant, other->record.tenant)) {
+      job.leaving_why = "preempted for a job of another tenant";
+      return;
+    }
+    job.leaving_for = other->record.number;
+    job.leaving_why = fmt::format("preempted for job {}", job.leaving_for);
+    return;
+  }
+  const sched::QuotaTree& quota = book_.core->state().quota;
+  job.leaving_why = "preempted";
+  for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
+    if (quota.budget(at) == BudgetState::kStopAll)
+      job.leaving_why = fmt::format("the budget of tenant {} is spent", book_.path(at));
+  }
 }
 
 void Controller::stop_or_end(LiveJob& job) {
   if (job.record.state == JobState::kRunning) {
     job.record.stopping = true;
     job.record.requeueing = false;
-    turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kCancel);
+    turn_.orders.stops.push_back({job.attempt->id, StopKind::kCancel});
     mark(job);
     return;
   }
@@ -372,6 +419,9 @@ std::string Controller::check() const {
     const sched::Job* core_job = in_core ? book_.core->job(record.core) : nullptr;
     if (in_core && (core_job == nullptr || core_job->running != (record.state == JobState::kRunning)))
       return fmt::format("job {} is {} here and otherwise in the core", number, name_of(record.state));
+    if (job.leaving != (record.state == JobState::kRunning && core_job->leaving))
+      return fmt::format("job {} is {}leaving here and otherwise in the core", number,
+                         job.leaving ? "" : "not ");
     if (job.attempt.has_value() != (record.state == JobState::kRunning))
       return fmt::format("job {} is {} with{} an attempt", number, name_of(record.state),
                          job.attempt ? "" : "out");
@@ -389,6 +439,7 @@ std::string Controller::check() const {
         tenant.running_milli != count[index].running_milli || tenant.running != count[index].running)
       return fmt::format("tenant {} is miscounted", tenant.path);
   }
+  if (!book_.meter.check(book_, options_.prices)) return "use of the month is miscounted";
   if (book_.core->state().jobs.size() != waiting + running) return "the core has other jobs than the book";
   if (book_.by_core.size() != waiting + running) return "a core id leads nowhere";
   return {};

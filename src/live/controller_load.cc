@@ -86,6 +86,9 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   root.id = TenantTree::root();
   book_.add_tenant(root);
   book_.next_number = loaded->last_job + 1;
+  decision_head_ = loaded->last_decision;
+  day_ = day_of_unix(unix_now_ns / 1'000'000'000);
+  law_due_ = true;
   audit_sequence_ = loaded->last_audit;
   transfer_sequence_ = loaded->last_transfer;
   for (const TenantRecord& tenant : loaded->tenants) {
@@ -129,7 +132,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   sched::Core::Moved moved;
   const std::string new_names = joined_names(options_.fleet);
   if (loaded->snapshot->header != header_ || names == nullptr || *names != new_names) {
-    moved = move_to_options(old_fleet, notes);
+    moved = move_to_options(old_fleet, *loaded, notes);
     if (!options_.accept_losses && (!moved.interrupted.empty() || !moved.rejected.empty()))
       return fail(
           fmt::format("the fleet is another than before: {} running job(s) would lose their nodes, and {} "
@@ -148,14 +151,22 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   if (Result<void> linked = link_dependencies(); !linked) return std::unexpected(linked.error());
   if (turn_.changes.snapshot) turn_.changes.snapshot = snapshot_row(false);
   plan_due_ = turn_.changes.snapshot.has_value();
+  for (const LiveTenant& tenant : book_.tenants) {
+    if (!tenant.record.budget || book_.meter.in_use()) continue;
+    if (Result<void> read = begin_metering(); !read) return std::unexpected(read.error());
+  }
   lose_foreign_attempts(*loaded, moved, notes);
+  tell_quotas();
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
     if (job.record.state != JobState::kRunning) continue;
     expected.push_back(start_order(job));
-    if (job.record.stopping)
-      turn_.orders.stops.emplace_back(job.attempt->id,
-                                      job.record.requeueing ? StopKind::kRequeue : StopKind::kCancel);
+    if (job.leaving) {
+      turn_.orders.stops.push_back(stop_order(job, StopKind::kPreempt));
+    } else if (job.record.stopping) {
+      turn_.orders.stops.push_back(
+          {job.attempt->id, job.record.requeueing ? StopKind::kRequeue : StopKind::kCancel});
+    }
   }
   if (const std::string problem = check(); !problem.empty())
     return fail(fmt::format("the store is damaged: {}", problem));
@@ -256,10 +267,25 @@ Result<void> Controller::replay(const SnapshotRow& snapshot, std::uint64_t adopt
   return {};
 }
 
-sched::Core::Moved Controller::move_to_options(const Fleet& old_fleet, std::vector<std::string>& notes) {
+sched::Core::Moved Controller::move_to_options(const Fleet& old_fleet, const Loaded& loaded,
+                                               std::vector<std::string>& notes) {
+  // Where each job may be on the new fleet, by the law and the facts of today.
+  std::unordered_map<std::uint32_t, std::uint64_t> zones;
+  std::shared_ptr<const std::string> text;
+  std::shared_ptr<const LegalWishes> wishes;
+  for (const JobRecord& record : loaded.jobs) {
+    if (!record.core.valid() || record.tenant.value() >= book_.tenants.size()) continue;
+    if (record.spec != text) wishes = record.spec == nullptr ? nullptr : legal_wishes_in(*record.spec);
+    text = record.spec;
+    zones[record.core.value()] = zones_of(record.tenant, wishes == nullptr ? LegalWishes{} : *wishes);
+  }
   const std::unique_ptr<sched::Core> old = std::move(book_.core);
   book_.core = std::make_unique<sched::Core>(options_.fleet, options_.policy);
-  sched::Core::Moved moved = book_.core->move_from(*old, old_fleet, options_.fleet, old->now());
+  sched::Core::Moved moved =
+      book_.core->move_from(*old, old_fleet, options_.fleet, old->now(), [&](const sched::Job& job) {
+        const auto at = zones.find(job.id.value());
+        return at == zones.end() ? std::uint64_t{0} : at->second;
+      });
   // Marks of nodes that are new here, or were made while nobody served.
   for (const auto& [name, mark] : book_.marks) {
     const NodeId node = book_.node(name);
@@ -297,6 +323,11 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   book_.now = std::max(book_.now, record.submitted);
   if (record.tenant.value() >= book_.tenants.size())
     return fail(fmt::format("the store is damaged: job {} has an unknown tenant", record.number));
+  if (record.spec != nullptr) {
+    if (record.spec != last.wishes_of) last.wishes = legal_wishes_in(*record.spec);
+    last.wishes_of = record.spec;
+    job.law = last.wishes;
+  }
   count_job(job, +1);
   if (record.array_job != 0) {
     LiveArray& array = book_.arrays[record.array_job];
@@ -309,7 +340,10 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
     if (core_job != nullptr) job.request = core_job->request;
     count_core(job, +1);
     if (record.array_job != 0) ++book_.arrays[record.array_job].in_core;
-    if (record.state == JobState::kRunning) count_running(job, +1);
+    if (record.state == JobState::kRunning) {
+      count_running(job, +1);
+      if (core_job != nullptr && core_job->leaving) note_leaving(job, JobId{});
+    }
     return {};
   }
   // Not in the core: what it wants is in its own words only.
@@ -318,6 +352,7 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   job.request.tenant = record.tenant;
   job.request.submit = record.submitted;
   job.request.limit = record.limit;
+  job.request.shape.zones = zones_of(job);
   if (last.spec->begin_unix) job.begin = book_.instant_of_second(*last.spec->begin_unix);
   if (record.array_job == 0) job.waits = waits_in(*last.spec);
   return {};
@@ -347,6 +382,11 @@ Result<void> Controller::load_jobs(Loaded& loaded) {
     book_.now = std::max({book_.now, attempt.decided, attempt.started});
     job->attempt = std::move(attempt);
   }
+  for (const auto& [core_id, claim] : book_.core->state().claims) {
+    for (const JobId victim : claim.victims) {
+      if (LiveJob* job = book_.job_of(victim)) note_leaving(*job, core_id);
+    }
+  }
   return {};
 }
 
@@ -362,7 +402,7 @@ void Controller::settle_moved(const sched::Core::Moved& moved) {
     if (job == nullptr) continue;
     lose(*job, "its nodes are no longer part of the factory");
     job->record.state = JobState::kWaiting;
-    job->record.stopping = job->record.requeueing = false;
+    job->record.stopping = job->record.requeueing = job->leaving = false;
     mark(*job);
   }
   for (const JobId core_id : moved.rejected) {

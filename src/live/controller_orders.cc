@@ -1,5 +1,6 @@
 // Commands: what is asked of the factory, obeyed or refused.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -35,15 +36,40 @@ std::string full_text(const Book& book, const Actor& actor, TenantId id) {
   return what + "; wait for some to end, or ask an operator for a higher limit";
 }
 
-std::string too_large_text(const Book& book, const Actor& actor, TenantId id, const JobRequest& request) {
-  const LiveTenant& tenant = book.tenants[id.value()];
+/// What of limits keeps such a job from all GPUs of the types that it takes, with nothing else running.
+sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobRequest& request) {
+  sched::QuotaTree::Answer bar;
+  if (!state.quota.in_use()) return bar;
+  sched::Job job;
+  job.request = request;
+  for (std::uint32_t index = 0; index < state.pools.size(); ++index) {
+    const sched::Pool& pool = *state.pools[index];
+    const std::uint32_t type = pool.gpu_type();
+    if (request.shape.gpu_types != 0 &&
+        (type == NodeType::kNoGpu || ((request.shape.gpu_types >> type) & 1U) == 0))
+      continue;
+    if (request.shape.total_gpu_milli() > 0 && pool.gpus_per_node() == 0) continue;
+    bar = state.unused_quota.permits(request.tenant, state.quota_amount(job, index));
+    if (bar.ok()) return bar;
+  }
+  return bar;
+}
+
+std::string too_large_text(const Book& book, const Actor& actor, const sched::QuotaTree::Answer& bar,
+                           const JobRequest& request) {
   const double asked = static_cast<double>(request.shape.total_gpu_milli()) / 1000;
-  if (!book.is_within(id, actor.tenant))
+  if (bar.bar == sched::QuotaTree::Bar::kLent)
+    return fmt::format(
+        "the job asks for {:g} GPUs, and so many are not left by those to whom GPUs are guaranteed{}", asked,
+        request.preemptible ? "" : "; one that may be preempted (--preemptible) could borrow what is idle");
+  if (!book.is_within(bar.at, actor.tenant))
     return fmt::format("the job asks for {:g} GPUs; a tenant above yours may not use so many at a time",
                        asked);
-  return fmt::format("the job asks for {:g} GPUs; tenant {} may use {:g} at a time", asked,
-                     tenant.path.empty() ? "(all)" : tenant.path,
-                     static_cast<double>(tenant.record.limits.gpu_milli) / 1000);
+  const sched::QuotaTree& quota = book.core->state().quota;
+  return fmt::format("the job asks for {:g} GPUs; tenant {} may use {:g}{} at a time", asked,
+                     book.path(bar.at),
+                     static_cast<double>(quota.terms(bar.at, bar.resource).most_milli()) / 1000,
+                     bar.resource == kAllGpus ? "" : " " + book.fleet.gpu_types[bar.resource - 1U].name);
 }
 
 std::int64_t total_cpu_milli(const Shape& shape) {
@@ -64,6 +90,8 @@ Reply Controller::obey(const Command& command) {
           return order_node(command, what);
         } else if constexpr (std::is_same_v<What, TenantOrder>) {
           return order_tenant(command, what);
+        } else if constexpr (std::is_same_v<What, QuotaOrder>) {
+          return order_quota(command, what);
         } else {
           return order_token(command, what);
         }
@@ -88,6 +116,30 @@ void Controller::audit(const Actor& actor, std::string action, std::string targe
 }
 
 Reply Controller::submit(const Command& command, const Submit& what) {
+  std::optional<LawDecision> decision;
+  Reply reply = take_in(command, what, decision);
+  if (reply.repeated || what.dry_run) return reply;
+  // A request that was never looked at has nothing to write down: not whose it is, or not whether it is new.
+  if (reply.refusal &&
+      (reply.refusal->status == 404 || reply.refusal->status == 503 || reply.refusal->code == "key_reused"))
+    return reply;
+  audit::DecisionRecord record;
+  record.name = what.spec.name;
+  record.submitter = command.actor.user;
+  if (reply.refusal) {
+    record.outcome = "refused";
+    record.reason = reply.refusal->code;
+    record.message = reply.refusal->message;
+  } else {
+    record.outcome = "admitted";
+    record.job = reply.number;
+    record.tasks = reply.count;
+  }
+  record_decision(what.tenant, what.spec.law, std::move(record), decision ? &*decision : nullptr);
+  return reply;
+}
+
+Reply Controller::take_in(const Command& command, const Submit& what, std::optional<LawDecision>& decision) {
   if (what.tenant.value() >= book_.tenants.size() || !book_.is_within(what.tenant, command.actor.tenant))
     return refused(command, {404, "unknown_tenant", "there is no such tenant"});
   const std::string scope = fmt::format("{}/{}", command.actor.tenant.value(), command.actor.user);
@@ -114,6 +166,11 @@ Reply Controller::submit(const Command& command, const Submit& what) {
   if (!request) return refused(command, std::move(request.error()));
   request->tenant = what.tenant;
   request->submit = book_.now;
+  if (std::optional<Refusal> unknown = unknown_places(what.spec.law))
+    return refused(command, std::move(*unknown));
+  decision = judge(what.tenant, what.spec.law);
+  request->shape.zones = decision->mask;
+  if (!decision->allowed) return refused(command, {422, "rule", decision->refusal(options_.law)});
   if (std::optional<Refusal> never = impossibility(request->shape, book_.fleet, book_.core->state()))
     return refused(command, std::move(*never));
   std::expected<Waits, Refusal> waits =
@@ -135,9 +192,22 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     const TenantLimits& limits = tenant.record.limits;
     if (limits.jobs > 0 && tenant.jobs + indices.size() > limits.jobs)
       return refused(command, {429, "tenant_limit", full_text(book_, command.actor, at)});
-    if (limits.gpu_milli > 0 && request->shape.total_gpu_milli() > limits.gpu_milli)
-      return refused(command, {422, "tenant_limit", too_large_text(book_, command.actor, at, *request)});
   }
+  if (const sched::QuotaTree::Answer bar = never_permitted(book_.core->state(), *request); !bar.ok())
+    return refused(command, {422, "tenant_limit", too_large_text(book_, command.actor, bar, *request)});
+  if (what.dry_run) {
+    if (waits->doomed())
+      return refused(command, {422, "dependency",
+                               "a job that it depends on has ended, or will, in another way than asked for: "
+                               "it would end without having run"});
+    Reply reply = done(command, 0, static_cast<std::uint32_t>(indices.size()));
+    const Instant begin = what.spec.begin_unix ? book_.instant_of_second(*what.spec.begin_unix) : Instant{};
+    reply.blocked = would_block(begin, *waits);
+    reply.request = std::move(*request);
+    return reply;
+  }
+  std::shared_ptr<const LegalWishes> law;
+  if (!what.spec.law.empty()) law = std::make_shared<const LegalWishes>(what.spec.law);
   const std::uint64_t first = book_.next_number;
   for (const std::uint32_t index : indices) {
     const std::uint64_t number = book_.next_number++;
@@ -165,6 +235,7 @@ Reply Controller::submit(const Command& command, const Submit& what) {
     record.limit = request->limit;
     record.priority = request->priority;
     job.request = *request;
+    job.law = law;
     job.reason_since = book_.now;
     record.requeue = what.spec.requeue;
     job.is_new = true;
@@ -185,6 +256,12 @@ Reply Controller::submit(const Command& command, const Submit& what) {
   if (!what.key.empty())
     turn_.changes.keys.push_back({scope, what.key, what.request_hash, first, count, book_.now});
   return done(command, first, count);
+}
+
+BlockReason Controller::would_block(Instant begin, const Waits& waits) const {
+  if (begin > book_.now) return BlockReason::kBegin;
+  if (!waits.over()) return BlockReason::kDependency;
+  return BlockReason::kNone;
 }
 
 Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
@@ -235,7 +312,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         }
         job->record.stopping = job->record.requeueing = true;
         mark(*job);
-        turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+        turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
         ++count;
         break;
       case JobOrder::Kind::kHold:
@@ -307,6 +384,13 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
                              fmt::format("there is no price plan {}; there are: {} (gw serve --prices)",
                                          *what.price_plan, known)});
   }
+  QuotaRecord quota{"", exists ? book_.quota(id, "") : QuotaTerms{}};
+  if (what.gpu_milli)
+    quota.terms.limit_milli = *what.gpu_milli == 0 ? QuotaTerms::kUnlimited : *what.gpu_milli;
+  if (exists && what.gpu_milli) {
+    if (std::optional<Refusal> problem = quota_problem(id, quota))
+      return refused(command, std::move(*problem));
+  }
   if (!exists) {
     const std::size_t slash = what.path.rfind('/');
     const std::string above = slash == std::string::npos ? "" : what.path.substr(0, slash);
@@ -338,11 +422,25 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
   set("weight", record.weight, what.weight);
   set("kind", record.kind, what.kind);
   set("home", record.home, what.home);
+  if (what.owners && *what.owners != record.owners) {
+    detail += fmt::format("{}ownership: {} -> {}", detail.empty() ? "" : ", ", fmt::join(record.owners, ","),
+                          fmt::join(*what.owners, ","));
+    record.owners = *what.owners;
+  }
+  law_due_ = law_due_ || (exists && (what.home || what.owners || what.kind));
   set("unix_user", record.unix_user, what.unix_user);
   set("price_plan", record.price_plan, what.price_plan);
-  set("gpu limit (thousandths)", record.limits.gpu_milli, what.gpu_milli);
   set("job limit", record.limits.jobs, what.jobs);
-  room_ = room_ || what.gpu_milli.has_value();
+  if (what.gpu_milli) {
+    std::int64_t before = std::max<std::int64_t>(book_.quota(id, "").limit_milli, 0);
+    set("gpu limit (thousandths)", before, what.gpu_milli);
+    set_quota(id, quota);
+  }
+  if (what.price_plan && book_.meter.in_use()) {  // What runs costs something else now.
+    for (const auto& [number, job] : book_.jobs) {
+      if (job.attempt) book_.meter.start(book_, options_.prices, *job.attempt);
+    }
+  }
   turn_.changes.tenants.push_back(record);
   audit(command.actor, exists ? "tenant.change" : "tenant.add", what.path, detail, id);
   return done(command);

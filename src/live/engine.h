@@ -53,7 +53,8 @@ struct Launch {
 
 enum class StopKind : std::uint8_t {
   kCancel,   ///< By its owner or an operator.
-  kRequeue,  ///< To wait again (an operator's wish, a drained node, a preemption).
+  kRequeue,  ///< To wait again (an operator's wish, a drained node).
+  kPreempt,  ///< To wait again, as its place is wanted for another job or its tenant's budget is spent.
 };
 
 enum class AttemptEnd : std::uint8_t {
@@ -64,6 +65,7 @@ enum class AttemptEnd : std::uint8_t {
   kOutOfMemory,   ///< Killed for going over its memory.
   kLaunchFailed,  ///< Never ran; `note` says why.
   kLost,          ///< What became of it cannot be known: its machine or supervisor has gone.
+  kPreempted,     ///< Stopped to make room. Engines say kStopped: they do not know what for.
 };
 
 /// What has happened to an attempt. The same may be reported more than once, also out of order.
@@ -83,6 +85,13 @@ struct Report {
   std::uint64_t output_lost_bytes = 0;
 };
 
+/// How an attempt is asked to end.
+struct Stop {
+  AttemptId id;
+  StopKind kind = StopKind::kCancel;
+  Nanoseconds most_grace = kLongestSpan;  ///< It gets its own grace, and at most this.
+};
+
 /// A node has failed or is back.
 struct NodeReport {
   std::string node;
@@ -98,8 +107,9 @@ class Engine {
   /// Starts an attempt, at most once: for an attempt that is known already, nothing happens. One of the same
   /// number and another identity is another job's: it is ended, and what it left is moved out of the way.
   virtual void start(Launch launch) = 0;
-  /// Asks an attempt to end: SIGTERM, and SIGKILL when its grace is over. Unknown ones are ignored.
-  virtual void stop(AttemptId id, StopKind kind) = 0;
+  /// Asks an attempt to end: SIGTERM, and SIGKILL when its grace is over. Unknown ones are ignored. Asked
+  /// again, the shorter grace holds.
+  virtual void stop(const Stop& stop) = 0;
   /// Every attempt that should be running: after a restart, and whenever what was told may not have been
   /// kept. Nothing that was told before counts: each of them is taken over and its start told again, started
   /// if it never was, or its end told (again). Attempts that are not among them are stopped and forgotten,

@@ -83,15 +83,18 @@ class FakeEngine final : public Engine {
     world_.processes.emplace(id, std::move(process));
   }
 
-  void stop(AttemptId id, StopKind /*kind*/) override {
-    const auto at = world_.processes.find(id);
+  void stop(const Stop& stop) override {
+    const auto at = world_.processes.find(stop.id);
     if (at == world_.processes.end() || at->second.machine != world_.machine ||
         at->second.ends <= world_.wall || at->second.stopped)
       return;
     World::Process& process = at->second;
+    const std::int64_t ends =
+        world_.wall + rng_.between(0, std::min<std::int64_t>(5'000'000'000, stop.most_grace.count()));
+    if (stop.kind == StopKind::kPreempt && process.ends <= ends) return;  // It is done before it has gone.
     process.stopped = true;
     process.begins = std::min(process.begins, world_.wall);
-    process.ends = std::min(process.ends, world_.wall + rng_.between(0, 5'000'000'000));
+    process.ends = std::min(process.ends, ends);
     process.end = AttemptEnd::kStopped;
   }
 
@@ -108,7 +111,7 @@ class FakeEngine final : public Engine {
       }
     }
     for (auto& [id, process] : world_.processes) {
-      if (!wanted.contains(id)) stop(id, StopKind::kCancel);
+      if (!wanted.contains(id)) stop({id});
     }
   }
 
@@ -198,6 +201,9 @@ class FlakyStore final : public Store {
     return inner_.ended_job(number);
   }
   Result<EndedTasks> ended_tasks(std::uint64_t first) override { return inner_.ended_tasks(first); }
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override {
+    return inner_.transfers_after(when, row);
+  }
   Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override {
     return inner_.find_key(scope, key);
   }

@@ -49,7 +49,7 @@ void LocalEngine::start(Launch launch) {
   worker_->order(Worker::StartOrder{std::move(launch)});
 }
 
-void LocalEngine::stop(AttemptId id, StopKind /*kind*/) { worker_->order(Worker::StopOrder{id}); }
+void LocalEngine::stop(const Stop& stop) { worker_->order(Worker::StopOrder{stop.id, stop.most_grace}); }
 
 void LocalEngine::recover(std::vector<Launch> expected) {
   worker_->order(Worker::RecoverOrder{std::move(expected)});

@@ -41,7 +41,7 @@ class LocalEngine final : public Engine {
   LocalEngine& operator=(const LocalEngine&) = delete;
 
   void start(Launch launch) override;
-  void stop(AttemptId id, StopKind kind) override;
+  void stop(const Stop& stop) override;
   void recover(std::vector<Launch> expected) override;
   void forget(AttemptId id) override;
   void take(std::vector<Report>& reports, std::vector<NodeReport>& nodes) override;

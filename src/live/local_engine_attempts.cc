@@ -25,6 +25,8 @@ using supervise::Descriptor;
 
 namespace {
 
+constexpr const char* kPartialStop = "stop.new";
+
 Error cannot(std::string_view what, const fs::path& path, int error) {
   return Error{fmt::format("{}: {}: {}{}", path.string(), what, std::generic_category().message(error),
                            error == ENOSPC ? "; free some space" : "")};
@@ -198,15 +200,22 @@ bool write_exit_record(const fs::path& folder, const supervise::ExitRecord& reco
   return false;
 }
 
-bool write_stop(const fs::path& folder) {
+bool write_stop(const fs::path& folder, Nanoseconds most_grace) {
   const fs::path stop = folder / supervise::kStopFile;
+  // Whole before it has its name, and in place of one that was there: that may be a name of the claim.
+  if (const fs::path partial = folder / kPartialStop; most_grace < kLongestSpan) {
+    if (write_new(partial, supervise::encode_stop(most_grace.count()), 0600) &&
+        ::rename(partial.c_str(), stop.c_str()) == 0)
+      return true;
+  }
   if (Descriptor(::open(stop.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600))) return true;
   // A full disk may still have room for a name.
   return ::link((folder / supervise::kClaimFile).c_str(), stop.c_str()) == 0 || errno == EEXIST;
 }
 
 void tidy_attempt(const fs::path& folder) {
-  for (const char* name : {supervise::kLaunchFile, supervise::kStopFile, supervise::kScriptFile})
+  for (const char* name :
+       {supervise::kLaunchFile, supervise::kStopFile, kPartialStop, supervise::kScriptFile})
     ::unlink((folder / name).c_str());
 }
 

@@ -73,8 +73,9 @@ Result<void> set_attempt_aside(const std::filesystem::path& folder);
 /// it any more; false if somebody has) or that was deserted.
 bool write_exit_record(const std::filesystem::path& folder, const supervise::ExitRecord& record, bool claim);
 
-/// Asks the supervisor that has the attempt, or will have it, to end it. False where not even that fits.
-bool write_stop(const std::filesystem::path& folder);
+/// Asks the supervisor that has the attempt, or will have it, to end it, with its own grace but at most
+/// `most_grace`. False where not even that fits.
+bool write_stop(const std::filesystem::path& folder, Nanoseconds most_grace = kLongestSpan);
 
 /// Removes what only the engine and the supervisor need; the exit record and the output stay.
 void tidy_attempt(const std::filesystem::path& folder);

@@ -28,7 +28,7 @@ class LocalEngineEndTest : public LocalEngineTestCase {
     if (!engine_) open_engine();
     engine_->start(launch_of(std::move(spec)));
     EXPECT_TRUE(wait_for_output("ready"));
-    engine_->stop({1, 1}, StopKind::kCancel);
+    engine_->stop({{1, 1}, StopKind::kCancel});
     return wait_for_end();
   }
   static std::int64_t lasted_ms(const Report& report) {
@@ -53,15 +53,34 @@ TEST_F(LocalEngineEndTest, AJobThatDoesNotListenIsKilledAfterItsGrace) {
   EXPECT_THAT(lasted_ms(report), AllOf(Ge(400), Le(4'000)));
 }
 
+TEST_F(LocalEngineEndTest, WhoWantsItsPlaceMayShortenItsGrace) {
+  const std::string deaf = "trap '' TERM; echo ready; while true; do sleep 0.05; done";
+  for (const bool twice : {false, true}) {
+    if (!engine_) open_engine();
+    const std::uint64_t job = twice ? 2 : 1;
+    JobSpec spec = shell(deaf);
+    spec.grace = seconds(600);
+    engine_->start(launch_of(spec, job));
+    ASSERT_TRUE(wait_until([&] { return output_of({job, 1}).find("ready") != std::string::npos; }));
+    if (twice) engine_->stop({{job, 1}, StopKind::kCancel});  // At first with all its grace.
+    engine_->stop({{job, 1}, StopKind::kPreempt, Nanoseconds{300 * kMillisecond}});
+    ASSERT_TRUE(wait_until([&] { return ended_.contains({job, 1}); }));
+    const Report& report = ended_.at({job, 1}).front();
+    EXPECT_EQ(report.end, AttemptEnd::kStopped);
+    EXPECT_EQ(report.signal, SIGKILL);
+    EXPECT_THAT(lasted_ms(report), AllOf(Ge(300), Le(4'000)));
+  }
+}
+
 TEST_F(LocalEngineEndTest, ARequestToStopIsNotLostHoweverEarlyItComes) {
   constexpr std::uint64_t kJobs = 40;
   open_engine();
   for (std::uint64_t job = 1; job <= kJobs; ++job) {
     engine_->start(launch_of(job_of({"/bin/sleep", "60"}), job));
-    engine_->stop({job, 1}, StopKind::kRequeue);
-    engine_->stop({job, 1}, StopKind::kRequeue);
+    engine_->stop({{job, 1}, StopKind::kRequeue});
+    engine_->stop({{job, 1}, StopKind::kRequeue});
   }
-  engine_->stop({kJobs + 1, 1}, StopKind::kCancel);  // Nobody knows it.
+  engine_->stop({{kJobs + 1, 1}, StopKind::kCancel});  // Nobody knows it.
   EXPECT_TRUE(wait_until([&] { return ended_.size() == kJobs; }));
   for (const auto& [id, reports] : ended_) EXPECT_EQ(reports.front().end, AttemptEnd::kStopped);
 }

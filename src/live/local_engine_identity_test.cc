@@ -78,7 +78,7 @@ TEST_F(LocalEngineIdentityTest, WhatRunsUnderTheNumberIsEndedFirst) {
                 testing::Optional(HasSubstr("bye")));
     // Before it could begin, its owner has thought better of it.
     engine_->start(job(old + 2, "echo never"));
-    engine_->stop({1, 1}, StopKind::kCancel);
+    engine_->stop({{1, 1}, StopKind::kCancel});
     const Report report = wait_for_end();
     EXPECT_EQ(report.identity, old + 2);
     EXPECT_EQ(report.end, AttemptEnd::kStopped);

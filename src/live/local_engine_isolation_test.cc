@@ -58,7 +58,7 @@ TEST_F(LocalEngineIsolationTest, AJobInAViewHasItsGrace) {
   spec.isolation = Isolation::kBubblewrap;
   engine_->start(launch_of(spec));
   ASSERT_TRUE(wait_for_output("ready"));
-  engine_->stop({1, 1}, StopKind::kCancel);
+  engine_->stop({{1, 1}, StopKind::kCancel});
   const Report report = wait_for_end();
   EXPECT_EQ(report.end, AttemptEnd::kStopped);
   EXPECT_EQ(report.exit_code, 3);
@@ -167,7 +167,7 @@ TEST_F(LocalEngineIsolationTest, AContainerRunsAndGoesWithItsJob) {
   spec.script = "#!/bin/sh\ntrap 'echo asked; exit 4' TERM\necho ready\nwhile true; do sleep 1; done\n";
   engine_->start(launch_of(spec, 2));
   ASSERT_TRUE(wait_for_output("ready", {2, 1}));
-  engine_->stop({2, 1}, StopKind::kCancel);
+  engine_->stop({{2, 1}, StopKind::kCancel});
   const Report stopped = wait_for_end({2, 1});
   EXPECT_EQ(stopped.end, AttemptEnd::kStopped);
   EXPECT_EQ(stopped.exit_code, 4);

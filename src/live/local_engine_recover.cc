@@ -187,9 +187,9 @@ void LocalEngine::Worker::end_unexpected(AttemptId id) {
   }
 }
 
-void LocalEngine::Worker::ask_to_stop(AttemptId id, const Running& running) {
+void LocalEngine::Worker::ask_to_stop(AttemptId id, const Running& running, Nanoseconds most_grace) {
   // The file tells, also a supervisor that is yet to begin; the signal wakes.
-  send(id, running, write_stop(folder_of(id)) ? SIGUSR1 : SIGTERM);
+  send(id, running, write_stop(folder_of(id), most_grace) ? SIGUSR1 : SIGTERM);
 }
 
 /// Nobody has asked for its end: should its server expect it again, it was lost.

@@ -76,7 +76,7 @@ TEST_F(LocalEngineRecoverTest, AnAttemptThatIsTakenOverCanBeStopped) {
   ASSERT_TRUE(wait_for_output("ready"));
   open_again();
   engine_->recover({launch});
-  engine_->stop(launch.id, StopKind::kCancel);
+  engine_->stop({launch.id, StopKind::kCancel});
   EXPECT_EQ(wait_for_end().end, AttemptEnd::kStopped);
 }
 
@@ -402,7 +402,7 @@ TEST_F(LocalEngineRecoverTest, WithoutDescriptorsOfProcessesAllIsAsWithThem) {
   engine_->start(launch_of(shell("echo ready; sleep 60"), 2));
   ASSERT_TRUE(wait_for_output("ready", {1, 1}));
   ASSERT_TRUE(wait_for_output("ready", {2, 1}));
-  engine_->stop({2, 1}, StopKind::kCancel);
+  engine_->stop({{2, 1}, StopKind::kCancel});
   EXPECT_EQ(wait_for_end({2, 1}).end, AttemptEnd::kStopped);
   engine_->start(launch_of(shell("exit 9"), 3));
   EXPECT_EQ(wait_for_end({3, 1}).exit_code, 9);
@@ -480,7 +480,7 @@ TEST_F(LocalEngineRecoverTest, AFaultOfTheMachineIsToldEverMoreSlowly) {
   wait_for_end({3, 1});
   EXPECT_GE(since_ms(), 2'000);
   // Neither who wants it to end nor anybody else waits meanwhile.
-  engine_->stop({6, 1}, StopKind::kCancel);
+  engine_->stop({{6, 1}, StopKind::kCancel});
   wait_for_end({6, 1});
   works();
   EXPECT_EQ(run(launch_of(shell("exit 3"), 7)).exit_code, 3);

@@ -201,7 +201,8 @@ void LocalEngine::Worker::handle(StopOrder& order) {
   }
   if (const auto held = held_.find(order.id); held != held_.end()) held->second.due = {};
   const auto found = running_.find(order.id);
-  if (found != running_.end() && !found->second.sweeping) ask_to_stop(order.id, found->second);
+  if (found != running_.end() && !found->second.sweeping)
+    ask_to_stop(order.id, found->second, order.most_grace);
 }
 
 void LocalEngine::Worker::handle(ForgetOrder& order) {

@@ -39,6 +39,7 @@ class LocalEngine::Worker {
   };
   struct StopOrder {
     AttemptId id;
+    Nanoseconds most_grace = kLongestSpan;
   };
   struct RecoverOrder {
     std::vector<Launch> expected;
@@ -121,7 +122,7 @@ class LocalEngine::Worker {
   [[nodiscard]] int wait_ms() const;
   void desert(AttemptId id, const AttemptSight& sight, bool unexpected, std::uint64_t identity = 0);
   void end_unexpected(AttemptId id);
-  void ask_to_stop(AttemptId id, const Running& running);
+  void ask_to_stop(AttemptId id, const Running& running, Nanoseconds most_grace);
   void ask_to_end(AttemptId id, const Running& running);
   void send(AttemptId id, const Running& running, int signal) const;
   static supervise::Descriptor open_process(pid_t process);

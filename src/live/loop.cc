@@ -128,7 +128,7 @@ void Loop::carry_out(Orders& orders) {
     engine_.start(std::move(start.launch));
     point("turn.started");
   }
-  for (const auto& [id, kind] : orders.stops) engine_.stop(id, kind);
+  for (const Stop& stop : orders.stops) engine_.stop(stop);
   for (const AttemptId id : orders.forgets) engine_.forget(id);
   if (!reports_.empty()) again_ = true;
 }

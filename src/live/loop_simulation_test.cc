@@ -12,6 +12,7 @@
 #include "live/loop.h"
 #include "live/sql_store.h"
 #include "live/verify.h"
+#include "sched/codec.h"
 #include "sched/random_case.h"
 #include "spec/job_json.h"
 #include "sql/testing/power_cut_vfs.h"
@@ -44,8 +45,7 @@ class Simulation {
       : rng_(seed), chaos_(Rng(seed).split("chaos")), device_(device) {
     Rng fleet_rng = rng_.split("fleet");
     options_.fleet = whole_fleet_ = named(small_fleet(fleet_rng));
-    const std::vector<PolicyName>& names = policy_names();
-    options_.policy = *policy_by_name(names[rng_.below(names.size())].name);
+    options_.policy = random_policy(rng_);
     options_.engine_id = "fake:0";
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
     options_.prices["default"].per_other_gpu_hour = MicroEuros{2'500'000};
@@ -64,8 +64,19 @@ class Simulation {
   [[nodiscard]] std::uint64_t failures() const { return failures_; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_.size(); }
   [[nodiscard]] const std::map<Outcome, int>& outcomes() const { return outcomes_; }
+  [[nodiscard]] std::uint64_t made_room() const { return made_room_; }
+  [[nodiscard]] std::uint64_t credits() const { return credits_; }
 
  private:
+  static PolicyConfig random_policy(Rng& rng) {
+    const std::vector<PolicyName>& names = policy_names();
+    PolicyConfig policy = *policy_by_name(names[rng.below(names.size())].name);
+    if (rng.chance(0.5)) policy.preemption = static_cast<PreemptionKind>(rng.below(4));
+    policy.protected_run_time = seconds(rng.between(0, 120));
+    policy.grace = seconds(rng.between(0, 60));
+    return policy;
+  }
+
   /// Everything may go wrong.
   void safety() {
     fails_ = chaos_.chance(0.5) ? 0.03 : 0;
@@ -100,9 +111,12 @@ class Simulation {
         }
         for (const LiveTenant& tenant : controller_->book().tenants) {
           if (tenant.path.empty()) continue;
-          TenantOrder unlimited;
+          QuotaOrder unlimited;
           unlimited.path = tenant.path;
-          unlimited.gpu_milli = 0;
+          for (const QuotaRecord& quota : tenant.record.quotas)
+            unlimited.changes.push_back(
+                {quota.gpu_type, 0, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited});
+          unlimited.budget.emplace();
           commands.push_back({next_ticket_++, admin(), unlimited});
         }
         for (const auto& [name, mark] : controller_->book().marks)
@@ -147,10 +161,20 @@ class Simulation {
     }
     for (const auto& [number, times] : completed)
       EXPECT_LE(times, 1) << "job " << number << " completed twice";
-    // The ledger has each attempt once, for the very time that it ran.
-    std::map<AttemptId, const TransferRecord*> transfers;
-    for (const TransferRecord& transfer : store_.transfers)
-      EXPECT_TRUE(transfers.emplace(transfer.attempt, &transfer).second) << "an attempt is charged twice";
+    // The ledger has each attempt once, for the very time that it ran; what was preempted gets something
+    // back.
+    std::map<AttemptId, const TransferRecord*> transfers, credits;
+    for (const TransferRecord& transfer : store_.transfers) {
+      const bool credit = transfer.kind == TransferKind::kPreemptionCredit;
+      EXPECT_TRUE((credit ? credits : transfers).emplace(transfer.attempt, &transfer).second)
+          << "an attempt is charged twice";
+    }
+    for (const auto& [id, credit] : credits) {
+      ++credits_;
+      EXPECT_LT(credit->price.count(), 0);
+      EXPECT_EQ(credit->micro_gpu_s, 0);
+      EXPECT_EQ(store_.attempts.at(id).end, AttemptEnd::kPreempted);
+    }
     for (const auto& [id, attempt] : store_.attempts) {
       EXPECT_TRUE(attempt.ended) << "attempt " << id.job << "." << id.attempt;
       const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
@@ -167,12 +191,54 @@ class Simulation {
       const std::int64_t true_ms = (process->second.ends - process->second.begins) / 1'000'000;
       EXPECT_NEAR(static_cast<double>(milliseconds), static_cast<double>(true_ms), 1.0);
     }
+    judge_preemptions();
     const Result<LiveVerifyReport> verified = verify_live_journal(
         [&](const std::function<bool(JournalEntry)>& entry) { return fake::journal_of(store_, entry); });
     EXPECT_TRUE(verified) << verified.error().message;
     if (verified && store_.snapshots.size() > 1) {
       EXPECT_GT(verified->snapshots + verified->segments, 1U);
     }
+  }
+
+  /// Whoever was made to leave left for a start that came, in the very turn in which the last of them had
+  /// gone; but for the loss of a node, a cancellation, or another fleet or policy.
+  void judge_preemptions() {
+    std::map<JobId, std::set<JobId>> claims;
+    const auto gone = [&](JobId victim) {
+      for (auto& [id, victims] : claims) victims.erase(victim);
+    };
+    ASSERT_TRUE(fake::journal_of(store_, [&](const JournalEntry& entry) {
+      if (const auto* snapshot = std::get_if<SnapshotRow>(&entry)) {
+        if (!snapshot->follows) claims.clear();
+        return true;
+      }
+      const JournalRow& row = std::get<JournalRow>(entry);
+      ByteReader events(row.events);
+      for (std::uint32_t index = 0; index < row.count; ++index) {
+        const sched::Event event = sched::decode_event(events);
+        using enum sched::EventKind;
+        if (event.kind == kNodeDown || event.kind == kNodeClosed) claims.clear();
+        if (event.kind == kJobCancelled) claims.erase(event.job);
+        if (event.kind == kJobCancelled || event.kind == kJobEnded || event.kind == kJobRequeued)
+          gone(event.job);
+      }
+      ByteReader bytes(row.plan);
+      const sched::Plan plan = sched::decode_plan(bytes);
+      for (const sched::Plan::Start& start : plan.starts) {
+        const auto claim = claims.find(start.job);
+        if (claim == claims.end()) continue;
+        EXPECT_TRUE(claim->second.empty())
+            << "job " << start.job.value() << " starts before others have left";
+        claims.erase(claim);
+        ++made_room_;
+      }
+      for (const auto& [id, victims] : claims)
+        EXPECT_FALSE(victims.empty()) << "all have left for job " << id.value() << ", and it does not start";
+      for (const sched::Plan::Preemption& preemption : plan.preemptions) {
+        if (preemption.for_job.valid()) claims[preemption.for_job].insert(preemption.job);
+      }
+      return true;
+    }));
   }
 
   void advance() {
@@ -218,8 +284,7 @@ class Simulation {
   void crash() {
     ++crashes_;
     if (crash_points_ && chaos_.chance(0.1)) {  // The next one is started with another policy or fleet.
-      const std::vector<PolicyName>& names = policy_names();
-      options_.policy = *policy_by_name(names[chaos_.below(names.size())].name);
+      options_.policy = random_policy(chaos_);
       if (chaos_.chance(0.5)) options_.fleet = chaos_.chance(0.5) ? whole_fleet_ : fewer_nodes();
     }
     if (crash_points_ && chaos_.chance(0.05)) {  // A standby on another machine takes over.
@@ -281,6 +346,9 @@ class Simulation {
     spec.limit = seconds(rng_.between(1, 1200));
     spec.requeue = rng_.chance(0.7);
     spec.hold = rng_.chance(0.1);
+    spec.preemptible = rng_.chance(0.6);
+    if (rng_.chance(0.4)) spec.priority = static_cast<std::int32_t>(rng_.between(1, 3));
+    if (rng_.chance(0.5)) spec.checkpoint_interval = seconds(rng_.between(10, 300));
     if (rng_.chance(0.15))
       spec.begin_unix = (world_.wall + world_.skew) / 1'000'000'000 + rng_.between(-50, 500);
     if (rng_.chance(0.1)) {
@@ -325,10 +393,12 @@ class Simulation {
           for (std::uint64_t task = 0; task < 7; ++task) world_.released.insert(order.number + task);
         }
         commands.push_back({next_ticket_++, admin(), order});
-      } else if (what < 0.9) {
+      } else if (what < 0.86) {
         const NodeId node{static_cast<std::uint32_t>(rng_.below(options_.fleet.nodes()))};
         commands.push_back(
             {next_ticket_++, admin(), NodeOrder{options_.fleet.node_name(node), rng_.chance(0.4), "test"}});
+      } else if (what < 0.94) {
+        commands.push_back({next_ticket_++, admin(), quota_order()});
       } else {
         TenantOrder order;
         order.path = fmt::format("team-{}", rng_.below(4));
@@ -339,6 +409,31 @@ class Simulation {
       }
     }
     return commands;
+  }
+
+  QuotaOrder quota_order() {
+    QuotaOrder order;
+    order.path = fmt::format("team-{}", rng_.below(4));
+    if (rng_.chance(0.7)) {
+      QuotaOrder::Change change;
+      if (!options_.fleet.gpu_types.empty() && rng_.chance(0.3))
+        change.gpu_type = options_.fleet.gpu_types[rng_.below(options_.fleet.gpu_types.size())].name;
+      const auto amount = [&] {
+        return rng_.chance(0.3) ? QuotaTerms::kUnlimited : 1000 * rng_.between(0, 12);
+      };
+      change.guaranteed_milli = 1000 * rng_.between(0, 8);
+      if (rng_.chance(0.4)) change.borrow_milli = amount();
+      if (rng_.chance(0.4)) change.lend_milli = amount();
+      if (rng_.chance(0.4)) change.limit_milli = amount();
+      order.changes.push_back(change);
+    }
+    if (rng_.chance(0.4)) {
+      Budget& budget = order.budget.emplace();
+      if (rng_.chance(0.6)) budget.micro_euros = rng_.between(0, 3'000'000);
+      if (rng_.chance(0.4)) budget.gpu_milli_hours = rng_.between(0, 1000);
+      budget.action = static_cast<BudgetAction>(rng_.below(3));
+    }
+    return order;
   }
 
   Rng rng_;
@@ -365,6 +460,8 @@ class Simulation {
   std::uint64_t crashes_ = 0;
   std::uint64_t failures_ = 0;
   std::map<Outcome, int> outcomes_;
+  std::uint64_t credits_ = 0;
+  std::uint64_t made_room_ = 0;  ///< Starts that others had to leave for.
 };
 
 /// SQLite on a disk that forgets what was not synced when the power is cut.
@@ -404,14 +501,17 @@ class SqlDevice final : public Device {
       return true;
     }));
     EXPECT_TRUE(database.query(
-        {"SELECT sequence, job, attempt, micro_gpu_s, micro_core_s FROM transfers ORDER BY sequence"}, {},
-        [&](const sql::Row& row) {
+        {"SELECT sequence, job, attempt, micro_gpu_s, micro_core_s, kind, micro_eur FROM transfers ORDER BY "
+         "sequence"},
+        {}, [&](const sql::Row& row) {
           TransferRecord transfer;
           transfer.sequence = static_cast<std::uint64_t>(row.integer(0));
           transfer.attempt = {static_cast<std::uint64_t>(row.integer(1)),
                               static_cast<std::uint32_t>(row.integer(2))};
           transfer.micro_gpu_s = row.integer(3);
           transfer.micro_core_s = row.integer(4);
+          transfer.kind = transfer_kind_by_name(row.text(5)).value();
+          transfer.price = MicroEuros{row.integer(6)};
           content.transfers.push_back(transfer);
           return true;
         }));
@@ -443,7 +543,7 @@ std::uint64_t seeds(std::uint64_t usual) {
 
 /// Runs the seeds, or the one that GW_SEED names, and says what happened in all.
 struct Campaign {
-  std::uint64_t crashes = 0, failures = 0, jobs = 0, last = 0;
+  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, credits = 0, last = 0;
   bool alone = false;
   std::map<Outcome, int> outcomes;
 
@@ -461,6 +561,8 @@ struct Campaign {
       crashes += simulation.crashes();
       failures += simulation.failures();
       jobs += simulation.acknowledged();
+      made_room += simulation.made_room();
+      credits += simulation.credits();
       for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
       if (::testing::Test::HasFailure()) return;
     }
@@ -475,6 +577,8 @@ TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
   EXPECT_GT(campaign.crashes, campaign.last * 2);
   EXPECT_GT(campaign.failures, campaign.last / 10);
   EXPECT_GT(campaign.jobs, campaign.last * 20);
+  EXPECT_GT(campaign.made_room, campaign.last / 4);
+  EXPECT_GT(campaign.credits, campaign.last / 4);
   for (const Outcome outcome :
        {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,
         Outcome::kLaunchFailed, Outcome::kDependency})

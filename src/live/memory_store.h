@@ -27,6 +27,7 @@ class MemoryStore : public Store {
     for (const auto& [name, value] : changes.settings) settings[name] = value;
     std::copy(changes.reasons.begin(), changes.reasons.end(), std::back_inserter(reasons));
     std::copy(changes.audit.begin(), changes.audit.end(), std::back_inserter(audit));
+    std::copy(changes.decisions.begin(), changes.decisions.end(), std::back_inserter(decisions));
     std::copy(changes.transfers.begin(), changes.transfers.end(), std::back_inserter(transfers));
     return {};
   }
@@ -46,6 +47,7 @@ class MemoryStore : public Store {
     for (const auto& [id, token] : tokens) loaded.tokens.push_back(token);
     if (!snapshots.empty()) loaded.snapshot = snapshots.back();
     if (!audit.empty()) loaded.last_audit = audit.back().sequence;
+    if (!decisions.empty()) loaded.last_decision = {decisions.back().sequence, decisions.back().hash};
     if (!transfers.empty()) loaded.last_transfer = transfers.back().sequence;
     return loaded;
   }
@@ -75,6 +77,13 @@ class MemoryStore : public Store {
     return tasks;
   }
 
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override {
+    for (const TransferRecord& transfer : transfers) {
+      if (transfer.to > when) row(transfer);
+    }
+    return {};
+  }
+
   Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override {
     const auto at = keys.find({std::string(scope), std::string(key)});
     if (at == keys.end()) return std::nullopt;
@@ -92,6 +101,7 @@ class MemoryStore : public Store {
   std::map<std::string, std::string> settings;
   std::vector<ReasonRecord> reasons;
   std::vector<AuditRecord> audit;
+  std::vector<DecisionRow> decisions;
   std::vector<TransferRecord> transfers;
 };
 

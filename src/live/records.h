@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "live/engine.h"
+#include "model/quota.h"
 
 namespace gw::live {
 
@@ -25,10 +26,9 @@ enum class JobState : std::uint8_t {
 /// Why a job is not handed to the scheduler yet.
 enum class BlockReason : std::uint8_t {
   kNone,
-  kBegin,        ///< The time that it may begin at has not come.
-  kDependency,   ///< Jobs that it depends on have not ended.
-  kArrayLimit,   ///< As many tasks of its array run or wait as may.
-  kTenantLimit,  ///< Its tenant, or one above it, has as many GPUs in use or asked for as it may.
+  kBegin,       ///< The time that it may begin at has not come.
+  kDependency,  ///< Jobs that it depends on have not ended.
+  kArrayLimit,  ///< As many tasks of its array run or wait as may.
 };
 
 /// How a job has ended.
@@ -114,11 +114,28 @@ struct AttemptRecord {
   std::uint64_t output_lost_bytes = 0;
 };
 
+/// `DE,FR` as it is kept, to a list.
+std::vector<std::string> country_list(std::string_view joined);
+
 /// Limits of a tenant and everything below it; 0 = none.
 struct TenantLimits {
-  std::int64_t gpu_milli = 0;  ///< GPUs in use or next in line at a time.
-  std::uint32_t jobs = 0;      ///< Jobs in the system; more are refused.
+  std::uint32_t jobs = 0;  ///< Jobs in the system; more are refused.
   friend bool operator==(const TenantLimits&, const TenantLimits&) = default;
+};
+
+/// A tenant's terms for GPUs of one type; where `gpu_type` is empty for all, in GPU-equivalents.
+struct QuotaRecord {
+  std::string gpu_type;
+  QuotaTerms terms;
+  friend bool operator==(const QuotaRecord&, const QuotaRecord&) = default;
+};
+
+/// A tenant's budget, and in which month (see month_of) it was last warned and had last spent it. Once spent
+/// it stays so until the month is over or the budget is set anew.
+struct BudgetRecord {
+  Budget terms;
+  std::int64_t warned_month = 0;
+  std::int64_t spent_month = 0;
 };
 
 struct TenantRecord {
@@ -128,10 +145,13 @@ struct TenantRecord {
   std::uint32_t weight = 1;
   std::string kind;
   std::string home;
-  std::string unix_user;   ///< Account of its jobs; empty: its parent's, else the server's own.
-  std::string price_plan;  ///< Empty: its parent's, else `default`.
+  std::vector<std::string> owners;  ///< Countries of its owners; empty: its parent's, else as its home.
+  std::string unix_user;            ///< Account of its jobs; empty: its parent's, else the server's own.
+  std::string price_plan;           ///< Empty: its parent's, else `default`.
   TenantLimits limits;
   Instant created;
+  std::vector<QuotaRecord> quotas;  ///< By GPU type; only those that say something.
+  std::optional<BudgetRecord> budget;
 };
 
 /// An operator's mark on a node.
@@ -198,6 +218,18 @@ struct AuditRecord {
   TenantId tenant;  ///< Whose matter it is.
 };
 
+/// A decision record and its place in the chain (audit/chain.h); the columns repeat what the record says.
+struct DecisionRow {
+  std::uint64_t sequence = 0;
+  Instant now;
+  std::uint64_t job = 0;  ///< 0: it was refused before it had a number.
+  std::uint32_t tasks = 1;
+  TenantId tenant;
+  std::string outcome;
+  std::string record;  ///< Canonical JSON.
+  std::string hash;    ///< 32 bytes.
+};
+
 /// What binds a waiting job, from `since` on.
 struct ReasonRecord {
   std::uint64_t job = 0;
@@ -215,9 +247,21 @@ struct IdempotencyRecord {
   Instant created;
 };
 
+/// What a transfer is for.
+enum class TransferKind : std::uint8_t {
+  kUsage,             ///< What an attempt used.
+  kPreemptionCredit,  ///< Given back for what it lost when it had to leave: a negative price alone.
+};
+std::string_view name_of(TransferKind kind);
+std::string_view name_of(BudgetAction action);
+std::optional<BudgetAction> budget_action_by_name(std::string_view name);
+std::optional<TransferKind> transfer_kind_by_name(std::string_view name);
+
 /// One transfer of the ledger: what an attempt used goes from the factory's account to its tenant's. Each
-/// amount is debited once and credited once, so all accounts together sum to zero.
+/// amount is debited once and credited once, so all accounts together sum to zero. There is at most one of a
+/// kind for an attempt.
 struct TransferRecord {
+  TransferKind kind = TransferKind::kUsage;
   std::uint64_t sequence = 0;
   AttemptId attempt;
   TenantId tenant;
@@ -235,5 +279,7 @@ struct TransferRecord {
 
 /// The calendar month (UTC) of a Unix time, as 2026 * 12 + 10 for November 2026: the period of an account.
 std::int64_t month_of(std::int64_t unix_ns);
+/// When such a month begins.
+std::int64_t month_begin_unix_ns(std::int64_t month);
 
 }  // namespace gw::live

@@ -74,6 +74,33 @@ CREATE TABLE snapshots (
   core BYTEA NOT NULL);
 )sql";
 
+// Terms of tenants, and transfers of more than one kind. The limits of before become terms.
+constexpr std::string_view kQuotas = R"sql(
+CREATE TABLE quotas (
+  tenant BIGINT NOT NULL, gpu_type TEXT NOT NULL, guaranteed_milli BIGINT NOT NULL, borrow_milli BIGINT NOT NULL,
+  lend_milli BIGINT NOT NULL, limit_milli BIGINT NOT NULL, PRIMARY KEY (tenant, gpu_type)){WITHOUT_ROWID};
+INSERT INTO quotas SELECT id, '', 0, -1, -1, gpu_milli_limit FROM tenants WHERE gpu_milli_limit > 0;
+UPDATE tenants SET gpu_milli_limit = 0;
+
+CREATE TABLE budgets (
+  tenant {ID}, gpu_milli_hours BIGINT NOT NULL, micro_eur BIGINT NOT NULL, action BIGINT NOT NULL,
+  warn_percent BIGINT NOT NULL, warned_month BIGINT NOT NULL, spent_month BIGINT NOT NULL);
+
+ALTER TABLE transfers ADD COLUMN kind TEXT NOT NULL DEFAULT 'usage';
+DROP INDEX transfers_attempt;
+CREATE UNIQUE INDEX transfers_attempt ON transfers (job, attempt, kind);
+)sql";
+
+// Decisions about who may run where; the owners of tenants, which they go by.
+constexpr std::string_view kDecisions = R"sql(
+ALTER TABLE tenants ADD COLUMN owners TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE decisions (
+  sequence {ID}, at BIGINT NOT NULL, job BIGINT NOT NULL, tasks BIGINT NOT NULL, tenant BIGINT NOT NULL,
+  outcome TEXT NOT NULL, record TEXT NOT NULL, hash BYTEA NOT NULL);
+CREATE INDEX decisions_job ON decisions (job);
+)sql";
+
 std::string with(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
@@ -96,11 +123,20 @@ std::string for_postgres(std::string_view text) {
 
 namespace {
 
+sql::Migration quotas_step() {
+  static const std::string sqlite = for_sqlite(kQuotas), postgres = for_postgres(kQuotas);
+  return {3, "quotas, budgets and credits", sqlite, postgres};
+}
+
 /// Once released, a step is never changed: what comes later is a step of its own.
 std::vector<sql::Migration> migrations() {
   static const std::string sqlite = for_sqlite(kTables), postgres = for_postgres(kTables);
+  static const std::string decisions_sqlite = for_sqlite(kDecisions),
+                           decisions_postgres = for_postgres(kDecisions);
   return {{1, "tables of a live factory", sqlite, postgres},
-          {2, "lease of the serving process", sql::kLeaseTable, {}}};
+          {2, "lease of the serving process", sql::kLeaseTable, {}},
+          quotas_step(),
+          {4, "decision records", decisions_sqlite, decisions_postgres}};
 }
 
 }  // namespace
@@ -114,9 +150,9 @@ Result<void> migrate_store(sql::Database& database) {
 Result<void> check_store(sql::Database& database) { return sql::check_schema(database, migrations()); }
 
 const std::vector<std::string>& store_tables() {
-  static const std::vector<std::string> tables{"settings",    "tenants", "jobs",     "attempts",  "nodes",
-                                               "tokens",      "reasons", "audit",    "transfers", "accounts",
-                                               "idempotency", "journal", "snapshots"};
+  static const std::vector<std::string> tables{
+      "settings", "tenants", "quotas",    "budgets",   "jobs",     "attempts",    "nodes",   "tokens",
+      "reasons",  "audit",   "decisions", "transfers", "accounts", "idempotency", "journal", "snapshots"};
   return tables;
 }
 

@@ -2,6 +2,7 @@
 #include "live/sql_store.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <map>
@@ -49,10 +50,19 @@ constexpr Statement kPutSetting{
 constexpr Statement kPutTenant{
     "INSERT INTO tenants (id, parent, name, weight, kind, home, unix_user, price_plan, gpu_milli_limit, "
     "job_limit, "
-    "created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET weight = "
+    "created, owners) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11) ON CONFLICT (id) DO UPDATE "
+    "SET weight = "
     "excluded.weight, kind = excluded.kind, home = excluded.home, unix_user = excluded.unix_user, price_plan "
     "= "
-    "excluded.price_plan, gpu_milli_limit = excluded.gpu_milli_limit, job_limit = excluded.job_limit"};
+    "excluded.price_plan, job_limit = excluded.job_limit, owners = excluded.owners"};
+constexpr Statement kDropQuotas{"DELETE FROM quotas WHERE tenant = $1"};
+constexpr Statement kAddQuota{
+    "INSERT INTO quotas (tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli) VALUES "
+    "($1, $2, $3, $4, $5, $6)"};
+constexpr Statement kDropBudget{"DELETE FROM budgets WHERE tenant = $1"};
+constexpr Statement kAddBudget{
+    "INSERT INTO budgets (tenant, gpu_milli_hours, micro_eur, action, warn_percent, warned_month, "
+    "spent_month) VALUES ($1, $2, $3, $4, $5, $6, $7)"};
 constexpr Statement kAddJob{
     "INSERT INTO jobs (number, array_job, array_index, array_tasks, tenant, owner, name, submitted, nodes, "
     "gpu_milli, cpu_milli, memory_mib, time_limit, priority, requeue, state, outcome, stopping, requeueing, "
@@ -95,10 +105,14 @@ constexpr Statement kAddAudit{
     "INSERT INTO audit (sequence, at, token, owner, role, remote, action, target, detail, tenant) VALUES "
     "($1, $2, "
     "$3, $4, $5, $6, $7, $8, $9, $10)"};
+constexpr Statement kAddDecision{
+    "INSERT INTO decisions (sequence, at, job, tasks, tenant, outcome, record, hash) VALUES ($1, $2, $3, $4, "
+    "$5, $6, $7, $8)"};
 constexpr Statement kAddTransfer{
     "INSERT INTO transfers (sequence, job, attempt, tenant, owner, gpu_type, price_plan, began, ended, "
     "micro_gpu_s, "
-    "micro_core_s, energy_j, micro_eur) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
+    "micro_core_s, energy_j, micro_eur, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "$13, $14)"};
 constexpr Statement kBook{
     "INSERT INTO accounts (account, month, micro_gpu_s, micro_core_s, energy_j, micro_eur) VALUES ($1, $2, "
     "$3, $4, "
@@ -174,6 +188,23 @@ AttemptRecord read_attempt(const Row& row) {
   return attempt;
 }
 
+TransferRecord read_transfer(const Row& row) {
+  TransferRecord transfer;
+  transfer.attempt = {u64(row, 0), u32(row, 1)};
+  transfer.tenant = read_id<TenantId>(row, 2);
+  transfer.user = row.text(3);
+  transfer.gpu_type = row.text(4);
+  transfer.price_plan = row.text(5);
+  transfer.from = Instant{row.integer(6)};
+  transfer.to = Instant{row.integer(7)};
+  transfer.micro_gpu_s = row.integer(8);
+  transfer.micro_core_s = row.integer(9);
+  transfer.energy = Joules{row.integer(10)};
+  transfer.price = MicroEuros{row.integer(11)};
+  transfer.kind = transfer_kind_by_name(row.text(12)).value_or(TransferKind::kUsage);
+  return transfer;
+}
+
 Result<std::unique_ptr<SqlStore>> SqlStore::open(std::unique_ptr<sql::Database> database,
                                                  std::function<void(std::string_view)> at_point) {
   if (Result<void> migrated = migrate_store(*database); !migrated) return std::unexpected(migrated.error());
@@ -207,12 +238,7 @@ void SqlStore::write(const Changes& changes) {
   }
   write_jobs(changes);
   write_attempts(changes);
-  for (const TenantRecord& tenant : changes.tenants)
-    db.execute(kPutTenant,
-               std::array<Param, 11>{id(tenant.id), id(tenant.parent), text(tenant.name),
-                                     number(tenant.weight), text(tenant.kind), text(tenant.home),
-                                     text(tenant.unix_user), text(tenant.price_plan), tenant.limits.gpu_milli,
-                                     number(tenant.limits.jobs), when(tenant.created)});
+  for (const TenantRecord& tenant : changes.tenants) write_tenant(tenant);
   for (const NodeRecord& node : changes.nodes)
     db.execute(kPutNode, std::array<Param, 6>{text(node.name), flag(node.closed), flag(node.down),
                                               text(node.reason), text(node.by), when(node.since)});
@@ -231,9 +257,34 @@ void SqlStore::write(const Changes& changes) {
                                                 text(audit.user), name_of(audit.role), text(audit.remote),
                                                 text(audit.action), text(audit.target), text(audit.detail),
                                                 id(audit.tenant)});
+  for (const DecisionRow& row : changes.decisions)
+    db.execute(kAddDecision,
+               std::array<Param, 8>{number(row.sequence), when(row.now), number(row.job), number(row.tasks),
+                                    id(row.tenant), text(row.outcome), text(row.record), Blob{row.hash}});
   write_ledger(changes);
   for (const auto& [name, value] : changes.settings)
     db.execute(kPutSetting, std::array<Param, 2>{text(name), text(value)});
+}
+
+void SqlStore::write_tenant(const TenantRecord& tenant) {
+  sql::Database& db = *database_;
+  const std::string owners = fmt::format("{}", fmt::join(tenant.owners, ","));
+  db.execute(kPutTenant,
+             std::array<Param, 11>{id(tenant.id), id(tenant.parent), text(tenant.name), number(tenant.weight),
+                                   text(tenant.kind), text(tenant.home), text(tenant.unix_user),
+                                   text(tenant.price_plan), number(tenant.limits.jobs), when(tenant.created),
+                                   text(owners)});
+  db.execute(kDropQuotas, std::array<Param, 1>{id(tenant.id)});
+  for (const QuotaRecord& quota : tenant.quotas)
+    db.execute(kAddQuota, std::array<Param, 6>{id(tenant.id), text(quota.gpu_type),
+                                               quota.terms.guaranteed_milli, quota.terms.borrow_milli,
+                                               quota.terms.lend_milli, quota.terms.limit_milli});
+  db.execute(kDropBudget, std::array<Param, 1>{id(tenant.id)});
+  if (!tenant.budget) return;
+  const Budget& budget = tenant.budget->terms;
+  db.execute(kAddBudget, std::array<Param, 7>{id(tenant.id), budget.gpu_milli_hours, budget.micro_euros,
+                                              code(budget.action), number(budget.warn_percent),
+                                              tenant.budget->warned_month, tenant.budget->spent_month});
 }
 
 void SqlStore::write_jobs(const Changes& changes) {
@@ -328,11 +379,11 @@ void SqlStore::write_ledger(const Changes& changes) {
   for (const TransferRecord& transfer : changes.transfers) {
     database_->execute(
         kAddTransfer,
-        std::array<Param, 13>{number(transfer.sequence), number(transfer.attempt.job),
+        std::array<Param, 14>{number(transfer.sequence), number(transfer.attempt.job),
                               number(transfer.attempt.attempt), id(transfer.tenant), text(transfer.user),
                               text(transfer.gpu_type), text(transfer.price_plan), when(transfer.from),
                               when(transfer.to), transfer.micro_gpu_s, transfer.micro_core_s,
-                              transfer.energy.count(), transfer.price.count()});
+                              transfer.energy.count(), transfer.price.count(), name_of(transfer.kind)});
     accounts[{fmt::format("tenant:{}", transfer.tenant.value()), transfer.month}].add(transfer, +1);
     accounts[{fmt::format("factory:{}", transfer.gpu_type.empty() ? "cpu" : transfer.gpu_type),
               transfer.month}]
@@ -357,8 +408,7 @@ Result<Loaded> SqlStore::load() {
   static constexpr Statement kSettings{"SELECT name, value FROM settings ORDER BY name"};
   each(kSettings, [&](const Row& row) { loaded.settings.emplace_back(row.text(0), row.text(1)); });
   static constexpr Statement kTenants{
-      "SELECT id, parent, name, weight, kind, home, unix_user, price_plan, gpu_milli_limit, job_limit, "
-      "created FROM "
+      "SELECT id, parent, name, weight, kind, home, unix_user, price_plan, job_limit, created, owners FROM "
       "tenants ORDER BY id"};
   each(kTenants, [&](const Row& row) {
     TenantRecord& tenant = loaded.tenants.emplace_back();
@@ -370,9 +420,34 @@ Result<Loaded> SqlStore::load() {
     tenant.home = row.text(5);
     tenant.unix_user = row.text(6);
     tenant.price_plan = row.text(7);
-    tenant.limits.gpu_milli = row.integer(8);
-    tenant.limits.jobs = u32(row, 9);
-    tenant.created = Instant{row.integer(10)};
+    tenant.limits.jobs = u32(row, 8);
+    tenant.created = Instant{row.integer(9)};
+    tenant.owners = country_list(row.text(10));
+  });
+  // Tenants are numbered without gaps, from 1; load says so where they are not.
+  const auto tenant_of = [&](const Row& row) {
+    const std::int64_t index = row.integer(0) - 1;
+    return index < 0 || index >= static_cast<std::int64_t>(loaded.tenants.size())
+               ? nullptr
+               : &loaded.tenants[static_cast<std::size_t>(index)];
+  };
+  static constexpr Statement kQuotas{
+      "SELECT tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli FROM quotas ORDER BY "
+      "tenant, gpu_type"};
+  each(kQuotas, [&](const Row& row) {
+    if (TenantRecord* tenant = tenant_of(row))
+      tenant->quotas.push_back(
+          {std::string(row.text(1)), {row.integer(2), row.integer(3), row.integer(4), row.integer(5)}});
+  });
+  static constexpr Statement kBudgets{
+      "SELECT tenant, gpu_milli_hours, micro_eur, action, warn_percent, warned_month, spent_month FROM "
+      "budgets"};
+  each(kBudgets, [&](const Row& row) {
+    if (TenantRecord* tenant = tenant_of(row))
+      tenant->budget =
+          BudgetRecord{{row.integer(1), row.integer(2), read_code<BudgetAction>(row, 3), u32(row, 4)},
+                       row.integer(5),
+                       row.integer(6)};
   });
   static const std::string jobs_text =
       fmt::format("SELECT {}, spec FROM jobs WHERE state < 4 ORDER BY number", kJobColumns);
@@ -434,6 +509,10 @@ Result<Loaded> SqlStore::load() {
     loaded.last_audit = u64(row, 1);
     loaded.last_transfer = u64(row, 2);
   });
+  static constexpr Statement kLastDecision{
+      "SELECT sequence, hash FROM decisions ORDER BY sequence DESC LIMIT 1"};
+  each(kLastDecision,
+       [&](const Row& row) { loaded.last_decision = {u64(row, 0), std::string(row.blob(1))}; });
   if (!read) return std::unexpected(read.error());
   return loaded;
 }
@@ -476,6 +555,16 @@ Result<Store::EndedTasks> SqlStore::ended_tasks(std::uint64_t first) {
       });
   if (!read) return std::unexpected(read.error());
   return tasks;
+}
+
+Result<void> SqlStore::transfers_after(Instant after, const std::function<void(const TransferRecord&)>& row) {
+  static constexpr Statement kTransfers{
+      "SELECT job, attempt, tenant, owner, gpu_type, price_plan, began, ended, micro_gpu_s, micro_core_s, "
+      "energy_j, micro_eur, kind FROM transfers WHERE ended > $1"};
+  return database_->query(kTransfers, std::array<Param, 1>{when(after)}, [&](const Row& values) {
+    row(read_transfer(values));
+    return true;
+  });
 }
 
 Result<std::optional<IdempotencyRecord>> SqlStore::find_key(std::string_view scope, std::string_view key) {

@@ -26,6 +26,7 @@ class SqlStore final : public Store {
                              const std::function<bool(const JournalRow&)>& row) override;
   Result<std::optional<EndedJob>> ended_job(std::uint64_t number) override;
   Result<EndedTasks> ended_tasks(std::uint64_t first) override;
+  Result<void> transfers_after(Instant when, const std::function<void(const TransferRecord&)>& row) override;
   Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) override;
 
   /// Is called inside every write transaction, before its statements: a lease that must still be held.
@@ -38,6 +39,7 @@ class SqlStore final : public Store {
   void write(const Changes& changes);
   void write_jobs(const Changes& changes);
   void write_attempts(const Changes& changes);
+  void write_tenant(const TenantRecord& tenant);
   void write_ledger(const Changes& changes);
   void point(std::string_view label) const {
     if (at_point_) at_point_(label);
@@ -72,5 +74,8 @@ inline constexpr std::string_view kAttemptColumns =
     "is_over, "
     "ended, how, exit_code, signal, note, cpu_ns, memory_peak, output_bytes, output_lost_bytes";
 AttemptRecord read_attempt(const sql::Row& row);
+/// Of the columns job, attempt, tenant, owner, gpu_type, price_plan, began, ended, micro_gpu_s, micro_core_s,
+/// energy_j, micro_eur, kind.
+TransferRecord read_transfer(const sql::Row& row);
 
 }  // namespace gw::live

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/chain.h"
 #include "base/result.h"
 #include "live/records.h"
 
@@ -28,13 +29,14 @@ struct Changes {
   std::vector<IdempotencyRecord> keys;
   std::vector<ReasonRecord> reasons;
   std::vector<AuditRecord> audit;
+  std::vector<DecisionRow> decisions;
   std::vector<TransferRecord> transfers;
   std::vector<std::pair<std::string, std::string>> settings;
 
   [[nodiscard]] bool empty() const {
     return !journal && !snapshot && new_jobs.empty() && changed_jobs.empty() && new_attempts.empty() &&
            changed_attempts.empty() && tenants.empty() && nodes.empty() && tokens.empty() && keys.empty() &&
-           reasons.empty() && audit.empty() && transfers.empty() && settings.empty();
+           reasons.empty() && audit.empty() && decisions.empty() && transfers.empty() && settings.empty();
   }
 };
 
@@ -50,6 +52,7 @@ struct Loaded {
   std::uint64_t last_job = 0;           ///< Largest number given so far.
   std::uint64_t last_audit = 0;
   std::uint64_t last_transfer = 0;
+  audit::Head last_decision;
 };
 
 /// What has become of a job that is not in memory any more.
@@ -79,6 +82,9 @@ class Store {
     std::uint32_t bad = 0;
   };
   virtual Result<EndedTasks> ended_tasks(std::uint64_t first) = 0;
+  /// Calls `row` for the transfers that end behind `when`, in any order.
+  virtual Result<void> transfers_after(Instant when,
+                                       const std::function<void(const TransferRecord&)>& row) = 0;
   virtual Result<std::optional<IdempotencyRecord>> find_key(std::string_view scope, std::string_view key) = 0;
 };
 

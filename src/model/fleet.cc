@@ -20,6 +20,13 @@ std::uint64_t Fleet::gpus() const {
   return total;
 }
 
+bool Zone::same_facts(const Zone& other) const {
+  return country == other.country && jurisdictions == other.jurisdictions &&
+         operator_countries == other.operator_countries && certifications == other.certifications &&
+         by_chip == other.by_chip && gpu_types == other.gpu_types && performance == other.performance &&
+         covered_by == other.covered_by;
+}
+
 int Fleet::fabric_level(const std::string& level) const {
   for (std::size_t index = 0; index < fabric.size(); ++index) {
     if (fabric[index].level == level) return static_cast<int>(index);
@@ -27,24 +34,54 @@ int Fleet::fabric_level(const std::string& level) const {
   return -1;
 }
 
+std::string Fleet::feed_name(std::uint32_t level, std::uint32_t vertex) const {
+  std::string path;
+  std::uint32_t parent_begin = 0;
+  const NodeId node{feed[level].partition.begin(vertex)};
+  for (std::size_t index = feed.size(); index-- > level;) {
+    const FeedLevel& part = feed[index];
+    const std::uint32_t at = part.partition.vertex_of(node);
+    if (!path.empty()) path += '/';
+    if (at < part.names.size() && !part.names[at].empty()) {
+      path += part.names[at];
+    } else {
+      const std::uint32_t first_sibling = part.partition.vertex_of(NodeId{parent_begin});
+      path += fmt::format("{}-{:02}", part.partition.level, at - first_sibling + 1);
+    }
+    parent_begin = part.partition.begin(at);
+  }
+  return path;
+}
+
+std::optional<Fleet::FeedAt> Fleet::find_feed(std::string_view path) const {
+  std::optional<FeedAt> found;
+  bool several = false;
+  for (std::uint32_t level = 0; level < feed.size(); ++level) {
+    for (std::uint32_t vertex = 0; vertex < feed[level].partition.vertices(); ++vertex) {
+      const std::string whole = feed_name(level, vertex);
+      if (whole == path) return FeedAt{level, vertex};
+      if (whole.size() <= path.size() || !whole.ends_with(path) ||
+          whole[whole.size() - path.size() - 1] != '/')
+        continue;
+      several = found.has_value();
+      found = FeedAt{level, vertex};
+    }
+  }
+  return several ? std::nullopt : found;
+}
+
 std::string Fleet::node_name(NodeId node) const {
   if (!node_names.empty()) return node_names[node.value()];
   if (feed.empty()) return fmt::format("node-{}", node.value() + 1);
-  std::string path;
-  std::uint32_t parent_begin = 0;
-  for (std::size_t index = feed.size(); index-- > 0;) {
-    const FeedLevel& level = feed[index];
-    const std::uint32_t vertex = level.partition.vertex_of(node);
-    if (!path.empty()) path += '/';
-    if (vertex < level.names.size() && !level.names[vertex].empty()) {
-      path += level.names[vertex];
-    } else {
-      const std::uint32_t first_sibling = level.partition.vertex_of(NodeId{parent_begin});
-      path += fmt::format("{}-{:02}", level.partition.level, vertex - first_sibling + 1);
-    }
-    parent_begin = level.partition.begin(vertex);
-  }
-  return path + fmt::format("/node-{}", node.value() - parent_begin + 1);
+  const std::uint32_t vertex = feed[0].partition.vertex_of(node);
+  return feed_name(0, vertex) + fmt::format("/node-{}", node.value() - feed[0].partition.begin(vertex) + 1);
+}
+
+std::uint32_t GpuType::speed_permille(std::uint32_t power_permille) const {
+  if (power_permille >= 1000 || power_floor_permille >= 1000) return 1000;
+  const std::uint32_t above =
+      power_permille > power_floor_permille ? power_permille - power_floor_permille : 0;
+  return floor_speed_permille + (1000 - floor_speed_permille) * above / (1000 - power_floor_permille);
 }
 
 namespace {
@@ -79,6 +116,12 @@ std::string check_fleet(const Fleet& fleet) {
     if (type.gpus > 64) return fmt::format("node type `{}` has {} GPUs; at most 64", type.name, type.gpus);
     if (type.gpu_type != NodeType::kNoGpu && type.gpu_type >= fleet.gpu_types.size())
       return fmt::format("node type `{}` has an unknown GPU type", type.name);
+  }
+  if (fleet.zones.size() > kMostZones) return fmt::format("more than {} zones", kMostZones);
+  if (!fleet.zone_of_node.empty() && fleet.zone_of_node.size() != fleet.nodes())
+    return "not every node has a zone";
+  for (const std::uint8_t zone : fleet.zone_of_node) {
+    if (zone >= fleet.zones.size()) return "a node has an unknown zone";
   }
   if (fleet.gpu_types.size() > 63) return "more than 63 GPU types";
   if (fleet.fabric.size() > 64) return "more than 64 fabric levels";

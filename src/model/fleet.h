@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -31,11 +33,19 @@ struct GpuType {
   std::int64_t equivalent_milli =
       1000;  ///< What one counts for in quotas, in thousandths of a GPU-equivalent.
   std::string source;
+  /// The least share of the power that its work draws above idle to which its clocks may be capped, and how
+  /// fast that work goes then; 1000: its clocks cannot be capped.
+  std::uint32_t power_floor_permille = 1000;
+  std::uint32_t floor_speed_permille = 1000;
+
+  /// How fast work goes at that share of its power: linear down to the floor, which is on the safe side of
+  /// the cube root that dynamic power gives.
+  [[nodiscard]] std::uint32_t speed_permille(std::uint32_t power_permille) const;
 };
 
 inline constexpr std::int64_t kMostEquivalentMilli = 1'000'000;
 
-/// A kind of server. All nodes of one kind form a pool: a gang runs inside one pool.
+/// A kind of server. All nodes of one kind in one zone form a pool: a gang runs inside one pool.
 struct NodeType {
   static constexpr std::uint32_t kNoGpu = 0xffffffffU;
   std::string name;
@@ -67,8 +77,10 @@ struct Partition {
 struct Site {
   std::string name;
   std::string operator_name;
-  std::string country;                     ///< ISO 3166-1 alpha-2.
-  std::vector<std::string> jurisdictions;  ///< Whose courts can compel the operator: `DE`, `EU`, ...
+  std::string country;                          ///< ISO 3166-1 alpha-2.
+  std::vector<std::string> jurisdictions;       ///< Whose courts can compel the operator: `DE`, `EU`, ...
+  std::vector<std::string> operator_countries;  ///< Of the operator, then of its parents; empty: not known.
+  std::vector<std::string> certifications;      ///< `bsi-c5`, `iso-27001`, ...
   double latitude_deg = 0;
   double longitude_deg = 0;
   double pue = 1.0;          ///< Facility power over IT power.
@@ -77,12 +89,31 @@ struct Site {
   double carbon_g_per_kwh = 0;
 };
 
+/// A part of the fleet that is all the same before the law (law.h): what rules can see of it.
+struct Zone {
+  std::string name;                             ///< Of its sites and what tells it apart; for people.
+  std::string country;                          ///< Empty: not known.
+  std::vector<std::string> jurisdictions;       ///< Ascending.
+  std::vector<std::string> operator_countries;  ///< Ascending.
+  std::vector<std::string> certifications;      ///< Ascending.
+  bool by_chip = false;                         ///< Some rule tells GPU types apart.
+  std::vector<std::string> gpu_types;           ///< With `by_chip`: of its nodes; ascending.
+  /// With `by_chip`: the largest total processing performance among its GPUs; -1 = some is not published.
+  std::int64_t performance = 0;
+  std::vector<std::string> covered_by;  ///< Of the rules that cover a part of the fleet, those; ascending.
+
+  /// Equal before the law: everything but the name.
+  [[nodiscard]] bool same_facts(const Zone& other) const;
+};
+
 /// A level of the feed tree (rack, row, hall, site) with the IT power each vertex may draw; 0 = not limited.
 struct FeedLevel {
   Partition partition;
   std::vector<Milliwatts> capacity;  ///< One per vertex.
   std::vector<std::string> names;    ///< One per vertex, or empty: numbered from 1 inside the level above.
 };
+
+inline constexpr std::uint32_t kMostZones = 63;  ///< Bit 63 of Shape::zones is a zone that no node is in.
 
 /// Everything about the machines. Invariants are checked by `check_fleet`.
 struct Fleet {
@@ -99,14 +130,28 @@ struct Fleet {
   std::vector<std::vector<double>> uplink_gbit_s;
   /// Smallest first (rack, row, hall, site); may be empty.
   std::vector<FeedLevel> feed;
+  /// At most kMostZones; empty: the fleet is not divided. A gang runs inside one zone.
+  std::vector<Zone> zones;
+  std::vector<std::uint8_t> zone_of_node;  ///< Per node, index into `zones`; empty: all in zone 0.
   /// What the nodes are called, unique; empty: by their place in the feed tree.
   std::vector<std::string> node_names;
 
   [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(node_type_of.size()); }
+  [[nodiscard]] std::uint32_t zone_of(NodeId node) const {
+    return zone_of_node.empty() ? 0 : zone_of_node[node.value()];
+  }
   [[nodiscard]] const NodeType& type_of(NodeId node) const { return node_types[node_type_of[node.value()]]; }
   [[nodiscard]] std::uint64_t gpus() const;
   /// Index of the fabric level with that name, or -1.
   [[nodiscard]] int fabric_level(const std::string& level) const;
+  /// Its path: `munich/hall-2/row-01/rack-03`, as in the names of its nodes.
+  [[nodiscard]] std::string feed_name(std::uint32_t level, std::uint32_t vertex) const;
+  /// The feed of that name, or of that end of a name where only one has it (`hall-2`, `site/hall-2`).
+  struct FeedAt {
+    std::uint32_t level = 0;
+    std::uint32_t vertex = 0;
+  };
+  [[nodiscard]] std::optional<FeedAt> find_feed(std::string_view path) const;
   /// Its own name, else `munich/hall-2/row-01/rack-03/node-2`, from the feed tree; `node-17` where there is
   /// neither.
   [[nodiscard]] std::string node_name(NodeId node) const;

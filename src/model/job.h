@@ -25,6 +25,10 @@ struct Shape {
   std::uint64_t gpu_types = 0;     ///< Bit i: GPU type i will do; 0 = any.
   std::uint8_t level = kAnyLevel;  ///< Fabric level that should hold the whole gang.
   bool level_required = false;     ///< Wait rather than span more than `level`.
+  std::uint64_t zones = 0;         ///< Bit i: zone i of the fleet is allowed; 0 = any (law.h).
+
+  /// In no zone, whatever fleet.
+  static constexpr std::uint64_t kNoZone = std::uint64_t{1} << 63;
 
   friend auto operator<=>(const Shape&, const Shape&) = default;
 
@@ -35,6 +39,12 @@ struct Shape {
   }
 };
 
+/// May a job of that shape, or anything that belongs to it (a spare node, its checkpoints and outputs), be in
+/// that zone? Whatever gives a job a place asks this.
+inline bool allowed_zone(const Shape& shape, std::uint32_t zone) {
+  return shape.zones == 0 || (zone < 64 && ((shape.zones >> zone) & 1U) != 0);
+}
+
 /// What the user hands in.
 struct JobRequest {
   Shape shape;
@@ -44,6 +54,11 @@ struct JobRequest {
   std::int32_t priority = 0;        ///< Larger is sooner.
   Nanoseconds checkpoint_interval;  ///< 0 = the job keeps no checkpoints.
   bool preemptible = false;
+  /// What its work draws, in thousandths of what lies between idle and nameplate on the GPUs it holds; 1 to
+  /// 1000.
+  std::uint32_t power_permille = 1000;
+  bool flexible = false;  ///< May wait for a cheaper or greener hour, if it has a deadline.
+  Instant deadline;       ///< It should have ended by then; zero: none.
   WindowId window;  ///< It runs in this one only; none: wherever it may.
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "model/law.h"
 
 namespace gw {
 
@@ -89,6 +90,7 @@ struct JobSpec {
   std::uint32_t tasks_per_node = 1;
   std::string level;  ///< Fabric level that should hold all nodes; empty: any.
   bool level_required = false;
+  LegalWishes law;  ///< Where it and its data may be.
 
   Nanoseconds limit;  ///< 0 = the server's default.
   WarningSignal warning;

@@ -13,12 +13,13 @@ TenantId TenantTree::find_child(TenantId parent, std::string_view name) const {
 }
 
 TenantId TenantTree::add(TenantId parent, std::string name, std::uint32_t weight, std::string kind,
-                         std::string home) {
+                         std::string home, std::vector<std::string> owners) {
   GW_CHECK(parent.valid() && parent.value() < size());
   GW_CHECK(weight >= 1);
   const TenantId id{size()};
   GW_CHECK(by_name_.try_emplace({parent.value(), name}, id).second);
-  tenants_.push_back(Tenant{std::move(name), parent, weight, std::move(kind), std::move(home)});
+  tenants_.push_back(
+      Tenant{std::move(name), parent, weight, std::move(kind), std::move(home), std::move(owners), {}, {}});
   return id;
 }
 

@@ -14,11 +14,12 @@
 namespace gw {
 
 struct Tenant {
-  std::string name;          ///< Unique among siblings.
-  TenantId parent;           ///< None for the root only.
-  std::uint32_t weight = 1;  ///< Share relative to siblings; >= 1.
-  std::string kind;          ///< `manufacturer`, `mittelstand`, `research`, ...; for reports.
-  std::string home;          ///< ISO 3166-1 alpha-2 home jurisdiction, or empty.
+  std::string name;                 ///< Unique among siblings.
+  TenantId parent;                  ///< None for the root only.
+  std::uint32_t weight = 1;         ///< Share relative to siblings; >= 1.
+  std::string kind;                 ///< `manufacturer`, `mittelstand`, `research`, ...; for reports.
+  std::string home;                 ///< ISO 3166-1 alpha-2 home jurisdiction, or empty.
+  std::vector<std::string> owners;  ///< Countries of its owners; empty: as its home.
   std::vector<std::pair<QuotaResource, QuotaTerms>> quota;  ///< At most one entry for each resource.
   Budget budget;
 };
@@ -28,7 +29,7 @@ class TenantTree {
  public:
   TenantTree();
   TenantId add(TenantId parent, std::string name, std::uint32_t weight = 1, std::string kind = {},
-               std::string home = {});
+               std::string home = {}, std::vector<std::string> owners = {});
   void set_quota(TenantId tenant, std::vector<std::pair<QuotaResource, QuotaTerms>> quota) {
     tenants_[tenant.value()].quota = std::move(quota);
   }

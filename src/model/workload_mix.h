@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/units.h"
+#include "model/law.h"
 
 namespace gw {
 
@@ -60,11 +61,15 @@ struct JobClass {
   std::int32_t priority = 0;
   double checkpoint_interval_s = 0;  ///< 0 = none.
   bool preemptible = false;
+  /// What its jobs draw on average and at most, as shares of what lies between idle and nameplate.
+  double power_typical = 1;
+  double power_peak = 1;
   std::vector<std::string> gpu_types;  ///< Names that will do, best first; empty = any.
   std::string level;                   ///< Preferred fabric level, or empty.
   bool level_required = false;
   double cpu_milli_per_gpu = 0;
   double memory_mib_per_gpu = 0;
+  LegalWishes law;
   std::string source;
 };
 

@@ -37,6 +37,38 @@ Json jobs(const twin::RunSummary::Jobs& from) {
           {"rejected_by", std::move(rejected_by)}};
 }
 
+Json rounded(const std::vector<double>& values);
+
+Json power(const twin::PowerSummary& from, Detail detail) {
+  Json feeds = Json::array();
+  for (const twin::FeedSummary& feed : from.feeds) {
+    feeds.push_back({{"feed", feed.name},
+                     {"level", feed.level},
+                     {"mean_mw", feed.mean_mw},
+                     {"peak_mw", feed.peak_mw},
+                     {"cap_mean_mw", feed.cap_mean_mw},
+                     {"cap_min_mw", feed.cap_min_mw},
+                     {"peak_share", feed.peak_share},
+                     {"above_share", feed.above_share},
+                     {"longest_above_s", feed.longest_above_s}});
+  }
+  Json json = {{"reaction_s", from.reaction_s},
+               {"longest_above_s", from.longest_above_s},
+               {"limited_feeds", from.limited_feeds},
+               {"late_feeds", from.late_feeds},
+               {"cap_changes", from.cap_changes},
+               {"clock_orders", from.clock_orders},
+               {"stopped_jobs", from.stopped_jobs},
+               {"energy_mwh", from.energy_mwh},
+               {"feeds", std::move(feeds)}};
+  if (detail == Detail::kFull)
+    json["series"] = {{"begin_s", from.series_begin_s},
+                      {"width_s", from.series_width_s},
+                      {"draw_mw", rounded(from.draw_mw)},
+                      {"cap_mw", rounded(from.cap_mw)}};
+  return json;
+}
+
 Json groups(const std::vector<twin::GroupSummary>& from, const char* key) {
   Json rows = Json::array();
   for (const twin::GroupSummary& group : from) {
@@ -181,6 +213,7 @@ Json to_json(const twin::RunSummary& from, Detail detail) {
   json["failures"] = {{"node_failures", from.failures.node_failures},
                       {"stopped_jobs", from.failures.stopped_jobs},
                       {"lost_gpu_hours", from.failures.lost_gpu_hours}};
+  if (from.power.limited) json["power"] = power(from.power, detail);
   json["by_size"] = groups(from.by_size, "gpus");
   json["by_class"] = groups(from.by_class, "class");
   json["tenants"] = tenants(from.tenants, detail);

@@ -283,6 +283,36 @@ std::string places(const RunSummary& summary, const Style& style, bool flat) {
                   format_number(part.fragmented_gpus_mean)));
 }
 
+/// Feeds that could be above their caps: megawatts against cap.
+std::string power(const RunSummary& summary, const Style& style) {
+  const twin::PowerSummary& from = summary.power;
+  if (!from.limited) return "";
+  constexpr std::size_t kMostRows = 12;
+  Table table({"feed", "mean MW", "peak MW", "cap MW", "lowest", "peak/cap", "above cap", "longest"});
+  for (std::size_t row = 0; row < std::min(from.feeds.size(), kMostRows); ++row) {
+    const twin::FeedSummary& feed = from.feeds[row];
+    table.add({shorten(style, feed.name, 36), format_number(feed.mean_mw), format_number(feed.peak_mw),
+               format_number(feed.cap_mean_mw), format_number(feed.cap_min_mw),
+               format_percent(feed.peak_share), format_percent(feed.above_share),
+               format_duration(feed.longest_above_s)});
+  }
+  std::string text = heading(style, "Power") + table.text(style);
+  if (from.limited_feeds > kMostRows)
+    text += note(style, fmt::format("{} feeds have caps that can bind; report.json has more of them.",
+                                    format_count(from.limited_feeds)));
+  text += note(
+      style, fmt::format(
+                 "{} changes of caps; clocks capped or freed {} times, {} jobs stopped; {} MWh of IT energy.",
+                 format_count(from.cap_changes), format_count(from.clock_orders),
+                 format_count(from.stopped_jobs), format_number(from.energy_mwh)));
+  if (from.late_feeds == 0)
+    return text + note(style, fmt::format("No feed was above its cap for longer than {}.",
+                                          format_duration(from.reaction_s)));
+  return text + note(style, fmt::format("{} feeds were above their caps for longer than {}: {} at most.",
+                                        format_count(from.late_feeds), format_duration(from.reaction_s),
+                                        format_duration(from.longest_above_s)));
+}
+
 std::string machine(const RunSummary& summary, const Style& style) {
   if (summary.run.wall_s <= 0) return "";
   return "\n" +
@@ -305,6 +335,7 @@ std::string terminal_summary(const RunSummary& summary, const Style& style, cons
   text += tenants(summary, style);
   text += reservations(summary, style);
   text += places(summary, style, facts.flat);
+  text += power(summary, style);
   return text + machine(summary, style);
 }
 

@@ -14,7 +14,7 @@
 namespace gw::runtime {
 namespace {
 
-constexpr std::string_view kMagic = "GWJOURN1";
+constexpr std::string_view kMagic = "GWJOURN2";
 constexpr std::size_t kMostRecordBytes = std::size_t{1} << 30;
 
 Error io_error(std::string_view what, const std::string& path) {

@@ -2,6 +2,131 @@
 #include "runtime/journal_codec.h"
 
 namespace gw::runtime {
+namespace {
+
+void encode_power(ByteWriter& out, const Fleet& fleet) {
+  for (const GpuType& type : fleet.gpu_types) {
+    out.u64(type.power_floor_permille);
+    out.u64(type.floor_speed_permille);
+  }
+  for (const NodeType& type : fleet.node_types) {
+    out.i64(type.power_max.count());
+    out.i64(type.power_idle.count());
+  }
+  out.u64(fleet.feed.size());
+  for (const FeedLevel& level : fleet.feed) {
+    const Partition& partition = level.partition;
+    out.text(partition.level);
+    out.u64(partition.vertices());
+    for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex) {
+      out.u64(partition.end(vertex) - partition.begin(vertex));
+      out.i64(level.capacity[vertex].count());
+    }
+  }
+}
+
+void decode_power(ByteReader& in, Fleet& fleet) {
+  for (GpuType& type : fleet.gpu_types) {
+    type.power_floor_permille = in.u32();
+    type.floor_speed_permille = in.u32();
+    if (type.power_floor_permille == 0 || type.power_floor_permille > 1000 ||
+        type.floor_speed_permille == 0 || type.floor_speed_permille > 1000)
+      in.refuse();
+  }
+  for (NodeType& type : fleet.node_types) {
+    type.power_max = Milliwatts{in.i64()};
+    type.power_idle = Milliwatts{in.i64()};
+    // What a million of them draw must still be countable.
+    constexpr std::int64_t kMostOfNode = std::int64_t{1} << 36;
+    if (type.power_max.count() < 0 || type.power_max.count() > kMostOfNode || type.power_idle.count() < 0 ||
+        type.power_idle.count() > kMostOfNode)
+      in.refuse();
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    FeedLevel& level = fleet.feed.emplace_back();
+    level.partition.level = in.text();
+    level.partition.first.push_back(0);
+    for (std::size_t vertices = in.count(); vertices > 0 && in.ok(); --vertices) {
+      const std::uint64_t size = in.u64();
+      const Milliwatts cap{in.i64()};
+      if (size == 0 || size > fleet.nodes() - level.partition.first.back() || cap.count() < 0 ||
+          cap > sched::kMostPower) {
+        in.refuse();
+        return;
+      }
+      level.partition.first.push_back(level.partition.first.back() + static_cast<std::uint32_t>(size));
+      level.capacity.push_back(cap);
+    }
+  }
+}
+
+}  // namespace
+
+namespace {
+
+void encode(ByteWriter& out, const std::vector<std::string>& words) {
+  out.u64(words.size());
+  for (const std::string& word : words) out.text(word);
+}
+
+std::vector<std::string> decode_words(ByteReader& in) {
+  std::vector<std::string> words;
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) words.emplace_back(in.text());
+  return words;
+}
+
+/// The zones and, where there are any, which nodes are in each.
+void encode_zones(ByteWriter& out, const Fleet& fleet) {
+  out.u64(fleet.zones.size());
+  if (fleet.zones.empty()) return;
+  for (const Zone& zone : fleet.zones) {
+    out.text(zone.name);
+    out.text(zone.country);
+    encode(out, zone.jurisdictions);
+    encode(out, zone.operator_countries);
+    encode(out, zone.certifications);
+    out.u64(zone.by_chip ? 1 : 0);
+    encode(out, zone.gpu_types);
+    out.i64(zone.performance);
+    encode(out, zone.covered_by);
+  }
+  for (std::uint32_t node = 0; node < fleet.nodes();) {  // Runs of nodes of one zone.
+    std::uint32_t end = node;
+    while (end < fleet.nodes() && fleet.zone_of(NodeId{end}) == fleet.zone_of(NodeId{node})) ++end;
+    out.u64(end - node);
+    out.u64(fleet.zone_of(NodeId{node}));
+    node = end;
+  }
+}
+
+void decode_zones(ByteReader& in, Fleet& fleet) {
+  const std::size_t zones = in.count();
+  if (zones > kMostZones) in.refuse();
+  if (zones == 0) return;
+  for (std::size_t left = zones; left > 0 && in.ok(); --left) {
+    Zone& zone = fleet.zones.emplace_back();
+    zone.name = in.text();
+    zone.country = in.text();
+    zone.jurisdictions = decode_words(in);
+    zone.operator_countries = decode_words(in);
+    zone.certifications = decode_words(in);
+    zone.by_chip = in.u64() != 0;
+    zone.gpu_types = decode_words(in);
+    zone.performance = in.i64();
+    zone.covered_by = decode_words(in);
+  }
+  while (in.ok() && fleet.zone_of_node.size() < fleet.nodes()) {
+    const std::uint64_t count = in.u64();
+    const std::uint64_t zone = in.u64();
+    if (count == 0 || count > fleet.nodes() - fleet.zone_of_node.size() || zone >= zones) {
+      in.refuse();
+      return;
+    }
+    fleet.zone_of_node.insert(fleet.zone_of_node.end(), count, static_cast<std::uint8_t>(zone));
+  }
+}
+
+}  // namespace
 
 void encode(ByteWriter& out, const JournalHeader& header) {
   out.text(header.run_name);
@@ -35,6 +160,7 @@ void encode(ByteWriter& out, const JournalHeader& header) {
     for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex)
       out.u64(partition.end(vertex) - partition.begin(vertex));
   }
+  encode_zones(out, fleet);
   const PolicyConfig& policy = header.policy;
   out.text(policy.name);
   out.u64(static_cast<std::uint64_t>(policy.order));
@@ -49,6 +175,7 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   out.i64(policy.protected_run_time.count());
   out.i64(policy.grace.count());
   out.i64(policy.restart_estimate.count());
+  encode_power(out, fleet);
 }
 
 JournalHeader decode_header(ByteReader& in) {
@@ -100,6 +227,7 @@ JournalHeader decode_header(ByteReader& in) {
       partition.first.push_back(partition.first.back() + static_cast<std::uint32_t>(size));
     }
   }
+  decode_zones(in, fleet);
   PolicyConfig& policy = header.policy;
   policy.name = in.text();
   const std::uint8_t order = in.u8();
@@ -128,6 +256,7 @@ JournalHeader decode_header(ByteReader& in) {
       policy.commitment < Nanoseconds{0} || policy.patience < Nanoseconds{0} ||
       policy.age_per_priority < Nanoseconds{0})
     in.refuse();
+  decode_power(in, fleet);
   return header;
 }
 

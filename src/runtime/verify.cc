@@ -59,10 +59,18 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
       return "";
     case EventKind::kJobCancelled:
       return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";
+    case EventKind::kJobZones:
+      return core.job(event.job) != nullptr ? "" : "the zones of a job change that is not there";
     case EventKind::kTenantWeight:
       return event.tenant.value() < state.pending.tenants() && event.weight > 0
                  ? ""
                  : "a tenant's weight makes no sense";
+    case EventKind::kFeedCap:
+      return event.cap.count() >= 0 && event.cap <= sched::kMostPower &&
+                     event.feed_level < fleet.feed.size() && event.feed_level < state.power.levels() &&
+                     event.feed_vertex < fleet.feed[event.feed_level].partition.vertices()
+                 ? ""
+                 : "a feed's cap makes no sense";
     case EventKind::kNodeDown:
     case EventKind::kNodeUp:
     case EventKind::kNodeClosed:

@@ -12,6 +12,7 @@ void encode(ByteWriter& out, const Shape& shape) {
   out.u64(shape.gpu_types);
   out.u64(shape.level);
   out.u64(shape.level_required ? 1 : 0);
+  out.u64(shape.zones);
 }
 
 Shape decode_shape(ByteReader& in) {
@@ -24,6 +25,7 @@ Shape decode_shape(ByteReader& in) {
   shape.gpu_types = in.u64();
   shape.level = in.u8();
   shape.level_required = in.u64() != 0;
+  shape.zones = in.u64();
   return shape;
 }
 
@@ -35,6 +37,9 @@ void encode(ByteWriter& out, const JobRequest& request) {
   out.i64(request.priority);
   out.i64(request.checkpoint_interval.count());
   out.u64(request.preemptible ? 1 : 0);
+  out.u64(request.power_permille);
+  out.u64(request.flexible ? 1 : 0);
+  out.i64(request.deadline.count());
   out.u64(static_cast<std::uint32_t>(request.window.value() + 1));  // None is the commonest: a byte.
 }
 
@@ -47,6 +52,9 @@ JobRequest decode_request(ByteReader& in) {
   request.priority = static_cast<std::int32_t>(in.i64());
   request.checkpoint_interval = Nanoseconds{in.i64()};
   request.preemptible = in.u64() != 0;
+  request.power_permille = in.u32();
+  request.flexible = in.u64() != 0;
+  request.deadline = Instant{in.i64()};
   request.window = WindowId{in.u32() - 1};
   return request;
 }
@@ -168,6 +176,16 @@ void encode(ByteWriter& out, const Event& event) {
     case EventKind::kWindowRemoved:
       out.u64(event.window.value());
       return;
+    case EventKind::kFeedCap:
+      out.u64(event.feed_level);
+      out.u64(event.feed_vertex);
+      out.i64(event.cap.count());
+      out.u64(event.clocks ? 1 : 0);
+      return;
+    case EventKind::kJobZones:
+      out.u64(event.job.value());
+      out.u64(event.zones);
+      return;
   }
 }
 
@@ -221,6 +239,16 @@ Event decode_event(ByteReader& in) {
     case EventKind::kWindowRemoved:
       event.window = WindowId{in.u32()};
       return event;
+    case EventKind::kFeedCap:
+      event.feed_level = in.u32();
+      event.feed_vertex = in.u32();
+      event.cap = Milliwatts{in.i64()};
+      event.clocks = in.u64() != 0;
+      return event;
+    case EventKind::kJobZones:
+      event.job = JobId{in.u32()};
+      event.zones = in.u64();
+      return event;
   }
   in.refuse();
   return event;
@@ -244,6 +272,13 @@ void encode(ByteWriter& out, const Plan& plan) {
     out.u64(preemption.job.value());
     out.u64(preemption.for_job.value());
   }
+  out.u64(plan.stopped.size());
+  for (const JobId job : plan.stopped) out.u64(job.value());
+  out.u64(plan.clocks.size());
+  for (const Plan::Clock& clock : plan.clocks) {
+    out.u64(clock.job.value());
+    out.u64(clock.permille);
+  }
 }
 
 Plan decode_plan(ByteReader& in) {
@@ -265,6 +300,13 @@ Plan decode_plan(ByteReader& in) {
     Plan::Preemption& preemption = plan.preemptions.emplace_back();
     preemption.job = JobId{in.u32()};
     preemption.for_job = JobId{in.u32()};
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) plan.stopped.emplace_back(in.u32());
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Clock& clock = plan.clocks.emplace_back();
+    clock.job = JobId{in.u32()};
+    clock.permille = in.u32();
+    if (clock.permille == 0 || clock.permille > 1000) in.refuse();
   }
   return plan;
 }

@@ -17,6 +17,10 @@ Core::Core(const Fleet& fleet, const PolicyConfig& policy)
 void Core::apply(const Event& event, Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
+  if (state_.power.tracked()) {
+    if (planned_) state_.power.forget_touched();
+    planned_ = false;
+  }
   // Before anything changes: what has run until now is charged to those who ran it.
   if (state_.pending.by_tenant()) state_.pending.fair_share().advance(now);
   // A reservation made before quotas were counted takes no part of them.
@@ -33,7 +37,12 @@ const Plan& Core::plan(Instant now) {
   now_ = now;
   if (state_.wake <= now) state_.wake = Instant::max();
   state_.refresh_windows(now, &building_);
+  if (state_.power.tracked() && planned_) state_.power.forget_touched();
+  planned_ = true;
+  state_.balance_power(now, building_);
   pass_->run(state_, now, building_);
+  // What has started may draw less than the most it could: then nodes are lit, and more may start.
+  while (state_.balance_power(now, building_)) pass_->run(state_, now, building_);
   state_.retire_windows(now);
   finish_plan();
   return plan_;
@@ -44,9 +53,29 @@ std::string Core::adopt(const Plan& decided, Instant now) {
   now_ = now;
   pass_->reset(state_);
   std::string problem;
+  for (const JobId id : decided.stopped) {
+    Job* job = state_.jobs.find(id);
+    if (job == nullptr || !job->running) {
+      problem = fmt::format("job {} cannot be stopped", id.value());
+      break;
+    }
+    state_.stop_for_power(*job, now, building_);
+  }
+  for (const Plan::Clock& clock : decided.clocks) {
+    Job* job = state_.jobs.find(clock.job);
+    if (!problem.empty()) break;
+    if (job == nullptr || !job->running || !state_.power.tracked()) {
+      problem = fmt::format("the clocks of job {} cannot be capped", clock.job.value());
+      break;
+    }
+    state_.change_clock(*job, clock.permille, now);
+    building_.clocks.push_back(clock);
+  }
   for (const Plan::Start& start : decided.starts) {
+    if (!problem.empty()) break;
     Job* job = state_.jobs.find(start.job);
     if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
+        !allowed_zone(job->request.shape, state_.pools[start.placement.pool]->zone()) ||
         !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement, Closure::kWindow)) {
       problem = fmt::format("job {} cannot start where it was started", start.job.value());
       break;
@@ -62,6 +91,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
     }
     state_.tell_to_leave(preemption.job, preemption.for_job, now, building_);
   }
+  if (state_.power.tracked()) state_.darken();
   finish_plan();
   state_.changes.released = state_.changes.irregular = true;  // The next pass looks at everything.
   return problem;
@@ -98,8 +128,9 @@ std::int64_t Core::unusable_for_head() const {
   std::int64_t unusable = 0;
   for (const auto& pool : state_.pools) {
     const std::int64_t free = pool->free_gpus();
-    const bool matches = shape.gpu_types == 0 || (pool->gpu_type() != NodeType::kNoGpu &&
-                                                  ((shape.gpu_types >> pool->gpu_type()) & 1U) != 0);
+    const bool matches = allowed_zone(shape, pool->zone()) &&
+                         (shape.gpu_types == 0 || (pool->gpu_type() != NodeType::kNoGpu &&
+                                                   ((shape.gpu_types >> pool->gpu_type()) & 1U) != 0));
     if (!matches || (shape.nodes > 0 && shape.gpus > pool->gpus_per_node())) {
       unusable += free;
     } else if (shape.nodes > 0 && shape.gpus > 0) {
@@ -122,19 +153,27 @@ std::string Core::check() const {
   }
   std::int64_t allocated = 0;
   std::size_t running = 0;
+  bool lawful = true;
   state_.jobs.for_each([&](const Job& job) {
+    if (job.claims)
+      lawful = lawful &&
+               allowed_zone(job.request.shape, state_.pools[state_.claims.at(job.id).placement.pool]->zone());
     if (!job.running) return;
+    lawful = lawful && allowed_zone(job.request.shape, state_.zone_of(job)) != job.finishes;
     ++running;
     allocated += job.request.shape.total_gpu_milli();
   });
+  if (!lawful) return "a job runs in a zone where it may not";
   if (running != state_.running_jobs() || allocated != state_.allocated_milli())
     return "running jobs are miscounted";
   std::int64_t total = 0;
   std::int64_t free = 0;
   for (const auto& pool : state_.pools) {
     total += std::int64_t{pool->nodes()} * pool->gpus_per_node() * 1000;
-    free += (pool->free_gpus() + pool->down_gpus()) * 1000 + pool->partial_free_milli();
+    free += (pool->free_gpus() + pool->down_gpus() + pool->dark_gpus()) * 1000 + pool->partial_free_milli();
   }
+  std::string power = state_.check_power();
+  if (!power.empty()) return power;
   if (free + allocated != total) return "free + used + lost GPUs are not the total";
   if (state_.pending.size() + running + state_.claims.size() != state_.jobs.size())
     return "a job neither waits, claims nor runs";

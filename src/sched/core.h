@@ -2,6 +2,7 @@
 // plans.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,8 +36,12 @@ class Core {
     std::vector<JobId> rejected;     ///< No part of the new fleet could ever hold them.
   };
   /// On a fresh core of another fleet or policy: takes over tenants, usage, jobs and nodes' states of `old`.
-  /// Nodes, GPU types and fabric levels are matched by name. A plan is due next.
-  Moved move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now);
+  /// Nodes, GPU types and fabric levels are matched by name. `zones_of` says where each job may be on the new
+  /// fleet; without it, zones are matched by their facts: a job that was allowed everywhere is, one that was
+  /// not is only where the facts are those of a zone that it had. What runs where it may not be any more is
+  /// interrupted. A plan is due next.
+  Moved move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now,
+                  const std::function<std::uint64_t(const Job&)>& zones_of = {});
 
   [[nodiscard]] const State& state() const { return state_; }
   [[nodiscard]] Instant now() const { return now_; }
@@ -75,6 +80,7 @@ class Core {
   Plan plan_;
   Plan building_;
   Instant now_;
+  bool planned_ = false;  ///< Nothing has been told since the last plan.
 };
 
 }  // namespace gw::sched

@@ -133,6 +133,24 @@ std::string_view window_problem(const WindowTerms& terms, std::uint32_t fleet_no
   return {};
 }
 
+Event Event::feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks) {
+  Event event;
+  event.kind = EventKind::kFeedCap;
+  event.feed_level = level;
+  event.feed_vertex = vertex;
+  event.cap = cap;
+  event.clocks = clocks;
+  return event;
+}
+
+Event Event::job_zones(JobId job, std::uint64_t zones) {
+  Event event;
+  event.kind = EventKind::kJobZones;
+  event.job = job;
+  event.zones = zones;
+  return event;
+}
+
 std::string_view request_problem(const JobRequest& request) {
   const Shape& shape = request.shape;
   if (request.limit <= Nanoseconds{0}) return "a job's limit is not positive";
@@ -145,6 +163,10 @@ std::string_view request_problem(const JobRequest& request) {
   if (shape.cpu_milli < 0 || shape.cpu_milli > kMostSideUnits || shape.memory_mib < 0 ||
       shape.memory_mib > kMostSideUnits)
     return "a job's wish for CPU or memory makes no sense";
+  if (request.power_permille == 0 || request.power_permille > 1000)
+    return "a job's share of its nodes' power makes no sense";
+  if (request.deadline < Instant{} || request.deadline > kLastInstant)
+    return "a job's deadline makes no sense";
   return {};
 }
 

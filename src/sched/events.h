@@ -27,8 +27,10 @@ enum class EventKind : std::uint8_t {
   kJobRequeued = 10,    ///< job: its attempt is over, not the job: it waits again in its old place.
   kTenantQuota = 11,    ///< tenant, resource, terms: from now on.
   kTenantBudget = 12,   ///< tenant, budget: what its budget lets it do from now on.
+  kFeedCap = 13,        ///< feed_level, feed_vertex, cap, clocks: what the feed may carry from now on.
   kWindowAdded = 14,    ///< window, reserved: nodes are reserved from now on.
   kWindowRemoved = 15,  ///< window: it is so no more.
+  kJobZones = 19,       ///< job, zones: where it may be from now on. One that waits keeps its place.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -45,6 +47,11 @@ struct Event {
   JobRequest request;
   WindowId window;
   WindowTerms reserved;
+  std::uint32_t feed_level = 0;
+  std::uint32_t feed_vertex = 0;
+  Milliwatts cap;           ///< IT power; 0 = not limited.
+  bool clocks = true;       ///< Those who run the jobs can cap their clocks.
+  std::uint64_t zones = 0;  ///< See Shape::zones.
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);
   static Event job_submitted(JobId job, const JobRequest& request);
@@ -60,11 +67,14 @@ struct Event {
   static Event tenant_budget(TenantId tenant, BudgetState state);
   static Event window_added(WindowId window, const WindowTerms& terms);
   static Event window_removed(WindowId window);
+  static Event feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks = true);
+  static Event job_zones(JobId job, std::uint64_t zones);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.
 inline constexpr std::int64_t kMostSideUnits = std::int64_t{1} << 40;  ///< CPU (thousandths) or memory (MiB).
 inline constexpr std::int64_t kMostGpus = std::int64_t{1} << 40;
+inline constexpr Milliwatts kMostPower{std::int64_t{1} << 50};  ///< Of a feed: a terawatt.
 inline constexpr Instant kLastInstant = Instant{} + kLongestSpan;
 
 /// Empty if a job with that request may be submitted, else what is wrong with it (facts from outside).
@@ -76,7 +86,7 @@ std::string_view window_problem(const WindowTerms& terms, std::uint32_t fleet_no
 
 /// Why a job does not run: exactly one holds for every waiting job at any time.
 enum class Reason : std::uint8_t {
-  kNone,           ///< It runs, or is unknown.
+  kNone = 0,       ///< It runs, or is unknown.
   kOrder,          ///< Jobs before it in the order must start first; this policy lets nothing overtake.
   kCapacity,       ///< Fewer GPUs of its kind are free than it needs.
   kFragmentation,  ///< Enough GPUs are free, but not as it needs them (whole nodes, GPUs on one node).
@@ -115,19 +125,29 @@ struct Plan {
     JobId for_job;  ///< Starts once all that leave for it have left; none: for nobody (its budget is spent).
     friend bool operator==(const Preemption&, const Preemption&) = default;
   };
+  /// From now on the job's work may draw so much of its power, in thousandths; 1000: its clocks are free.
+  struct Clock {
+    JobId job;
+    std::uint32_t permille = 1000;
+  };
   std::vector<Start> starts;       ///< In order of decision.
   std::vector<JobId> interrupted;  ///< Lost their nodes; they wait again in their old place.
   std::vector<Rejection> rejections;
   std::vector<Preemption> preemptions;
+  std::vector<JobId> stopped;  ///< For want of power, at once and before anything starts; they wait again.
+  std::vector<Clock> clocks;   ///< The same.
 
   [[nodiscard]] bool empty() const {
-    return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty();
+    return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty() &&
+           stopped.empty() && clocks.empty();
   }
   void clear() {
     preemptions.clear();
+    stopped.clear();
     starts.clear();
     interrupted.clear();
     rejections.clear();
+    clocks.clear();
   }
 };
 

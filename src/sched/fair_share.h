@@ -44,6 +44,7 @@ class FairShare {
   [[nodiscard]] Nanoseconds since_charge(Instant now) const { return now - charged_to_; }
   /// A tenant that has less than is guaranteed to it comes before its siblings that have not.
   void set_owed(TenantId tenant, bool owed);
+  [[nodiscard]] bool is_owed(TenantId tenant) const { return nodes_[tenant.value()].owed; }
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
   void set_waiting(TenantId tenant, bool waiting);
 

@@ -20,14 +20,17 @@ struct Job {
   bool waits = false;    ///< It is in the queue.
   bool claims = false;   ///< It has left the queue: others leave the place where it will start.
   bool leaving = false;  ///< It runs, and has been told to save its work and go.
+  /// It runs where a later law forbids it, and may end there. Whatever starts it again keeps to the law.
+  bool finishes = false;
   Reason reason =
       Reason::kOrder;  ///< What bound it when it was first seen waiting; see Core::binding_reason for now.
   std::uint32_t shape_class = 0;
-  std::int64_t key = 0;  ///< Static part of its place in the order.
-  Instant waits_since;   ///< Its arrival, or the failure that last sent it back to the queue.
-  Instant started;       ///< This attempt; while running.
-  Instant expected_end;  ///< By its limit, or by the end of its grace; while running.
-  Placement placement;   ///< While running.
+  std::int64_t key = 0;        ///< Static part of its place in the order.
+  Instant waits_since;         ///< Its arrival, or the failure that last sent it back to the queue.
+  Instant started;             ///< This attempt; while running.
+  Instant expected_end;        ///< By its limit, or by the end of its grace; while running.
+  std::uint32_t clock = 1000;  ///< Thousandths of its power that its work may draw; while running.
+  Placement placement;         ///< While running.
 };
 
 using JobTable = IdTable<Job>;

@@ -46,10 +46,24 @@ class Translation {
       shape.level = level < 0 ? Shape::kAnyLevel : static_cast<std::uint8_t>(level);
       if (level < 0) shape.level_required = false;
     }
+    shape.zones = zones(shape.zones);
     return shape;
   }
 
  private:
+  /// The zones of the new fleet with the facts of those in `old`; no zone where there is none.
+  [[nodiscard]] std::uint64_t zones(std::uint64_t old) const {
+    if (old == 0) return 0;
+    std::uint64_t now = 0;
+    for (std::size_t zone = 0; zone < old_fleet_.zones.size(); ++zone) {
+      if (((old >> zone) & 1U) == 0) continue;
+      for (std::size_t other = 0; other < fleet_.zones.size(); ++other) {
+        if (fleet_.zones[other].same_facts(old_fleet_.zones[zone])) now |= std::uint64_t{1} << other;
+      }
+    }
+    return now != 0 ? now : Shape::kNoZone;
+  }
+
   const Fleet& old_fleet_;
   const Fleet& fleet_;
   std::vector<NodeId> nodes_;
@@ -62,20 +76,6 @@ void append_node(std::vector<Piece>& pieces, std::uint32_t node, std::uint64_t g
   } else {
     pieces.push_back({node, 1, gpu_mask});
   }
-}
-
-/// The smallest fabric level that holds all nodes of a placement (see Placement::span).
-std::uint8_t span_of(const Pool& pool, const std::vector<Piece>& pieces) {
-  const std::uint32_t first = pieces.front().node;
-  const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
-  std::uint8_t span = 0;
-  if (first == last) return span;
-  for (const PoolFabric::Level& level : pool.fabric().levels) {
-    span = static_cast<std::uint8_t>(level.fabric_level + 1);
-    const auto end = std::upper_bound(level.first.begin(), level.first.end(), first);
-    if (end == level.first.end() || *end > last) break;
-  }
-  return span;
 }
 
 }  // namespace
@@ -120,7 +120,29 @@ void Core::move_windows(const State& old, const Fleet& old_fleet, const Fleet& f
   }
 }
 
-Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now) {
+namespace {
+
+/// Caps that differ from the old fleet's, feeds by name. What follows from them the next plan decides.
+void move_caps(const State& old, const Fleet& old_fleet, State& state, const Fleet& fleet, Instant now) {
+  if (!old.power.tracked() || !state.power.tracked()) return;
+  Plan ignored;
+  for (std::uint32_t level = 0; level < old.power.levels(); ++level) {
+    for (std::uint32_t vertex = 0; vertex < old.power.vertices(level); ++vertex) {
+      const FeedId feed{level, vertex};
+      if (old.power.cap(feed) == old.power.built_cap(feed)) continue;
+      const std::optional<Fleet::FeedAt> here = fleet.find_feed(old_fleet.feed_name(level, vertex));
+      if (here)
+        state.apply(Event::feed_cap(here->level, here->vertex, old.power.cap(feed), old.clocks_allowed), now,
+                    ignored);
+    }
+  }
+  state.clocks_allowed = old.clocks_allowed;
+}
+
+}  // namespace
+
+Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now,
+                            const std::function<std::uint64_t(const Job&)>& zones_of) {
   GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0 && now >= old.now_);
   now_ = now;
   Moved moved;
@@ -131,13 +153,9 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
                  ignored);
 
   move_quota(old.state_, old_fleet, fleet);
+  move_caps(old.state_, old_fleet, state_, fleet, now);
 
   const Translation translation(old_fleet, fleet);
-  std::vector<std::uint32_t> pool_of_node(fleet.nodes());
-  for (std::uint32_t pool = 0; pool < state_.pools.size(); ++pool) {
-    for (std::uint32_t node = 0; node < state_.pools[pool]->nodes(); ++node)
-      pool_of_node[state_.pools[pool]->fleet_node(node).value()] = pool;
-  }
   std::vector<NodeId> closed;
   for (const auto& pool : old.state_.pools) {
     for (std::uint32_t node = 0; node < pool->nodes(); ++node) {
@@ -154,6 +172,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
   for (const Job* job : jobs) {
     JobRequest request = job->request;
     request.shape = translation.shape(request.shape);
+    if (zones_of) request.shape.zones = zones_of(*job);
     state_.next_job = job->id.value();
     state_.apply(Event::job_submitted(job->id, request), now, ignored);
     Job* here = state_.jobs.find(job->id);
@@ -170,22 +189,24 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
     for (const Piece& piece : job->placement.pieces) {
       for (std::uint32_t at = piece.node; possible && at < piece.node + piece.count; ++at) {
         const NodeId node = translation.node(old_pool.fleet_node(at));
-        possible = node.valid() && (placement.pieces.empty() || pool_of_node[node.value()] == placement.pool);
+        possible = node.valid() && (placement.pieces.empty() || state_.pool_of(node) == placement.pool);
         if (!possible) break;
-        placement.pool = pool_of_node[node.value()];
+        placement.pool = state_.pool_of(node);
         append_node(placement.pieces, state_.pools[placement.pool]->local_node(node), piece.gpu_mask);
       }
     }
     if (possible) {
       std::sort(placement.pieces.begin(), placement.pieces.end(),
                 [](const Piece& a, const Piece& b) { return a.node < b.node; });
-      placement.span = span_of(*state_.pools[placement.pool], placement.pieces);
-      possible = state_.pools[placement.pool]->is_free(request.shape, placement);
+      const Pool& pool = *state_.pools[placement.pool];
+      placement.span = pool.span_of(placement.pieces);
+      possible = allowed_zone(request.shape, pool.zone()) && pool.is_free(request.shape, placement);
     }
     if (possible) {
       state_.start_at(*here, std::move(placement), job->expected_end, now, ignored);
       here->started = job->started;
       if (job->leaving) state_.mark_leaving(*here);
+      if (state_.power.tracked() && job->clock < PowerTree::kFull) state_.set_clock(*here, job->clock);
     } else {
       state_.set_waits_since(*here, now);
       moved.interrupted.push_back(job->id);

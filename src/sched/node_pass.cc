@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "sched/pass.h"
+#include "sched/power_search.h"
 #include "sched/preemptor.h"
 #include "sched/reservation_search.h"
 #include "sched/window_view.h"
@@ -51,7 +52,10 @@ class NodePass final : public Pass {
       }
       if (try_start(state, job, plan) || make_room(state, job, plan)) continue;
       head_ = first;
-      if (!backfill_) break;
+      if (!backfill_) {
+        if (start_in_the_dark(state, job, plan)) continue;
+        break;
+      }
       if (reserved_.valid() || !make_reservation(state, plan)) break;
     }
     preemptor_.reclaim(state, now, [&](Job& job) { return make_room(state, job, plan); });
@@ -115,6 +119,7 @@ class NodePass final : public Pass {
       const Job* job = state.jobs.find(reserved_);
       if (job == nullptr || !job->waits) return false;
       charge(state, *job);
+      if (state.power.limited()) state.hold_power(*job, pool_, nodes_);
     }
     return preemptor_.restore(in);
   }
@@ -194,7 +199,9 @@ class NodePass final : public Pass {
     PendingQueue::Bounds bounds;
     if (!tenant.valid() || !state.quota.in_use()) return bounds;
     if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
-    bounds.free = cut(state.quota_room(tenant));
+    bounds.free =
+        state.nothing_lent_for(tenant) ? PendingQueue::Bounds::kNoneFromHere : cut(state.quota_room(tenant));
+    if (state.fixed_barred(tenant)) bounds.open_tags = bounds.held_tags = state.classes.preemptible_tags();
     return bounds;
   }
 
@@ -360,6 +367,17 @@ class NodePass final : public Pass {
     return false;
   }
 
+  /// The job that is first in the order also starts where nodes are dark, if there is power for what it draws
+  /// itself. No node may be held.
+  bool start_in_the_dark(State& state, Job& job, Plan& plan) {
+    if (!state.power.limited()) return false;
+    std::optional<Placement> placement = power_search_.place(state, job);
+    if (!placement) return false;
+    state.start(job, std::move(*placement), now_, plan);
+    state.darken();
+    return true;
+  }
+
   /// Could the class fit into `view` now, as far as is known without a search?
   static bool may_fit(const State& state, const ShapeClasses::Class& shape, View view) {
     const std::uint64_t failed = view == View::kOpen ? shape.failed_open : shape.failed_held;
@@ -428,8 +446,8 @@ class NodePass final : public Pass {
           const Nanoseconds held_span = held_.tags() == 0 ? Nanoseconds{-kNanosecondsPerSecond} : window();
           const Nanoseconds span = std::max(held_span, kept_span_);
           bounds.window = span < Nanoseconds{0} ? -1 : cut(span.count() / kNanosecondsPerSecond);
-          bounds.open_tags = open_.tags();
-          bounds.held_tags = held_.tags() | kept_.tags();
+          bounds.open_tags &= open_.tags();
+          bounds.held_tags &= held_.tags() | kept_.tags();
           return bounds;
         },
         [&](JobId id) {
@@ -454,7 +472,8 @@ class NodePass final : public Pass {
       if (!impatient.valid()) break;
       Job& job = state.jobs[impatient];
       if (try_start(state, job, plan)) return true;
-      if (reserve(state, job)) return false;
+      const Reserved result = reserve(state, job, plan);
+      if (result != Reserved::kNever) return result == Reserved::kStarted;
       if (!note_hopeless(state, job)) break;
     }
     bool started = false;
@@ -464,8 +483,9 @@ class NodePass final : public Pass {
           Job& job = state.jobs[id];
           if (job.request.window.valid() || state.is_hopeless(job) || !state.quota_lets(job)) return false;
           if (try_start(state, job, plan)) return started = true;
-          if (!reserve(state, job)) note_hopeless(state, job);
-          return false;
+          const Reserved result = reserve(state, job, plan);
+          if (result == Reserved::kNever) note_hopeless(state, job);
+          return started = result == Reserved::kStarted;
         },
         [&] { return started || reserved_.valid(); });
     return started;
@@ -476,7 +496,7 @@ class NodePass final : public Pass {
   void keep_reservation(State& state, Plan& plan) {
     if (!reserved_.valid()) return;
     Job* job = state.jobs.find(reserved_);
-    if (job == nullptr || !job->waits) {
+    if (job == nullptr || !job->waits || !allowed_zone(job->request.shape, state.pools[pool_]->zone())) {
       drop(state);
       return;
     }
@@ -508,6 +528,14 @@ class NodePass final : public Pass {
                          (g <= pool.gpus_per_node() &&
                           pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need));
     windows.reset();
+    if (state.power.limited() && held_are_free(pool, job->request.shape)) {
+      const std::vector<std::uint32_t> nodes = nodes_;
+      const std::uint64_t version = pool.version();
+      drop(state);
+      if (start_in_the_dark(state, *job, plan)) return;
+      hold(state, *job, nodes);
+      pool.set_version(version);
+    }
     const std::uint64_t early = state.releases - releases_at_;
     // Renewing costs a walk over running jobs, so it waits for a share of them to have ended: constant per
     // release.
@@ -527,7 +555,7 @@ class NodePass final : public Pass {
     if (placement) {
       state.start(*job, std::move(*placement), now_, plan);
     } else if (stale) {
-      reserve(state, *job);
+      reserve(state, *job, plan);
     } else {
       hold(state, *job, nodes);
       pool.set_version(version);
@@ -581,36 +609,61 @@ class NodePass final : public Pass {
     charge(state, job);
     nodes_ = nodes;
     for (const std::uint32_t node : nodes_) state.pools[pool_]->hold(node);
+    if (state.power.limited()) state.hold_power(job, pool_, nodes_);
+  }
+
+  /// Have the held nodes the GPUs that their job needs, be they dark or not?
+  [[nodiscard]] bool held_are_free(const Pool& pool, const Shape& shape) const {
+    const std::uint32_t each = std::min(shape.nodes == 0 ? 1U : shape.gpus, pool.gpus_per_node());
+    std::uint64_t gpus = 0;
+    for (const std::uint32_t node : nodes_) {
+      const std::uint32_t free = pool.free_count(node);
+      if (free < each) return false;
+      gpus += free;
+    }
+    return shape.nodes > 0 || gpus >= shape.gpus;
   }
 
   void drop(State& state) {
     for (const std::uint32_t node : nodes_) state.pools[pool_]->release_hold(node);
+    if (state.power.tracked()) state.release_power(pool_, nodes_);
     nodes_.clear();
     if (reserved_.valid()) state.release_quota(charged_.first, charged_.second);
     reserved_ = JobId{};
   }
 
-  /// Holds the nodes that `job` will get at the earliest time by the running jobs' limits. False if it could
-  /// not start even if all of them ended.
-  bool reserve(State& state, Job& job) {
+  enum class Reserved : std::uint8_t {
+    kNever,    ///< It could not start even if all others ended.
+    kHeld,     ///< The nodes that it will get at the earliest time by the running jobs' limits are held.
+    kStarted,  ///< It has started: there was power for it on nodes that are dark.
+  };
+  Reserved reserve(State& state, Job& job, Plan& plan) {
     GW_CHECK(nodes_.empty());
     std::optional<ReservationSearch::Answer> best;
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
       if (state.quota.in_use() &&
           !state.quota.permits(job.request.tenant, state.quota_amount(job, pool), job.id).ok())
         continue;
-      std::optional<ReservationSearch::Answer> answer = search_.find(
-          *state.pools[pool], state.running[pool], state.jobs, job.request.shape, state.policy.placement,
-          now_, best ? best->when : Instant::max(), {&state.windows, pool, State::window_user(job)});
+      const Instant bound = best ? best->when : Instant::max();
+      std::optional<ReservationSearch::Answer> answer;
+      if (state.power.limited()) {
+        if (std::optional<PowerSearch::Answer> found = power_search_.find(state, pool, job, now_, bound))
+          answer = ReservationSearch::Answer{found->when, std::move(found->nodes)};
+      } else {
+        answer = search_.find(*state.pools[pool], state.running[pool], state.jobs, job.request.shape,
+                              state.policy.placement, now_, bound,
+                              {&state.windows, pool, State::window_user(job)});
+      }
       if (!answer || (best && answer->when >= best->when)) continue;
       best = std::move(answer);
       pool_ = pool;
     }
-    if (!best) return false;
+    if (!best) return Reserved::kNever;
+    if (best->when <= now_ && start_in_the_dark(state, job, plan)) return Reserved::kStarted;
     releases_at_ = state.releases;
     when_ = best->when;
     hold(state, job, best->nodes);
-    return true;
+    return Reserved::kHeld;
   }
 
   bool backfill_;
@@ -631,6 +684,7 @@ class NodePass final : public Pass {
   std::pair<TenantId, QuotaTree::Amount> charged_;  ///< To the quota, for the reservation.
   ReservationSearch search_;
   Preemptor preemptor_;
+  PowerSearch power_search_;
 };
 
 }  // namespace
@@ -644,6 +698,7 @@ Reason placement_reason(const State& state, const Job& job) {
   if (shape.gpus == 0 && shape.gpu_milli == 0) return Reason::kSideResources;
   bool enough = false;
   bool nodes = false;
+  bool dark = false;
   bool alone = false;  // Would fit if CPU and memory were no object.
   Shape gpus_only = shape;
   gpus_only.cpu_milli = gpus_only.memory_mib = 0;
@@ -653,11 +708,13 @@ Reason placement_reason(const State& state, const Job& job) {
     const Pool& pool = *state.pools[pool_index];
     const std::int64_t free_milli = pool.free_gpus(View::kOpen) * 1000 + pool.partial_free_milli();
     enough |= free_milli >= shape.total_gpu_milli();
+    dark |= pool.dark_gpus() > 0 && free_milli + pool.dark_gpus() * 1000 >= shape.total_gpu_milli();
     nodes |= pool.place(anywhere_in_fabric, View::kOpen, state.policy.placement).has_value();
     alone |= pool.place(gpus_only, View::kOpen, state.policy.placement).has_value();
   }
   if (alone) return Reason::kSideResources;
   if (nodes) return Reason::kTopology;
+  if (dark) return Reason::kPower;
   return enough ? Reason::kFragmentation : Reason::kCapacity;
 }
 

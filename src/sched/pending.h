@@ -116,6 +116,11 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
         Visit& visit = visits_[tenant.value()];
         if (visit.scan != scans_) visit = {scans_, false, JobId{}};
         if (visit.done) return true;
+        const std::int32_t free = bounds(tenant).free;
+        if (free < 0) {
+          visit.done = free > PendingQueue::Bounds::kNoneFromHere;
+          return visit.done;
+        }
         const PendingQueue::Cursor from =
             keys_.size() == 1 && !visit.last.valid()
                 ? queue.begin()

@@ -10,13 +10,14 @@
 namespace gw::sched {
 namespace {
 
-/// Restricts the fleet's fabric to the nodes of one type, renumbered.
-PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type,
+/// Restricts the fleet's fabric to the nodes of one type in one zone, renumbered.
+PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone,
                            std::vector<std::uint32_t>& fleet_node) {
   PoolFabric fabric;
   fabric.gpus = fleet.node_types[node_type].gpus;
   for (std::uint32_t node = 0; node < fleet.nodes(); ++node) {
-    if (fleet.node_type_of[node] == node_type) fleet_node.push_back(node);
+    if (fleet.node_type_of[node] == node_type && fleet.zone_of(NodeId{node}) == zone)
+      fleet_node.push_back(node);
   }
   fabric.nodes = static_cast<std::uint32_t>(fleet_node.size());
   for (std::size_t level_index = 0; level_index < fleet.fabric.size(); ++level_index) {
@@ -27,7 +28,7 @@ PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type,
     std::uint32_t local = 0;
     for (std::uint32_t vertex = 0; vertex < partition.vertices(); ++vertex) {
       while (local < fabric.nodes && fleet_node[local] < partition.end(vertex)) ++local;
-      if (local == level.first.back()) continue;  // No node of this type there.
+      if (local == level.first.back()) continue;  // No such node there.
       level.largest = std::max(level.largest, local - level.first.back());
       level.first.push_back(local);
     }
@@ -61,9 +62,10 @@ PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type,
 
 }  // namespace
 
-Pool::Pool(const Fleet& fleet, std::uint16_t node_type)
-    : fabric_(restrict_fabric(fleet, node_type, fleet_node_)),
+Pool::Pool(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone)
+    : fabric_(restrict_fabric(fleet, node_type, zone, fleet_node_)),
       gpu_type_(fleet.node_types[node_type].gpu_type),
+      zone_(zone),
       cpu_milli_(fleet.node_types[node_type].cpu_milli),
       memory_mib_(fleet.node_types[node_type].memory_mib),
       open_(fabric_),
@@ -72,6 +74,7 @@ Pool::Pool(const Fleet& fleet, std::uint16_t node_type)
   held_.assign(words, 0);
   down_.assign(words, 0);
   closed_.assign(words, 0);
+  dark_.assign(words, 0);
   if (fabric_.gpus == 1) {
     free_bits_.assign(words, ~std::uint64_t{0});
   } else {
@@ -110,13 +113,13 @@ void Pool::set_free_mask(std::uint32_t node, std::uint64_t mask) {
 
 /// The nodes [first, last), all up and of one view, had `before` free GPUs each and now have `after`.
 void Pool::count_free(std::uint32_t first, std::uint32_t last, std::uint32_t before, std::uint32_t after) {
-  if (closed_nodes_ == 0) {
+  if (closed_nodes_ + dark_nodes_ == 0) {
     index_of(first).change(first, last, before, after);
     return;
   }
   for (std::uint32_t node = first; node < last; ++node) {
-    if (bit(closed_, node)) {
-      down_gpus_ += std::int64_t{after} - before;
+    if (is_shut(node)) {
+      shut_gpus(node) += std::int64_t{after} - before;
     } else {
       index_of(node).change(node, node + 1, before, after);
     }
@@ -320,11 +323,11 @@ void Pool::give(const Shape& shape, const Placement& placement) {
 void Pool::hold(std::uint32_t node) {
   GW_CHECK(!bit(held_, node));
   const std::uint32_t free = free_count(node);
-  if (!is_off(node)) {
+  if (takes_work(node)) {
     open_.change(node, node + 1, free, 0);
     held_index_.change(node, node + 1, 0, free);
   }
-  if (!bit(closed_, node)) move_partials(node, open_partials_, held_partials_);
+  if (!is_shut(node)) move_partials(node, open_partials_, held_partials_);
   set_bit(held_, node, true);
   ++held_nodes_;
 }
@@ -332,12 +335,12 @@ void Pool::hold(std::uint32_t node) {
 void Pool::release_hold(std::uint32_t node) {
   GW_CHECK(bit(held_, node));
   const std::uint32_t free = free_count(node);
-  if (!is_off(node)) {
+  if (takes_work(node)) {
     held_index_.change(node, node + 1, free, 0);
     open_.change(node, node + 1, 0, free);
     ++version_;
   }
-  if (!bit(closed_, node)) move_partials(node, held_partials_, open_partials_);
+  if (!is_shut(node)) move_partials(node, held_partials_, open_partials_);
   set_bit(held_, node, false);
   --held_nodes_;
 }
@@ -369,12 +372,17 @@ void Pool::close(std::uint32_t node, Closure why) {
   const std::uint32_t free = free_count(node);
   std::set<Partial>& partials = partials_of(node);
   if (!bit(down_, node)) {
-    index_of(node).change(node, node + 1, free, 0);
+    if (bit(dark_, node)) {
+      dark_gpus_ -= free;
+    } else {
+      index_of(node).change(node, node + 1, free, 0);
+    }
     down_gpus_ += free;
   }
+  const bool was_shut = is_shut(node);
   set_bit(closed_, node, true);
   ++closed_nodes_;
-  move_partials(node, partials, closed_partials_);
+  if (!was_shut) move_partials(node, partials, closed_partials_);
 }
 
 void Pool::reopen(std::uint32_t node, Closure why) {
@@ -385,13 +393,85 @@ void Pool::reopen(std::uint32_t node, Closure why) {
   closures_.erase(at);
   set_bit(closed_, node, false);
   --closed_nodes_;
-  move_partials(node, closed_partials_, partials_of(node));
+  if (!is_shut(node)) move_partials(node, closed_partials_, partials_of(node));
   if (!bit(down_, node)) {
     const std::uint32_t free = free_count(node);
     down_gpus_ -= free;
-    index_of(node).change(node, node + 1, 0, free);
+    if (bit(dark_, node)) {
+      dark_gpus_ += free;
+    } else {
+      index_of(node).change(node, node + 1, 0, free);
+    }
   }
   ++version_;
+}
+
+void Pool::darken(std::uint32_t node) {
+  GW_CHECK(!bit(dark_, node));
+  const std::uint32_t free = free_count(node);
+  std::set<Partial>& partials = partials_of(node);
+  const bool was_shut = is_shut(node);
+  if (!was_shut && !bit(down_, node)) {
+    index_of(node).change(node, node + 1, free, 0);
+    dark_gpus_ += free;
+  }
+  set_bit(dark_, node, true);
+  ++dark_nodes_;
+  if (!was_shut) move_partials(node, partials, closed_partials_);
+}
+
+void Pool::lighten(std::uint32_t node) {
+  GW_CHECK(bit(dark_, node));
+  set_bit(dark_, node, false);
+  --dark_nodes_;
+  if (!is_shut(node)) {
+    move_partials(node, closed_partials_, partials_of(node));
+    if (!bit(down_, node)) {
+      const std::uint32_t free = free_count(node);
+      dark_gpus_ -= free;
+      index_of(node).change(node, node + 1, 0, free);
+    }
+  }
+  ++version_;
+}
+
+bool Pool::has_room(std::uint32_t node) const {
+  if (fabric_.gpus == 0) return cpu_free_.empty() || cpu_free_[node] > 0;
+  return free_mask(node) != 0 || most_partial_milli(node) > 0;
+}
+
+std::uint32_t Pool::most_partial_milli(std::uint32_t node) const {
+  std::uint32_t most = 0;
+  if (partial_remaining_.empty()) return most;
+  for (auto at = partial_remaining_.lower_bound({node, 0});
+       at != partial_remaining_.end() && at->first.first == node; ++at)
+    most = std::max(most, at->second);
+  return most;
+}
+
+std::uint32_t Pool::partial_for(std::uint32_t node, std::uint32_t milli) const {
+  std::uint32_t best = 64;
+  std::uint32_t least = 1001;
+  for (auto at = partial_remaining_.lower_bound({node, 0});
+       at != partial_remaining_.end() && at->first.first == node; ++at) {
+    if (at->second < milli || at->second >= least) continue;
+    least = at->second;
+    best = at->first.second;
+  }
+  return best;
+}
+
+std::uint8_t Pool::span_of(const std::vector<Piece>& pieces) const {
+  const std::uint32_t first = pieces.front().node;
+  const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
+  std::uint8_t span = 0;
+  if (first == last) return span;
+  for (const PoolFabric::Level& level : fabric_.levels) {
+    span = static_cast<std::uint8_t>(level.fabric_level + 1);
+    const auto end = std::upper_bound(level.first.begin(), level.first.end(), first);
+    if (end == level.first.end() || *end > last) break;
+  }
+  return span;
 }
 
 std::string Pool::check() const {
@@ -399,19 +479,22 @@ std::string Pool::check() const {
   CapacityIndex held(fabric_);
   std::uint32_t tight = 0;
   std::int64_t off = 0;
+  std::int64_t dark = 0;
   std::uint32_t closed = 0;
+  std::uint32_t dark_nodes = 0;
   for (std::uint32_t node = 0; node < fabric_.nodes; ++node) {
     if (!cpu_free_.empty() || !memory_free_.empty()) tight += side_tight(node);
     closed += bit(closed_, node);
     if (bit(closed_, node) != closures_.contains(node))
       return fmt::format("node {} is closed for no reason, or open for one", node);
+    dark_nodes += bit(dark_, node);
     if (bit(down_, node)) {
       if (free_count(node) != fabric_.gpus) return fmt::format("down node {} is not empty", node);
       off += fabric_.gpus;
       continue;
     }
-    if (bit(closed_, node)) {
-      off += free_count(node);
+    if (is_shut(node)) {
+      (bit(closed_, node) ? off : dark) += free_count(node);
       continue;
     }
     (bit(held_, node) ? held : open).change(node, node + 1, 0, free_count(node));
@@ -419,6 +502,9 @@ std::string Pool::check() const {
   if (off != down_gpus_ || closed != closed_nodes_)
     return fmt::format("{} GPUs are off on {} closed nodes and those down, {} on {} counted", off, closed,
                        down_gpus_, closed_nodes_);
+  if (dark != dark_gpus_ || dark_nodes != dark_nodes_)
+    return fmt::format("{} GPUs are free on {} dark nodes, {} on {} counted", dark, dark_nodes, dark_gpus_,
+                       dark_nodes_);
   if (tight != tight_nodes_) return fmt::format("{} nodes are tight, {} counted", tight, tight_nodes_);
   for (const View view : {View::kOpen, View::kHeld}) {
     const CapacityIndex& want = view == View::kOpen ? open : held;
@@ -443,7 +529,7 @@ std::string Pool::check() const {
       partial += entry.remaining_milli;
       if ((free_mask(entry.node) >> entry.gpu) & 1U)
         return fmt::format("GPU {} of node {} is whole and partly used", entry.gpu, entry.node);
-      const std::set<Partial>* right = bit(closed_, entry.node) ? &closed_partials_
+      const std::set<Partial>* right = is_shut(entry.node)      ? &closed_partials_
                                        : bit(held_, entry.node) ? &held_partials_
                                                                 : &open_partials_;
       if (partials != right) return fmt::format("partly used GPU of node {} in the wrong view", entry.node);

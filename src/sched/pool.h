@@ -1,9 +1,10 @@
-// Pool: all nodes of one type: what is free on each, and where a shape fits.
+// Pool: all nodes of one type in one zone: what is free on each, and where a shape fits.
 //
 // A node is open (anyone's) or held (kept for the job with the reservation; others only if they end in time).
 // It may also be off: down (lost with everything on it) or closed (drained or kept back: what runs there goes
-// on, nothing new starts). Open and held nodes each have a capacity index of their own, so that both
-// questions cost the same; nodes that are off are in neither.
+// on, nothing new starts); or dark: there is no power for new work on it now. Open and held nodes each have a
+// capacity index of their own, so that both questions cost the same; nodes that are off or dark are in
+// neither.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,8 @@ enum class Closure : std::uint8_t {
 
 class Pool {
  public:
-  /// The nodes of `fleet` whose type is `node_type`; all free and open.
-  Pool(const Fleet& fleet, std::uint16_t node_type);
+  /// The nodes of `fleet` in `zone` whose type is `node_type`; all free and open.
+  Pool(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone = 0);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   Pool(Pool&&) = delete;
@@ -43,9 +44,10 @@ class Pool {
   [[nodiscard]] std::uint32_t nodes() const { return fabric_.nodes; }
   [[nodiscard]] std::uint32_t gpus_per_node() const { return fabric_.gpus; }
   [[nodiscard]] std::uint32_t gpu_type() const { return gpu_type_; }
+  [[nodiscard]] std::uint32_t zone() const { return zone_; }
   [[nodiscard]] const PoolFabric& fabric() const { return fabric_; }
   [[nodiscard]] NodeId fleet_node(std::uint32_t node) const { return NodeId{fleet_node_[node]}; }
-  /// The pool-local number of a fleet node of this type.
+  /// The pool-local number of a fleet node of this type and zone.
   [[nodiscard]] std::uint32_t local_node(NodeId node) const;
 
   /// Could an empty pool without failures hold it?
@@ -98,13 +100,31 @@ class Pool {
   /// Nothing new starts on a closed node; jobs that run there may go on. Also of nodes that are down.
   void close(std::uint32_t node, Closure why = Closure::kDrained);
   void reopen(std::uint32_t node, Closure why = Closure::kDrained);
+  /// As a closed node, for want of power; independent of it.
+  void darken(std::uint32_t node);
+  void lighten(std::uint32_t node);
+  /// Where feeds have caps, work without GPUs must not go to nodes whose GPUs are all in use: they count with
+  /// what they draw now.
+  void set_power_limited(bool limited) { power_limited_ = limited; }
   [[nodiscard]] bool is_down(std::uint32_t node) const { return bit(down_, node); }
   [[nodiscard]] bool is_closed(std::uint32_t node) const { return bit(closed_, node); }
   [[nodiscard]] bool is_closed(std::uint32_t node, Closure why) const {
     return bit(closed_, node) && (closures_.at(node) & static_cast<std::uint8_t>(why)) != 0;
   }
   [[nodiscard]] bool is_off(std::uint32_t node) const { return is_down(node) || is_closed(node); }
+  [[nodiscard]] bool is_dark(std::uint32_t node) const { return bit(dark_, node); }
+  /// May new work start there, if it fits?
+  [[nodiscard]] bool takes_work(std::uint32_t node) const { return !is_off(node) && !bit(dark_, node); }
   [[nodiscard]] std::uint32_t closed_nodes() const { return closed_nodes_; }
+  /// Has the node a GPU (or, without GPUs, CPU) left for anyone, by what runs on it?
+  [[nodiscard]] bool has_room(std::uint32_t node) const;
+  /// The most thousandths that are free of a GPU of that node of which jobs hold shares.
+  [[nodiscard]] std::uint32_t most_partial_milli(std::uint32_t node) const;
+  /// The GPU with the least left that has `milli`, among those of which jobs hold shares; 64: none.
+  [[nodiscard]] std::uint32_t partial_for(std::uint32_t node, std::uint32_t milli) const;
+  [[nodiscard]] std::uint64_t free_gpu_mask(std::uint32_t node) const { return free_mask(node); }
+  /// See Placement::span.
+  [[nodiscard]] std::uint8_t span_of(const std::vector<Piece>& pieces) const;
   [[nodiscard]] bool is_held(std::uint32_t node) const { return bit(held_, node); }
 
   /// GPUs free for whole-GPU jobs, open and held, without nodes that are off.
@@ -112,6 +132,8 @@ class Pool {
   [[nodiscard]] std::int64_t free_gpus(View view) const { return index(view).total(0); }
   /// GPUs that nobody can have: of nodes that are down, and the free ones of closed nodes.
   [[nodiscard]] std::int64_t down_gpus() const { return down_gpus_; }
+  /// Free GPUs of nodes that are dark and not off.
+  [[nodiscard]] std::int64_t dark_gpus() const { return dark_gpus_; }
   /// Thousandths of GPUs in partly used GPUs that are still free.
   [[nodiscard]] std::int64_t partial_free_milli() const { return partial_free_milli_; }
   /// Thousandths that are free of a GPU of which jobs hold shares.
@@ -142,6 +164,11 @@ class Pool {
   static bool bit(const std::vector<std::uint64_t>& words, std::uint32_t at) {
     return (words[at / 64] >> (at % 64)) & 1U;
   }
+  /// In neither index, though it is up.
+  [[nodiscard]] bool is_shut(std::uint32_t node) const { return bit(closed_, node) || bit(dark_, node); }
+  [[nodiscard]] std::int64_t& shut_gpus(std::uint32_t node) {
+    return bit(closed_, node) ? down_gpus_ : dark_gpus_;
+  }
   static void set_bit(std::vector<std::uint64_t>& words, std::uint32_t at, bool on);
   [[nodiscard]] CapacityIndex& index_of(std::uint32_t node) { return bit(held_, node) ? held_index_ : open_; }
   [[nodiscard]] std::uint64_t free_mask(std::uint32_t node) const {
@@ -159,13 +186,14 @@ class Pool {
   static std::int64_t cpu_on_node(const Shape& shape, std::uint32_t gpus);
   static std::int64_t memory_on_node(const Shape& shape, std::uint32_t gpus);
   [[nodiscard]] std::set<Partial>& partials_of(std::uint32_t node) {
-    if (bit(closed_, node)) return closed_partials_;
+    if (is_shut(node)) return closed_partials_;
     return bit(held_, node) ? held_partials_ : open_partials_;
   }
 
   std::vector<std::uint32_t> fleet_node_;  ///< Filled while fabric_ is made.
   PoolFabric fabric_;
   std::uint32_t gpu_type_;
+  std::uint32_t zone_;
   std::int64_t cpu_milli_;
   std::int64_t memory_mib_;
   CapacityIndex open_;
@@ -175,19 +203,23 @@ class Pool {
   std::vector<std::uint64_t> held_;
   std::vector<std::uint64_t> down_;
   std::vector<std::uint64_t> closed_;
+  std::vector<std::uint64_t> dark_;
   std::map<std::uint32_t, std::uint8_t> closures_;  ///< Of closed nodes, why.
   std::vector<std::int64_t> cpu_free_;              ///< Empty where not tracked.
   std::vector<std::int64_t> memory_free_;           ///< Empty where not tracked.
   std::uint32_t held_nodes_ = 0;
   std::uint32_t closed_nodes_ = 0;
+  std::uint32_t dark_nodes_ = 0;
+  bool power_limited_ = false;
   std::uint32_t tight_nodes_ = 0;
   /// (node, GPU) -> thousandths left, for partly used GPUs; the sets below order them by what is left.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> partial_remaining_;
   std::set<Partial> open_partials_;  ///< Of open nodes.
   std::set<Partial> held_partials_;
-  std::set<Partial> closed_partials_;
+  std::set<Partial> closed_partials_;  ///< Of closed and dark ones.
   std::int64_t partial_free_milli_ = 0;
   std::int64_t down_gpus_ = 0;
+  std::int64_t dark_gpus_ = 0;
   std::uint64_t version_ = 1;
 };
 

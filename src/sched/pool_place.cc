@@ -114,7 +114,8 @@ class Pool::Finder {
     const bool any_will_do = need == 1 ? gpus() == 0 : last_level_ + 1 == pool_.fabric_.levels.size();
     std::vector<std::uint64_t> candidates;  // Free GPUs in the high half, node in the low: sorts as wanted.
     for (std::uint32_t node = 0; node < pool_.fabric_.nodes; ++node) {
-      if (pool_.is_off(node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
+      if (!pool_.takes_work(node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
+      if (pool_.power_limited_ && !pool_.has_room(node)) continue;
       if (!pool_.side_fits(shape_, 0, node)) continue;
       candidates.push_back(std::uint64_t{pool_.free_count(node)} << 32 | node);
       if (candidates.size() == need && any_will_do && (need == 1 || kind_ == PlacementKind::kFirstFit)) break;
@@ -300,7 +301,7 @@ class Pool::Finder {
     std::vector<std::pair<std::uint32_t, std::uint32_t>> usable;  // (GPUs, node)
     std::uint64_t sum = 0;
     for (std::uint32_t node = begin; node < end; ++node) {
-      if (pool_.is_off(node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
+      if (!pool_.takes_work(node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
       std::uint32_t most = std::min(pool_.free_count(node), need);
       while (most > 0 && !pool_.side_fits(shape_, most, node)) --most;
       if (most > 0) usable.emplace_back(most, node);

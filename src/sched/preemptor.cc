@@ -44,7 +44,7 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
   ++searches_;
   Instant again;
   std::optional<VictimSearch::Answer> answer = search_.find(state, job, now, again);
-  if (answer) {
+  if (answer && (!state.power.limited() || state.has_power(job, answer->placement, answer->victims))) {
     failures_ = 0;
     state.claim(job, std::move(answer->placement), answer->victims, now, plan);
     return true;
@@ -67,7 +67,7 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
         if (!tenant.valid()) return bounds;
         bool owed = false;
         for (TenantId up = tenant; up != TenantId{0} && !owed; up = state.quota.parent(up))
-          owed = state.quota.is_owed(up);
+          owed = state.pending.fair_share().is_owed(up);
         if (!owed) bounds.free = -1;
         return bounds;
       },

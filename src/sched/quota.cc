@@ -2,6 +2,7 @@
 #include "sched/quota.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -33,7 +34,6 @@ void QuotaTree::set_terms(TenantId tenant, QuotaResource resource, const QuotaTe
   GW_CHECK(tenant.value() < parents_.size() && resource < resources_ && is_sensible(terms));
   begin_use();
   ++version_;
-  rows_.resize(parents_.size() * resources_);
   const std::size_t index = at(tenant, resource);
   const std::int64_t shut_before = shut(rows_[index], rows_[index].used, rows_[index].shut_children);
   const std::int64_t fixed_before =
@@ -72,6 +72,7 @@ void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t
     const std::int64_t before = shut(row, row.used, row.shut_children);
     const std::int64_t before_fixed = shut_fixed(row, row.fixed, row.shut_children_fixed);
     row.used += delta;
+    if (delta < 0) row.freed -= delta;
     if (fixed) row.fixed += delta;
     GW_CHECK(row.fixed >= 0 && row.used >= row.fixed);
     row.shut_children += more;
@@ -85,17 +86,20 @@ void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t
 
 void QuotaTree::change(TenantId tenant, const Amount& amount, int sign) {
   if (!in_use_ || amount.all_milli == 0) return;
-  rows_.resize(parents_.size() * resources_);
   change_row(tenant, kAllGpus, sign * amount.all_milli, !amount.preemptible);
   if (amount.type != kAllGpus) change_row(tenant, amount.type, sign * amount.type_milli, !amount.preemptible);
 }
 
 void QuotaTree::hold(TenantId tenant, const Amount& amount, int sign) {
   if (!in_use_ || amount.all_milli == 0) return;
-  rows_.resize(parents_.size() * resources_);
   for (;; tenant = parents_[tenant.value()]) {
-    rows_[at(tenant, kAllGpus)].held += sign * amount.all_milli;
-    if (amount.type != kAllGpus) rows_[at(tenant, amount.type)].held += sign * amount.type_milli;
+    const auto change = [&](QuotaResource resource, std::int64_t milli) {
+      Row& row = rows_[at(tenant, resource)];
+      row.held += sign * milli;
+      if (sign < 0) row.freed += milli;
+    };
+    change(kAllGpus, amount.all_milli);
+    if (amount.type != kAllGpus) change(amount.type, amount.type_milli);
     if (tenant == TenantId{0}) return;
   }
 }
@@ -106,39 +110,45 @@ QuotaTree::Answer QuotaTree::permits_row(TenantId tenant, QuotaResource resource
   std::int64_t more_fixed = 0;
   bool guaranteed = false;  // The branch stays within its guarantee: lending cannot keep it from that.
   bool guaranteed_fixed = false;
+  std::int64_t beyond = INT64_MAX;  // By so much the branch is beyond its guarantee, where it has one.
+  std::int64_t beyond_fixed = INT64_MAX;
   for (;;) {
     const Row& row = rows_[at(tenant, resource)];
     const std::int64_t used = row.used + milli;
     const std::int64_t children = row.shut_children + more;
     const std::int64_t most = row.terms.most_milli();
-    if (most != INT64_MAX && used > most - row.held) return {Bar::kLimit, tenant, resource};
+    if (most != INT64_MAX && used > most - row.held)
+      return {Bar::kLimit, tenant, resource, used - most + row.held};
     const std::int64_t room = tenant == TenantId{0} ? std::min(most, capacity_[resource]) : most;
     if (!guaranteed && promises_[resource].kept > 0 && used > room - children)
-      return {Bar::kLent, tenant, resource};
+      return {Bar::kLent, tenant, resource, std::min(beyond, used + children - room)};
     const std::int64_t fixed = row.fixed + (preemptible ? 0 : milli);
     const std::int64_t children_fixed = row.shut_children_fixed + more_fixed;
     if (!preemptible && !guaranteed_fixed && promises_[resource].guaranteed > 0 &&
         fixed > room - children_fixed)
-      return {Bar::kLent, tenant, resource};
+      return {Bar::kLent, tenant, resource, std::min(beyond_fixed, fixed + children_fixed - room)};
     if (tenant == TenantId{0}) return {};
     guaranteed = used + children <= row.terms.guaranteed_milli;
     guaranteed_fixed = fixed + children_fixed <= row.terms.guaranteed_milli;
+    beyond = used + children - row.terms.guaranteed_milli;
+    beyond_fixed = fixed + children_fixed - row.terms.guaranteed_milli;
     more = shut(row, used, children) - shut(row, row.used, row.shut_children);
     more_fixed = shut_fixed(row, fixed, children_fixed) - shut_fixed(row, row.fixed, row.shut_children_fixed);
     tenant = parents_[tenant.value()];
   }
 }
 
-QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobId job) const {
+QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobId job,
+                                     bool heed_stops) const {
   if (!in_use_) return {};
   for (TenantId up = tenant;; up = parents_[up.value()]) {
     if (budget(up) != BudgetState::kOpen) return {Bar::kBudget, up, kAllGpus};
     for (const auto& [stopped, except] : stops_) {
-      if (stopped == up && except != job) return {Bar::kBehind, up, kAllGpus};
+      if (heed_stops && stopped == up && except != job) return {Bar::kBehind, up, kAllGpus};
     }
     if (up == TenantId{0}) break;
   }
-  if (amount.all_milli == 0 || tenant.value() * resources_ >= rows_.size()) return {};
+  if (amount.all_milli == 0) return {};
   if (amount.type != kAllGpus) {
     const Answer answer = permits_row(tenant, amount.type, amount.type_milli, amount.preemptible);
     if (!answer.ok()) return answer;
@@ -180,7 +190,7 @@ bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {
 }
 
 bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
-  if (!in_use_ || amount.all_milli == 0 || tenant.value() * resources_ >= rows_.size()) return false;
+  if (!in_use_ || amount.all_milli == 0) return false;
   for (; tenant != TenantId{0}; tenant = parents_[tenant.value()]) {
     if (within_guarantee(tenant, amount)) return true;
   }
@@ -188,7 +198,7 @@ bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
 }
 
 bool QuotaTree::is_owed(TenantId tenant) const {
-  if (!in_use_ || tenant.value() * resources_ >= rows_.size()) return false;
+  if (!in_use_) return false;
   for (std::size_t resource = 0; resource < resources_; ++resource) {
     const Row& row = rows_[at(tenant, static_cast<QuotaResource>(resource))];
     if (row.used < row.terms.guaranteed_milli) return true;
@@ -253,15 +263,10 @@ bool QuotaTree::may_displace(TenantId taker, TenantId holder, QuotaResource held
   return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
 }
 
-void QuotaTree::stop_for(TenantId tenant, JobId except) {
+void QuotaTree::set_stops(Stops stops) {
+  if (stops == stops_) return;
   ++version_;
-  stops_.emplace_back(tenant, except);
-}
-
-void QuotaTree::lift_stops() {
-  if (stops_.empty()) return;
-  ++version_;
-  stops_.clear();
+  stops_ = std::move(stops);
 }
 
 bool QuotaTree::check() const {

@@ -21,7 +21,10 @@ class QuotaTree {
   /// What the GPU type that counts least counts for.
   void set_least_equivalent(std::int64_t milli) { least_equivalent_milli_ = milli; }
 
-  void add_tenant(TenantId parent) { parents_.push_back(parent); }
+  void add_tenant(TenantId parent) {
+    parents_.push_back(parent);
+    if (in_use_) rows_.resize(parents_.size() * resources_);
+  }
   /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
   void set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   void set_budget(TenantId tenant, BudgetState state);
@@ -44,18 +47,22 @@ class QuotaTree {
     bool preemptible = false;
   };
   void start(TenantId tenant, const Amount& amount) { change(tenant, amount, +1); }
-  void stop(TenantId tenant, const Amount& amount) {
-    ++version_;
-    change(tenant, amount, -1);
-  }
+  void stop(TenantId tenant, const Amount& amount) { change(tenant, amount, -1); }
   /// A reservation keeps its part below the limits, without using it.
   void reserve(TenantId tenant, const Amount& amount) { hold(tenant, amount, +1); }
-  void release(TenantId tenant, const Amount& amount) {
-    ++version_;
-    hold(tenant, amount, -1);
-  }
-  /// What was not permitted at one version is not until the next: starts only take.
+  void release(TenantId tenant, const Amount& amount) { hold(tenant, amount, -1); }
+  /// What was not permitted at one version stays so until the next, or until enough has been freed where it
+  /// was kept back: starts only take.
   [[nodiscard]] std::uint64_t version() const { return version_; }
+  [[nodiscard]] std::int64_t freed_milli(TenantId tenant, QuotaResource resource) const {
+    return rows_[at(tenant, resource)].freed;
+  }
+  /// What is left of the fleet for jobs beyond their guarantees, as far as it is lent; INT64_MAX if all is.
+  [[nodiscard]] std::int64_t lent_left_milli() const {
+    if (!in_use_ || promises_[kAllGpus].kept == 0) return INT64_MAX;
+    const Row& root = rows_[0];
+    return capacity_[kAllGpus] - root.used - root.shut_children;
+  }
 
   /// What keeps a job from starting; kNone if nothing does.
   enum class Bar : std::uint8_t { kNone, kLimit, kLent, kBudget, kBehind };
@@ -63,9 +70,11 @@ class QuotaTree {
     Bar bar = Bar::kNone;
     TenantId at;                        ///< Where it is kept back.
     QuotaResource resource = kAllGpus;  ///< Of what there is too little.
+    std::int64_t lacks_milli = 0;       ///< So much must be freed there at least.
     [[nodiscard]] bool ok() const { return bar == Bar::kNone; }
   };
-  [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {}) const;
+  [[nodiscard]] Answer permits(TenantId tenant, const Amount& amount, JobId job = {},
+                               bool heed_stops = true) const;
   /// At most so many GPUs could be permitted to a job of the tenant now: a quick look for scans.
   [[nodiscard]] std::int64_t room_gpus(TenantId tenant) const;
 
@@ -81,9 +90,9 @@ class QuotaTree {
   /// The same for a job of higher priority: also from tenants without any guarantee and from its own.
   [[nodiscard]] bool may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const;
 
-  /// Until `lift_stops`, nothing but `except` starts under `tenant`: a job that waits too long for its quota.
-  void stop_for(TenantId tenant, JobId except);
-  void lift_stops();
+  /// Nothing but the named job starts under each of these tenants: jobs that wait too long for their quota.
+  using Stops = std::vector<std::pair<TenantId, JobId>>;
+  void set_stops(Stops stops);
 
   [[nodiscard]] std::int64_t used_milli(TenantId tenant, QuotaResource resource) const {
     return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].used : 0;
@@ -103,6 +112,7 @@ class QuotaTree {
     std::int64_t used = 0;   ///< With all below.
     std::int64_t fixed = 0;  ///< Of it, by jobs that cannot be preempted.
     std::int64_t held = 0;   ///< Beside it, by a reservation.
+    std::int64_t freed = 0;  ///< All that has ever stopped or been let go here, summed.
     /// What the children shut off from others beyond what they use, summed: from jobs that can be preempted
     /// (they lend the rest), and from those that cannot (they lend nothing).
     std::int64_t shut_children = 0;
@@ -147,7 +157,7 @@ class QuotaTree {
   };
   std::vector<Promises> promises_;  ///< By resource.
   std::vector<BudgetState> budgets_;
-  std::vector<std::pair<TenantId, JobId>> stops_;
+  Stops stops_;
   bool in_use_ = false;
   std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;

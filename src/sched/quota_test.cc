@@ -111,10 +111,10 @@ TEST_F(QuotaCase, ASpentBudgetStopsAllBelow) {
 
 TEST_F(QuotaCase, WhoWaitsTooLongStopsTheOthers) {
   tree.set_terms(TenantId{1}, kAllGpus, guaranteed(1));
-  tree.stop_for(TenantId{1}, JobId{7});
+  tree.set_stops({{TenantId{1}, JobId{7}}});
   EXPECT_EQ(tree.permits(TenantId{3}, gpus(1), JobId{8}).bar, QuotaTree::Bar::kBehind);
   EXPECT_TRUE(tree.permits(TenantId{3}, gpus(1), JobId{7}).ok());
-  tree.lift_stops();
+  tree.set_stops({});
   EXPECT_TRUE(tree.permits(TenantId{3}, gpus(1), JobId{8}).ok());
 }
 

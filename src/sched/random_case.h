@@ -318,6 +318,7 @@ class Driver {
 
   void planned(const Plan& plan) {
     for (const JobId job : plan.interrupted) jobs_[job.value()].running = false;
+    for (const JobId job : plan.stopped) jobs_[job.value()].running = false;
     for (const Plan::Rejection& rejection : plan.rejections) leave(jobs_[rejection.job.value()]);
     for (const Plan::Preemption& preemption : plan.preemptions) {
       const std::uint32_t job = preemption.job.value();

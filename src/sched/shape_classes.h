@@ -1,8 +1,10 @@
 // ShapeClasses: jobs of equal shape share what is known about whether the shape fits now.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -17,6 +19,7 @@ class ShapeClasses {
  public:
   struct Class {
     Shape shape;
+    bool preemptible = false;
     std::uint32_t members = 0;  ///< Jobs in the system.
     std::uint32_t waiting = 0;
     std::vector<std::uint32_t> pools;  ///< That could hold it, in order of preference.
@@ -24,6 +27,8 @@ class ShapeClasses {
     std::uint64_t failed_held = 0;
     /// State::node_changes when it was last found that it fits in no future; 0 = never.
     std::uint64_t hopeless_at = 0;
+    /// The least power_permille of those for which that was found.
+    std::uint32_t hopeless_power = 0;
     LeastOf<Nanoseconds> limits;  ///< Of the waiting jobs.
     [[nodiscard]] Nanoseconds shortest_limit() const {
       return limits.empty() ? Nanoseconds::max() : limits.least();
@@ -34,10 +39,11 @@ class ShapeClasses {
   void track_limits(bool wanted) { track_limits_ = wanted; }
   void add_limit(std::uint32_t id, Nanoseconds limit) { classes_[id].limits.insert(limit); }
 
-  /// The class of `shape`; `make_pools` fills the pools of a new one.
+  /// The class of `shape`, apart for jobs that can be preempted, of which quotas ask less; `make_pools` fills
+  /// the pools of a new one.
   template <class MakePools>
-  std::uint32_t join(const Shape& shape, MakePools&& make_pools) {
-    const auto [at, is_new] = by_shape_.try_emplace(shape, 0U);
+  std::uint32_t join(const Shape& shape, bool preemptible, MakePools&& make_pools) {
+    const auto [at, is_new] = by_shape_.try_emplace({shape, preemptible}, 0U);
     if (is_new) {
       if (free_.empty()) {
         at->second = static_cast<std::uint32_t>(classes_.size());
@@ -49,6 +55,7 @@ class ShapeClasses {
       Class& entry = classes_[at->second];
       entry = Class{};
       entry.shape = shape;
+      entry.preemptible = preemptible;
       entry.pools = make_pools(shape);
     }
     ++classes_[at->second].members;
@@ -56,19 +63,27 @@ class ShapeClasses {
   }
   void leave(std::uint32_t id) {
     if (--classes_[id].members > 0) return;
-    by_shape_.erase(classes_[id].shape);
+    by_shape_.erase({classes_[id].shape, classes_[id].preemptible});
     free_.push_back(id);
   }
   void set_waiting(std::uint32_t id, bool waiting, Nanoseconds limit) {
     Class& entry = classes_[id];
     if (waiting) {
       if (track_limits_) entry.limits.insert(limit);
-      waiting_classes_ += entry.waiting++ == 0;
+      if (entry.waiting++ == 0) {
+        ++waiting_classes_;
+        if (entry.preemptible) count_tag(id, +1);
+      }
     } else {
       if (track_limits_) entry.limits.erase(limit);
-      waiting_classes_ -= --entry.waiting == 0;
+      if (--entry.waiting == 0) {
+        --waiting_classes_;
+        if (entry.preemptible) count_tag(id, -1);
+      }
     }
   }
+  /// Numbers modulo 64 of shapes that some job waits for which can be preempted.
+  [[nodiscard]] std::uint64_t preemptible_tags() const { return preemptible_tags_; }
   [[nodiscard]] Class& operator[](std::uint32_t id) { return classes_[id]; }
   [[nodiscard]] const Class& operator[](std::uint32_t id) const { return classes_[id]; }
   /// Shapes that some job waits for.
@@ -76,8 +91,17 @@ class ShapeClasses {
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(classes_.size()); }
 
  private:
+  void count_tag(std::uint32_t id, int sign) {
+    std::uint32_t& count = preemptible_count_.at(id % 64);
+    count += static_cast<std::uint32_t>(sign);
+    const std::uint64_t bit = std::uint64_t{1} << (id % 64);
+    preemptible_tags_ = count == 0 ? preemptible_tags_ & ~bit : preemptible_tags_ | bit;
+  }
+
   bool track_limits_ = true;
-  std::map<Shape, std::uint32_t> by_shape_;
+  std::uint64_t preemptible_tags_ = 0;
+  std::array<std::uint32_t, 64> preemptible_count_{};
+  std::map<std::pair<Shape, bool>, std::uint32_t> by_shape_;
   std::vector<Class> classes_;
   std::vector<std::uint32_t> free_;
   std::uint32_t waiting_classes_ = 0;

@@ -30,6 +30,7 @@ struct Claiming {
 bool is_sound(const State& state, const Claim& claim, const Shape& shape) {
   if (claim.placement.pool >= state.pools.size() || claim.placement.pieces.empty()) return false;
   const Pool& pool = *state.pools[claim.placement.pool];
+  if (!allowed_zone(shape, pool.zone())) return false;
   std::uint64_t next = 0;
   for (const Piece& piece : claim.placement.pieces) {
     if (piece.count == 0 || piece.node < next || std::uint64_t{piece.node} + piece.count > pool.nodes())
@@ -46,6 +47,82 @@ bool is_sound(const State& state, const Claim& claim, const Shape& shape) {
       return false;
   }
   return !claim.victims.empty() || pool.is_free(shape, claim.placement, Closure::kDrained);
+}
+
+/// Caps that differ from the fleet's, dark nodes and clocks: what does not follow from the jobs.
+void save_power(const State& state, ByteWriter& out) {
+  const PowerTree& power = state.power;
+  out.u64(power.tracked() ? 1 : 0);
+  if (!power.tracked()) return;
+  out.u64(state.clocks_allowed ? 1 : 0);
+  std::vector<FeedId> capped;
+  for (std::uint32_t level = 0; level < power.levels(); ++level) {
+    for (std::uint32_t vertex = 0; vertex < power.vertices(level); ++vertex) {
+      if (power.cap({level, vertex}) != power.built_cap({level, vertex})) capped.push_back({level, vertex});
+    }
+  }
+  out.u64(capped.size());
+  for (const FeedId feed : capped) {
+    out.u64(feed.level);
+    out.u64(feed.vertex);
+    out.i64(power.cap(feed).count());
+  }
+  std::vector<const Job*> running;
+  state.jobs.for_each([&](const Job& job) {
+    if (job.running) running.push_back(&job);
+  });
+  std::sort(running.begin(), running.end(), [](const Job* a, const Job* b) { return a->id < b->id; });
+  for (const Job* job : running) out.u64(job->clock);
+  out.u64(state.slowed_for.size());
+  for (const FeedId feed : state.slowed_for) {
+    out.u64(feed.level);
+    out.u64(feed.vertex);
+  }
+  const std::vector<std::uint32_t> dark = power.dark_nodes();
+  out.u64(dark.size());
+  for (const std::uint32_t node : dark) out.u64(node);
+}
+
+bool restore_power(State& state, ByteReader& in) {
+  PowerTree& power = state.power;
+  if ((in.u64() != 0) != power.tracked()) return false;
+  if (!power.tracked()) return in.ok();
+  const auto read_feed = [&](FeedId& feed) {
+    feed.level = in.u32();
+    feed.vertex = in.u32();
+    return in.ok() && feed.level < power.levels() && feed.vertex < power.vertices(feed.level);
+  };
+  const bool clocks = in.u64() != 0;
+  for (std::size_t left = in.count(); left > 0; --left) {
+    FeedId feed;
+    if (!read_feed(feed)) return false;
+    const Milliwatts cap{in.i64()};
+    if (!in.ok() || cap.count() < 0 || cap > kMostPower) return false;
+    Plan ignored;
+    state.apply(Event::feed_cap(feed.level, feed.vertex, cap), Instant{}, ignored);
+  }
+  state.clocks_allowed = clocks;
+  std::vector<Job*> running;
+  state.jobs.for_each([&](const Job& job) {
+    if (job.running) running.push_back(&state.jobs[job.id]);
+  });
+  std::sort(running.begin(), running.end(), [](const Job* a, const Job* b) { return a->id < b->id; });
+  for (Job* job : running) {
+    const std::uint32_t clock = in.u32();
+    if (!in.ok() || clock == 0 || clock > PowerTree::kFull) return false;
+    if (clock != job->clock) state.set_clock(*job, clock);
+  }
+  for (std::size_t left = in.count(); left > 0; --left) {
+    FeedId feed;
+    if (!read_feed(feed)) return false;
+    state.slowed_for.insert(feed);
+  }
+  for (std::size_t left = in.count(); left > 0; --left) {
+    const std::uint32_t node = in.u32();
+    if (!in.ok() || node >= power.nodes() || power.is_dark(node)) return false;
+    state.set_dark(NodeId{node}, true);
+  }
+  return in.ok();
 }
 
 }  // namespace
@@ -129,6 +206,7 @@ std::string Core::snapshot() const {
     out.i64(job->started.count());
     out.i64(job->expected_end.count());
     encode(out, job->placement);
+    out.u64(job->finishes ? 1 : 0);
   }
   for (const auto& pool : state_.pools) {
     std::vector<std::uint32_t> drained;
@@ -138,6 +216,7 @@ std::string Core::snapshot() const {
     out.u64(drained.size());
     for (const std::uint32_t node : drained) out.u64(node);
   }
+  save_power(state_, out);
   out.u64(state_.windows.all().size());
   for (const auto& [id, terms] : state_.windows.all()) {
     out.u64(id.value());
@@ -244,6 +323,7 @@ bool Core::restore(std::string_view snapshot) {
       const std::uint32_t node = in.u32();
       if (!in.ok() || node >= pool->nodes() || pool->is_down(node)) return false;
       pool->set_down(node);
+      if (state_.power.tracked()) state_.power.set_up(pool->fleet_node(node).value(), false);
     }
   }
   const std::size_t jobs = in.count();
@@ -273,6 +353,7 @@ bool Core::restore(std::string_view snapshot) {
       const Instant started{in.i64()};
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);
+      const bool finishes = in.u64() != 0;
       if (!in.ok() || placement.pool >= state_.pools.size() || expected_end < Instant{} ||
           started < Instant{} || started > now_ ||
           !state_.pools[placement.pool]->is_free(request.shape, placement))
@@ -280,6 +361,7 @@ bool Core::restore(std::string_view snapshot) {
       job = state_.put_running(id, request, waits_since, std::move(placement), expected_end, now_);
       if (job == nullptr) return false;
       job->started = started;
+      job->finishes = finishes;
       if (is == Phase::kLeaves) state_.mark_leaving(*job);
     } else {
       job = state_.put_waiting(id, request, waits_since);
@@ -293,6 +375,7 @@ bool Core::restore(std::string_view snapshot) {
       const std::uint32_t node = in.u32();
       if (!in.ok() || node >= pool->nodes() || pool->is_closed(node)) return false;
       pool->close(node);
+      if (state_.power.tracked()) state_.power.set_closed(pool->fleet_node(node).value(), true);
     }
     if (closed > 0 && (flags & 8) != 0) return false;
   }
@@ -302,6 +385,7 @@ bool Core::restore(std::string_view snapshot) {
     if (put == nullptr) return false;
     put->reason = job.reason;
   }
+  if (!restore_power(state_, in)) return false;
   if (!restore_windows(in)) return false;
   if ((flags & 32) != 0) state_.set_windows_due();
   state_.wake = wake;

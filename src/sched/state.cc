@@ -12,15 +12,22 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
       pending(config),
       quota(fleet.gpu_types.size()),
       unused_quota(fleet.gpu_types.size()),
-      node_type_of_(fleet.node_type_of),
-      pool_of_type_(fleet.node_types.size(), ~0U) {
+      power(fleet),
+      gpu_types_(fleet.gpu_types) {
   GW_CHECK(check_fleet(fleet).empty());
-  std::vector<bool> used(fleet.node_types.size());
-  for (const std::uint16_t type : fleet.node_type_of) used[type] = true;
-  for (std::size_t type = 0; type < used.size(); ++type) {
-    if (!used[type]) continue;
-    pool_of_type_[type] = static_cast<std::uint32_t>(pools.size());
-    pools.push_back(std::make_unique<Pool>(fleet, static_cast<std::uint16_t>(type)));
+  // One pool for each node type and zone that has nodes, by type and then by zone.
+  const std::size_t zones = std::max<std::size_t>(1, fleet.zones.size());
+  const auto kind_of = [&](std::uint32_t node) {
+    return fleet.node_type_of[node] * zones + fleet.zone_of(NodeId{node});
+  };
+  std::vector<std::uint16_t> pool_of_kind(fleet.node_types.size() * zones, 0xffff);
+  for (std::uint32_t node = 0; node < fleet.nodes(); ++node) pool_of_kind[kind_of(node)] = 0;
+  for (std::size_t kind = 0; kind < pool_of_kind.size(); ++kind) {
+    if (pool_of_kind[kind] != 0) continue;
+    const std::size_t type = kind / zones;
+    pool_of_kind[kind] = static_cast<std::uint16_t>(pools.size());
+    pools.push_back(std::make_unique<Pool>(fleet, static_cast<std::uint16_t>(type),
+                                           static_cast<std::uint32_t>(kind % zones)));
     const NodeType& node_type = fleet.node_types[type];
     quota_of_pool_.push_back(node_type.gpu_type == NodeType::kNoGpu
                                  ? PoolQuota{}
@@ -29,21 +36,27 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
     gpu_pools_ += node_type.gpus > 0;
     largest_node_milli_ = std::max(largest_node_milli_, std::int64_t{1000} * fleet.node_types[type].gpus);
   }
+  pool_of_node_.reserve(fleet.nodes());
+  for (std::uint32_t node = 0; node < fleet.nodes(); ++node)
+    pool_of_node_.push_back(pool_of_kind[kind_of(node)]);
   std::int64_t least = 1000;
   for (const GpuType& type : fleet.gpu_types) least = std::min(least, type.equivalent_milli);
   quota.set_least_equivalent(least);
   set_full_capacity();
   running.resize(pools.size());
+  preemptible_in_.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
-            first.memory_mib == 0;
+            first.memory_mib == 0 && !power.limited();
+  for (const auto& pool : pools) pool->set_power_limited(power.limited());
   classes.track_limits(!uniform && policy.backfill == BackfillKind::kEasy);
 }
 
 std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
   std::vector<std::uint32_t> fitting;
   for (std::uint32_t pool = 0; pool < pools.size(); ++pool) {
-    if (pools[pool]->could_ever_fit(shape)) fitting.push_back(pool);
+    if (allowed_zone(shape, pools[pool]->zone()) && pools[pool]->could_ever_fit(shape))
+      fitting.push_back(pool);
   }
   // Work without GPUs keeps off nodes with GPUs where it can.
   if (shape.gpus == 0 && shape.gpu_milli == 0)
@@ -52,13 +65,13 @@ std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
   return fitting;
 }
 
-/// A job that neither waits nor runs yet; null if no part of the fleet could ever hold it.
-Job* State::admit(JobId id, const JobRequest& request, Instant since) {
+/// A job that neither waits nor runs yet; null if no part of the fleet could ever hold it, unless it runs.
+Job* State::admit(JobId id, const JobRequest& request, Instant since, bool runs) {
   GW_CHECK(request.tenant.value() < pending.tenants());
   GW_CHECK(request.limit > Nanoseconds{0});
-  const std::uint32_t shape_class =
-      classes.join(request.shape, [this](const Shape& shape) { return pools_for(shape); });
-  if (classes[shape_class].pools.empty()) {
+  const std::uint32_t shape_class = classes.join(request.shape, request.preemptible,
+                                                 [this](const Shape& shape) { return pools_for(shape); });
+  if (classes[shape_class].pools.empty() && !runs) {
     classes.leave(shape_class);
     return nullptr;
   }
@@ -81,7 +94,7 @@ void State::submit(const Event& event, Instant now, Plan& plan) {
   ++next_job;
   Job* job = admit(event.job, event.request, now);
   if (job == nullptr) {
-    plan.rejections.push_back({event.job, Reason::kNever});
+    plan.rejections.push_back({event.job, never_reason(event.request.shape)});
     return;
   }
   const std::vector<std::uint32_t>& fitting = classes[job->shape_class].pools;
@@ -96,6 +109,44 @@ void State::submit(const Event& event, Instant now, Plan& plan) {
   enqueue(*job);
 }
 
+Reason State::never_reason(Shape shape) const {
+  if (shape.zones == 0) return Reason::kNever;
+  shape.zones = 0;
+  return could_ever_fit(shape) ? Reason::kRule : Reason::kNever;
+}
+
+/// The law, or a fact that it looks at, has changed. Whoever waits keeps its place in the order.
+void State::set_zones(const Event& event, Plan& plan) {
+  Job& job = jobs[event.job];
+  if (job.request.shape.zones == event.zones) return;
+  if (job.waits) dequeue(job);
+  Shape after = job.request.shape;
+  after.zones = event.zones;
+  if (job.claims && !allowed_zone(after, pools[claims.at(job.id).placement.pool]->zone())) drop_claim(job.id);
+  classes.leave(job.shape_class);
+  job.request.shape.zones = event.zones;
+  job.shape_class = classes.join(job.request.shape, job.request.preemptible,
+                                 [this](const Shape& shape) { return pools_for(shape); });
+  if (job.running) {
+    job.finishes = !allowed_zone(job.request.shape, zone_of(job));
+    return;
+  }
+  if (job.claims) return;                       // It starts where it may still be.
+  changes.released = changes.irregular = true;  // It may fit now; its reservation, if any, is void.
+  if (classes[job.shape_class].pools.empty()) {
+    remove_never(job, plan);
+  } else {
+    enqueue(job);
+  }
+}
+
+/// A job that neither waits nor runs, as the law has changed: it ends here.
+void State::remove_never(Job& job, Plan& plan) {
+  plan.rejections.push_back({job.id, never_reason(job.request.shape)});
+  classes.leave(job.shape_class);
+  jobs.remove(job.id);
+}
+
 Job* State::put_waiting(JobId id, const JobRequest& request, Instant since) {
   Job* job = admit(id, request, since);
   if (job != nullptr) enqueue(*job);
@@ -104,7 +155,7 @@ Job* State::put_waiting(JobId id, const JobRequest& request, Instant since) {
 
 Job* State::put_running(JobId id, const JobRequest& request, Instant since, Placement placement,
                         Instant expected_end, Instant now) {
-  Job* job = admit(id, request, since);
+  Job* job = admit(id, request, since, true);
   if (job == nullptr) return nullptr;
   change_quota(job->request.tenant, quota_amount(*job, placement.pool), true);
   occupy(*job, std::move(placement), expected_end, now);
@@ -166,11 +217,9 @@ std::optional<Placement> State::place(const Job& job, View view) const {
   return std::nullopt;
 }
 
-namespace {
 std::uint32_t amount_of(const Shape& shape) {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(1, (shape.total_gpu_milli() + 999) / 1000));
 }
-}  // namespace
 
 void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
   start_at(job, std::move(placement), now + job.request.limit, now, plan);
@@ -190,14 +239,16 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
   job.running = true;
   job.started = now;
   job.expected_end = expected_end;
+  job.started = now;
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
   ++running_jobs_;
-  count_preemptible(job, +1);
+  count_preemptible(job, placement.pool, +1);
   if (pending.by_tenant())
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
   job.placement = std::move(placement);
+  if (power.tracked()) add_power(job, +1);
 }
 
 /// Takes a running job off its nodes.
@@ -205,6 +256,11 @@ void State::stop(Job& job, Instant now) {
   GW_CHECK(job.running);
   const Shape& shape = job.request.shape;
   pools[job.placement.pool]->give(shape, job.placement);
+  if (power.tracked()) {
+    add_power(job, -1);
+    if (job.clock < PowerTree::kFull) slowed.erase(job.id);
+    job.clock = PowerTree::kFull;
+  }
   running[job.placement.pool].erase(job.expected_end, job.id);
   allocated_milli_ -= shape.total_gpu_milli();
   --running_jobs_;
@@ -214,11 +270,11 @@ void State::stop(Job& job, Instant now) {
   if (job.leaving) {
     victim_left(job.id);
   } else {
-    count_preemptible(job, -1);
+    count_preemptible(job, job.placement.pool, -1);
     change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
   }
   job.leaving = false;
-  job.running = false;
+  job.running = job.finishes = false;
   job.placement = Placement{};
   changes.released = true;
   if (job.expected_end != now) {
@@ -228,14 +284,18 @@ void State::stop(Job& job, Instant now) {
 }
 
 /// Its attempt is over, not the job.
-void State::wait_again(Job& job, Instant now) {
+void State::wait_again(Job& job, Instant now, Plan& plan) {
   stop(job, now);
   job.waits_since = now;
-  enqueue(job);
+  if (classes[job.shape_class].pools.empty()) {
+    remove_never(job, plan);
+  } else {
+    enqueue(job);
+  }
 }
 
 void State::node_down(NodeId node, Instant now, Plan& plan) {
-  const std::uint32_t pool_index = pool_of_type_[node_type_of_[node.value()]];
+  const std::uint32_t pool_index = pool_of(node);
   Pool& pool = *pools[pool_index];
   const std::uint32_t local = pool.local_node(node);
   if (pool.is_down(local)) return;
@@ -249,11 +309,12 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   });
   std::sort(hit.begin(), hit.end());
   for (const JobId id : hit) {
-    wait_again(jobs[id], now);
     plan.interrupted.push_back(id);
+    wait_again(jobs[id], now, plan);
   }
   break_claim(pool_index, local);
   pool.set_down(local);
+  if (power.tracked()) power.set_up(node.value(), false);
   ++node_changes;
   changes.released = changes.irregular = changes.nodes = true;
 }
@@ -295,7 +356,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       return;
     }
     case EventKind::kJobRequeued:
-      wait_again(jobs[event.job], now);
+      wait_again(jobs[event.job], now, plan);
       changes.released = changes.irregular = true;
       return;
     case EventKind::kNodeDown:
@@ -304,17 +365,18 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kNodeUp:
     case EventKind::kNodeClosed:
     case EventKind::kNodeReopened: {
-      Pool& pool = *pools[pool_of_type_[node_type_of_[event.node.value()]]];
+      Pool& pool = *pools[pool_of(event.node)];
       const std::uint32_t local = pool.local_node(event.node);
       if (event.kind == EventKind::kNodeUp) {
         if (!pool.is_down(local)) return;
         pool.set_up(local);
+        if (power.tracked()) power.set_up(event.node.value(), true);
       } else {
         if (pool.is_closed(local, Closure::kDrained) == (event.kind == EventKind::kNodeClosed)) return;
         set_structured();  // Running jobs' nodes matter from now on, their number does no more.
-        if (event.kind == EventKind::kNodeClosed)
-          break_claim(pool_of_type_[node_type_of_[event.node.value()]], local);
+        if (event.kind == EventKind::kNodeClosed) break_claim(pool_of(event.node), local);
         event.kind == EventKind::kNodeClosed ? pool.close(local) : pool.reopen(local);
+        if (power.tracked()) power.set_closed(event.node.value(), pool.is_closed(local));
       }
       ++node_changes;
       changes.released = changes.irregular = changes.nodes = true;
@@ -323,6 +385,12 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kTenantWeight:
       pending.fair_share().set_weight(event.tenant, event.weight);
       changes.released = true;  // The order has changed: a pass looks at all.
+      return;
+    case EventKind::kFeedCap:
+      feed_cap(event);
+      return;
+    case EventKind::kJobZones:
+      set_zones(event, plan);
       return;
   }
   GW_CHECK(false);

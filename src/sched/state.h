@@ -19,11 +19,15 @@
 #include "sched/job_table.h"
 #include "sched/pending.h"
 #include "sched/pool.h"
+#include "sched/power_tree.h"
 #include "sched/quota.h"
 #include "sched/shape_classes.h"
 #include "sched/windows.h"
 
 namespace gw::sched {
+
+/// What a job counts for in an EndProfile: GPUs, at least 1.
+[[nodiscard]] std::uint32_t amount_of(const Shape& shape);
 
 class State {
  public:
@@ -71,6 +75,12 @@ class State {
   [[nodiscard]] bool quota_lets(const Job& job);
   /// Jobs of the tenant that ask for more GPUs than this are known to be barred.
   [[nodiscard]] std::int64_t quota_room(TenantId tenant) const;
+  /// Are jobs of the tenant that cannot be preempted known to be barred, whatever they ask for?
+  [[nodiscard]] bool fixed_barred(TenantId tenant) const {
+    if (tenant.value() >= barred_.size()) return false;
+    const Barred::Mark& mark = barred_[tenant.value()].fixed;
+    return mark.milli <= (shares_ ? 1 : 1000) && stands(mark);
+  }
   /// Does quota leave it the choice of all pools that could hold it?
   [[nodiscard]] bool quota_leaves_all(const Job& job) const;
   /// Recounts what tenants use; empty if quotas are as they should be.
@@ -100,10 +110,10 @@ class State {
   [[nodiscard]] bool waits_for_window(const Job& job, Instant now) const;
   /// A window of which some node and time are those of the terms too; none if there is none.
   [[nodiscard]] WindowId conflicting_window(const WindowTerms& terms) const;
-  [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(node_type_of_.size()); }
+  [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(pool_of_node_.size()); }
   /// The pool of a node and its number there.
   [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> place_of(NodeId node) const {
-    const std::uint32_t pool = pool_of_type_[node_type_of_[node.value()]];
+    const std::uint32_t pool = pool_of_node_[node.value()];
     return {pool, pools[pool]->local_node(node)};
   }
 
@@ -122,6 +132,26 @@ class State {
   void set_waits_since(Job& job, Instant since);
   /// From now on places matter, counts no longer do: `uniform` ends.
   void set_structured();
+
+  /// Brings the feeds within their caps: nodes go dark, clocks are capped, jobs are preempted; then, in turn,
+  /// clocks rise and nodes are lit as far as the caps allow. True if a node was lit. (state_power.cc)
+  bool balance_power(Instant now, Plan& plan);
+  /// Nodes go dark as far as it takes to stay within the caps.
+  void darken();
+  /// Holds so much power on nodes of a pool for a job with a reservation; takes it back.
+  void hold_power(const Job& job, std::uint32_t pool, const std::vector<std::uint32_t>& nodes);
+  void release_power(std::uint32_t pool, const std::vector<std::uint32_t>& nodes);
+  /// Is every feed within its cap if the job starts there and `leaving` have left?
+  [[nodiscard]] bool has_power(const Job& job, const Placement& placement,
+                               const std::vector<JobId>& leaving) const;
+  /// For those who take over what was decided elsewhere, and for snapshots.
+  void set_clock(Job& job, std::uint32_t permille);
+  void stop_for_power(Job& job, Instant now, Plan& plan);
+  /// As set_clock, and the job's limit moves along with its speed.
+  void change_clock(Job& job, std::uint32_t permille, Instant now);
+  void set_dark(NodeId node, bool dark);
+  /// Recounts the power of all jobs and feeds; empty if it is right (tests and the twin's checks).
+  [[nodiscard]] std::string check_power() const;
 
   /// What changed since the last pass.
   struct Changes {
@@ -162,6 +192,10 @@ class State {
   Instant wake = Instant::max();
   void wake_at(Instant when) { wake = std::min(wake, when); }
   std::uint64_t releases = 0;  ///< Counts jobs that gave capacity back other than at their limit.
+  PowerTree power;
+  bool clocks_allowed = false;  ///< Those who run the jobs can cap their clocks, as the last kFeedCap said.
+  std::set<JobId> slowed;       ///< Running below full clocks.
+  std::set<FeedId> slowed_for;  ///< The feeds for whose sake they do.
 
   [[nodiscard]] std::int64_t free_gpus() const;
   [[nodiscard]] std::int64_t down_gpus() const;
@@ -170,9 +204,19 @@ class State {
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
   [[nodiscard]] std::int64_t preemptible_milli() const { return preemptible_milli_; }
+  /// Running jobs of a pool that could be made to leave, by tenant.
+  [[nodiscard]] const std::map<TenantId, std::set<JobId>>& preemptible_in(std::uint32_t pool) const {
+    return preemptible_in_[pool];
+  }
+  /// Under fair share: do all tenants from here on in the walk want more than is lent? Then none can start.
+  [[nodiscard]] bool nothing_lent_for(TenantId tenant) const;
   [[nodiscard]] std::int32_t least_preemptible_priority() const {
     return preemptible_priorities_.begin()->first;
   }
+  /// The pool that holds a node of the fleet.
+  [[nodiscard]] std::uint32_t pool_of(NodeId node) const { return pool_of_node_[node.value()]; }
+  /// The zone that a running job is in.
+  [[nodiscard]] std::uint32_t zone_of(const Job& job) const { return pools[job.placement.pool]->zone(); }
   [[nodiscard]] NodeId fleet_node(const Placement& placement, std::uint32_t node) const {
     return pools[placement.pool]->fleet_node(node);
   }
@@ -181,13 +225,28 @@ class State {
   void enqueue(Job& job);
   void dequeue(Job& job);
   void stop(Job& job, Instant now);
-  void wait_again(Job& job, Instant now);
-  Job* admit(JobId id, const JobRequest& request, Instant since);
+  void wait_again(Job& job, Instant now, Plan& plan);
+  Job* admit(JobId id, const JobRequest& request, Instant since, bool runs = false);
+  void remove_never(Job& job, Plan& plan);
   void occupy(Job& job, Placement placement, Instant expected_end, Instant now);
   void submit(const Event& event, Instant now, Plan& plan);
+  /// Why no part of the fleet could ever hold the shape.
+  [[nodiscard]] Reason never_reason(Shape shape) const;
+  void set_zones(const Event& event, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
+  void feed_cap(const Event& event);
+  /// Adds a running job's power to its nodes, or takes it away.
+  void add_power(const Job& job, int sign);
+  [[nodiscard]] const GpuType* gpu_type_of(const Job& job) const;
+  void meet_cap(FeedId feed, Instant now, Plan& plan);
+  void slow(FeedId feed, const std::vector<JobId>& jobs);
+  void stop_below(FeedId feed, const std::vector<JobId>& jobs, Instant now, Plan& plan);
+  void raise_clocks();
+  [[nodiscard]] std::vector<JobId> jobs_of(FeedId feed) const;
+  [[nodiscard]] std::int64_t draw_in(FeedId feed, const Job& job, std::uint32_t clock) const;
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
   void drop_claim(JobId id);
+  void close_for(const Job& job, const Placement& placement);
   void break_claim(std::uint32_t pool, std::uint32_t node);
   void victim_left(JobId victim);
   void leave_now(Job& job, JobId for_job, Instant now, Plan& plan);
@@ -203,19 +262,28 @@ class State {
     QuotaResource resource = kAllGpus;
     std::int64_t equivalent_milli = 1000;
   };
-  void count_preemptible(const Job& job, int sign);
-  /// What is known about a tenant at a version of the quotas: who asks for so many GPUs of any kind is
-  /// barred.
+  void count_preemptible(const Job& job, std::uint32_t pool, int sign);
+  /// What is known about a tenant: who asks for so many GPUs of any kind is barred until enough is freed.
   struct Barred {
-    std::uint64_t version = 0;
-    std::int64_t preemptible_milli = INT64_MAX;  ///< Even if it can be preempted.
-    std::int64_t fixed_milli = INT64_MAX;        ///< If it cannot.
+    struct Mark {
+      std::int64_t milli = INT64_MAX;
+      std::uint64_t version = 0;  ///< Of the quotas.
+      TenantId at;
+      QuotaResource resource = kAllGpus;
+      std::int64_t until_freed = 0;
+    };
+    Mark preemptible;  ///< Even if it can be preempted.
+    Mark fixed;        ///< If it cannot.
   };
+  [[nodiscard]] bool stands(const Barred::Mark& mark) const {
+    return mark.version == quota.version() && quota.freed_milli(mark.at, mark.resource) < mark.until_freed;
+  }
   std::vector<Barred> barred_;  ///< By tenant.
   std::uint32_t gpu_pools_ = 0;
   bool shares_ = false;  ///< A job has asked for a share of a GPU.
   std::vector<PoolQuota> quota_of_pool_;
-  std::int64_t preemptible_milli_ = 0;                            ///< GPUs of those jobs, in thousandths.
+  std::vector<std::map<TenantId, std::set<JobId>>> preemptible_in_;  ///< By pool.
+  std::int64_t preemptible_milli_ = 0;                               ///< GPUs of those jobs, in thousandths.
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;
@@ -225,8 +293,10 @@ class State {
   Instant window_close_ = Instant::max();  ///< When more nodes are to be kept back.
   Nanoseconds window_horizon_{0};          ///< With which they were looked at.
 
-  std::vector<std::uint16_t> node_type_of_;
-  std::vector<std::uint32_t> pool_of_type_;
+  std::vector<std::uint16_t> pool_of_node_;
+  std::vector<GpuType> gpu_types_;
+  std::uint32_t dark_nodes_ = 0;
+  std::map<JobId, std::uint32_t> clocks_before_;  ///< Of those that balance_power has changed.
   std::int64_t largest_node_milli_ = 1000;
   std::int64_t allocated_milli_ = 0;
   std::size_t running_jobs_ = 0;

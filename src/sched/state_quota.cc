@@ -28,25 +28,48 @@ bool State::quota_lets(const Job& job) {
   const std::int64_t milli = job.request.shape.total_gpu_milli();
   barred_.resize(quota.tenants());
   Barred& known = barred_[job.request.tenant.value()];
-  if (known.version != quota.version()) known = {quota.version()};
-  std::int64_t& least = job.request.preemptible ? known.preemptible_milli : known.fixed_milli;
-  if (milli >= std::min(least, known.preemptible_milli) && milli > 0) return false;
-  const QuotaTree::Answer bar = quota_bar(job);
-  if (bar.ok()) return true;
+  Barred::Mark& mark = job.request.preemptible ? known.preemptible : known.fixed;
+  if (milli > 0) {
+    if (milli >= mark.milli && stands(mark)) return false;
+    if (milli >= known.preemptible.milli && stands(known.preemptible)) return false;
+  }
+  const std::vector<std::uint32_t>& fitting = classes[job.shape_class].pools;
+  QuotaTree::Answer bar;
+  bool alike = true;
+  for (const std::uint32_t pool : fitting) {
+    const QuotaTree::Answer here = quota.permits(job.request.tenant, quota_amount(job, pool), job.id);
+    if (here.ok()) return true;
+    alike = alike && (pool == fitting.front() || (here.at == bar.at && here.resource == bar.resource));
+    bar = here;
+  }
   // One that may run on some GPUs only, or stands behind another, says nothing about the others.
-  if (milli > 0 && bar.bar != QuotaTree::Bar::kBehind && job.request.shape.gpu_types == 0 &&
-      classes[job.shape_class].pools.size() >= gpu_pools_)
-    least = milli;
+  if (milli == 0 || bar.bar == QuotaTree::Bar::kBehind || job.request.shape.gpu_types != 0 ||
+      fitting.size() < gpu_pools_)
+    return false;
+  if (stands(mark) && mark.milli <= milli) return false;
+  mark.milli = milli;
+  mark.version = quota.version();
+  mark.at = alike ? bar.at : TenantId{0};
+  mark.resource = alike ? bar.resource : kAllGpus;
+  mark.until_freed =
+      quota.freed_milli(mark.at, mark.resource) + (alike ? std::max<std::int64_t>(1, bar.lacks_milli) : 1);
   return false;
 }
 
 std::int64_t State::quota_room(TenantId tenant) const {
-  std::int64_t room = quota.room_gpus(tenant);
-  if (tenant.value() >= barred_.size()) return room;
-  const Barred& known = barred_[tenant.value()];
-  if (known.version == quota.version() && known.preemptible_milli != INT64_MAX)
-    room = std::min(room, (known.preemptible_milli - (shares_ ? 1 : 1000) + 999) / 1000);
-  return room;
+  if (tenant.value() < barred_.size()) {
+    const Barred::Mark& mark = barred_[tenant.value()].preemptible;
+    if (mark.milli <= (shares_ ? 1 : 1000) && stands(mark)) return 0;
+    if (mark.milli != INT64_MAX && stands(mark)) return (mark.milli - (shares_ ? 1 : 1000) + 999) / 1000;
+  }
+  return quota.room_gpus(tenant);
+}
+
+bool State::nothing_lent_for(TenantId tenant) const {
+  if (!quota.in_use() || !pending.by_tenant() || quota.lent_left_milli() >= (shares_ ? 1 : 1000))
+    return false;
+  while (quota.parent(tenant) != TenantId{0} && tenant != TenantId{0}) tenant = quota.parent(tenant);
+  return !pending.fair_share().is_owed(tenant);
 }
 
 bool State::quota_leaves_all(const Job& job) const {
@@ -99,14 +122,20 @@ void State::refresh_quota(Instant now) {
   for (std::size_t resource = 0; resource < capacity.size(); ++resource)
     quota.set_capacity(static_cast<QuotaResource>(resource), capacity[resource]);
   // Small jobs of a tenant must not keep its large one from its quota for ever.
-  quota.lift_stops();
   constexpr int kMostLooks = 32;
   int looks = 0;
+  QuotaTree::Stops stops;
   for (const auto& [since, id] : waiting_by_age_) {
     if (now - since <= policy.patience || ++looks > kMostLooks) break;
-    const QuotaTree::Answer bar = quota_bar(jobs[id]);
-    if (bar.bar == QuotaTree::Bar::kLimit) quota.stop_for(bar.at, id);
+    const Job& job = jobs[id];
+    QuotaTree::Answer bar;
+    for (const std::uint32_t pool : classes[job.shape_class].pools) {
+      bar = quota.permits(job.request.tenant, quota_amount(job, pool), id, false);
+      if (bar.ok()) break;
+    }
+    if (bar.bar == QuotaTree::Bar::kLimit) stops.emplace_back(bar.at, id);
   }
+  quota.set_stops(std::move(stops));
 }
 
 std::string State::check_quota() const {
@@ -162,8 +191,16 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
   for (const JobId id : stopped) leave_now(jobs[id], JobId{}, now, plan);
 }
 
-void State::count_preemptible(const Job& job, int sign) {
+void State::count_preemptible(const Job& job, std::uint32_t pool, int sign) {
   if (!job.request.preemptible) return;
+  std::map<TenantId, std::set<JobId>>& jobs_of = preemptible_in_[pool];
+  if (sign > 0) {
+    jobs_of[job.request.tenant].insert(job.id);
+  } else {
+    const auto of = jobs_of.find(job.request.tenant);
+    of->second.erase(job.id);
+    if (of->second.empty()) jobs_of.erase(of);
+  }
   preemptible_milli_ += sign * job.request.shape.total_gpu_milli();
   const auto at = preemptible_priorities_.try_emplace(job.request.priority, 0U).first;
   at->second += static_cast<std::uint32_t>(sign);
@@ -172,7 +209,7 @@ void State::count_preemptible(const Job& job, int sign) {
 
 void State::mark_leaving(Job& job) {
   GW_CHECK(job.running && !job.leaving);
-  count_preemptible(job, -1);
+  count_preemptible(job, job.placement.pool, -1);
   job.leaving = true;
   change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
 }
@@ -189,17 +226,29 @@ void State::leave_now(Job& job, JobId for_job, Instant now, Plan& plan) {
   plan.preemptions.push_back({job.id, for_job});
 }
 
+/// Closes the place of a claim to everyone else, and keeps the power that the job will draw there.
+void State::close_for(const Job& job, const Placement& placement) {
+  Pool& pool = *pools[placement.pool];
+  for (const Piece& piece : placement.pieces) {
+    const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      pool.close(node, Closure::kClaimed);
+      if (!power.tracked()) continue;
+      const std::uint32_t at = pool.fleet_node(node).value();
+      power.set_closed(at, true);
+      power.set_claim(at, power.increment(at, job.request, gpus, PowerTree::kFull));
+    }
+  }
+  if (power.limited()) darken();
+}
+
 void State::claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan) {
   GW_CHECK(job.waits && !victims.empty());
   dequeue(job);
   job.claims = true;
   for (const JobId victim : victims) leave_now(jobs[victim], job.id, now, plan);
   change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
-  Pool& pool = *pools[placement.pool];
-  for (const Piece& piece : placement.pieces) {
-    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-      pool.close(node, Closure::kClaimed);
-  }
+  close_for(job, placement);
   ++node_changes;
   claims.emplace(job.id, Claim{std::move(placement), victims});
   // Reservations that counted on those nodes are made anew.
@@ -211,11 +260,7 @@ Job* State::put_claiming(JobId id, const JobRequest& request, Instant since, Cla
   if (job == nullptr) return nullptr;
   job->claims = true;
   change_quota(request.tenant, quota_amount(*job, claim.placement.pool), true);
-  Pool& pool = *pools[claim.placement.pool];
-  for (const Piece& piece : claim.placement.pieces) {
-    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-      pool.close(node, Closure::kClaimed);
-  }
+  close_for(*job, claim.placement);
   claims.emplace(id, std::move(claim));
   return job;
 }
@@ -227,8 +272,13 @@ void State::drop_claim(JobId id) {
   const Placement& placement = at->second.placement;
   Pool& pool = *pools[placement.pool];
   for (const Piece& piece : placement.pieces) {
-    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
       pool.reopen(node, Closure::kClaimed);
+      if (!power.tracked()) continue;
+      const std::uint32_t of_fleet = pool.fleet_node(node).value();
+      power.set_closed(of_fleet, pool.is_closed(node));
+      power.set_claim(of_fleet, 0);
+    }
   }
   change_quota(job.request.tenant, quota_amount(job, placement.pool), false);
   job.claims = false;
@@ -275,6 +325,10 @@ void State::start_claimed(Instant now, Plan& plan) {
       continue;
     }
     GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement, Closure::kWindow));
+    if (power.limited() && !has_power(job, placement, {})) {  // A cap has fallen meanwhile.
+      enqueue(job);
+      continue;
+    }
     change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
     occupy(job, std::move(placement), now + job.request.limit, now);
     plan.starts.push_back({id, job.placement});

@@ -166,7 +166,8 @@ std::vector<WindowId> State::own_windows(const Job& job) const {
 }
 
 bool State::is_hopeless(const Job& job) const {
-  if (classes[job.shape_class].hopeless_at == node_changes) return true;
+  const ShapeClasses::Class& shape = classes[job.shape_class];
+  if (shape.hopeless_at == node_changes && shape.hopeless_power <= job.request.power_permille) return true;
   if (hopeless.empty()) return false;
   const auto at = hopeless.find({job.request.shape, own_windows(job)});
   return at != hopeless.end() && at->second.at == node_changes && job.request.limit >= at->second.limit;
@@ -174,7 +175,10 @@ bool State::is_hopeless(const Job& job) const {
 
 void State::set_hopeless(const Job& job) {
   if (!windows.in_use()) {
-    classes[job.shape_class].hopeless_at = node_changes;
+    ShapeClasses::Class& shape = classes[job.shape_class];
+    const std::uint32_t least = power.limited() ? job.request.power_permille : 0;
+    shape.hopeless_power = shape.hopeless_at == node_changes ? std::min(shape.hopeless_power, least) : least;
+    shape.hopeless_at = node_changes;
     return;
   }
   Hopeless& known = hopeless[{job.request.shape, own_windows(job)}];

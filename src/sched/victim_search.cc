@@ -56,19 +56,26 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   places_.clear();
   chosen_.clear();
   pool_ = pool;
-  state.running[pool].for_each([&](const EndProfile::Entry& entry) {
-    const Job& job = state.jobs[entry.job];
-    if (!job.request.preemptible || job.leaving) return true;
-    if (!may_go(state, taker, job, pool)) return true;
-    const Instant safe_until = job.started + state.policy.protected_run_time;
-    if (safe_until > now) {
-      again = std::min(again, safe_until);
-      return true;
+  const QuotaTree::Amount takes = state.quota_amount(taker, pool);
+  const QuotaResource type = state.quota_resource(pool);
+  for (const auto& [tenant, jobs] : state.preemptible_in(pool)) {
+    const bool reclaim = state.policy.preempts_by_reclaim() &&
+                         state.quota.may_reclaim(taker.request.tenant, tenant, takes, type);
+    const bool displace =
+        state.policy.preempts_by_priority() && state.quota.may_displace(taker.request.tenant, tenant, type);
+    if (!reclaim && !displace) continue;
+    for (const JobId id : jobs) {
+      const Job& job = state.jobs[id];
+      if (!reclaim && job.request.priority >= taker.request.priority) continue;
+      const Instant safe_until = job.started + state.policy.protected_run_time;
+      if (safe_until > now) {
+        again = std::min(again, safe_until);
+        continue;
+      }
+      const std::int64_t cost = lost_work(state, job, now);
+      candidates_.push_back({&job, cost, cost / std::max(nodes_of(job), 1U) + 1});
     }
-    const std::int64_t cost = lost_work(state, job, now);
-    candidates_.push_back({&job, cost, cost / std::max(nodes_of(job), 1U) + 1});
-    return true;
-  });
+  }
   std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
     return a.cost != b.cost ? a.cost < b.cost : a.job->id < b.job->id;
   });
@@ -86,10 +93,45 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   });
 }
 
-std::pair<std::size_t, std::size_t> VictimSearch::on_node(std::uint32_t node) const {
-  const auto [from, to] = std::equal_range(places_.begin(), places_.end(), OnNode{node, 0, 0},
-                                           [](const OnNode& a, const OnNode& b) { return a.node < b.node; });
-  return {static_cast<std::size_t>(from - places_.begin()), static_cast<std::size_t>(to - places_.begin())};
+std::uint32_t VictimSearch::make_groups(const Pool& pool, std::uint32_t first, std::uint32_t last) {
+  groups_.clear();
+  std::uint32_t others = 0;
+  const auto end = static_cast<std::uint32_t>(places_.size());
+  if (need_.side) {  // Any node may have room for it once CPU or memory come free.
+    std::uint32_t at = 0;
+    for (std::uint32_t node = first; node < last; ++node) {
+      while (at < end && places_[at].node < node) ++at;
+      const std::uint32_t from = at;
+      while (at < end && places_[at].node == node) ++at;
+      groups_.push_back({node, from, at});
+    }
+    return 0;
+  }
+  const auto ready = [&](std::uint32_t node) {
+    return !pool.is_off(node) && pool.free_count(node) >= need_.per_node;
+  };
+  // The index knows how many nodes hold it already; those in groups are counted there.
+  if (first == 0 && last == pool.nodes()) {
+    others = static_cast<std::uint32_t>(pool.index(View::kOpen).total(need_.per_node));
+  } else {
+    for (std::uint32_t node = first; node < last; ++node) others += ready(node);
+  }
+  for (std::uint32_t at = 0; at < end;) {
+    const std::uint32_t from = at;
+    const std::uint32_t node = places_[at].node;
+    while (at < end && places_[at].node == node) ++at;
+    if (node < first || node >= last) continue;
+    if (ready(node)) --others;
+    groups_.push_back({node, from, at});
+  }
+  return others;
+}
+
+VictimSearch::Group VictimSearch::on_node(std::uint32_t node) const {
+  const auto at =
+      std::lower_bound(groups_.begin(), groups_.end(), node,
+                       [](const Group& group, std::uint32_t which) { return group.node < which; });
+  return at != groups_.end() && at->node == node ? *at : Group{node, 0, 0};
 }
 
 bool VictimSearch::choose(State& state, const Job& taker, std::uint32_t pool, std::uint32_t candidate) {
@@ -147,7 +189,8 @@ std::int64_t VictimSearch::cost_of_node(const Pool& pool, const Shape& shape, st
   const Pool::Side need = Pool::side_on_node(shape, need_.per_node);
   const auto enough = [&] { return free >= need_.per_node && (!need_.side || side.covers(need)); };
   std::int64_t cost = 0;
-  const auto [from, to] = on_node(node);
+  const auto [same, from, to] = on_node(node);
+  static_cast<void>(same);
   const auto leave = [&](const OnNode& place) {
     const Shape& given = candidates_[place.candidate].job->request.shape;
     if (given.gpu_milli == 0) free += place.gpus;
@@ -187,16 +230,18 @@ bool VictimSearch::free_nodes(State& state, const Job& taker, std::uint32_t pool
   if (need_.anywhere) return free_anywhere(state, taker, pool, first, last);
   const Pool& nodes = *state.pools[pool];
   const Shape& shape = taker.request.shape;
-  std::vector<std::int64_t> cost(last - first);
+  std::uint32_t ready = make_groups(nodes, first, last);
+  std::vector<std::int64_t> cost(groups_.size());
   std::set<std::pair<std::int64_t, std::uint32_t>> order;
-  for (std::uint32_t node = first; node < last; ++node) {
-    cost[node - first] = cost_of_node(nodes, shape, node, nullptr);
-    if (cost[node - first] != INT64_MAX) order.emplace(cost[node - first], node);
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    cost[group] = cost_of_node(nodes, shape, groups_[group].node, nullptr);
+    if (cost[group] != INT64_MAX) order.emplace(cost[group], groups_[group].node);
   }
-  std::uint32_t ready = 0;
   std::vector<std::uint32_t> who;
   const auto renew = [&](std::uint32_t node) {
-    std::int64_t& old = cost[node - first];
+    const auto group = std::lower_bound(groups_.begin(), groups_.end(), node,
+                                        [](const Group& a, std::uint32_t b) { return a.node < b; });
+    std::int64_t& old = cost[static_cast<std::size_t>(group - groups_.begin())];
     if (order.erase({old, node}) == 0) return;  // It is counted already, or out.
     old = cost_of_node(nodes, shape, node, nullptr);
     if (old != INT64_MAX) order.emplace(old, node);
@@ -266,12 +311,17 @@ void VictimSearch::prune(State& state, const Job& taker, std::uint32_t pool, std
   const Pool& nodes = *state.pools[pool];
   const Shape& shape = taker.request.shape;
   const QuotaTree::Amount amount = state.quota_amount(taker, pool);
-  std::vector<bool> ready(last - first);
-  std::uint32_t count = 0;
-  for (std::uint32_t node = first; node < last; ++node) {
-    ready[node - first] = cost_of_node(nodes, shape, node, nullptr) == 0;
-    count += ready[node - first];
+  std::uint32_t count = make_groups(nodes, first, last);
+  std::vector<bool> ready(groups_.size());
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    ready[group] = cost_of_node(nodes, shape, groups_[group].node, nullptr) == 0;
+    count += ready[group];
   }
+  const auto group_of = [&](std::uint32_t node) {
+    const auto at = std::lower_bound(groups_.begin(), groups_.end(), node,
+                                     [](const Group& a, std::uint32_t b) { return a.node < b; });
+    return static_cast<std::size_t>(at - groups_.begin());
+  };
   std::vector<std::uint32_t> order = chosen_;
   std::sort(order.begin(), order.end(), std::greater<>());  // Candidates ascend by cost.
   for (const std::uint32_t index : order) {
@@ -285,12 +335,12 @@ void VictimSearch::prune(State& state, const Job& taker, std::uint32_t pool, std
       }
     };
     each([&](std::uint32_t node) {
-      lost += ready[node - first] && cost_of_node(nodes, shape, node, nullptr) != 0;
+      lost += ready[group_of(node)] && cost_of_node(nodes, shape, node, nullptr) != 0;
     });
     if (count - lost >= need_.count && state.quota.permits(taker.request.tenant, amount, taker.id).ok()) {
       each([&](std::uint32_t node) {
-        if (ready[node - first] && cost_of_node(nodes, shape, node, nullptr) != 0) {
-          ready[node - first] = false;
+        if (ready[group_of(node)] && cost_of_node(nodes, shape, node, nullptr) != 0) {
+          ready[group_of(node)] = false;
           --count;
         }
       });

@@ -72,13 +72,22 @@ class VictimSearch {
   /// What freeing the node costs, and who must go; INT64_MAX if it cannot be freed.
   std::int64_t cost_of_node(const Pool& pool, const Shape& shape, std::uint32_t node,
                             std::vector<std::uint32_t>* who) const;
-  [[nodiscard]] std::pair<std::size_t, std::size_t> on_node(std::uint32_t node) const;
+  /// A node that the search looks at, and its part of places_.
+  struct Group {
+    std::uint32_t node;
+    std::uint32_t from;
+    std::uint32_t to;
+  };
+  [[nodiscard]] Group on_node(std::uint32_t node) const;
+  /// The nodes of [first, last) to look at; the others that hold the taker's share are counted by the result.
+  std::uint32_t make_groups(const Pool& pool, std::uint32_t first, std::uint32_t last);
 
   Need need_;
   std::uint32_t pool_ = 0;
   std::vector<Candidate> candidates_;  ///< Ascending by (cost, id).
   std::vector<OnNode> places_;         ///< Ascending by (node, candidate).
   std::vector<std::uint32_t> chosen_;
+  std::vector<Group> groups_;  ///< Ascending by node.
 };
 
 }  // namespace gw::sched

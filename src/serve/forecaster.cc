@@ -196,6 +196,7 @@ std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
   if (raw != nullptr) {
     const std::lock_guard lock(learning_);
     start = calibration_.corrected(*raw, (*kept)->as_of);
+    json["learned_from"] = calibration_.outcomes();
   }
   const Instant now = factory_.now();
   const auto unix_ns = [&](Instant when) {

@@ -44,6 +44,16 @@ class Forecaster {
 
   std::expected<api::Json, live::Refusal> eta(std::uint64_t number);
 
+  /// All that has been learnt so far.
+  [[nodiscard]] twin::RunTimeModel run_times() const {
+    const std::lock_guard lock(learning_);
+    return run_times_;
+  }
+  [[nodiscard]] twin::ArrivalModel arrivals() const {
+    const std::lock_guard lock(learning_);
+    return arrivals_;
+  }
+
  private:
   struct Kept {
     std::uint64_t sequence = 0;  ///< Of the journal.
@@ -70,7 +80,7 @@ class Forecaster {
   JobId take_arrivals();
 
   live::Factory& factory_;
-  std::mutex learning_;  ///< Of what follows, to `making_`.
+  mutable std::mutex learning_;  ///< Of what follows, to `making_`.
   twin::RunTimeModel run_times_;
   twin::ArrivalModel arrivals_;
   twin::Calibration calibration_;

@@ -21,10 +21,12 @@
 #include "live/discover.h"
 #include "live/local_engine.h"
 #include "live/sql_store.h"
+#include "serve/advisor.h"
 #include "serve/forecaster.h"
 #include "serve/leadership.h"
 #include "serve/steady_unix_clock.h"
 #include "serve/twin_engine.h"
+#include "serve/what_if_desk.h"
 #include "sql/database.h"
 
 namespace gw::serve {
@@ -95,6 +97,7 @@ class ServerParts final : public Server {
 
   ~ServerParts() override {
     if (api_) api_->close();
+    if (what_if_) what_if_->end();
     if (http_) http_->drain(5);
     http_.reset();
     if (factory_) factory_->stop();
@@ -103,6 +106,8 @@ class ServerParts final : public Server {
       factory_->abandon();
     }
     api_.reset();
+    what_if_.reset();
+    advisor_.reset();
     forecaster_.reset();
     factory_.reset();
     leadership_.reset();  // Last: nobody takes over before all is kept.
@@ -209,6 +214,8 @@ class ServerParts final : public Server {
     live::ControllerOptions controller;
     controller.policy = options_.policy;
     controller.prices = options_.prices;
+    controller.law = options_.law;
+    controller.requeue_forbidden = options_.requeue_forbidden;
     controller.default_limit = options_.default_limit;
     controller.engine_id = engine_id();
     if (getrandom(&controller.lineage, sizeof controller.lineage, 0) != sizeof controller.lineage)
@@ -314,6 +321,17 @@ class ServerParts final : public Server {
     }
     api.figures = [this] { return figures(); };
     api.eta = [this](std::uint64_t number) { return forecaster_->eta(number); };
+    advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_);
+    api.changes = [this](std::uint64_t number) { return advisor_->changes(number); };
+    api.dry_run = [this](const api::DryRun& job) { return advisor_->dry_run(job); };
+    api.nearest_possible = [this](const Shape& shape) { return advisor_->nearest_possible(shape); };
+    Result<std::unique_ptr<sql::Database>> reader = database_->open_reader();
+    if (!reader) return std::unexpected(reader.error());
+    what_if_ = std::make_unique<WhatIfDesk>(*factory_, *forecaster_,
+                                            std::make_unique<live::Archive>(std::move(*reader)));
+    api.what_if = [this](api::WhatIfBody body, api::Call call) {
+      what_if_->ask(std::move(body), std::move(call));
+    };
     Result<std::unique_ptr<api::Api>> made = api::Api::make(std::move(api));
     if (!made) return std::unexpected(made.error());
     api_ = std::move(*made);
@@ -396,6 +414,8 @@ class ServerParts final : public Server {
   std::unique_ptr<live::SqlStore> store_;
   std::unique_ptr<live::Factory> factory_;
   std::unique_ptr<Forecaster> forecaster_;
+  std::unique_ptr<Advisor> advisor_;
+  std::unique_ptr<WhatIfDesk> what_if_;
   std::unique_ptr<api::Oidc> oidc_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> http_;

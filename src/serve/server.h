@@ -38,7 +38,9 @@ struct ServeOptions {
   live::Prices prices;
   Nanoseconds default_limit = hours(24);
   std::uint64_t most_jobs = live::ControllerOptions{}.most_jobs;
-  bool accept_losses = false;  ///< See live::ControllerOptions; of a fleet that was given.
+  Law law;                         ///< Of the fleet's file, or without one the catalog's groups alone.
+  bool requeue_forbidden = false;  ///< See live::ControllerOptions.
+  bool accept_losses = false;      ///< See live::ControllerOptions; of a fleet that was given.
   bool public_metrics = false;
   std::optional<api::OidcOptions> oidc;  ///< An issuer whose tokens are believed beside our own.
   bool control_groups = true;

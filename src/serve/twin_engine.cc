@@ -60,8 +60,10 @@ void TwinEngine::start(live::Launch launch) {
   push(launch.id, attempt);
 }
 
-void TwinEngine::stop(live::AttemptId id, live::StopKind /*kind*/) {
-  end_soon(id, live::AttemptEnd::kStopped, {});
+void TwinEngine::stop(const live::Stop& stop) {
+  if (const auto at = attempts_.find(stop.id); at != attempts_.end())
+    at->second.stop_time = std::min(at->second.stop_time, stop.most_grace);
+  end_soon(stop.id, live::AttemptEnd::kStopped, {});
 }
 
 void TwinEngine::end_soon(live::AttemptId id, live::AttemptEnd end, std::string note) {

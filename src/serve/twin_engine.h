@@ -36,7 +36,7 @@ class TwinEngine final : public live::Engine {
 
   void start(live::Launch launch) override;
   /// It ends within a second, or its grace where that is shorter.
-  void stop(live::AttemptId id, live::StopKind kind) override;
+  void stop(const live::Stop& stop) override;
   void recover(std::vector<live::Launch> expected) override;
   void forget(live::AttemptId id) override;
   /// Of a node that has changed more than once since the last call only the last state is told. The first

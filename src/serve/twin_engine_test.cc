@@ -147,12 +147,12 @@ TEST(TwinEngine, StopsWithinItsGraceOrASecond) {
   factory.engine.start(launch({3, 1}, spec_of({"sleep", "600"}), factory.now));
   factory.run(Instant{} + seconds(60));
   ASSERT_EQ(factory.lines().size(), 3U);
-  factory.engine.stop({1, 1}, StopKind::kCancel);
-  factory.engine.stop({2, 1}, StopKind::kRequeue);
-  factory.engine.stop({9, 9}, StopKind::kCancel);
+  factory.engine.stop({{1, 1}, StopKind::kCancel});
+  factory.engine.stop({{2, 1}, StopKind::kRequeue});
+  factory.engine.stop({{9, 9}, StopKind::kCancel});
   EXPECT_EQ(factory.engine.next_due(), factory.now + Nanoseconds{1'000'000});
   factory.run(factory.now + Nanoseconds{500'000'000});
-  factory.engine.stop({1, 1}, StopKind::kCancel);  // Once more: changes nothing.
+  factory.engine.stop({{1, 1}, StopKind::kCancel});  // Once more: changes nothing.
   factory.run(Instant{} + hours(2));
   ASSERT_EQ(factory.reports.size(), 3U);
   EXPECT_EQ(factory.reports[0].id, (AttemptId{2, 1}));
@@ -163,7 +163,7 @@ TEST(TwinEngine, StopsWithinItsGraceOrASecond) {
   EXPECT_EQ(factory.reports[1].ended_at, Instant{} + seconds(61));
   EXPECT_EQ(factory.reports[2].id, (AttemptId{3, 1}));
   EXPECT_EQ(factory.reports[2].end, AttemptEnd::kExited);
-  factory.engine.stop({3, 1}, StopKind::kCancel);
+  factory.engine.stop({{3, 1}, StopKind::kCancel});
   factory.run(Instant{} + hours(3));
   EXPECT_EQ(factory.reports.size(), 3U);
 }
@@ -171,7 +171,7 @@ TEST(TwinEngine, StopsWithinItsGraceOrASecond) {
 TEST(TwinEngine, WhatIsStoppedBeforeItStartsNeverStarts) {
   Factory factory;
   factory.engine.start(launch({1, 1}, spec_of({"sleep", "600"}), factory.now));
-  factory.engine.stop({1, 1}, StopKind::kCancel);
+  factory.engine.stop({{1, 1}, StopKind::kCancel});
   factory.run(Instant{} + hours(1));
   ASSERT_EQ(factory.reports.size(), 1U);
   EXPECT_TRUE(factory.reports[0].ended);
@@ -180,7 +180,7 @@ TEST(TwinEngine, WhatIsStoppedBeforeItStartsNeverStarts) {
   // One that is about to end anyway ends as it would have.
   factory.engine.start(launch({2, 1}, spec_of({"true"}), factory.now));
   factory.run(*factory.engine.next_due());
-  factory.engine.stop({2, 1}, StopKind::kCancel);
+  factory.engine.stop({{2, 1}, StopKind::kCancel});
   factory.run(factory.now + hours(1));
   EXPECT_EQ(factory.reports.back().end, AttemptEnd::kExited);
 }
@@ -375,7 +375,7 @@ std::vector<std::string> life(std::uint64_t seed, bool restart) {
                         minutes(rng.between(1, 120)));
       engine.start(open[id]);
     }
-    if (step > 150 && rng.chance(0.1) && !open.empty()) engine.stop(open.begin()->first, StopKind::kCancel);
+    if (step > 150 && rng.chance(0.1) && !open.empty()) engine.stop({open.begin()->first, StopKind::kCancel});
   }
   return told;
 }
@@ -422,7 +422,7 @@ TEST(TwinEngine, AHundredThousandAttemptsAreCheap) {
   factory.run(Instant{} + seconds(10));
   EXPECT_GE(factory.reports.size(), kAttempts);  // A few have failed at once.
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));  // 0.1 s; not quadratic.
-  for (std::uint64_t job = 0; job < kAttempts; ++job) factory.engine.stop({job, 1}, StopKind::kCancel);
+  for (std::uint64_t job = 0; job < kAttempts; ++job) factory.engine.stop({{job, 1}, StopKind::kCancel});
   factory.run(Instant{} + seconds(20));
   EXPECT_EQ(factory.reports.size(), 2 * kAttempts);
   for (std::uint64_t job = 0; job < kAttempts; ++job) factory.engine.forget({job, 1});

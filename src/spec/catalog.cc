@@ -23,6 +23,8 @@ std::string_view entry_name(const NodeEntry& entry) { return entry.name; }
 std::string_view entry_name(const ModelEntry& entry) { return entry.name; }
 std::string_view entry_name(const RhythmSpec& entry) { return entry.name; }
 std::string_view entry_name(const JobClassSpec& entry) { return entry.job_class.name; }
+std::string_view entry_name(const CountryGroupSpec& entry) { return entry.name; }
+std::string_view entry_name(const RuleSpec& entry) { return entry.name; }
 
 namespace {
 
@@ -97,7 +99,7 @@ bool looks_like_catalog(std::string_view text) {
   if (!tree) return false;
   const YamlNode& root = tree->root();
   if (root.find("gigawerk") != nullptr || root.find("fleet") != nullptr) return false;
-  for (const std::string_view key : {"gpus", "nodes", "models", "rhythms", "classes"}) {
+  for (const std::string_view key : {"gpus", "nodes", "models", "rhythms", "classes", "country_groups"}) {
     if (root.find(key) != nullptr) return true;
   }
   return false;
@@ -114,6 +116,8 @@ Checked<CatalogFile> parse_catalog_file(std::string_view text, const std::string
     check_unique(contents.models, findings);
     check_unique(contents.rhythms, findings);
     check_unique(contents.classes, findings);
+    check_unique(contents.country_groups, findings);
+    check_unique(contents.rules, findings);
   }
   if (findings.failed()) return std::unexpected(findings.take());
   return contents;
@@ -130,8 +134,9 @@ Checked<Catalog> read_catalog(const std::filesystem::path& folder) {
   }
   Catalog catalog;
   std::vector<Diagnostic> problems;
-  for (const std::string_view name : {"gpus.yaml", "nodes.yaml", "models.yaml", "job-classes.yaml"}) {
-    const bool optional = name == "models.yaml" || name == "job-classes.yaml";  // A fleet needs neither.
+  for (const std::string_view name :
+       {"gpus.yaml", "nodes.yaml", "models.yaml", "job-classes.yaml", "jurisdictions.yaml", "rules.yaml"}) {
+    const bool optional = name != "gpus.yaml" && name != "nodes.yaml";  // A fleet needs no others.
     const std::string path = (from / name).string();
     std::error_code error;
     if (optional && !std::filesystem::exists(path, error)) continue;
@@ -146,6 +151,8 @@ Checked<Catalog> read_catalog(const std::filesystem::path& folder) {
     append(catalog.models, std::move(file->models));
     append(catalog.rhythms, std::move(file->rhythms));
     append(catalog.classes, std::move(file->classes));
+    append(catalog.country_groups, std::move(file->country_groups));
+    append(catalog.rules, std::move(file->rules));
     if (name != "nodes.yaml") continue;
     Findings findings(path);
     for (const NodeEntry& node : catalog.nodes) {

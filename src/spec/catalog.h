@@ -12,6 +12,7 @@
 #include "model/workload_mix.h"
 #include "spec/described.h"
 #include "spec/diagnostic.h"
+#include "spec/law_spec.h"
 
 namespace gw::spec {
 
@@ -27,6 +28,8 @@ struct GpuEntry {
   double measured_fp8_tflops = 0;
   double measured_memory_tb_s = 0;
   double network_gbit_s = 0;
+  double power_floor = 0.6;
+  double floor_speed = 0.82;
   std::string quality;
   std::string notes;
   Mark at;
@@ -153,6 +156,8 @@ struct CatalogFile {
   std::vector<ModelEntry> models;
   std::vector<RhythmSpec> rhythms;
   std::vector<JobClassSpec> classes;
+  std::vector<CountryGroupSpec> country_groups;
+  std::vector<RuleSpec> rules;
 };
 
 using Catalog = CatalogFile;
@@ -165,6 +170,8 @@ const Entry* find_entry(const std::vector<Entry>& entries, std::string_view name
 [[nodiscard]] std::string_view entry_name(const ModelEntry& entry);
 [[nodiscard]] std::string_view entry_name(const RhythmSpec& entry);
 [[nodiscard]] std::string_view entry_name(const JobClassSpec& entry);
+[[nodiscard]] std::string_view entry_name(const CountryGroupSpec& entry);
+[[nodiscard]] std::string_view entry_name(const RuleSpec& entry);
 
 template <class Entry>
 const Entry* find_entry(const std::vector<Entry>& entries, std::string_view name) {
@@ -186,8 +193,8 @@ std::vector<std::string> entry_names(const std::vector<Entry>& entries) {
 /// one above it. Empty where there is none.
 std::filesystem::path default_catalog_folder();
 
-/// Reads gpus.yaml, nodes.yaml, models.yaml and job-classes.yaml in `folder` (default_catalog_folder() if
-/// empty).
+/// Reads gpus.yaml, nodes.yaml, models.yaml, job-classes.yaml, jurisdictions.yaml and rules.yaml in `folder`
+/// (default_catalog_folder() if empty).
 Checked<Catalog> read_catalog(const std::filesystem::path& folder = {});
 
 /// One file of a catalog, for checking it by itself.

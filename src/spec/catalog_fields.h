@@ -3,6 +3,7 @@
 
 #include "spec/catalog.h"
 #include "spec/described.h"
+#include "spec/law_fields.h"
 
 namespace gw::spec {
 
@@ -61,6 +62,16 @@ void describe(Visitor& visit, GpuEntry& gpu) {
   visit.field("power_max", type.power_max,
               {.help = "Thermal design power of one GPU.", .min = 0, .max = 1e9});
   visit.field("power_idle", type.power_idle, {.help = "Of one idle GPU.", .min = 0, .max = 1e9});
+  visit.field("power_floor", gpu.power_floor,
+              {.help = "Least share of the power that work draws above idle to which its clocks may be "
+                       "capped; 1 = never capped.",
+               .min = 0.1,
+               .max = 1});
+  visit.field("floor_speed", gpu.floor_speed,
+              {.help = "How fast work goes at `power_floor`, as a share; between, it is linear. The power of "
+                       "switching goes with the cube of the clock: 0.6 of it gives 0.84.",
+               .min = 0.1,
+               .max = 1});
   visit.field("quality", gpu.quality, {.help = kQualityHelp, .choices = kQualities});
   visit.field("source", type.source, {.help = "Where the figures are from.", .required = true});
   visit.field("notes", gpu.notes, {.help = "Traps in the figures."});
@@ -248,6 +259,11 @@ void describe(Visitor& visit, JobClassSpec& spec) {
   visit.field("checkpoint_interval", job.checkpoint_interval_s,
               {.help = "Time between checkpoints; 0s = none.", .unit = Unit::kSeconds, .min = 0, .max = 1e9});
   visit.field("preemptible", job.preemptible, {.help = "May be stopped for others' sake."});
+  visit.field("power_typical", job.power_typical,
+              {.help = "What a job draws on average, as a share of what lies between idle and nameplate.",
+               .min = 0.001,
+               .max = 1});
+  visit.field("power_peak", job.power_peak, {.help = "What it draws at most.", .min = 0.001, .max = 1});
   visit.field(
       "gpu_types", job.gpu_types,
       {.help = "GPU types that will do, best first; none = any.", .text = Text::kName, .items_max = 64});
@@ -261,6 +277,26 @@ void describe(Visitor& visit, JobClassSpec& spec) {
                .min = 0,
                .max = 1e9,
                .default_text = "no wish"});
+  visit.field("residency", job.law.residency,
+              {.help = "Countries or groups where its code, data, checkpoints and outputs may be.",
+               .text = Text::kName,
+               .items_max = 300,
+               .default_text = "anywhere"});
+  visit.field("excluded_jurisdictions", job.law.excluded_jurisdictions,
+              {.help = "No site that answers to one of these.",
+               .text = Text::kName,
+               .items_max = 300,
+               .default_text = "none"});
+  visit.field("certifications", job.law.certifications,
+              {.help = "Only sites that have all of these.",
+               .text = Text::kName,
+               .items_max = 100,
+               .default_text = "none"});
+  visit.field("data", job.law.data,
+              {.help = "Classes of its data that rules look at: personal, health, ...",
+               .text = Text::kName,
+               .items_max = 100,
+               .default_text = "none"});
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 
@@ -271,6 +307,8 @@ void describe(Visitor& visit, CatalogFile& file) {
   visit.field("models", file.models, {.help = "Model architectures."});
   visit.field("rhythms", file.rhythms, {.help = "Daily and weekly rhythms of arrivals."});
   visit.field("classes", file.classes, {.help = "Kinds of work."});
+  visit.field("country_groups", file.country_groups, {.help = "Countries under one name."});
+  visit.field("rules", file.rules, {.help = "Rules on who may run where, for files to take by name."});
 }
 
 }  // namespace gw::spec

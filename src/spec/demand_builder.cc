@@ -188,7 +188,7 @@ class TenantBuilder {
       findings_.error(specs.front().at, fmt::format("more than {} tenants; lower a `count`", max_tenants_));
       return;
     }
-    enqueue(specs, {TenantTree::root(), {}, {}, nullptr}, std::nullopt);
+    enqueue(specs, {TenantTree::root(), {}, {}, nullptr, nullptr}, std::nullopt);
     // Parents before children, level by level: the tree keeps its names sorted, and appending is cheap.
     while (!queue_.empty()) {
       const Pending pending = queue_.front();
@@ -204,6 +204,7 @@ class TenantBuilder {
     TenantId parent;
     std::string_view kind;
     std::string_view home;
+    const std::vector<std::string>* ownership = nullptr;
     const Shares* classes = nullptr;
   };
   struct Pending {
@@ -274,6 +275,7 @@ class TenantBuilder {
     Heritage heritage = pending.heritage;
     if (!spec.kind.empty()) heritage.kind = spec.kind;
     if (!spec.home.empty()) heritage.home = spec.home;
+    if (!spec.ownership.empty()) heritage.ownership = &spec.ownership;
     if (spec.classes.written) heritage.classes = &spec.classes;
     const TenantId parent = heritage.parent;
     std::optional<double> each = pending.load;
@@ -288,7 +290,8 @@ class TenantBuilder {
         return;
       }
       heritage.parent =
-          tenants_.add(parent, name, spec.weight, std::string(heritage.kind), std::string(heritage.home));
+          tenants_.add(parent, name, spec.weight, std::string(heritage.kind), std::string(heritage.home),
+                       heritage.ownership == nullptr ? std::vector<std::string>() : *heritage.ownership);
       quotas_.add(spec, heritage.parent);
       if (!spec.projects.empty()) {
         enqueue(spec.projects, heritage, each);

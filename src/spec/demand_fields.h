@@ -13,6 +13,7 @@ inline constexpr std::string_view kWeekdays[] = {"monday", "tuesday",  "wednesda
 inline constexpr std::string_view kOrders[] = {"fifo", "shortest-first", "priority-age", "fair-share"};
 inline constexpr std::string_view kBackfills[] = {"none", "easy", "conservative"};
 inline constexpr std::string_view kPlacements[] = {"first-fit", "smallest-span"};
+inline constexpr std::string_view kPredicts[] = {"peak", "typical"};
 inline constexpr double kLongestTimeNs = 3.2e18;  // About a century.
 inline constexpr double kLongestProtectionNs = 366 * 86'400e9;
 
@@ -63,14 +64,20 @@ void describe(Visitor& visit, TenantSpec& tenant) {
               {.help = "Unique among its siblings; with `count` above 1, a number is added.",
                .required = true,
                .text = Text::kName});
-  visit.field("kind", tenant.kind,
-              {.help = "manufacturer, mittelstand, research, robotics, inference, ...; for reports.",
-               .text = Text::kName,
-               .default_text = "its parent's"});
+  visit.field(
+      "kind", tenant.kind,
+      {.help = "manufacturer, mittelstand, research, robotics, inference, ...; for reports and rules.",
+       .text = Text::kName,
+       .default_text = "its parent's"});
   visit.field("home", tenant.home,
               {.help = "Home jurisdiction, ISO 3166-1 alpha-2.",
                .text = Text::kCountry,
                .default_text = "its parent's"});
+  visit.field("ownership", tenant.ownership,
+              {.help = "Countries of its owners, ISO 3166-1 alpha-2.",
+               .text = Text::kCountry,
+               .items_max = 100,
+               .default_text = "its parent's, else its home"});
   visit.field("count", tenant.count, {.help = "How many such tenants.", .min = 1, .max = 1e6});
   visit.field("weight", tenant.weight,
               {.help = "Fair share relative to its siblings, of each one.", .min = 1, .max = 1e6});
@@ -97,6 +104,11 @@ template <class Visitor>
 void describe(Visitor& visit, StartSpec& start) {
   visit.field("weekday", start.weekday, {.help = "Weekday at the run's zero.", .choices = kWeekdays});
   visit.field("hour", start.hour, {.help = "Hour of day at the run's zero.", .min = 0, .max = 23.999});
+  visit.field("date", start.date,
+              {.help = "Day of the run's zero, for rules that have dates. Without it all rules are in force.",
+               .default_text = "none",
+               .pattern = kDatePattern,
+               .example = "2027-01-04"});
 }
 
 template <class Visitor>
@@ -202,6 +214,41 @@ void describe(Visitor& visit, FaultsSpec& faults) {
               {.help = "From a job's replacement until it works again.", .min = 0, .max = kLongestTimeNs});
 }
 
+template <class Visitor>
+void describe(Visitor& visit, CapEventSpec& event) {
+  visit.field(
+      "at", event.start,
+      {.help = "When it begins, from the run's zero.", .required = true, .min = 0, .max = kLongestTimeNs});
+  visit.field("feed", event.feed,
+              {.help = "Path of a site, hall, row or rack, or its end where only one has it: `lab/hall-1`.",
+               .required = true});
+  visit.field("cap", event.cap,
+              {.help = "What the feed carries meanwhile: of a site facility power, as `grid`, else IT power.",
+               .required = true,
+               .min = 1,
+               .max = kMaxPowerMw});
+  visit.field("for", event.duration,
+              {.help = "How long.", .min = 1, .max = kLongestTimeNs, .default_text = "to the end"});
+  visit.field("reason", event.reason, {.help = "grid, cooling, ...; for reports."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, PowerSpec& power) {
+  visit.field("predict", power.predict,
+              {.help = "By which of a class's figures its jobs are planned: `power_peak` or `power_typical`.",
+               .choices = kPredicts});
+  visit.field("events", power.events, {.help = "Times at which feeds carry less."});
+  visit.field(
+      "reaction", power.reaction,
+      {.help = "A feed may be above its cap for so long after a drop; the report says if it was longer.",
+       .min = 0,
+       .max = kLongestTimeNs});
+  visit.field("delay", power.delay,
+              {.help = "From a decision until clocks and stopped jobs show in the draw.",
+               .min = 0,
+               .max = kLongestTimeNs});
+}
+
 /// What a file with a fleet alone may hold.
 template <class Visitor>
 void describe_heading(Visitor& visit, ScenarioFile& file) {
@@ -212,6 +259,12 @@ void describe_heading(Visitor& visit, ScenarioFile& file) {
       {.help = "Short name, for files and reports.", .text = Text::kName, .default_text = "the file's"});
   visit.field("title", file.title, {.help = "One line for people.", .default_text = "the name"});
   visit.field("fleet", file.fleet, {.help = "The machines.", .required = true});
+  visit.field("rules", file.rules,
+              {.help = "Who may run where: rules of the catalog by name, perhaps changed, and new ones. Even "
+                       "an empty list divides the fleet by the law of its sites, so that jobs' own wishes "
+                       "(`residency`, ...) hold for each.",
+               .default_text = "none; a job with such wishes needs a fleet that meets them as a whole"});
+  visit.field("country_groups", file.country_groups, {.help = "Groups of countries that the catalog lacks."});
 }
 
 template <class Visitor>
@@ -266,6 +319,7 @@ void describe(Visitor& visit, ScenarioFile& file) {
   visit.field("policy", file.policy, {.help = "How the scheduler decides."});
   visit.field("faults", file.faults, {.help = "Failures of nodes.", .default_text = "none"});
   visit.field("reservations", file.reservations, {.help = "Nodes reserved for a time.", .items_min = 1});
+  visit.field("power", file.power, {.help = "Caps that change with time."});
 }
 
 }  // namespace gw::spec

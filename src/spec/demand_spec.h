@@ -10,6 +10,7 @@
 #include "model/faults.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "model/power_schedule.h"
 #include "model/tenant.h"
 #include "model/window.h"
 #include "model/workload_mix.h"
@@ -48,6 +49,7 @@ struct TenantSpec {
   std::string name;
   std::string kind;
   std::string home;
+  std::vector<std::string> ownership;
   std::uint32_t count = 1;
   std::uint32_t weight = 1;
   std::optional<double> load;
@@ -63,6 +65,8 @@ struct StartSpec {
   static constexpr std::string_view kHelp = "Local time at the run's zero.";
   std::string weekday = "monday";
   double hour = 0;
+  std::string date;
+  Mark at;
 };
 
 struct WorkloadSpec {
@@ -131,6 +135,27 @@ struct ReservationSpec {
   Mark at;
 };
 
+struct CapEventSpec {
+  static constexpr std::string_view kRecord = "cap_event";
+  static constexpr std::string_view kHelp = "A grid event, a failed feed, a cooling fault.";
+  Nanoseconds start;
+  Located<std::string> feed;
+  Milliwatts cap;
+  std::optional<Nanoseconds> duration;
+  std::string reason;
+  Mark at;
+};
+
+struct PowerSpec {
+  static constexpr std::string_view kRecord = "power";
+  static constexpr std::string_view kHelp =
+      "Caps of feeds that change with time, and by which draw jobs are planned.";
+  std::string predict = "peak";
+  std::vector<CapEventSpec> events;
+  Nanoseconds reaction = PowerSchedule{}.reaction;
+  Nanoseconds delay = PowerSchedule{}.delay;
+};
+
 struct ScenarioFile {
   static constexpr std::string_view kRecord = "scenario";
   static constexpr std::string_view kHelp =
@@ -140,6 +165,8 @@ struct ScenarioFile {
   std::string title;
   std::uint64_t seed = 1;
   FleetSpec fleet;
+  std::optional<std::vector<Override<RuleSpec>>> rules;
+  std::vector<CountryGroupSpec> country_groups;
   std::vector<TenantSpec> tenants;
   WorkloadSpec workload;
   std::vector<Override<RhythmSpec>> rhythms;
@@ -147,6 +174,7 @@ struct ScenarioFile {
   PolicySpec policy;
   std::optional<FaultsSpec> faults;
   std::vector<ReservationSpec> reservations;
+  PowerSpec power;
 };
 
 /// Adds the tenants that `file` names to `tenants` and their demand, in GPUs of `fleet`, to `mix.tenants`;
@@ -165,6 +193,10 @@ PolicyConfig build_policy(const PolicySpec& spec, Findings& findings);
 std::vector<Reservation> build_reservations(const ScenarioFile& file, const Fleet& fleet,
                                             const TenantTree& tenants, Findings& findings);
 FaultSpec build_faults(const std::optional<FaultsSpec>& spec);
+
+/// The events with the feeds they name; where jobs are planned by what they draw typically, the classes of
+/// `mix` say so.
+PowerSchedule build_power(const PowerSpec& spec, const Fleet& fleet, WorkloadMix& mix, Findings& findings);
 
 /// 0 = Monday.
 std::uint32_t weekday_index(std::string_view weekday);

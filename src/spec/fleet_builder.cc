@@ -113,6 +113,10 @@ class FleetBuilder {
     GW_CHECK(entry != nullptr);
     fleet_.gpu_types.push_back(entry->type);
     fleet_.gpu_types.back().equivalent_milli = std::llround(entry->equivalents * 1000);
+    fleet_.gpu_types.back().power_floor_permille =
+        static_cast<std::uint32_t>(std::lround(entry->power_floor * 1000));
+    fleet_.gpu_types.back().floor_speed_permille =
+        static_cast<std::uint32_t>(std::lround(entry->floor_speed * 1000));
     return static_cast<std::uint32_t>(fleet_.gpu_types.size() - 1);
   }
 
@@ -266,7 +270,22 @@ class FleetBuilder {
     site.operator_name = spec.operator_name.empty() ? spec_.operator_name : spec.operator_name;
     site.country = spec.country;
     site.jurisdictions = spec.jurisdictions;
-    if (site.jurisdictions.empty() && !spec.country.empty()) site.jurisdictions.push_back(spec.country);
+    site.certifications = spec.certifications;
+    // A site that names its operator has that operator's parents, or none.
+    const bool own = !spec.operator_name.empty() || !spec.operator_country.empty();
+    const std::string& home = own ? spec.operator_country : spec_.operator_country;
+    if (!home.empty()) site.operator_countries.push_back(home);
+    const std::vector<std::string>& parents =
+        own || !spec.parent_countries.empty() ? spec.parent_countries : spec_.parent_countries;
+    site.operator_countries.insert(site.operator_countries.end(), parents.begin(), parents.end());
+    if (site.jurisdictions.empty()) {
+      if (!spec.country.empty()) site.jurisdictions.push_back(spec.country);
+      for (const std::string& country : site.operator_countries) {
+        if (std::find(site.jurisdictions.begin(), site.jurisdictions.end(), country) ==
+            site.jurisdictions.end())
+          site.jurisdictions.push_back(country);
+      }
+    }
     if (spec.position) {
       site.latitude_deg = spec.position->latitude_deg;
       site.longitude_deg = spec.position->longitude_deg;

@@ -110,7 +110,21 @@ void describe(Visitor& visit, SiteSpec& site) {
               {.help = "Whose courts can compel the operator.",
                .text = Text::kName,
                .items_max = 100,
-               .default_text = "its country"});
+               .default_text = "its country, its operator's and its parents'"});
+  visit.field("operator_country", site.operator_country,
+              {.help = "Home of the operator, ISO 3166-1 alpha-2.",
+               .text = Text::kCountry,
+               .default_text = "the fleet's"});
+  visit.field("parent_countries", site.parent_countries,
+              {.help = "Homes of the operator's parent companies.",
+               .text = Text::kCountry,
+               .items_max = 100,
+               .default_text = "the fleet's"});
+  visit.field("certifications", site.certifications,
+              {.help = "What it is certified to: bsi-c5, iso-27001, ...",
+               .text = Text::kName,
+               .items_max = 100,
+               .default_text = "none"});
   visit.field("position", site.position, {.help = "Where it stands."});
   visit.field("pue", site.pue, {.help = "Facility power over IT power.", .min = 1, .max = 5});
   visit.field("grid", site.grid, {.help = "Its grid connection."});
@@ -128,6 +142,15 @@ template <class Visitor>
 void describe(Visitor& visit, FleetSpec& fleet) {
   visit.field("name", fleet.name, {.help = "For reports.", .default_text = "the file's"});
   visit.field("operator", fleet.operator_name, {.help = "Who runs the sites that do not say."});
+  visit.field("operator_country", fleet.operator_country,
+              {.help = "Home of that operator, ISO 3166-1 alpha-2.",
+               .text = Text::kCountry,
+               .default_text = "not known"});
+  visit.field("parent_countries", fleet.parent_countries,
+              {.help = "Homes of its parent companies.",
+               .text = Text::kCountry,
+               .items_max = 100,
+               .default_text = "none"});
   visit.field("fabric", fleet.fabric,
               {.help = "Network levels of the sites that do not say, smallest first.", .items_max = 16});
   visit.field("sites", fleet.sites, {.help = "Its sites, in order.", .required = true, .items_min = 1});

@@ -93,6 +93,9 @@ struct SiteSpec {
   std::string operator_name;
   std::string country;
   std::vector<std::string> jurisdictions;
+  std::string operator_country;
+  std::vector<std::string> parent_countries;
+  std::vector<std::string> certifications;
   std::optional<PositionSpec> position;
   double pue = 1;
   GridSpec grid;
@@ -109,6 +112,8 @@ struct FleetSpec {
   static constexpr std::string_view kHelp = "All machines: sites > halls > rows > racks > nodes.";
   std::string name;
   std::string operator_name;
+  std::string operator_country;
+  std::vector<std::string> parent_countries;
   std::vector<FabricLevelSpec> fabric;
   std::vector<SiteSpec> sites;
   std::vector<GpuEntry> gpu_types;

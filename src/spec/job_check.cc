@@ -174,6 +174,19 @@ class JobCheck {
          "must be a whole number from 1 to {}", limits::kTasksPerNode);
     text("within", job_.level, Text::kName, limits::kPathBytes);
     need(!job_.level_required || !job_.level.empty(), "within_required", "needs \"within\"");
+    legal_names("residency", job_.law.residency);
+    legal_names("excluded_jurisdictions", job_.law.excluded_jurisdictions);
+    legal_names("certifications", job_.law.certifications);
+    legal_names("data", job_.law.data);
+  }
+
+  void legal_names(std::string_view key, const std::vector<std::string>& names) {
+    if (!need(names.size() <= limits::kLegalNames, key, "must have at most {} items", limits::kLegalNames))
+      return;
+    for (auto name = names.begin(); name != names.end(); ++name) {
+      if (!need(is_text(Text::kName, *name), key, "{}", text_wanted(Text::kName))) return;
+      need(std::find(names.begin(), name, *name) == name, key, "has \"{}\" twice; keep one", *name);
+    }
   }
 
   void gpu_types() {

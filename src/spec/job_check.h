@@ -28,6 +28,7 @@ inline constexpr std::size_t kGpuTypes = 64;
 inline constexpr std::int64_t kCpuMilli = 1'000'000'000'000;       ///< A thousand million cores.
 inline constexpr std::int64_t kMemoryMib = std::int64_t{1} << 40;  ///< 1 EiB.
 inline constexpr std::uint32_t kTasksPerNode = 4096;
+inline constexpr std::size_t kLegalNames = 300;  ///< Of countries, groups, certificates or classes of data.
 inline constexpr std::size_t kDependencies = 1000;
 inline constexpr std::int64_t kLongestSeconds = 36500LL * 86400;  ///< A hundred years of 365 days.
 inline constexpr std::int64_t kLongestGraceSeconds = 86400;

@@ -153,6 +153,32 @@ void describe_resources(Visitor& visit, JobRecord& job) {
        .text = Text::kName,
        .default_text = "any"});
   visit.field("within_required", job.within_required, {.help = "Rather wait than span more than `within`."});
+  visit.field(
+      "residency", job.residency,
+      {.help = "Countries or groups of countries where its code, data, checkpoints and outputs may be; "
+               "which groups there are, the factory says.",
+       .text = Text::kName,
+       .items_max = job_limits::kLegalNames,
+       .default_text = "anywhere",
+       .example = "[EU, CH]"});
+  visit.field("excluded_jurisdictions", job.excluded_jurisdictions,
+              {.help = "No site that answers to one of these countries or groups.",
+               .text = Text::kName,
+               .items_max = job_limits::kLegalNames,
+               .default_text = "none",
+               .example = "[US]"});
+  visit.field("certifications", job.certifications,
+              {.help = "Only sites that have all of these.",
+               .text = Text::kName,
+               .items_max = job_limits::kLegalNames,
+               .default_text = "none",
+               .example = "[bsi-c5]"});
+  visit.field("data", job.data,
+              {.help = "Classes of its data, by which the factory's rules go.",
+               .text = Text::kName,
+               .items_max = job_limits::kLegalNames,
+               .default_text = "none",
+               .example = "[personal]"});
   visit.at_most_one({"nodes", "gpus_anywhere"});
   visit.at_most_one({"gpus", "gpus_anywhere", "gpu_share"});
 }

@@ -143,6 +143,10 @@ void write_resources(JsonObject& object, const JobSpec& job) {
   object.number("tasks_per_node", job.tasks_per_node, 1);
   object.text("within", job.level);
   object.flag("within_required", job.level_required, false);
+  object.texts("residency", job.law.residency);
+  object.texts("excluded_jurisdictions", job.law.excluded_jurisdictions);
+  object.texts("certifications", job.law.certifications);
+  object.texts("data", job.law.data);
 }
 
 void write_times(JsonObject& object, const JobSpec& job) {

@@ -66,6 +66,7 @@ void build_resources(const JobRecord& record, JobSpec& job, Findings& findings) 
   job.memory_mib = record.memory.count() >> 20;
   job.tasks_per_node = record.tasks_per_node;
   job.level_required = record.within_required;
+  job.law = {record.residency, record.excluded_jurisdictions, record.certifications, record.data};
 }
 
 void build_times(const JobRecord& record, JobSpec& job, Findings& findings) {

@@ -51,6 +51,10 @@ struct JobRecord {
   std::uint32_t tasks_per_node = 1;
   std::string within;
   bool within_required = false;
+  std::vector<std::string> residency;
+  std::vector<std::string> excluded_jurisdictions;
+  std::vector<std::string> certifications;
+  std::vector<std::string> data;
 
   Nanoseconds limit;
   std::optional<WarningRecord> warning;

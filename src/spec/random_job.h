@@ -106,6 +106,10 @@ class RandomJob {
     if (coin()) job.memory_mib = up_to(job_limits::kMemoryMib);
     if (coin()) job.level = name();
     job.level_required = !job.level.empty() && coin();
+    if (coin()) job.law.residency = {"EU", "CH"};
+    if (coin()) job.law.excluded_jurisdictions = {"US", "x-" + name()};
+    if (coin()) job.law.certifications = {"bsi-c5"};
+    if (coin()) job.law.data = {"personal", "x-" + name()};
   }
 
   void draw_times(JobSpec& job) {

@@ -9,6 +9,7 @@
 #include "spec/job_check.h"
 #include "spec/sbatch_builder.h"
 #include "spec/sbatch_commands.h"
+#include "spec/sbatch_law.h"
 #include "spec/sbatch_options.h"
 #include "spec/sbatch_words.h"
 
@@ -140,6 +141,7 @@ Checked<SbatchJob> parse_sbatch(std::string_view text, const std::string& file,
     result.job.script = unix_lines(text, findings);
     if (!check_text(result.job.script, findings)) return std::unexpected(findings.take_errors());
     read_script(result.job.script, builder, findings);
+    read_gigawerk_lines(result.job.script, result.job.law, findings);
     warn_of_slurm_commands(result.job.script, findings);
   }
   read_command_line(command_line_options, builder, findings);

@@ -3,7 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "spec/demand_fields.h"
+#include "spec/law_fields.h"
+#include "spec/near_miss.h"
 #include "spec/record_reader.h"
 
 namespace gw::spec {
@@ -11,6 +15,56 @@ namespace gw::spec {
 namespace {
 
 std::string stem(const std::string& file) { return std::filesystem::path(file).stem().string(); }
+
+/// The law of a file and the division of its fleet. After the classes, which may have wishes of their own.
+void add_law(const ScenarioFile& file, const Catalog& catalog, Scenario& scenario, Findings& findings) {
+  std::vector<CountryGroupSpec> groups = catalog.country_groups;
+  for (const CountryGroupSpec& group : file.country_groups) {
+    const auto known = std::find_if(groups.begin(), groups.end(),
+                                    [&](const CountryGroupSpec& each) { return each.name == group.name; });
+    if (known == groups.end()) {
+      groups.push_back(group);
+    } else {
+      *known = group;
+    }
+  }
+  std::vector<RuleSpec> rules;
+  if (file.rules) rules = named_rules(catalog.rules, *file.rules, findings);
+  for (const RuleSpec& rule : rules) {
+    for (const std::string& site : rule.sites) {
+      std::vector<std::string> known;
+      for (const SiteSpec& each : file.fleet.sites) known.push_back(each.name);
+      if (std::find(known.begin(), known.end(), site) == known.end())
+        findings.error(rule.at, fmt::format("rule \"{}\": unknown site \"{}\"{}", rule.name, site,
+                                            suggestion(site, known)));
+    }
+    for (const std::vector<std::string>* types : {&rule.requires_.gpu_types, &rule.forbids.gpu_types}) {
+      for (const std::string& name : *types) {
+        if (find_entry(catalog.gpus, name) == nullptr && find_entry(file.fleet.gpu_types, name) == nullptr)
+          findings.error(rule.at,
+                         fmt::format("rule \"{}\": unknown GPU type \"{}\"{}", rule.name, name,
+                                     suggestion(name, entry_names(catalog.gpus), "see `gw catalog gpus`")));
+      }
+    }
+  }
+  scenario.law = build_law(rules, groups, findings);
+  scenario.law.in_use = file.rules.has_value();
+  for (const JobClass& job : scenario.mix.classes) {
+    check_places(scenario.law, "residency", job.law.residency, {}, findings);
+    check_places(scenario.law, "excluded_jurisdictions", job.law.excluded_jurisdictions, {}, findings);
+    if (!job.law.empty()) scenario.law.in_use = true;
+  }
+  if (!file.workload.start.date.empty()) {
+    scenario.date = parse_day(file.workload.start.date);
+    if (!scenario.date)
+      findings.error(
+          file.workload.start.at,
+          fmt::format("\"date\" must be a day such as 2027-01-04, not \"{}\"", file.workload.start.date));
+  }
+  if (findings.failed()) return;
+  if (const std::string problem = divide_zones(scenario.fleet, scenario.law); !problem.empty())
+    findings.error(file.fleet.at, problem);
+}
 
 }  // namespace
 
@@ -35,6 +89,7 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
   if (file.fleet.name.empty()) file.fleet.name = scenario.name;
   scenario.fleet = build_fleet(file.fleet, catalog, {limits.nodes}, findings);
   build_classes(file, catalog, scenario.mix, findings);
+  add_law(file, catalog, scenario, findings);
   build_tenants(file, scenario.fleet, limits.tenants, scenario.tenants, scenario.mix, findings);
   if (!findings.failed())
     scenario.reservations = build_reservations(file, scenario.fleet, scenario.tenants, findings);
@@ -42,6 +97,7 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
     if (const std::string broken = check_fleet(scenario.fleet); !broken.empty())
       findings.error(file.fleet.at, broken);
   }
+  if (!findings.failed()) scenario.power = build_power(file.power, scenario.fleet, scenario.mix, findings);
   if (!findings.failed()) check_demand(scenario.fleet, file, scenario.mix, findings);
   if (findings.failed()) return std::unexpected(findings.take());
   scenario.warnings = findings.take();

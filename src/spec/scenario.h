@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/faults.h"
 #include "model/fleet.h"
+#include "model/law.h"
 #include "model/policy.h"
+#include "model/power_schedule.h"
 #include "model/tenant.h"
 #include "model/window.h"
 #include "model/workload_mix.h"
@@ -24,11 +27,14 @@ struct Scenario {
   std::string title;  ///< `name` where the file gives none.
   std::uint64_t seed = 1;
   Fleet fleet;
+  Law law;                  ///< Its groups are there also where it is not in use.
+  std::optional<Day> date;  ///< Of the run's zero.
   TenantTree tenants;
   WorkloadMix mix;  ///< `mix.tenants` is empty where the file names no demand (a fleet for recorded traces).
   PolicyConfig policy;
   FaultSpec faults;                  ///< Nothing fails where the file has no `faults`.
   std::vector<Reservation> reservations;
+  PowerSchedule power;
   std::vector<Diagnostic> warnings;  ///< What is allowed but probably not meant.
 };
 

@@ -14,6 +14,7 @@ constexpr std::string_view kExitType = "GWX2";
 constexpr std::string_view kClaimedType = "GWC2";
 constexpr std::string_view kStartedType = "GWS1";
 constexpr std::string_view kRanType = "GWR1";
+constexpr std::string_view kStopType = "GWT1";
 // The first version had no identity; what it wrote is read.
 constexpr std::string_view kLaunchType1 = "GWL1";
 constexpr std::string_view kExitType1 = "GWX1";
@@ -246,6 +247,21 @@ std::optional<ExitRecord> decode_exit(std::string_view bytes) {
   if (has_identity) record.identity = in.u64();
   if (!in.done()) return std::nullopt;
   return record;
+}
+
+std::string encode_stop(std::int64_t most_grace_ns) {
+  ByteWriter out;
+  out.i64(most_grace_ns);
+  return framed(kStopType, out);
+}
+
+std::optional<std::int64_t> decode_stop(std::string_view bytes) {
+  const std::optional<std::string_view> payload = take_framed(kStopType, bytes);
+  if (!payload) return std::nullopt;
+  ByteReader in(*payload);
+  const std::int64_t most_grace_ns = in.i64();
+  if (!in.done() || most_grace_ns < 0) return std::nullopt;
+  return most_grace_ns;
 }
 
 std::string encode(const ClaimRecord& record) {

@@ -15,7 +15,7 @@ namespace gw::supervise {
 inline constexpr const char* kLaunchFile =
     "launch";  ///< LaunchRecord; locked by the supervisor while it lives.
 inline constexpr const char* kClaimFile = "claim";    ///< Made once; becomes the exit file.
-inline constexpr const char* kStopFile = "stop";      ///< There: the attempt is to end.
+inline constexpr const char* kStopFile = "stop";      ///< There: the attempt is to end; see encode_stop.
 inline constexpr const char* kExitFile = "exit";      ///< ExitRecord; appears whole.
 inline constexpr const char* kScriptFile = "script";  ///< The job's script, executable.
 inline constexpr const char* kWorkFolder = "work";    ///< Where it runs, unless it names a folder.
@@ -142,6 +142,11 @@ inline constexpr std::size_t kExitRecordBytes = 2048;
 std::string encode(const LaunchRecord& record);
 std::string encode(const ExitRecord& record);
 std::string encode(const ClaimRecord& record);
+
+/// What the stop file says where an attempt gets less than its own grace; else it is empty.
+std::string encode_stop(std::int64_t most_grace_ns);
+/// None where it says nothing.
+std::optional<std::int64_t> decode_stop(std::string_view bytes);
 
 /// None where the bytes are damaged, cut short or of another version.
 std::optional<LaunchRecord> decode_launch(std::string_view bytes);

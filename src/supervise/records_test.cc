@@ -144,6 +144,13 @@ TEST(Records, ALongNoteIsCutAtAWholeCharacter) {
   }
 }
 
+TEST(Records, AStopMaySayHowMuchGraceThereIs) {
+  EXPECT_EQ(decode_stop(encode_stop(2'000'000'000)), 2'000'000'000);
+  EXPECT_FALSE(decode_stop("").has_value());
+  EXPECT_FALSE(decode_stop(encode(ClaimRecord{77, 9, 5, 0})).has_value());  // A name of the claim.
+  EXPECT_FALSE(decode_stop(encode_stop(-1)).has_value());
+}
+
 TEST(Records, AClaimIsReadAsFarAsItGoes) {
   const std::string claimed = encode(ClaimRecord{77, 9, std::nullopt, 0});
   const std::string started = encode(ClaimRecord{77, 9, 5, 0});

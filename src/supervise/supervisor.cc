@@ -186,6 +186,7 @@ void Supervisor::read_signals() {
       if (signal == SIGCHLD || (signal == SIGUSR1 && ::access(kStopFile, F_OK) != 0)) continue;
       if (::access(kStopFile, F_OK) == 0) {
         begin_end(Ending::kStopped);
+        shorten_grace();
       } else if (!why_) {
         add_note(
             "its supervisor was asked to end by SIGTERM, as when the machine is shut down or its server "

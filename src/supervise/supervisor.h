@@ -50,6 +50,7 @@ class Supervisor {
 
   void begin_end(Ending why);
   void end_others();
+  void shorten_grace();
   [[nodiscard]] pid_t living_group() const;
   void ask_processes(int signal);
   void get_ahead();

@@ -1,4 +1,5 @@
 // How a supervisor asks the processes of its attempt to end, and how it makes them.
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -29,6 +30,14 @@ void Supervisor::end_others() {
 void Supervisor::begin_end(Ending why) {
   if (!why_ && !failed_) why_ = why;
   end_others();
+}
+
+/// Whoever asks for the end may want it sooner than the job's own grace.
+void Supervisor::shorten_grace() {
+  if (phase_ != Phase::kEnding) return;
+  const std::optional<std::string> bytes = read_file_at(AT_FDCWD, kStopFile);
+  if (const std::optional<std::int64_t> most = decode_stop(bytes.value_or("")))
+    kill_at_ = std::min(kill_at_, later(boot_now(), *most));
 }
 
 /// The tasks' process group, or 0. Its number is safe to use only while one of our own children is in it,

@@ -89,6 +89,7 @@ void Calibration::started(JobId job, Instant now) {
       if (scores->size() > kKept) scores->pop_front();
     }
   }
+  ++outcomes_;
   open_.erase(at);
 }
 

@@ -46,6 +46,8 @@ class Calibration {
   void advance(Instant now);
 
   [[nodiscard]] std::size_t open() const { return open_.size(); }
+  /// Starts that were learned from, since the beginning.
+  [[nodiscard]] std::uint64_t outcomes() const { return outcomes_; }
 
  private:
   enum Which : std::uint8_t { kP50, kP90 };
@@ -69,6 +71,7 @@ class Calibration {
   std::array<std::array<Track, kWhich>, kBands> tracks_{
       {{{{{}, 0.5}, {{}, 0.9}}}, {{{{}, 0.5}, {{}, 0.9}}}, {{{{}, 0.5}, {{}, 0.9}}}}};
   std::array<std::deque<double>, kWhich> all_scores_;
+  std::uint64_t outcomes_ = 0;
 };
 
 }  // namespace gw::twin

@@ -51,6 +51,7 @@ TEST(Calibration, BoundsAndNeverStay) {
   never.p50 = StartForecast::kNever;
   EXPECT_EQ(calibration.corrected(never, now), never);
   EXPECT_EQ(calibration.open(), 0U);
+  EXPECT_EQ(calibration.outcomes(), 100U);
 }
 
 TEST(Calibration, LearnsInEachBandOfItsOwn) {

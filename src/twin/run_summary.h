@@ -101,6 +101,35 @@ struct RunSeries {
   [[nodiscard]] std::size_t bins() const { return total_gpus.size(); }
 };
 
+/// A feed whose cap could bind at some time.
+struct FeedSummary {
+  std::string name;
+  std::string level;
+  double mean_mw = 0;
+  double peak_mw = 0;
+  double cap_mean_mw = 0;      ///< While it had one.
+  double cap_min_mw = 0;
+  double peak_share = 0;       ///< The largest draw over cap at times when it was not above.
+  double above_share = 0;      ///< Of the run's time.
+  double longest_above_s = 0;  ///< At one go.
+};
+
+struct PowerSummary {
+  bool limited = false;  ///< Some cap could bind; else the rest is empty.
+  double reaction_s = 0;
+  double longest_above_s = 0;       ///< Of all feeds.
+  std::uint64_t limited_feeds = 0;  ///< Whose caps could bind;
+  std::uint64_t late_feeds = 0;     ///< of these, that were above for longer than the reaction time.
+  std::uint64_t cap_changes = 0;
+  std::uint64_t clock_orders = 0;   ///< Jobs slowed or freed, each time.
+  std::uint64_t stopped_jobs = 0;
+  double energy_mwh = 0;  ///< Predicted, IT.
+  std::vector<FeedSummary> feeds;  ///< Largest first; at most 64.
+  double series_begin_s = 0;
+  double series_width_s = 0;
+  std::vector<double> draw_mw, cap_mw;  ///< Of all sites together, means over each bin.
+};
+
 struct RunSummary {
   RunLabels labels;
 
@@ -163,6 +192,8 @@ struct RunSummary {
     std::uint64_t stopped_jobs = 0;
     double lost_gpu_hours = 0;
   } failures;
+
+  PowerSummary power;
 
   std::vector<GroupSummary> by_size;   ///< All classes, small to large, also empty ones.
   std::vector<GroupSummary> by_class;  ///< Classes with jobs.

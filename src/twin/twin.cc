@@ -3,16 +3,21 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <map>
 
+#include "base/check.h"
 #include "base/id_table.h"
 #include "runtime/loop.h"
 #include "twin/budgets.h"
 #include "twin/faults.h"
+#include "twin/power_meter.h"
 #include "twin/reservations.h"
 
 namespace gw::twin {
 namespace {
 
+constexpr std::uint32_t kFullSpeed = 1000;
 constexpr std::uint32_t kMostRestarts = 1000;  // A job that fails this often is given up.
 
 /// What the simulation knows about a job in the system.
@@ -32,6 +37,12 @@ struct SimJob {
   Instant told;  ///< To leave.
   bool running = false;
   bool gave_up = false;
+  std::uint32_t ends = 0;      ///< Ends foreseen so far; only the last one counts.
+  std::uint32_t speed = 1000;  ///< Thousandths.
+  std::uint32_t gpu_type = NodeType::kNoGpu;
+  Instant end;  ///< As foreseen.
+  Instant speed_since;
+  Nanoseconds slowed;  ///< Of this attempt, without work for slow clocks.
   Instant first_start;
   Instant start;      ///< Of this attempt.
   Nanoseconds saved;  ///< Work that a checkpoint keeps.
@@ -60,7 +71,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
         metrics_(stream.tenants()),
         budgets_(stream.tenants()),
         reservations_(options.reservations, core),
-        faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")) {}
+        faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")),
+        cap_steps_(cap_steps(fleet, options.power)),
+        power_(fleet, options.power) {}
 
   Result<std::optional<Instant>> next_due() override {
     if (failure_) return std::unexpected(*failure_);
@@ -72,11 +85,11 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     if (next_job_ready_) due = std::min(due, next_job_.request.submit);
     // Without jobs that run or come, only a repair can let a waiting job start.
     if (due == Instant::max() && jobs_.size() > 0) {
-      due = faults_.next_repair();
+      due = std::min(faults_.next_repair(), next_cap_step());
       if (budgets_.any_spent()) due = std::min(due, budgets_.next_due());
     }
     if (due == Instant::max()) return std::optional<Instant>{};
-    due = std::min({due, faults_.next_due(), budgets_.next_due(), reservations_.next_due()});
+    due = std::min({due, faults_.next_due(), budgets_.next_due(), next_cap_step(), reservations_.next_due()});
     if (due > sched::kLastInstant)
       return fail("the simulated time passes 146 years; check the jobs' run times");
     return std::optional<Instant>{due};
@@ -93,7 +106,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
       ends_.pop_back();
       const SimJob* job = jobs_.find(end.job);
-      if (job == nullptr || !job->running || job->attempt != end.attempt)
+      if (job == nullptr || !job->running || job->attempt != end.attempt ||
+          (!end.leaves && job->ends != end.number))
         continue;  // It was interrupted before.
       if (end.leaves) {
         events.push_back(sched::Event::job_requeued(end.job));
@@ -110,6 +124,11 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       if (!change.up) metrics_.node_failed(due);
       events.push_back(change.up ? sched::Event::node_up(change.node) : sched::Event::node_down(change.node));
     }
+    for (; next_cap_step() == due; ++next_step_) {
+      const CapStep& step = cap_steps_[next_step_];
+      events.push_back(sched::Event::feed_cap(step.level, step.vertex, step.cap));
+      ++cap_changes_;
+    }
     while (next_job_ready_ && next_job_.request.submit == due) {
       submit(events, due);
       if (Result<void> read = read_next(); !read) failure_ = read.error();
@@ -117,20 +136,35 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   }
 
   void execute(const sched::Plan& plan, const sched::Core& core, Instant now) override {
+    if (!rulings_.empty()) tell_rulings(plan);
     for (const JobId id : plan.interrupted) interrupt(jobs_[id], now);
+    for (const JobId id : plan.stopped) stop(jobs_[id], saved_by(jobs_[id], now), now);
+    stopped_ += plan.stopped.size();
+    for (const sched::Plan::Clock& clock : plan.clocks) set_clock(jobs_[clock.job], clock.permille, now);
     for (const sched::Plan::Rejection& rejection : plan.rejections) {
       metrics_.rejected(now, jobs_[rejection.job].facts(), static_cast<std::uint8_t>(rejection.reason));
       jobs_.remove(rejection.job);
     }
     for (const sched::Plan::Preemption& preemption : plan.preemptions) tell(jobs_[preemption.job], now);
     for (const sched::Plan::Start& start : plan.starts) {
+      // Whatever the core did: a rule is never broken.
+      GW_CHECK(
+          allowed_zone(jobs_[start.job].request.shape, core.state().pools[start.placement.pool]->zone()));
+      jobs_[start.job].gpu_type = core.state().pools[start.placement.pool]->gpu_type();
       begin(jobs_[start.job], start.placement, static_cast<std::uint8_t>(core.job(start.job)->reason), now);
     }
     measure(core, now);
+    const bool ordered = !plan.stopped.empty() || !plan.clocks.empty();
+    power_.advance(now, core.state().power, ordered);
+    clock_orders_ += plan.clocks.size();
   }
 
   [[nodiscard]] RunSummary summary() {
     RunSummary summary = metrics_.summarize(run_labels(fleet_, stream_, options_));
+    summary.power = power_.summarize(last_end_);
+    summary.power.cap_changes = cap_changes_;
+    summary.power.clock_orders = clock_orders_;
+    summary.power.stopped_jobs = stopped_;
     summary.reservations = reservations_.summary(stream_.tenants(), last_end_);
     return summary;
   }
@@ -140,7 +174,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     Instant when;
     JobId job;
     std::uint32_t attempt;
-    bool leaves = false;  ///< It is preempted then, unless it has ended.
+    bool leaves = false;       ///< It is preempted then, unless it has ended.
+    std::uint32_t number = 0;  ///< SimJob::ends; of no meaning where it leaves.
     bool operator>(const End& other) const {
       if (when != other.when) return when > other.when;
       return job != other.job ? job > other.job : leaves && !other.leaves;
@@ -199,8 +234,42 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.request.shape.gpu_types = fleet_types(next_job_.request.shape.gpu_types);
     job.truth = next_job_.truth;
     job.job_class = next_job_.job_class;
+    if (options_.law != nullptr) judge(job, now);
     metrics_.submitted(now, job.facts());
     events.push_back(sched::Event::job_submitted(id, job.request));
+  }
+
+  /// Where the job may be, by the law in force now.
+  void judge(SimJob& job, Instant now) {
+    std::optional<Day> day;
+    if (options_.date) {
+      day = *options_.date + static_cast<Day>((now - Instant{}).count() / days(1).count());
+      if (!law_until_ || *day >= *law_until_) {
+        decisions_.clear();
+        law_until_ = options_.law->next_change(*day).value_or(std::numeric_limits<Day>::max());
+      }
+    }
+    std::shared_ptr<const LawDecision>& known = decisions_[{job.request.tenant, job.job_class}];
+    if (known == nullptr || options_.on_ruling) {
+      const LegalWishes facts =
+          job.job_class < options_.class_facts.size() ? options_.class_facts[job.job_class] : LegalWishes{};
+      TenantFacts of_tenant = tenant_facts(stream_.tenants(), job.request.tenant);
+      if (known == nullptr)
+        known = std::make_shared<const LawDecision>(decide(*options_.law, fleet_, of_tenant, facts, day));
+      if (options_.on_ruling)
+        rulings_.push_back({now, job.id, job.name, std::move(of_tenant), facts, known, day, {}});
+    }
+    job.request.shape.zones = known->mask;
+  }
+
+  void tell_rulings(const sched::Plan& plan) {
+    for (Ruling& ruling : rulings_) {
+      for (const sched::Plan::Rejection& rejection : plan.rejections) {
+        if (rejection.job == ruling.job) ruling.refused = rejection.reason;
+      }
+      if (Result<void> kept = options_.on_ruling(ruling); !kept) failure_ = kept.error();
+    }
+    rulings_.clear();
   }
 
   void begin(SimJob& job, const sched::Placement& placement, std::uint8_t reason, Instant now) {
@@ -221,7 +290,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     }
     ++job.attempt;
     budgets_.started(job.request.tenant, job.request.shape.total_gpu_milli(), now);
-    push_end({now + std::min(span, kLongestSpan), job.id, job.attempt});
+    job.speed = kFullSpeed;
+    job.speed_since = now;
+    job.slowed = Nanoseconds{0};
+    foresee_end(job, now + std::min(span, kLongestSpan));
   }
 
   void push_end(const End& end) {
@@ -244,7 +316,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     const Nanoseconds spent = now - job.start;
     const Nanoseconds overhead =
         job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
-    return job.saved + (spent - overhead);
+    return job.saved + std::max(spent - overhead - slow_time(job, now), Nanoseconds{0});
   }
 
   /// The attempt is over; `kept` of its work is saved. What it spent beyond that is lost, reloading too.
@@ -274,12 +346,46 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     metrics_.preempted(job.facts());
   }
 
-  /// Its nodes are gone: what is saved is the last whole checkpoint interval of work.
-  void interrupt(SimJob& job, Instant now) {
+  void foresee_end(SimJob& job, Instant end) {
+    job.end = end;
+    push_end({end, job.id, job.attempt, false, ++job.ends});
+  }
+
+  /// What is left of the job takes longer, or less long again.
+  void set_clock(SimJob& job, std::uint32_t permille, Instant now) {
+    if (job.gpu_type == NodeType::kNoGpu) return;
+    const std::uint32_t speed = fleet_.gpu_types[job.gpu_type].speed_permille(permille);
+    job.slowed = slow_time(job, now);
+    job.speed_since = now;
+    const Int128 left = Int128{(job.end - now).count()} * job.speed + (speed - 1);
+    const Int128 stretched = std::min<Int128>(left / speed, kLongestSpan.count());
+    job.speed = speed;
+    foresee_end(job, now + Nanoseconds{static_cast<std::int64_t>(stretched)});
+  }
+
+  /// Of this attempt until `now`: without work for slow clocks.
+  static Nanoseconds slow_time(const SimJob& job, Instant now) {
+    const Nanoseconds since = std::max(now - job.speed_since, Nanoseconds{0});
+    const Int128 slow = Int128{since.count()} * (kFullSpeed - job.speed) / kFullSpeed;
+    return job.slowed + Nanoseconds{static_cast<std::int64_t>(slow)};
+  }
+
+  /// What its last whole checkpoint interval has saved; one that was written when it was told to go counts
+  /// too.
+  [[nodiscard]] Nanoseconds saved_by(const SimJob& job, Instant now) const {
     const Nanoseconds interval = job.request.checkpoint_interval;
     const Nanoseconds whole =
         interval > Nanoseconds{0} ? interval * (worked(job, now) / interval) : Nanoseconds{0};
-    stop(job, std::max(whole, job.saved), now);  // One that was written when it was told to go counts too.
+    return std::max(whole, job.saved);
+  }
+
+  [[nodiscard]] Instant next_cap_step() const {
+    return next_step_ < cap_steps_.size() ? cap_steps_[next_step_].at : Instant::max();
+  }
+
+  /// Its nodes are gone: what is saved is the last whole checkpoint interval of work.
+  void interrupt(SimJob& job, Instant now) {
+    stop(job, saved_by(job, now), now);
     if (++job.failures < kMostRestarts) return;
     job.truth.run_time = job.saved;  // Given up: it ends as soon as it starts again.
     job.truth.outcome = JobOutcome::kFailed;
@@ -310,6 +416,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     record.submit = job.request.submit;
     record.start = job.first_start;
     record.end = now;
+    last_end_ = now;
     record.limit = job.request.limit;
     record.held = job.held;
     record.lost = job.lost;
@@ -344,8 +451,14 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   MetricsCollector metrics_;
   Budgets budgets_;
   Reservations reservations_;
-  Instant last_end_;
   FaultProcess faults_;
+  std::vector<CapStep> cap_steps_;
+  std::size_t next_step_ = 0;
+  PowerMeter power_;
+  Instant last_end_;
+  std::uint64_t cap_changes_ = 0;
+  std::uint64_t clock_orders_ = 0;
+  std::uint64_t stopped_ = 0;
   IdTable<SimJob> jobs_;
   std::vector<End> ends_;  ///< A heap, earliest first.
   TraceJob next_job_;
@@ -357,6 +470,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   std::uint64_t passes_ = 0;
   std::int64_t total_milli_ = 0;
   std::vector<std::uint64_t> type_map_;
+  /// By tenant and job class, until the law changes.
+  std::map<std::pair<TenantId, std::uint8_t>, std::shared_ptr<const LawDecision>> decisions_;
+  std::optional<Day> law_until_;
+  std::vector<Ruling> rulings_;  ///< That no plan has answered yet.
 };
 
 }  // namespace

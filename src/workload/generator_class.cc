@@ -55,7 +55,9 @@ ClassLaw::ClassLaw(const JobClass& job_class)
       gpu_milli_share_(std::clamp(job_class.gpu_milli_share, 0.0, 1.0)),
       priority_(job_class.priority),
       checkpoint_interval_(seconds(static_cast<std::int64_t>(job_class.checkpoint_interval_s))),
-      preemptible_(job_class.preemptible) {
+      preemptible_(job_class.preemptible),
+      power_permille_(static_cast<std::uint32_t>(
+          std::clamp<std::int64_t>(std::llround(job_class.power_peak * 1000), 1, 1000))) {
   if (burst_mean_ > 1) log_burst_continues_ = stable_log(1 - 1 / burst_mean_);
 }
 
@@ -221,6 +223,7 @@ void ClassLaw::draw_task(Burst& burst, Rng& rng, TraceJob& job) const {
   job.request.priority = priority_;
   job.request.checkpoint_interval = checkpoint_interval_;
   job.request.preemptible = preemptible_;
+  job.request.power_permille = power_permille_;
 }
 
 }  // namespace gw::workload

@@ -11,9 +11,10 @@
 namespace gw::workload {
 namespace {
 
-/// The nodes of one kind.
+/// The nodes of one kind in one zone.
 struct Pool {
   std::uint16_t node_type = 0;
+  std::uint32_t zone = 0;
   std::uint32_t nodes = 0;
   std::uint32_t gpus_per_node = 0;
   [[nodiscard]] std::uint64_t gpus() const { return std::uint64_t{nodes} * gpus_per_node; }
@@ -23,10 +24,14 @@ struct Pool {
 };
 
 std::vector<Pool> gpu_pools(const Fleet& fleet) {
-  std::vector<Pool> pools(fleet.node_types.size());
-  for (std::uint16_t type = 0; type < pools.size(); ++type)
-    pools[type] = {type, 0, fleet.node_types[type].gpus};
-  for (const std::uint16_t type : fleet.node_type_of) ++pools[type].nodes;
+  const std::size_t zones = std::max<std::size_t>(1, fleet.zones.size());
+  std::vector<Pool> pools(fleet.node_types.size() * zones);
+  for (std::size_t kind = 0; kind < pools.size(); ++kind) {
+    const auto type = static_cast<std::uint16_t>(kind / zones);
+    pools[kind] = {type, static_cast<std::uint32_t>(kind % zones), 0, fleet.node_types[type].gpus};
+  }
+  for (std::uint32_t node = 0; node < fleet.nodes(); ++node)
+    ++pools[fleet.node_type_of[node] * zones + fleet.zone_of(NodeId{node})].nodes;
   std::erase_if(pools, [](const Pool& pool) { return pool.gpus() == 0; });
   return pools;
 }
@@ -51,7 +56,7 @@ std::uint32_t widest_vertex(const Fleet& fleet, const Pool& pool, const Partitio
   for (std::uint32_t vertex = 0; vertex < level.vertices(); ++vertex) {
     std::uint32_t nodes = 0;
     for (std::uint32_t node = level.begin(vertex); node < level.end(vertex); ++node)
-      nodes += fleet.node_type_of[node] == pool.node_type;
+      nodes += fleet.node_type_of[node] == pool.node_type && fleet.zone_of(NodeId{node}) == pool.zone;
     widest = std::max(widest, nodes);
   }
   return widest;

@@ -121,6 +121,14 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(explained["reason"]["name"], "side-resources")
         forecast = self.call("GET", "/v1/jobs/{job}/eta", job=waiting).json
         self.assertTrue(forecast["p50"])
+        changes = self.call("GET", "/v1/jobs/{job}/explain", job=waiting, changes=1).json
+        self.assertTrue(changes["forecast"]["p50"])
+        self.assertEqual(self.call("POST", "/v1/jobs/dry-run", body=big).json["answer"], "when")
+        never = self.call("POST", "/v1/jobs/dry-run", body={**big, "cpus": 100_000}).json
+        self.assertEqual((never["answer"], never["nearest"][0]["set"]), ("never", {"cpus": self.cores()}))
+        compared = self.call("POST", "/v1/whatif", body={"horizon": "2h", "members": 2}).json
+        self.assertEqual(compared["waiting_jobs"], 1)
+        self.call("POST", "/v1/whatif", status=422, body={"policy": "nonsense"})
         self.call("POST", "/v1/jobs/{job}/hold", job=waiting)
         self.assertEqual(self.call("GET", "/v1/jobs/{job}/explain", job=waiting).json["reason"]["name"], "held")
         self.call("POST", "/v1/jobs/{job}/release", job=waiting)
@@ -275,6 +283,17 @@ class ApiTest(unittest.TestCase):
         self.call("GET", "/v1/tenants/{tenant}", tenant="acme/vision")
         changed = self.call("PATCH", "/v1/tenants/{tenant}", tenant="acme", body={"gpus": 2.5, "jobs": 3}).json
         self.assertEqual(changed["limits"], {"gpus": 2.5, "jobs": 3})
+        row = self.call("PATCH", "/v1/quota/{tenant}", tenant="acme", body={"borrow": 2}).json
+        self.assertEqual((row["limit"], row["borrow"], row["lend"], row["budget"]), (2.5, 2, None, None))
+        self.call("PATCH", "/v1/quota/{tenant}", status=422, tenant="acme", body={})
+        refused = self.call("PATCH", "/v1/quota/{tenant}", status=422, tenant="acme", body={"guaranteed": 1000})
+        self.assertEqual(refused.code, "quota_too_large")
+        budget = self.call("PATCH", "/v1/quota/{tenant}", tenant="acme",
+                           body={"budget": {"gpu_hours": 5, "action": "warn"}}).json["budget"]
+        self.assertEqual((budget["gpu_hours"], budget["euros"], budget["state"]), (5, None, "open"))
+        listed = self.call("GET", "/v1/quota", tenant="acme").json["tenants"]
+        self.assertEqual([each["path"] for each in listed], ["acme", "acme/vision"])
+        self.call("GET", "/v1/quota", status=404, gpu_type="nothing")
         token = self.call("POST", "/v1/tokens", body={"tenant": "acme", "user": "ann", "expires_in": "1h"}).json
         self.assertEqual(len([each for each in self.call("GET", "/v1/tokens").json["tokens"]
                               if each["id"] == token["id"]]), 1)
@@ -369,6 +388,33 @@ class ApiTest(unittest.TestCase):
     def test_zz_every_route_was_tried(self):
         missing = {(method, path) for method, path, _ in operations(self.document)} - self.tried
         self.assertEqual(missing, set())
+
+
+class ForecastsLearn(unittest.TestCase):
+    def test_from_what_comes(self):
+        """A job that waits is forecast unasked; its start is learned from."""
+        server = FactoryServer()
+        server.start()
+        self.addCleanup(server.close)
+        cores = server.get("/v1/nodes").json["nodes"][0]["cpus"]
+        numbers = []
+
+        def submit(length):
+            numbers.append(server.submit(name="all", cpus=cores, limit="10min", command=["sleep", length]))
+
+        def learned():
+            return server.get(f"/v1/jobs/{numbers[-1]}/eta").json["learned_from"]
+
+        submit("5")
+        submit("600")
+        time.sleep(1)  # It is the newest for a while, so that it is the one asked for.
+        submit("600")
+        self.assertEqual(learned(), 0)
+        deadline = time.monotonic() + 60
+        while learned() == 0:
+            self.assertLess(time.monotonic(), deadline, "nothing was learned")
+            time.sleep(0.2)
+        self.assertEqual(learned(), 1)
 
 
 if __name__ == "__main__":

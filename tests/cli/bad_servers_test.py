@@ -14,10 +14,11 @@ JOB = "gigawerk: 1\njob: {command: ['true']}\n"
 COMMANDS = [
     (["ps"], None), (["ps", "--json"], None), (["show", "1"], None), (["logs", "1"], None), (["logs", "-f", "1"], None),
     (["cancel", "1"], None), (["hold", "1", "--json"], None), (["release", "1"], None), (["requeue", "1"], None),
-    (["wait", "1"], 125), (["wait", "1", "--json"], 125), (["explain", "1"], None), (["eta", "1"], None),
+    (["wait", "1"], 125), (["wait", "1", "--json"], 125), (["explain", "1"], None), (["whatif"], None), (["eta", "1"], None),
     (["nodes"], None), (["drain", "n"], None), (["resume", "n", "--json"], None), (["tenants", "list"], None),
     (["tenants", "add", "a"], None), (["tenants", "set", "a", "--weight", "2"], None), (["quota", "show"], None),
-    (["quota", "show", "a"], None), (["quota", "set", "a", "--jobs", "1"], None), (["token", "list"], None),
+    (["quota", "show", "a"], None), (["quota", "set", "a", "--jobs", "1"], None),
+    (["quota", "set", "a", "--limit", "1"], None), (["quota", "budget", "a", "--euros", "1"], None), (["token", "list"], None),
     (["token", "add", "u"], None), (["token", "revoke", "t"], None), (["usage"], None), (["audit"], None),
     (["run", "--", "true"], 125), (["run", "--detach", "--", "true"], 125), (["submit", "JOB"], None),
     (["submit", "JOB", "--wait"], 125), (["submit", "JOB", "--wait", "--json"], 125),

@@ -270,7 +270,7 @@ class JobsCommandsTest(FolderTest):
                           spec["tasks_per_node"], spec["nodes"], spec["comment"]),
                          (["afterany:" + number.strip()], "x-%j.out", "e.log", 2, ["h100"], 2, 2, "why"))
         self.assertEqual(self.spec(script, "-e", "A=1", "--export=NONE")["environment"], {"A": "1"})
-        self.assertEqual(json.loads(self.gw("submit", "--test-only", script).stdout)["output"],
+        self.assertEqual(json.loads(self.gw("submit", "--print", script).stdout)["output"],
                          self.path("script.out"))
         refused = self.gw("submit", script, "-p", "gpu", code=1)
         self.assertIn("--partition=gpu is not supported", refused.stderr)
@@ -403,10 +403,20 @@ class JobsCommandsTest(FolderTest):
 
     def test_tenants(self):
         self.gw("tenants", "add", "acme")
-        self.assertRegex(self.gw("quota", "set", "acme", "--gpus", "16", "--jobs", "7").stdout,
-                         r"MOST GPUS.*\nacme .* 16 .* 7\n")
-        self.gw("quota", "set", "acme", "--gpus", "0")
-        self.assertRegex(self.gw("audit").stdout, r"gpu limit: 16 -> 0\b")
+        self.assertRegex(self.gw("quota", "set", "acme", "--limit", "16", "--jobs", "7").stdout,
+                         r"LIMIT.*\nacme .* 16\s")
+        self.assertRegex(self.gw("tenants", "list").stdout, r"MOST JOBS.*\nacme .* 16 +7 ")
+        self.gw("quota", "set", "acme", "--gpus", "none")
+        self.assertRegex(self.gw("audit").stdout, r"limit: 16 -> none\b")
+        self.gw("tenants", "set", "acme", "--gpus", "4")
+        self.assertRegex(self.gw("audit").stdout, r"gpu limit: 0 -> 4\b")
+        self.assertIn("sum up to 1000 GPUs, and the factory has",
+                      self.gw("quota", "set", "acme", "--guaranteed", "1000", code=1).stderr)
+        self.assertRegex(self.gw("quota", "budget", "acme", "--euros", "5", "--action", "warn").stdout,
+                         r"0\.00 of 5 EUR")
+        self.assertNotIn("EUR", self.gw("quota", "budget", "acme", "--none").stdout)
+        self.gw("quota", "budget", "acme", code=2)
+        self.gw("quota", "set", "acme", "--borrow", "some", code=2)
 
 
 class SimulatedTest(FolderTest):

@@ -108,6 +108,23 @@ def cases():
             answer = test.server.post("/v1/jobs/batch", {"jobs": [{"command": ["true"], "tenant": "beta"}]}, token=token)
             test.assertEqual(answer.json["results"][0]["error"]["status"], 404)
 
+    @case("POST /v1/jobs/dry-run")
+    def dry_run(test, role, token):
+        for tenant in ("beta", "beta/team"):
+            status = test.assert_same(tenant, "gamma", "POST", "/v1/jobs/dry-run",
+                                      lambda name: {"command": ["true"], "tenant": name}, token)
+            test.assertEqual(status, 403 if role == "viewer" else 404)
+        for job in test.theirs()[:3]:
+            status = test.assert_same(job, str(NOWHERE), "POST", "/v1/jobs/dry-run",
+                                      lambda name: {"command": ["true"], "depends": ["afterany:" + name]}, token)
+            test.assertEqual(status, 403 if role == "viewer" else 200)
+
+    @case("POST /v1/whatif")
+    def what_if(test, role, token):
+        status = test.assert_same("beta", "gamma", "POST", "/v1/whatif",
+                                  lambda name: {"weights": [{"tenant": name, "weight": 2}]}, token)
+        test.assertEqual(status, 403)
+
     @case("GET /v1/jobs")
     def jobs(test, role, token):
         for query in ("", "?status=open", "?status=open,completed,failed", "?user=beta-member", "?name=beta-run",
@@ -121,12 +138,13 @@ def cases():
         for tenant in ("beta", "beta/team"):
             test.assertEqual(test.assert_same(tenant, "gamma", "GET", "/v1/jobs?tenant=@", token=token), 404)
 
-    @case("GET /v1/jobs/{job}", "GET /v1/jobs/{job}/explain", "GET /v1/jobs/{job}/eta", "GET /v1/jobs/{job}/output",
+    @case("GET /v1/jobs/{job}", "GET /v1/jobs/{job}/decision", "GET /v1/jobs/{job}/explain", "GET /v1/jobs/{job}/eta", "GET /v1/jobs/{job}/output",
           "GET /v1/jobs/{job}/follow")
     def read_job(test, role, token):
         for job in test.theirs():
             nothing = f"{NOWHERE}_2" if "_" in job else str(NOWHERE)
-            for pattern in ("/v1/jobs/@", "/v1/jobs/@?environment=1", "/v1/jobs/@/explain", "/v1/jobs/@/eta",
+            for pattern in ("/v1/jobs/@", "/v1/jobs/@?environment=1", "/v1/jobs/@/decision",
+                            "/v1/jobs/@/explain", "/v1/jobs/@/eta", "/v1/jobs/@/explain?changes=1",
                             "/v1/jobs/@/output", "/v1/jobs/@/output?stream=err&attempt=1", "/v1/jobs/@/follow"):
                 for method in ("GET", "HEAD"):
                     test.assertEqual(test.assert_same(job, nothing, method, pattern, token=token), 404)
@@ -189,6 +207,24 @@ def cases():
                 status = test.assert_same(tenant, "gamma", "PATCH", "/v1/tenants/@", lambda name, body=body: body, token)
                 test.assertEqual(status, 404 if role == "admin" else 403)
 
+    @case("GET /v1/quota")
+    def quotas(test, role, token):
+        answer = test.server.get("/v1/quota", token=token)
+        test.assert_status(answer, 200)
+        test.assert_clean(answer)
+        for tenant in ("beta", "beta/team", "default"):
+            test.assertEqual(test.assert_same(tenant, "gamma", "GET", "/v1/quota?tenant=@", token=token), 404)
+
+    @case("PATCH /v1/quota/{tenant}")
+    def change_quota(test, role, token):
+        for tenant in ("beta", "beta/team", "default"):
+            for body in ({"limit": 1}, {"guaranteed": 0}, {"budget": {"euros": 0.01, "action": "stop-all"}}):
+                status = test.assert_same(tenant, "gamma", "PATCH", "/v1/quota/@", lambda name, body=body: body, token)
+                test.assertEqual(status, 404 if role == "admin" else 403)
+        # Nor may it widen what holds for itself.
+        answer = test.server.request("PATCH", "/v1/quota/alpha", {"limit": -1}, token=token)
+        test.assert_status(answer, 403)
+
     @case("GET /v1/tokens")
     def tokens(test, role, token):
         answer = test.server.get("/v1/tokens", token=token)
@@ -221,6 +257,15 @@ def cases():
         test.assert_clean(answer)
         status = test.assert_same("beta", "gamma", "GET", "/v1/audit?tenant=@", token=token)
         test.assertEqual(status, 404 if role == "admin" else 403)
+
+    @case("GET /v1/decisions")
+    def decisions(test, role, token):
+        may = role in ("operator", "admin")
+        answer = test.server.get("/v1/decisions?limit=1000", token=token)
+        test.assert_status(answer, 200 if may else 403)
+        test.assert_clean(answer)
+        status = test.assert_same("beta", "gamma", "GET", "/v1/decisions?tenant=@", token=token)
+        test.assertEqual(status, 404 if may else 403)
 
     return table
 

@@ -103,6 +103,28 @@ const gpus = (main, report, time) => {
   });
 };
 
+/** Megawatts against cap, of reports that have feeds whose caps can bind. */
+const power = (main, report) => {
+  const from = report.power;
+  if (!from) return;
+  const grid = part(main, 'Power');
+  const {series} = from;
+  const bins = series.draw_mw.length;
+  const time = {bins, begin: series.begin_s, end: Math.max(report.last_end_s, series.begin_s + 1e-9), width: series.width_s, at: (bin) => series.begin_s + bin * series.width_s};
+  const rows = from.feeds.map((feed) => [feed.feed, number(feed.mean_mw), number(feed.peak_mw), number(feed.cap_mean_mw), number(feed.cap_min_mw),
+    percent(feed.peak_share), percent(feed.above_share), duration(feed.longest_above_s)]);
+  const late = from.late_feeds === 0 ? `No feed was above its cap for longer than ${duration(from.reaction_s)}.`
+    : `${count(from.late_feeds)} feeds were above their caps for longer than ${duration(from.reaction_s)}, ${duration(from.longest_above_s)} at most.`;
+  card(grid, {
+    id: 'power', wide: true, title: 'Megawatts against cap',
+    text: `What all sites draw together, as predicted, and what their feeds carry. Caps changed ${count(from.cap_changes)} times; clocks were capped or freed ${count(from.clock_orders)} times, and ${count(from.stopped_jobs)} jobs stopped. ${late}`,
+    data: table(['feed', 'mean MW', 'peak MW', 'cap MW', 'lowest cap', 'peak of cap', 'time above', 'longest above'], rows, 'Feeds whose caps can bind'),
+  }, (chart) => mount(chart, overTime(time, [
+    {name: 'drawn', colour: 'one', values: series.draw_mw, area: true},
+    {name: 'cap', colour: 'six', values: series.cap_mw, dashed: true},
+  ], {unit: 'MW'}), {height: 260, overTime: true, label: 'Power drawn and its cap over time'}));
+};
+
 const queue = (main, report, time) => {
   const grid = part(main, 'The queue');
   const {queue: q} = report;
@@ -235,6 +257,7 @@ export const showRun = (main, report) => {
   const time = timeOf(report);
   if (time.bins > 0) {
     gpus(main, report, time);
+    power(main, report);
     queue(main, report, time);
   }
   if (report.jobs.started > 0) waits(main, report);

@@ -1,0 +1,257 @@
+// Quotas and budgets: what is set, what the core is told of it, and what follows when money is spent.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "live/controller.h"
+#include "live/ledger.h"
+
+namespace gw::live {
+namespace {
+
+Actor factory_itself() { return {"", "gigawerk", Role::kAdmin, TenantTree::root(), ""}; }
+
+std::string gpus_text(std::int64_t milli) {
+  return milli == QuotaTerms::kUnlimited ? "none" : fmt::format("{:g}", static_cast<double>(milli) / 1000);
+}
+
+/// `16 h100 GPUs`, `16 GPUs`.
+std::string amount_text(std::int64_t milli, const std::string& gpu_type) {
+  return fmt::format("{} {}GPUs", gpus_text(milli), gpu_type.empty() ? "" : gpu_type + " ");
+}
+
+BudgetState state_of(BudgetAction action) {
+  switch (action) {
+    case BudgetAction::kStopNew:
+      return BudgetState::kStopNew;
+    case BudgetAction::kStopAll:
+      return BudgetState::kStopAll;
+    case BudgetAction::kWarn:
+      break;
+  }
+  return BudgetState::kOpen;
+}
+
+std::string budget_text(const Budget& budget) {
+  std::string text;
+  if (budget.gpu_milli_hours > 0)
+    text = fmt::format("{:g} GPU-hours", static_cast<double>(budget.gpu_milli_hours) / 1000);
+  if (budget.micro_euros > 0)
+    text += fmt::format("{}{:.2f} euros", text.empty() ? "" : ", ",
+                        static_cast<double>(budget.micro_euros) / 1e6);
+  return text.empty()
+             ? "none"
+             : fmt::format("{} a month, warn at {}%, {}", text, budget.warn_percent, name_of(budget.action));
+}
+
+}  // namespace
+
+/// None if the fleet has no such GPUs.
+std::optional<QuotaResource> Controller::resource_of(const std::string& gpu_type) const {
+  if (gpu_type.empty()) return kAllGpus;
+  for (std::size_t type = 0; type < book_.fleet.gpu_types.size(); ++type) {
+    if (book_.fleet.gpu_types[type].name == gpu_type) return static_cast<QuotaResource>(type + 1);
+  }
+  return std::nullopt;
+}
+
+/// What speaks against terms; they may hold promises that nobody could keep.
+std::optional<Refusal> Controller::quota_problem(TenantId id, const QuotaRecord& record) const {
+  const QuotaTerms& terms = record.terms;
+  const std::string& path = book_.path(id);
+  if (!is_sensible(terms)) return Refusal{422, "bad_quota", "amounts must not be negative"};
+  const std::optional<QuotaResource> resource = resource_of(record.gpu_type);
+  if (!resource) {
+    std::string known;
+    for (const GpuType& type : book_.fleet.gpu_types) known += (known.empty() ? "" : ", ") + type.name;
+    return Refusal{422, "unknown_gpu_type",
+                   fmt::format("this factory has no GPU type \"{}\"; it has: {}", record.gpu_type,
+                               known.empty() ? "none" : known)};
+  }
+  const auto refuse = [&](std::string message) {
+    return Refusal{422, "quota_too_large", std::move(message)};
+  };
+  const auto guaranteed = [&](TenantId tenant) {
+    return tenant == id ? terms.guaranteed_milli : book_.quota(tenant, record.gpu_type).guaranteed_milli;
+  };
+  if (terms.limit_milli != QuotaTerms::kUnlimited && terms.guaranteed_milli > terms.limit_milli)
+    return refuse(fmt::format(
+        "{} would be guaranteed {}, more than its limit of {}; raise --limit, or "
+        "lower --guaranteed",
+        path, amount_text(terms.guaranteed_milli, record.gpu_type), gpus_text(terms.limit_milli)));
+  std::int64_t below = 0, beside = 0;
+  const TenantId parent = book_.tenants[id.value()].record.parent;
+  for (const LiveTenant& tenant : book_.tenants) {
+    if (tenant.record.parent == id) below += guaranteed(tenant.record.id);
+    if (tenant.record.parent == parent && parent.valid()) beside += guaranteed(tenant.record.id);
+  }
+  if (below > terms.guaranteed_milli)
+    return refuse(
+        fmt::format("what is guaranteed below {} sums up to {}, more than the {} of its own; "
+                    "lower the guarantees below it first",
+                    path, amount_text(below, record.gpu_type), gpus_text(terms.guaranteed_milli)));
+  if (terms.guaranteed_milli <= book_.quota(id, record.gpu_type).guaranteed_milli) return std::nullopt;
+  if (parent != TenantTree::root() && beside > guaranteed(parent))
+    return refuse(
+        fmt::format("the guarantees below {} would sum up to {}, more than the {} of its own; raise "
+                    "its guarantee first, or lower another one below it",
+                    book_.path(parent), amount_text(beside, record.gpu_type), gpus_text(guaranteed(parent))));
+  const std::int64_t all = book_.gpus_milli(*resource);
+  if (parent == TenantTree::root() && beside > all)
+    return refuse(
+        fmt::format("the guarantees of all tenants would sum up to {}, and the factory has {}; "
+                    "lower another one first",
+                    amount_text(beside, record.gpu_type), gpus_text(all)));
+  return std::nullopt;
+}
+
+void Controller::set_quota(TenantId id, const QuotaRecord& record) {
+  std::vector<QuotaRecord>& quotas = book_.tenants[id.value()].record.quotas;
+  const auto at = std::ranges::lower_bound(quotas, record.gpu_type, {}, &QuotaRecord::gpu_type);
+  const bool known = at != quotas.end() && at->gpu_type == record.gpu_type;
+  if (record.terms == QuotaTerms{}) {
+    if (!known) return;
+    quotas.erase(at);
+  } else if (known) {
+    *at = record;
+  } else {
+    quotas.insert(at, record);
+  }
+  apply(sched::Event::tenant_quota(id, *resource_of(record.gpu_type), record.terms));
+}
+
+/// Tells the core what it does not know: limits of an earlier version, terms for GPUs that are new here.
+void Controller::tell_quotas() {
+  for (const LiveTenant& tenant : book_.tenants) {
+    for (const QuotaRecord& quota : tenant.record.quotas) {
+      const std::optional<QuotaResource> resource = resource_of(quota.gpu_type);
+      if (resource && book_.core->state().quota.terms(tenant.record.id, *resource) != quota.terms)
+        apply(sched::Event::tenant_quota(tenant.record.id, *resource, quota.terms));
+    }
+  }
+}
+
+Reply Controller::order_quota(const Command& command, const QuotaOrder& what) {
+  Reply reply;
+  reply.ticket = command.ticket;
+  const auto refuse = [&](Refusal refusal) {
+    reply.refusal = std::move(refusal);
+    return reply;
+  };
+  const TenantId id = book_.tenant(what.path);
+  if (!id.valid() || id == TenantTree::root())
+    return refuse({404, "unknown_tenant", fmt::format("there is no tenant {}", what.path)});
+  std::vector<QuotaRecord> wanted;
+  std::string detail;
+  for (const QuotaOrder::Change& change : what.changes) {
+    QuotaRecord record{change.gpu_type, book_.quota(id, change.gpu_type)};
+    const auto set = [&](std::string_view name, std::int64_t& field,
+                         const std::optional<std::int64_t>& value) {
+      if (!value || *value == field) return;
+      detail += fmt::format("{}{}{}: {} -> {}", detail.empty() ? "" : ", ", name,
+                            change.gpu_type.empty() ? "" : " " + change.gpu_type, gpus_text(field),
+                            gpus_text(*value));
+      field = *value;
+    };
+    set("guaranteed", record.terms.guaranteed_milli, change.guaranteed_milli);
+    set("borrow", record.terms.borrow_milli, change.borrow_milli);
+    set("lend", record.terms.lend_milli, change.lend_milli);
+    set("limit", record.terms.limit_milli, change.limit_milli);
+    if (std::optional<Refusal> problem = quota_problem(id, record)) return refuse(std::move(*problem));
+    wanted.push_back(std::move(record));
+  }
+  if (what.budget && what.budget->binds() && !book_.meter.in_use()) {
+    if (Result<void> read = begin_metering(); !read) return refuse({503, "store", read.error().message});
+  }
+  for (const QuotaRecord& record : wanted) set_quota(id, record);
+  std::optional<BudgetRecord>& budget = book_.tenants[id.value()].record.budget;
+  if (what.budget) {
+    detail += fmt::format("{}budget: {} -> {}", detail.empty() ? "" : ", ",
+                          budget ? budget_text(budget->terms) : "none", budget_text(*what.budget));
+    budget.reset();
+    if (what.budget->binds()) budget.emplace().terms = *what.budget;
+    set_budget_state(id);
+    budgets_due_ = book_.now;
+  }
+  turn_.changes.tenants.push_back(book_.tenants[id.value()].record);
+  audit(command.actor, "tenant.quota", what.path, detail, id);
+  reply.count = 1;
+  return reply;
+}
+
+/// What has been posted of this month is read; what runs is known.
+Result<void> Controller::begin_metering() {
+  book_.meter.begin_month(book_, options_.prices);
+  const Result<void> read = store_->transfers_after(
+      book_.meter.month_begin(), [&](const TransferRecord& transfer) { book_.meter.post(book_, transfer); });
+  if (!read) {
+    book_.meter = {};
+    return read;
+  }
+  for (const TransferRecord& transfer : turn_.changes.transfers) book_.meter.post(book_, transfer);
+  budgets_due_ = book_.now;
+  return {};
+}
+
+/// Tells the core what the budget lets the tenant do, if that has changed.
+void Controller::set_budget_state(TenantId id) {
+  const std::optional<BudgetRecord>& budget = book_.tenants[id.value()].record.budget;
+  const BudgetState state = budget && budget->spent_month == book_.meter.month()
+                                ? state_of(budget->terms.action)
+                                : BudgetState::kOpen;
+  if (book_.core->state().quota.budget(id) != state) apply(sched::Event::tenant_budget(id, state));
+}
+
+/// Warns, stops and lets go on.
+void Controller::settle_budgets() {
+  BudgetMeter& meter = book_.meter;
+  if (!meter.in_use() || book_.now < budgets_due_) return;
+  budgets_due_ = Instant::max();  // Counted anew when the turn is over.
+  if (book_.now >= meter.month_end()) {
+    // Nothing that the store has ends in the new month: that is the future of every turn before.
+    meter.begin_month(book_, options_.prices);
+    for (const TransferRecord& transfer : turn_.changes.transfers) meter.post(book_, transfer);
+  }
+  for (LiveTenant& tenant : book_.tenants) {
+    if (!tenant.record.budget) continue;
+    BudgetRecord& budget = *tenant.record.budget;
+    const TenantId id = tenant.record.id;
+    const auto reached = [&](std::int64_t& month, std::uint32_t percent, std::string action) {
+      if (month == meter.month() || !meter.has_spent(id, budget.terms, percent, book_.now)) return;
+      month = meter.month();
+      turn_.changes.tenants.push_back(tenant.record);
+      const BudgetMeter::Spent spent = meter.spent(id, book_.now);
+      audit(factory_itself(), std::move(action), tenant.path,
+            fmt::format("{:.2f} GPU-hours, {:.2f} euros of {}",
+                        static_cast<double>(spent.gpu_milli_hours) / 1000,
+                        static_cast<double>(spent.micro_euros) / 1e6, budget_text(budget.terms)),
+            id);
+    };
+    reached(budget.warned_month, budget.terms.warn_percent, "budget.warn");
+    reached(budget.spent_month, 100, "budget.spent");
+    const bool was_open = book_.core->state().quota.budget(id) == BudgetState::kOpen;
+    set_budget_state(id);
+    if (!was_open && book_.core->state().quota.budget(id) == BudgetState::kOpen)
+      audit(factory_itself(), "budget.open", tenant.path, "another month has begun", id);
+  }
+}
+
+/// When `settle_budgets` is due next, after whatever has started and ended in the turn.
+void Controller::plan_budgets() {
+  BudgetMeter& meter = book_.meter;
+  if (!meter.in_use() || (!meter.take_changed() && budgets_due_ != Instant::max())) return;
+  budgets_due_ = meter.month_end();
+  for (const LiveTenant& tenant : book_.tenants) {
+    if (!tenant.record.budget) continue;
+    const BudgetRecord& budget = *tenant.record.budget;
+    const auto consider = [&](std::int64_t month, std::uint32_t percent) {
+      if (month != meter.month())
+        budgets_due_ =
+            std::min(budgets_due_, meter.spent_at(tenant.record.id, budget.terms, percent, book_.now));
+    };
+    consider(budget.warned_month, budget.terms.warn_percent);
+    consider(budget.spent_month, 100);
+  }
+}
+
+}  // namespace gw::live

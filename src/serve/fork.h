@@ -1,0 +1,36 @@
+// Fork: a live factory at one moment, to be run ahead in the twin.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "live/factory.h"
+#include "model/fleet.h"
+#include "model/policy.h"
+#include "serve/forecaster.h"
+#include "twin/arrivals.h"
+#include "twin/forecast.h"
+#include "twin/run_times.h"
+
+namespace gw::serve {
+
+struct Fork {
+  std::uint64_t sequence = 0;  ///< Of the journal.
+  Instant as_of;
+  std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
+  std::string snapshot;
+  const Fleet* fleet = nullptr;  ///< The factory's own: it does not change while the factory is open.
+  PolicyConfig policy;
+  twin::RunTimeModel run_times;
+  twin::ArrivalModel arrivals;
+
+  [[nodiscard]] twin::ForecastInput input() const {
+    return {*fleet, policy, snapshot, as_of, run_times, &arrivals};
+  }
+  [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
+};
+
+/// Of the factory as it is now; nothing of it changes.
+Fork fork_of(live::Factory& factory, const Forecaster& forecaster);
+
+}  // namespace gw::serve

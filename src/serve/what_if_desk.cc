@@ -1,0 +1,331 @@
+// The queue, the fork and the answer as JSON.
+#include "serve/what_if_desk.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <unordered_map>
+
+#include "live/time_text.h"
+#include "twin/grow_fleet.h"
+
+namespace gw::serve {
+namespace {
+
+using api::Json;
+
+constexpr std::size_t kMostWaiting = 4;
+/// About 8 seconds of a core that has nothing else to do.
+constexpr std::uint64_t kMostEvents = 4'000'000;
+constexpr int kNice = 10;
+constexpr std::chrono::seconds kBeat{2};
+
+live::Refusal unknown(std::string message) { return {422, "bad_what_if", std::move(message)}; }
+
+/// The node of that name, or all whose names begin with it and a slash: a rack, a hall, a site.
+std::vector<NodeId> nodes_called(const live::Book& book, const std::string& name) {
+  if (const NodeId node = book.node(name); node.valid()) return {node};
+  std::vector<NodeId> nodes;
+  const std::string prefix = name + "/";
+  for (std::uint32_t node = 0; node < book.fleet.nodes(); ++node) {
+    if (book.node_name(NodeId{node}).starts_with(prefix)) nodes.emplace_back(node);
+  }
+  return nodes;
+}
+
+Json comparison_json(const twin::Comparison& value) {
+  return {{"base", value.base},
+          {"changed", value.changed},
+          {"difference", value.difference},
+          {"low", value.low},
+          {"high", value.high}};
+}
+
+/// Jobs by their numbers, as they are called now.
+class Names {
+ public:
+  Names(live::Factory& factory, const twin::WhatIf& found) {
+    factory.read([&](const live::Book& book) {
+      const auto add = [&](JobId job) {
+        const auto at = book.by_core.find(job.value());
+        const live::LiveJob* live = at == book.by_core.end() ? nullptr : book.job(at->second);
+        if (live != nullptr)
+          known_.emplace(job.value(),
+                         One{api::job_id(live->record), live->record.name, book.path(live->record.tenant)});
+      };
+      for (const twin::JobShift& shift : found.sooner) add(shift.job);
+      for (const twin::JobShift& shift : found.later) add(shift.job);
+      for (const JobId job : found.interrupted) add(job);
+      for (const JobId job : found.rejected) add(job);
+    });
+  }
+  struct One {
+    std::string id, name, tenant;
+  };
+  /// Of one that has ended since the fork there is no more than that.
+  [[nodiscard]] One of(JobId job) const {
+    const auto at = known_.find(job.value());
+    return at == known_.end() ? One{"ended", "", ""} : at->second;
+  }
+
+ private:
+  std::unordered_map<std::uint32_t, One> known_;
+};
+
+Json shifts_json(const Names& names, const std::vector<twin::JobShift>& shifts) {
+  Json json = Json::array();
+  for (const twin::JobShift& shift : shifts) {
+    const Names::One job = names.of(shift.job);
+    json.push_back({{"job", job.id},
+                    {"name", job.name},
+                    {"tenant", job.tenant},
+                    {"base_s", to_seconds(shift.base)},
+                    {"changed_s", to_seconds(shift.changed)}});
+  }
+  return json;
+}
+
+Json ids_json(const Names& names, const std::vector<JobId>& jobs) {
+  Json json = Json::array();
+  for (const JobId job : jobs) json.push_back(names.of(job).id);
+  return json;
+}
+
+/// What will arrive for certain, and how many jobs the worlds leave out.
+struct Planned {
+  std::vector<twin::Arrival> arrivals;
+  std::size_t held = 0;
+  std::size_t kept_back = 0;
+};
+Planned planned_of(live::Factory& factory, Instant from) {
+  Planned planned;
+  factory.read([&](const live::Book& book) {
+    for (const auto& [number, job] : book.jobs) {
+      if (job.record.state == live::JobState::kHeld) ++planned.held;
+      if (job.record.state != live::JobState::kBlocked) continue;
+      if (job.blocked != live::BlockReason::kBegin || job.begin == Instant::max()) {
+        ++planned.kept_back;
+        continue;
+      }
+      planned.arrivals.push_back({std::max(job.begin, from), job.request});
+    }
+  });
+  std::stable_sort(planned.arrivals.begin(), planned.arrivals.end(),
+                   [](const twin::Arrival& a, const twin::Arrival& b) { return a.when < b.when; });
+  return planned;
+}
+
+}  // namespace
+
+std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, api::WhatIfBody body) {
+  WhatIfOrder order;
+  for (const std::string& name : body.drain) {
+    const std::vector<NodeId> nodes = nodes_called(book, name);
+    if (nodes.empty())
+      return std::unexpected(
+          unknown(fmt::format("there is no node {}, nor anything above nodes called so; "
+                              "see gw nodes",
+                              name)));
+    order.drain.insert(order.drain.end(), nodes.begin(), nodes.end());
+    order.changes.push_back(nodes.size() == 1 ? fmt::format("{} drained", name)
+                                              : fmt::format("{} drained ({} nodes)", name, nodes.size()));
+  }
+  std::sort(order.drain.begin(), order.drain.end());
+  order.drain.erase(std::unique(order.drain.begin(), order.drain.end()), order.drain.end());
+  for (const api::WhatIfNodesBody& more : body.add_nodes) {
+    const bool is_known = std::any_of(book.fleet.node_types.begin(), book.fleet.node_types.end(),
+                                      [&](const NodeType& type) { return type.name == more.type; });
+    if (!is_known) {
+      std::vector<std::string> names;
+      for (const NodeType& type : book.fleet.node_types) names.push_back(type.name);
+      return std::unexpected(
+          unknown(fmt::format("there is no node type {}; there are: {}", more.type, fmt::join(names, ", "))));
+    }
+    order.changes.push_back(fmt::format("{} more {} nodes{}{}", more.count, more.type,
+                                        more.site.empty() ? "" : " at ", more.site));
+  }
+  if (!body.policy.empty()) {
+    if (!policy_by_name(body.policy)) {
+      std::vector<std::string_view> names;
+      for (const PolicyName& policy : policy_names()) names.push_back(policy.name);
+      return std::unexpected(
+          unknown(fmt::format("there is no policy {}; there are: {}", body.policy, fmt::join(names, ", "))));
+    }
+    order.changes.push_back(fmt::format("policy {}", body.policy));
+  }
+  for (const api::WhatIfWeightBody& weight : body.weights) {
+    const TenantId tenant = book.tenant(weight.tenant);
+    if (!tenant.valid() || tenant == TenantTree::root())
+      return std::unexpected(unknown(fmt::format("there is no tenant {}; see gw tenants", weight.tenant)));
+    order.weights.emplace_back(tenant, weight.weight);
+    order.changes.push_back(fmt::format("weight {} of {}", weight.weight, weight.tenant));
+  }
+  for (const api::WhatIfQuotaBody& quota : body.quotas) {
+    const TenantId tenant = book.tenant(quota.tenant);
+    if (!tenant.valid() || tenant == TenantTree::root())
+      return std::unexpected(unknown(fmt::format("there is no tenant {}; see gw tenants", quota.tenant)));
+    QuotaTerms terms = book.core->state().quota.terms(tenant, kAllGpus);
+    terms.guaranteed_milli = std::llround(quota.gpus * 1000);
+    order.quotas.emplace_back(tenant, terms);
+    order.changes.push_back(fmt::format("{:g} GPUs guaranteed to {}", quota.gpus, quota.tenant));
+  }
+  order.body = std::move(body);
+  return order;
+}
+
+Result<twin::WorldChanges> world_changes(const Fleet& fleet, const WhatIfOrder& order) {
+  twin::WorldChanges changes;
+  for (const api::WhatIfNodesBody& more : order.body.add_nodes) {
+    Result<Fleet> grown =
+        twin::grow_fleet(changes.fleet ? *changes.fleet : fleet, {more.type, more.count, more.site});
+    if (!grown) return std::unexpected(grown.error());
+    changes.fleet = std::move(*grown);
+  }
+  if (!order.body.policy.empty()) changes.policy = policy_by_name(order.body.policy);
+  std::unordered_map<std::string, std::uint32_t> by_name;
+  if (changes.fleet && !order.drain.empty()) {
+    for (std::uint32_t node = 0; node < changes.fleet->nodes(); ++node)
+      by_name.emplace(changes.fleet->node_name(NodeId{node}), node);
+  }
+  for (const NodeId node : order.drain)
+    changes.events.push_back(
+        sched::Event::node_closed(changes.fleet ? NodeId{by_name.at(fleet.node_name(node))} : node));
+  for (const auto& [tenant, weight] : order.weights)
+    changes.events.push_back(sched::Event::tenant_weight(tenant, weight));
+  for (const auto& [tenant, terms] : order.quotas)
+    changes.events.push_back(sched::Event::tenant_quota(tenant, kAllGpus, terms));
+  return changes;
+}
+
+WhatIfDesk::WhatIfDesk(live::Factory& factory, const Forecaster& forecaster,
+                       std::unique_ptr<live::Archive> archive)
+    : factory_(factory), forecaster_(forecaster), archive_(std::move(archive)), thread_([this] { run(); }) {}
+
+WhatIfDesk::~WhatIfDesk() {
+  end();
+  thread_.join();
+}
+
+void WhatIfDesk::end() {
+  std::deque<Open> dropped;
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  std::swap(dropped, queue_);
+  wakeup_.notify_all();
+}
+
+void WhatIfDesk::ask(api::WhatIfBody body, api::Call call) {
+  std::expected<WhatIfOrder, live::Refusal> order =
+      factory_.read([&](const live::Book& book) { return what_if_order(book, std::move(body)); });
+  if (!order) return call.refuse(order.error());
+  if (!order->body.add_nodes.empty()) {
+    const Fleet* fleet = factory_.read([](const live::Book& book) { return &book.fleet; });
+    if (const Result<twin::WorldChanges> possible = world_changes(*fleet, *order); !possible)
+      return call.refuse(unknown(possible.error().message));
+  }
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || queue_.size() >= kMostWaiting)
+    return call.refuse({503, "busy", "others ask what if already; try again in a moment"});
+  http::Response head;
+  head.headers.emplace_back("Cache-Control", "no-store");
+  queue_.push_back({std::move(*order), call.responder->stream(std::move(head))});
+  wakeup_.notify_all();
+}
+
+void WhatIfDesk::run() {
+  // Of this thread alone, on Linux. Where it is not allowed, all work alike.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
+  for (;;) {
+    Open open;
+    {
+      std::unique_lock lock(mutex_);
+      wakeup_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      open = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    if (!open.stream->open()) continue;
+    const std::expected<Json, live::Refusal> json = answer(open);
+    open.stream->write(std::make_shared<const std::string>(
+        api::text_of(json ? *json : api::error_json(json.error())) + '\n'));
+    open.stream->close();
+  }
+}
+
+std::expected<Json, live::Refusal> WhatIfDesk::answer(const Open& open) {
+  const auto failed = [](const Error& error) {
+    return std::unexpected(live::Refusal{500, "what_if", error.message});
+  };
+  const WhatIfOrder& order = open.order;
+  const Fork fork = fork_of(factory_, forecaster_);
+  const Planned planned = planned_of(factory_, fork.as_of);
+  const Result<twin::WorldChanges> changes = world_changes(*fork.fleet, order);
+  if (!changes) return failed(changes.error());
+  ArrivalHistory history;
+  if (order.body.arrivals == "history") {
+    Result<ArrivalHistory> found = arrival_history(*archive_, *fork.fleet, fork.as_of);
+    if (!found) return failed(found.error());
+    history = std::move(*found);
+  }
+  twin::WhatIfOptions options;
+  options.seed = order.body.seed;
+  options.most_members = order.body.members;
+  options.horizon = order.body.horizon;
+  options.most_events = kMostEvents;
+  // White space before the answer: it shows the client that all is well, and us whether there is one.
+  auto last_beat = std::chrono::steady_clock::now();
+  bool gone = false;
+  options.cancelled = [&] {
+    const auto now = std::chrono::steady_clock::now();
+    if (gone || now - last_beat < kBeat) return gone;
+    last_beat = now;
+    gone = !open.stream->write(std::make_shared<const std::string>("\n"));
+    const std::lock_guard lock(mutex_);
+    gone = gone || stopping_;
+    return gone;
+  };
+  const Result<twin::WhatIf> found = twin::what_if(
+      {*fork.fleet, fork.policy, fork.snapshot, fork.as_of, fork.run_times, history.model, planned.arrivals},
+      *changes, options);
+  if (!found) return failed(found.error());
+
+  Json json;
+  json["as_of"] = live::time_text(fork.unix_ns(found->now));
+  json["horizon_s"] = to_seconds(found->horizon);
+  json["shortened"] = found->shortened;
+  json["members"] = found->members;
+  json["changes"] = order.changes;
+  json["notes"] = Json::array();
+  if (order.body.arrivals == "history")
+    json["notes"].push_back(fmt::format("jobs arrive as in the last {:.1f} h: {} submissions",
+                                        to_seconds(history.span) / 3600, history.submissions));
+  if (planned.held > 0) json["notes"].push_back(fmt::format("{} held job(s) are left out", planned.held));
+  if (planned.kept_back > 0)
+    json["notes"].push_back(
+        fmt::format("{} job(s) that limits or dependencies keep back are left out", planned.kept_back));
+  json["waiting_jobs"] = found->waiting_jobs;
+  json["new_jobs"] = found->new_jobs;
+  json["figures"] = Json::object();
+  for (const twin::WhatIfFigure& figure : found->figures)
+    json["figures"][std::string(figure.name)] = comparison_json(figure.value);
+  json["gpus_up"] = {{"base", found->gpus_up_base}, {"changed", found->gpus_up_changed}};
+  json["series"] = {{"step_s", to_seconds(found->bin)},
+                    {"gpus_base", found->gpus_base},
+                    {"gpus_changed", found->gpus_changed},
+                    {"watts_base", found->watts_base},
+                    {"watts_changed", found->watts_changed}};
+  const Names names(factory_, *found);
+  json["sooner"] = shifts_json(names, found->sooner);
+  json["later"] = shifts_json(names, found->later);
+  json["interrupted"] = ids_json(names, found->interrupted);
+  json["rejected"] = ids_json(names, found->rejected);
+  return json;
+}
+
+}  // namespace gw::serve
