@@ -24,5 +24,6 @@ class Id {
 using JobId = Id<struct JobIdTag>;        ///< In order of submission to the core, from 0.
 using NodeId = Id<struct NodeIdTag>;      ///< Index into the fleet's nodes, in fabric (depth-first) order.
 using TenantId = Id<struct TenantIdTag>;  ///< Index into the tenant tree; 0 is the root.
+using WindowId = Id<struct WindowIdTag>;  ///< A time for which nodes are reserved; given by whoever makes it.
 
 }  // namespace gw

@@ -49,6 +49,7 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   run.policy = scenario->policy;
   if (!options.policy.empty()) run.policy = *policy_by_name(options.policy);
   if (!options.no_faults) run.faults = scenario->faults;
+  run.reservations = scenario->reservations;
   run.power = scenario->power;
   run.check_every = options.check_every;
   RunInput input;

@@ -59,6 +59,7 @@ struct JobRequest {
   std::uint32_t power_permille = 1000;
   bool flexible = false;  ///< May wait for a cheaper or greener hour, if it has a deadline.
   Instant deadline;       ///< It should have ended by then; zero: none.
+  WindowId window;  ///< It runs in this one only; none: wherever it may.
 };
 
 enum class JobOutcome : std::uint8_t { kCompleted, kFailed, kCancelled, kTimeout };

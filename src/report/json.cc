@@ -225,6 +225,19 @@ Json to_json(const twin::RunSummary& from, Detail detail) {
                              {"gpu_hours", span.gpu_hours},
                              {"gang_gpu_hours", span.gang_gpu_hours}});
   }
+  if (!from.reservations.empty()) {
+    json["reservations"] = Json::array();
+    for (const twin::ReservationSummary& reservation : from.reservations)
+      json["reservations"].push_back({{"name", reservation.name},
+                                      {"tenant", reservation.tenant},
+                                      {"refusal", reservation.refusal},
+                                      {"from_s", reservation.from_s},
+                                      {"length_s", reservation.length_s},
+                                      {"gpus", reservation.gpus},
+                                      {"times", reservation.times},
+                                      {"reserved_gpu_hours", reservation.reserved_gpu_hours},
+                                      {"used_gpu_hours", reservation.used_gpu_hours}});
+  }
   json["reasons"] = Json::array();
   for (const twin::ReasonSummary& reason : from.reasons)
     json["reasons"].push_back(

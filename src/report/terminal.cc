@@ -221,6 +221,27 @@ std::string tenants(const RunSummary& summary, const Style& style) {
                                  format_percent(summary.fair_share.misallocated_share)));
 }
 
+std::string reservations(const RunSummary& summary, const Style& style) {
+  if (summary.reservations.empty()) return "";
+  Table table({"reservation", "of", "times", "GPUs", "GPU-hours", "used", "share"});
+  std::string refused;
+  for (const twin::ReservationSummary& reservation : summary.reservations) {
+    if (!reservation.refusal.empty()) {
+      refused += note(style, fmt::format("Reservation {} was refused: {}.", printable_name(reservation.name),
+                                         reservation.refusal));
+      continue;
+    }
+    table.add({shorten(style, printable_name(reservation.name), 24),
+               reservation.tenant.empty() ? "nobody" : shorten(style, printable_name(reservation.tenant), 24),
+               format_count(reservation.times), format_number(reservation.gpus),
+               format_number(reservation.reserved_gpu_hours), format_number(reservation.used_gpu_hours),
+               reservation.reserved_gpu_hours > 0
+                   ? format_percent(reservation.used_gpu_hours / reservation.reserved_gpu_hours)
+                   : "-"});
+  }
+  return heading(style, "Reservations") + table.text(style) + refused;
+}
+
 std::string places(const RunSummary& summary, const Style& style, bool flat) {
   std::uint64_t all = 0;
   std::uint64_t gangs = 0;
@@ -312,6 +333,7 @@ std::string terminal_summary(const RunSummary& summary, const Style& style, cons
   text += use(summary, style);
   text += waits(summary, style);
   text += tenants(summary, style);
+  text += reservations(summary, style);
   text += places(summary, style, facts.flat);
   text += power(summary, style);
   return text + machine(summary, style);

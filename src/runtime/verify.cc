@@ -53,6 +53,10 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
                  : "a tenant's quota makes no sense";
     case EventKind::kTenantBudget:
       return event.tenant.value() < state.pending.tenants() ? "" : "a budget is of no tenant";
+    case EventKind::kWindowAdded:
+      return core.may_add_window(event.window, event.reserved) ? "" : "a window makes no sense";
+    case EventKind::kWindowRemoved:
+      return "";
     case EventKind::kJobCancelled:
       return core.job(event.job) != nullptr ? "" : "a job is cancelled that is not there";
     case EventKind::kJobZones:

@@ -40,6 +40,7 @@ void encode(ByteWriter& out, const JobRequest& request) {
   out.u64(request.power_permille);
   out.u64(request.flexible ? 1 : 0);
   out.i64(request.deadline.count());
+  out.u64(static_cast<std::uint32_t>(request.window.value() + 1));  // None is the commonest: a byte.
 }
 
 JobRequest decode_request(ByteReader& in) {
@@ -54,6 +55,7 @@ JobRequest decode_request(ByteReader& in) {
   request.power_permille = in.u32();
   request.flexible = in.u64() != 0;
   request.deadline = Instant{in.i64()};
+  request.window = WindowId{in.u32() - 1};
   return request;
 }
 
@@ -99,6 +101,39 @@ QuotaTerms decode_terms(ByteReader& in) {
   return terms;
 }
 
+void encode(ByteWriter& out, const WindowTerms& terms) {
+  out.u64(static_cast<std::uint32_t>(terms.tenant.value() + 1));
+  out.u64(static_cast<std::uint32_t>(terms.job.value() + 1));
+  out.i64(terms.from.count());
+  out.i64(terms.length.count());
+  out.i64(terms.every.count());
+  out.i64(terms.until.count());
+  out.u64(terms.preempt ? 1 : 0);
+  out.u64(terms.nodes.size());
+  for (const NodeRun& run : terms.nodes) {
+    out.u64(run.first.value());
+    out.u64(run.count);
+  }
+}
+
+WindowTerms decode_window(ByteReader& in) {
+  WindowTerms terms;
+  terms.tenant = TenantId{in.u32() - 1};
+  terms.job = JobId{in.u32() - 1};
+  terms.from = Instant{in.i64()};
+  terms.length = Nanoseconds{in.i64()};
+  terms.every = Nanoseconds{in.i64()};
+  terms.until = Instant{in.i64()};
+  terms.preempt = in.u64() != 0;
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    NodeRun& run = terms.nodes.emplace_back();
+    run.first = NodeId{in.u32()};
+    run.count = in.u32();
+  }
+  if (!window_problem(terms, UINT32_MAX).empty()) in.refuse();
+  return terms;
+}
+
 void encode(ByteWriter& out, const Event& event) {
   out.u64(static_cast<std::uint64_t>(event.kind));
   switch (event.kind) {
@@ -133,6 +168,13 @@ void encode(ByteWriter& out, const Event& event) {
     case EventKind::kTenantBudget:
       out.u64(event.tenant.value());
       out.u64(static_cast<std::uint64_t>(event.budget));
+      return;
+    case EventKind::kWindowAdded:
+      out.u64(event.window.value());
+      encode(out, event.reserved);
+      return;
+    case EventKind::kWindowRemoved:
+      out.u64(event.window.value());
       return;
     case EventKind::kFeedCap:
       out.u64(event.feed_level);
@@ -190,6 +232,13 @@ Event decode_event(ByteReader& in) {
       event.budget = static_cast<BudgetState>(state);
       return event;
     }
+    case EventKind::kWindowAdded:
+      event.window = WindowId{in.u32()};
+      event.reserved = decode_window(in);
+      return event;
+    case EventKind::kWindowRemoved:
+      event.window = WindowId{in.u32()};
+      return event;
     case EventKind::kFeedCap:
       event.feed_level = in.u32();
       event.feed_vertex = in.u32();

@@ -10,6 +10,7 @@ void encode(ByteWriter& out, const Shape& shape);
 void encode(ByteWriter& out, const JobRequest& request);
 void encode(ByteWriter& out, const Placement& placement);
 void encode(ByteWriter& out, const QuotaTerms& terms);
+void encode(ByteWriter& out, const WindowTerms& terms);
 void encode(ByteWriter& out, const Event& event);
 void encode(ByteWriter& out, const Plan& plan);
 
@@ -18,6 +19,7 @@ Shape decode_shape(ByteReader& in);
 JobRequest decode_request(ByteReader& in);
 Placement decode_placement(ByteReader& in);
 QuotaTerms decode_terms(ByteReader& in);
+WindowTerms decode_window(ByteReader& in);
 Event decode_event(ByteReader& in);
 Plan decode_plan(ByteReader& in);
 

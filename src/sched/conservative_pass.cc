@@ -15,6 +15,7 @@
 
 #include "sched/free_profile.h"
 #include "sched/pass.h"
+#include "sched/window_view.h"
 
 namespace gw::sched {
 namespace {
@@ -29,7 +30,7 @@ class ConservativePass final : public Pass {
     // Where places matter, counts go astray of what really starts, so old reservations may not stand.
     const bool rebuild =
         !valid_ || !fifo_ || !state.uniform || state.changes.irregular || overdue(state, now);
-    const bool may_stop = rebuild && !state.pending.by_tenant();
+    const bool may_stop = rebuild && !state.pending.by_tenant() && !state.windows.in_use();
     std::vector<std::pair<JobId, std::uint32_t>> due;
     valid_ = true;
     if (rebuild) {
@@ -65,8 +66,10 @@ class ConservativePass final : public Pass {
 
   [[nodiscard]] Reason reason(const State& state, const Job& job) const override {
     const QuotaTree::Answer bar = state.quota_bar(job);
+    if (job.request.window.valid()) return bar.ok() ? Reason::kWindow : Reason::kQuota;
     if (!bar.ok()) return bar.bar == QuotaTree::Bar::kBudget ? Reason::kBudget : Reason::kQuota;
-    return state.place(job, View::kOpen) ? Reason::kReservation : placement_reason(state, job);
+    if (state.place(job, View::kOpen)) return Reason::kReservation;
+    return fits_without_windows(state, job) ? Reason::kWindow : placement_reason(state, job);
   }
 
   void reset(State& /*state*/) override {
@@ -204,10 +207,30 @@ class ConservativePass final : public Pass {
     }
   }
 
+  /// On nodes that windows keep back alone: they are not in the profiles, so no reservation is touched.
+  bool start_in_windows(State& state, Job& job, Instant now, Plan& plan) {
+    const WindowChoice choice = window_choice(state, job, now);
+    for (const std::vector<std::uint32_t>* groups : {&choice.own, &choice.kept}) {
+      std::vector<std::uint32_t> kept;
+      for (const std::uint32_t group : *groups) {
+        if (state.windows.groups()[group].closed && group_room(state, group, job.request.shape) > 0)
+          kept.push_back(group);
+      }
+      if (kept.empty() || (job.request.window.valid() && groups != &choice.own)) continue;
+      std::optional<Placement> placement = place_in_groups(state, job, kept, 0, {});
+      if (!placement) continue;
+      state.start(job, std::move(*placement), now, plan);
+      return true;
+    }
+    return false;
+  }
+
   bool anchor(State& state, Job& job, Instant now, Plan& plan) {
     std::uint32_t best_pool = 0;
     Instant best = Instant::max();
     if (!state.quota_bar(job).ok()) return false;  // No reservation: nobody knows when quota comes free.
+    if (state.windows.in_use() && start_in_windows(state, job, now, plan)) return true;
+    if (job.request.window.valid()) return false;
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
       if (!permits(state, job, pool)) continue;
       const Instant start = profiles_[pool].earliest(job.request.limit, demand(job));
@@ -217,8 +240,16 @@ class ConservativePass final : public Pass {
       }
     }
     if (best == Instant::max()) {
-      valid_ = false;  // Not enough nodes are up.
-      return false;
+      valid_ = false;  // Not enough nodes are up, or not without those that windows keep back.
+      if (!state.windows.in_use()) return false;
+      std::optional<Placement> between;
+      {
+        const WindowView view(state, job, now);
+        between = state.place(job, View::kOpen);
+      }
+      if (!between) return false;
+      state.start(job, std::move(*between), now, plan);
+      return true;
     }
     profiles_[best_pool].reserve(best, job.request.limit, demand(job));
     if (best > now) {

@@ -36,12 +36,14 @@ const Plan& Core::plan(Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
   if (state_.wake <= now) state_.wake = Instant::max();
+  state_.refresh_windows(now, &building_);
   if (state_.power.tracked() && planned_) state_.power.forget_touched();
   planned_ = true;
   state_.balance_power(now, building_);
   pass_->run(state_, now, building_);
   // What has started may draw less than the most it could: then nodes are lit, and more may start.
   while (state_.balance_power(now, building_)) pass_->run(state_, now, building_);
+  state_.retire_windows(now);
   finish_plan();
   return plan_;
 }
@@ -74,7 +76,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
     Job* job = state_.jobs.find(start.job);
     if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
         !allowed_zone(job->request.shape, state_.pools[start.placement.pool]->zone()) ||
-        !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement)) {
+        !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement, Closure::kWindow)) {
       problem = fmt::format("job {} cannot start where it was started", start.job.value());
       break;
     }
@@ -108,7 +110,7 @@ void Core::finish_plan() {
     }
     state_.changes.last_seen = JobId{state_.next_job - 1};
   }
-  state_.changes.released = state_.changes.irregular = state_.changes.nodes = false;
+  state_.changes.released = state_.changes.irregular = state_.changes.nodes = state_.changes.windows = false;
   std::swap(plan_, building_);
   building_.clear();
 }
@@ -176,7 +178,31 @@ std::string Core::check() const {
   if (state_.pending.size() + running + state_.claims.size() != state_.jobs.size())
     return "a job neither waits, claims nor runs";
   if (std::string problem = state_.check_quota(); !problem.empty()) return problem;
+  if (std::string problem = check_windows(); !problem.empty()) return problem;
   return check_claims();
+}
+
+/// Nodes are kept back by windows, and by windows only, where the calendar says so; nobody runs into the time
+/// of another who has not been told to go or cannot be.
+std::string Core::check_windows() const {
+  for (std::uint32_t index = 0; index < state_.pools.size(); ++index) {
+    const Pool& pool = *state_.pools[index];
+    for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
+      const std::uint32_t group = state_.windows.group_of(index, node);
+      const bool closed = group != Windows::kNoGroup && state_.windows.groups()[group].closed;
+      if (closed != pool.is_closed(node, Closure::kWindow))
+        return fmt::format("node {} of pool {} is kept back by a window, or is not, against the calendar",
+                           node, index);
+    }
+  }
+  return {};
+}
+
+bool Core::may_add_window(WindowId id, const WindowTerms& terms) const {
+  if (!id.valid() || state_.windows.find(id) != nullptr || !window_problem(terms, state_.nodes()).empty())
+    return false;
+  if (terms.tenant.valid() && terms.tenant.value() >= state_.pending.tenants()) return false;
+  return !state_.conflicting_window(terms).valid();
 }
 
 /// Every claim has nodes that nobody else can take and waits for jobs that run and are leaving.

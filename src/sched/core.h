@@ -54,6 +54,9 @@ class Core {
   /// GPUs that are free but can be no part of the head's placement, by type or by number on their node.
   [[nodiscard]] std::int64_t unusable_for_head() const;
 
+  /// May the window be added? Its tenant and job must be known, and no node be reserved twice at a time.
+  [[nodiscard]] bool may_add_window(WindowId id, const WindowTerms& terms) const;
+
   /// Recounts the whole state; empty if every invariant holds (tests and the twin's checks).
   [[nodiscard]] std::string check() const;
 
@@ -67,6 +70,9 @@ class Core {
   void finish_plan();
   [[nodiscard]] std::string check_claims() const;
   [[nodiscard]] bool restore_quota(ByteReader& in);
+  [[nodiscard]] bool restore_windows(ByteReader& in);
+  [[nodiscard]] std::string check_windows() const;
+  void move_windows(const State& old, const Fleet& old_fleet, const Fleet& fleet);
   void move_quota(const State& old, const Fleet& old_fleet, const Fleet& fleet);
 
   State state_;

@@ -95,6 +95,44 @@ Event Event::tenant_budget(TenantId tenant, BudgetState state) {
   return event;
 }
 
+Event Event::window_added(WindowId window, const WindowTerms& terms) {
+  Event event;
+  event.kind = EventKind::kWindowAdded;
+  event.window = window;
+  event.reserved = terms;
+  return event;
+}
+
+Event Event::window_removed(WindowId window) {
+  Event event;
+  event.kind = EventKind::kWindowRemoved;
+  event.window = window;
+  return event;
+}
+
+std::string_view window_problem(const WindowTerms& terms, std::uint32_t fleet_nodes) {
+  if (terms.length <= Nanoseconds{0} || terms.length > kLongestSpan)
+    return "a window's length makes no sense";
+  if (terms.from < Instant{} || terms.from > kLastInstant) return "a window's time makes no sense";
+  if (terms.every < Nanoseconds{0} || terms.every > kLongestSpan ||
+      (terms.every > Nanoseconds{0} && terms.every < terms.length))
+    return "a window repeats before it is over";
+  if (terms.every > Nanoseconds{0} && terms.until <= terms.from) return "a window ends before it begins";
+  if (terms.until != Instant::max() && terms.until > kLastInstant) return "a window's end makes no sense";
+  if (terms.every > Nanoseconds{0} && terms.until != Instant::max() &&
+      (terms.until - terms.from) / terms.every >= kMostWindowTimes)
+    return "a window with an end repeats more than 100,000 times";
+  if (terms.tenant.valid() && terms.job.valid()) return "a window is for a tenant and for a job";
+  if (terms.nodes.empty()) return "a window has no nodes";
+  std::uint64_t next = 0;
+  for (const NodeRun& run : terms.nodes) {
+    if (run.count == 0 || run.first.value() < next) return "a window's nodes are out of order";
+    next = std::uint64_t{run.first.value()} + run.count;
+    if (next > fleet_nodes) return "a window's nodes are not in the fleet";
+  }
+  return {};
+}
+
 Event Event::feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks) {
   Event event;
   event.kind = EventKind::kFeedCap;

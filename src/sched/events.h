@@ -9,25 +9,28 @@
 #include "base/units.h"
 #include "model/job.h"
 #include "model/quota.h"
+#include "model/window.h"
 #include "sched/placement.h"
 
 namespace gw::sched {
 
 enum class EventKind : std::uint8_t {
-  kTenantAdded = 1,    ///< parent, weight: the tenant with the next id.
-  kJobSubmitted = 2,   ///< job (the next id), request.
-  kJobEnded = 3,       ///< job: it ran and is over, in whatever way.
-  kJobCancelled = 4,   ///< job: withdrawn while it waits or runs.
-  kNodeDown = 5,       ///< node: lost with everything on it.
-  kNodeUp = 6,         ///< node: back, empty.
-  kNodeClosed = 7,     ///< node: drained; what runs there goes on, nothing new starts.
-  kNodeReopened = 8,   ///< node: takes new jobs again.
-  kTenantWeight = 9,   ///< tenant, weight: from now on.
-  kJobRequeued = 10,   ///< job: its attempt is over, not the job: it waits again in its old place.
-  kTenantQuota = 11,   ///< tenant, resource, terms: from now on.
-  kTenantBudget = 12,  ///< tenant, budget: what its budget lets it do from now on.
-  kFeedCap = 13,       ///< feed_level, feed_vertex, cap, clocks: what the feed may carry from now on.
-  kJobZones = 19,      ///< job, zones: where it may be from now on. One that waits keeps its place.
+  kTenantAdded = 1,     ///< parent, weight: the tenant with the next id.
+  kJobSubmitted = 2,    ///< job (the next id), request.
+  kJobEnded = 3,        ///< job: it ran and is over, in whatever way.
+  kJobCancelled = 4,    ///< job: withdrawn while it waits or runs.
+  kNodeDown = 5,        ///< node: lost with everything on it.
+  kNodeUp = 6,          ///< node: back, empty.
+  kNodeClosed = 7,      ///< node: drained; what runs there goes on, nothing new starts.
+  kNodeReopened = 8,    ///< node: takes new jobs again.
+  kTenantWeight = 9,    ///< tenant, weight: from now on.
+  kJobRequeued = 10,    ///< job: its attempt is over, not the job: it waits again in its old place.
+  kTenantQuota = 11,    ///< tenant, resource, terms: from now on.
+  kTenantBudget = 12,   ///< tenant, budget: what its budget lets it do from now on.
+  kFeedCap = 13,        ///< feed_level, feed_vertex, cap, clocks: what the feed may carry from now on.
+  kWindowAdded = 14,    ///< window, reserved: nodes are reserved from now on.
+  kWindowRemoved = 15,  ///< window: it is so no more.
+  kJobZones = 19,       ///< job, zones: where it may be from now on. One that waits keeps its place.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -42,6 +45,8 @@ struct Event {
   BudgetState budget = BudgetState::kOpen;
   QuotaTerms terms;
   JobRequest request;
+  WindowId window;
+  WindowTerms reserved;
   std::uint32_t feed_level = 0;
   std::uint32_t feed_vertex = 0;
   Milliwatts cap;           ///< IT power; 0 = not limited.
@@ -60,6 +65,8 @@ struct Event {
   static Event tenant_weight(TenantId tenant, std::uint32_t weight);
   static Event tenant_quota(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   static Event tenant_budget(TenantId tenant, BudgetState state);
+  static Event window_added(WindowId window, const WindowTerms& terms);
+  static Event window_removed(WindowId window);
   static Event feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks = true);
   static Event job_zones(JobId job, std::uint64_t zones);
 };
@@ -72,6 +79,10 @@ inline constexpr Instant kLastInstant = Instant{} + kLongestSpan;
 
 /// Empty if a job with that request may be submitted, else what is wrong with it (facts from outside).
 std::string_view request_problem(const JobRequest& request);
+
+inline constexpr std::int64_t kMostWindowTimes = 100'000;  ///< Of a window that repeats, but not for ever.
+/// Empty if a window with those terms may be added to a fleet of so many nodes, else what is wrong with them.
+std::string_view window_problem(const WindowTerms& terms, std::uint32_t fleet_nodes);
 
 /// Why a job does not run: exactly one holds for every waiting job at any time.
 enum class Reason : std::uint8_t {

@@ -102,6 +102,24 @@ void Core::move_quota(const State& old, const Fleet& old_fleet, const Fleet& fle
   }
 }
 
+/// Windows, with the nodes that are left of them.
+void Core::move_windows(const State& old, const Fleet& old_fleet, const Fleet& fleet) {
+  const Translation translation(old_fleet, fleet);
+  for (const auto& [id, terms] : old.windows.all()) {
+    WindowTerms here = terms;
+    std::vector<std::uint32_t> nodes;
+    for (const NodeRun& run : terms.nodes) {
+      for (std::uint32_t node = run.first.value(); node < run.first.value() + run.count; ++node) {
+        if (const NodeId now = translation.node(NodeId{node}); now.valid()) nodes.push_back(now.value());
+      }
+    }
+    std::sort(nodes.begin(), nodes.end());
+    here.nodes = node_runs(nodes);
+    Plan ignored;
+    if (!here.nodes.empty()) state_.apply(Event::window_added(id, here), now_, ignored);
+  }
+}
+
 namespace {
 
 /// Caps that differ from the old fleet's, feeds by name. What follows from them the next plan decides.
@@ -195,8 +213,10 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
     }
   }
   for (const NodeId node : closed) state_.apply(Event::node_closed(node), now, ignored);
+  move_windows(old.state_, old_fleet, fleet);
   state_.next_job = old.state_.next_job;
-  state_.changes = {true, true, true, old.state_.next_job == 0 ? JobId{} : JobId{old.state_.next_job - 1}};
+  state_.changes = {true, true, true, true,
+                    old.state_.next_job == 0 ? JobId{} : JobId{old.state_.next_job - 1}};
   pass_ = make_pass(state_);
   // What was used counts as before; what runs is charged on from the last charge.
   FairShare::State usage = shares.save();

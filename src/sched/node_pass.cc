@@ -6,6 +6,9 @@
 // fragmentation: a large gang never starves. The reservation stays with its job until that starts or leaves.
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -13,6 +16,7 @@
 #include "sched/power_search.h"
 #include "sched/preemptor.h"
 #include "sched/reservation_search.h"
+#include "sched/window_view.h"
 
 namespace gw::sched {
 namespace {
@@ -28,6 +32,7 @@ class NodePass final : public Pass {
   void run(State& state, Instant now, Plan& plan) override {
     if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
     now_ = now;
+    if (std::exchange(window_edges_, state.window_edges) != state.window_edges) window_failures_.clear();
     state.refresh_quota(now);
     state.start_claimed(now, plan);
     keep_reservation(state, plan);
@@ -68,11 +73,14 @@ class NodePass final : public Pass {
       if (bar.bar == QuotaTree::Bar::kBudget) return Reason::kBudget;
       if (!bar.ok()) return Reason::kQuota;
     }
+    if (state.waits_for_window(job, now_)) return Reason::kWindow;
     if (!backfill_ && job.id != head_) return Reason::kOrder;
     if (backfill_ && reserved_.valid() && job.id != reserved_ && state.place(job, View::kHeld))
       return Reason::kReservation;
+    if (job.request.window.valid()) return Reason::kCapacity;  // Its window is full, or too short for it.
     if (state.place(job, View::kOpen))
       return Reason::kReservation;  // Cannot be after a full pass, but for time.
+    if (fits_without_windows(state, job)) return Reason::kWindow;
     return placement_reason(state, job);
   }
 
@@ -173,12 +181,13 @@ class NodePass final : public Pass {
   /// The first job in the order that its quota lets start (the reserved one has been let already).
   [[nodiscard]] JobId first_permitted(State& state) const {
     const JobId first = state.pending.first();
-    if (!state.quota.in_use() || !first.valid()) return first;
+    if (!first.valid() || !(state.quota.in_use() || state.jobs[first].request.window.valid())) return first;
     JobId found;
     state.pending.scan(
         JobId{}, [&](TenantId tenant) { return quota_bounds(state, tenant); },
         [&](JobId id) {
-          if (id == reserved_ || state.quota_lets(state.jobs[id])) found = id;
+          const Job& job = state.jobs[id];
+          if (id == reserved_ || (!state.waits_for_window(job, now_) && state.quota_lets(job))) found = id;
           return false;
         },
         [&] { return found.valid(); });
@@ -198,7 +207,7 @@ class NodePass final : public Pass {
 
   /// Makes others leave for a job that may have that, if this lets it start.
   bool make_room(State& state, Job& job, Plan& plan) {
-    if (!preemptor_.may_try(state, job, now_)) return false;
+    if (job.request.window.valid() || !preemptor_.may_try(state, job, now_)) return false;
     if (job.id == reserved_) {  // Its reservation must not stand in its own way.
       const std::vector<std::uint32_t> nodes = nodes_;
       const std::uint64_t version = state.pools[pool_]->version();
@@ -228,6 +237,9 @@ class NodePass final : public Pass {
     const bool shape_decides = state.quota_leaves_all(job);
     ShapeClasses::Class& shape = state.classes[job.shape_class];
     const std::uint64_t version = version_of(state, shape);
+    const WindowChoice choice = state.windows.in_use() ? window_choice(state, job, now_) : WindowChoice{};
+    if (!choice.own.empty() && start_in_own_window(state, job, choice.own, shape_decides, plan)) return true;
+    if (job.request.window.valid()) return false;
     if (shape.failed_open != version) {
       if (std::optional<Placement> placement = state.place(job, View::kOpen)) {
         state.start(job, std::move(*placement), now_, plan);
@@ -235,12 +247,123 @@ class NodePass final : public Pass {
       }
       if (shape_decides) shape.failed_open = version;
     }
-    if (!reserved_.valid() || job.request.limit > window() || shape.failed_held == version) return false;
-    if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
+    const bool may_hold = reserved_.valid() && job.request.limit <= window();
+    if (may_hold && shape.failed_held != version) {
+      if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
+        state.start(job, std::move(*placement), now_, plan);
+        return true;
+      }
+      if (shape_decides) shape.failed_held = version;
+    }
+    return !choice.kept.empty() &&
+           start_between_windows(state, job, choice.kept, may_hold, shape_decides, plan);
+  }
+
+  /// What has failed on these groups and on nodes that are (held and) open, at a version of the pools.
+  struct WindowTry {
+    Shape shape;
+    std::vector<std::uint32_t> groups;
+    bool own;  ///< On the groups' nodes alone.
+    bool held;
+    friend auto operator<=>(const WindowTry&, const WindowTry&) = default;
+  };
+
+  [[nodiscard]] bool has_failed(const State& state, const WindowTry& what, std::uint64_t version) const {
+    const auto at = window_failures_.find(what);
+    if (at != window_failures_.end() && at->second == version) return true;
+    return std::all_of(what.groups.begin(), what.groups.end(),
+                       [&](std::uint32_t group) { return group_room(state, group, what.shape) == 0; });
+  }
+
+  /// On the nodes of the job's own windows alone, also where they are held for another that will not need
+  /// them before its limit.
+  bool start_in_own_window(State& state, Job& job, const std::vector<std::uint32_t>& own, bool shape_decides,
+                           Plan& plan) {
+    const std::uint64_t version = version_of(state, state.classes[job.shape_class]);
+    const WindowTry what{job.request.shape, own, true, job.request.limit <= window()};
+    if (has_failed(state, what, version)) return false;
+    const std::vector<std::uint32_t> held = nodes_;
+    std::vector<std::uint64_t> versions;
+    for (const auto& pool : state.pools) versions.push_back(pool->version());
+    for (const std::uint32_t node : held) state.pools[pool_]->release_hold(node);
+    const bool apart = job.id != reserved_ && !what.held;
+    std::optional<Placement> placement =
+        place_in_groups(state, job, own, pool_, apart ? held : std::vector<std::uint32_t>{});
+    for (const std::uint32_t node : held) state.pools[pool_]->hold(node);
+    for (std::size_t pool = 0; pool < versions.size(); ++pool) state.pools[pool]->set_version(versions[pool]);
+    if (!placement) {
+      if (shape_decides) window_failures_[what] = version;
+      return false;
+    }
+    if (job.id == reserved_) drop(state);
+    state.start(job, std::move(*placement), now_, plan);
+    return true;
+  }
+
+  /// On nodes of windows that begin after the job's limit, together with open ones.
+  bool start_between_windows(State& state, Job& job, const std::vector<std::uint32_t>& kept, bool may_hold,
+                             bool shape_decides, Plan& plan) {
+    const std::uint64_t version = version_of(state, state.classes[job.shape_class]);
+    const WindowTry what{job.request.shape, kept, false, may_hold};
+    if (has_failed(state, what, version)) return false;
+    std::optional<Placement> placement;
+    {
+      const WindowView view(state, kept);
+      placement = state.place(job, View::kOpen);
+      if (!placement && may_hold) placement = state.place(job, View::kHeld);
+    }
+    if (placement) {
       state.start(job, std::move(*placement), now_, plan);
       return true;
     }
-    if (shape_decides) shape.failed_held = version;
+    if (shape_decides) window_failures_[what] = version;
+    return false;
+  }
+
+  /// What could start on nodes that windows keep back: of which shapes, how large and how long at most.
+  void look_at_windows(const State& state) {
+    kept_.reset(state.classes.size());
+    kept_free_ = -1;
+    kept_span_ = Nanoseconds{-1};
+    if (!state.windows.in_use()) return;
+    const std::vector<Windows::Group>& groups = state.windows.groups();
+    std::vector<std::int64_t> free(state.pools.size());
+    std::vector<bool> any(state.pools.size());
+    for (std::uint32_t index = 0; index < groups.size(); ++index) {
+      if (!groups[index].closed) continue;
+      const std::uint32_t pool = groups[index].pool;
+      const std::int64_t room = group_room(state, index, Shape{0, 1});
+      if (room == 0 && state.pools[pool]->partial_free_milli() == 0 &&
+          state.pools[pool]->gpus_per_node() > 0 && !waits_without_gpus(state))
+        continue;
+      free[pool] += room;
+      any[pool] = true;
+      Nanoseconds span = kLongestSpan;
+      for (const WindowId id : groups[index].windows) {
+        const WindowTerms& terms = *state.windows.find(id);
+        const std::optional<Windows::Time> time = Windows::time_at(terms, now_);
+        if (!time) continue;
+        const bool own_only = time->from <= now_ || terms.job.valid();
+        span = std::min(span, (own_only ? time->to : time->from) - now_);
+      }
+      kept_span_ = std::max(kept_span_, span);
+    }
+    for (std::size_t pool = 0; pool < free.size(); ++pool) {
+      if (!any[pool]) continue;
+      kept_free_ = std::max(kept_free_, free[pool] + state.pools[pool]->free_gpus() + 1);
+    }
+    for (std::uint32_t id = 0; kept_free_ >= 0 && id < state.classes.size(); ++id) {
+      const ShapeClasses::Class& shape = state.classes[id];
+      if (shape.waiting > 0 &&
+          std::any_of(shape.pools.begin(), shape.pools.end(), [&](std::uint32_t pool) { return any[pool]; }))
+        kept_.add(id);
+    }
+  }
+
+  static bool waits_without_gpus(const State& state) {
+    for (std::uint32_t id = 0; id < state.classes.size(); ++id) {
+      if (state.classes[id].waiting > 0 && state.classes[id].shape.total_gpu_milli() == 0) return true;
+    }
     return false;
   }
 
@@ -306,6 +429,7 @@ class NodePass final : public Pass {
         held_.add(id);
     }
     settle(state);
+    look_at_windows(state);
     state.pending.scan(
         JobId{},
         [&](TenantId tenant) {
@@ -317,11 +441,13 @@ class NodePass final : public Pass {
             open = std::max(open, pool->free_gpus(View::kOpen) + part);
             held = std::max(held, pool->free_gpus(View::kHeld) + part);
           }
-          bounds.free = std::min(bounds.free, cut(std::max(open, held)));
+          bounds.free = std::min(bounds.free, cut(std::max({open, held, kept_free_})));
           bounds.spare = open_.tags() == 0 ? -1 : cut(open);
-          bounds.window = held_.tags() == 0 ? -1 : cut(window().count() / kNanosecondsPerSecond);
+          const Nanoseconds held_span = held_.tags() == 0 ? Nanoseconds{-kNanosecondsPerSecond} : window();
+          const Nanoseconds span = std::max(held_span, kept_span_);
+          bounds.window = span < Nanoseconds{0} ? -1 : cut(span.count() / kNanosecondsPerSecond);
           bounds.open_tags &= open_.tags();
-          bounds.held_tags &= held_.tags();
+          bounds.held_tags &= held_.tags() | kept_.tags();
           return bounds;
         },
         [&](JobId id) {
@@ -334,7 +460,7 @@ class NodePass final : public Pass {
           note_failure(state, job.shape_class);
           return false;
         },
-        [&] { return (open_.tags() | held_.tags()) == 0; });
+        [&] { return (open_.tags() | held_.tags() | kept_.tags()) == 0; });
   }
 
   /// Reserves for the first job to which anything can be promised; one that could not start even if all
@@ -355,7 +481,7 @@ class NodePass final : public Pass {
         JobId{}, [&](TenantId tenant) { return quota_bounds(state, tenant); },
         [&](JobId id) {
           Job& job = state.jobs[id];
-          if (state.is_hopeless(job) || !state.quota_lets(job)) return false;
+          if (job.request.window.valid() || state.is_hopeless(job) || !state.quota_lets(job)) return false;
           if (try_start(state, job, plan)) return started = true;
           const Reserved result = reserve(state, job, plan);
           if (result == Reserved::kNever) note_hopeless(state, job);
@@ -381,22 +507,16 @@ class NodePass final : public Pass {
     }
     Pool& pool = *state.pools[pool_];
     std::optional<Placement> placement;
+    std::optional<WindowView> windows(std::in_place, state, *job,
+                                      now_);  // It may use what they leave it now.
     for (const View view : {View::kHeld, View::kOpen}) {
-      placement = view == View::kHeld ? pool.place(job->request.shape, view, state.policy.placement)
-                                      : state.place(*job, view);
+      placement = view == View::kHeld ? place_on_held(state, *job) : state.place(*job, view);
       if (!placement) continue;
       if (view == View::kHeld) placement->pool = pool_;
+      windows.reset();
       drop(state);
       state.start(*job, std::move(*placement), now_, plan);
       return;
-    }
-    if (state.power.limited() && held_are_free(pool, job->request.shape)) {
-      const std::vector<std::uint32_t> nodes = nodes_;
-      const std::uint64_t version = pool.version();
-      drop(state);
-      if (start_in_the_dark(state, *job, plan)) return;
-      hold(state, *job, nodes);
-      pool.set_version(version);
     }
     GW_CHECK(reserved_.valid());
     // Open and held nodes together, if their number could do, or another reservation if this one is stale.
@@ -407,19 +527,31 @@ class NodePass final : public Pass {
                         (shape.gpus == 0 ||  // Then the index cannot tell.
                          (g <= pool.gpus_per_node() &&
                           pool.index(View::kOpen).total(g) + pool.index(View::kHeld).total(g) >= need));
+    windows.reset();
+    if (state.power.limited() && held_are_free(pool, job->request.shape)) {
+      const std::vector<std::uint32_t> nodes = nodes_;
+      const std::uint64_t version = pool.version();
+      drop(state);
+      if (start_in_the_dark(state, *job, plan)) return;
+      hold(state, *job, nodes);
+      pool.set_version(version);
+    }
     const std::uint64_t early = state.releases - releases_at_;
     // Renewing costs a walk over running jobs, so it waits for a share of them to have ended: constant per
     // release.
     const bool late = now_ >= when_ && early > state.running_jobs() / 64;
     const bool broken =
         state.changes.nodes &&
-        std::any_of(nodes_.begin(), nodes_.end(), [&](std::uint32_t node) { return pool.is_off(node); });
-    const bool stale = late || broken || early > 16 + state.running_jobs() / 4;
+        std::any_of(nodes_.begin(), nodes_.end(), [&](std::uint32_t node) { return is_lost(pool, node); });
+    const bool stale = late || broken || misses_its_gap(state, *job) || early > 16 + state.running_jobs() / 4;
     if (!enough && !stale) return;
     const std::vector<std::uint32_t> nodes = nodes_;
     const std::uint64_t version = pool.version();
     drop(state);
-    placement = state.place(*job, View::kOpen);
+    {
+      const WindowView view(state, *job, now_);
+      placement = state.place(*job, View::kOpen);
+    }
     if (placement) {
       state.start(*job, std::move(*placement), now_, plan);
     } else if (stale) {
@@ -430,6 +562,21 @@ class NodePass final : public Pass {
     }
   }
 
+  [[nodiscard]] std::optional<Placement> place_on_held(const State& state, const Job& job) const {
+    return state.pools[pool_]->place(job.request.shape, View::kHeld, state.policy.placement);
+  }
+
+  /// Has the calendar changed, or has its time passed so that a window now comes too early for it?
+  [[nodiscard]] bool misses_its_gap(const State& state, const Job& job) const {
+    if (state.changes.windows) return true;
+    if (!state.windows.in_pool(pool_) || now_ < when_) return false;
+    return std::any_of(nodes_.begin(), nodes_.end(), [&](std::uint32_t node) {
+      const std::uint32_t group = state.windows.group_of(pool_, node);
+      return group != Windows::kNoGroup &&
+             !state.windows.admits(state.windows.groups()[group], State::window_user(job), now_);
+    });
+  }
+
   /// Do the quotas, as they are now, still let the reserved job in where it is to start?
   bool still_permitted(State& state, const Job& job) {
     state.release_quota(job, pool_);
@@ -437,6 +584,12 @@ class NodePass final : public Pass {
         state.quota.permits(job.request.tenant, state.quota_amount(job, pool_), job.id).ok();
     state.reserve_quota(job, pool_);
     return permitted;
+  }
+
+  /// Is the node off for another reason than that it is reserved now?
+  static bool is_lost(const Pool& pool, std::uint32_t node) {
+    return pool.is_down(node) || pool.is_closed(node, Closure::kDrained) ||
+           pool.is_closed(node, Closure::kClaimed) || pool.is_closed(node, Closure::kDark);
   }
 
   /// That nothing can be promised is said of its shape, unless quota leaves the job some pools only.
@@ -498,7 +651,8 @@ class NodePass final : public Pass {
           answer = ReservationSearch::Answer{found->when, std::move(found->nodes)};
       } else {
         answer = search_.find(*state.pools[pool], state.running[pool], state.jobs, job.request.shape,
-                              state.policy.placement, now_, bound);
+                              state.policy.placement, now_, bound,
+                              {&state.windows, pool, State::window_user(job)});
       }
       if (!answer || (best && answer->when >= best->when)) continue;
       best = std::move(answer);
@@ -521,6 +675,11 @@ class NodePass final : public Pass {
   std::uint64_t releases_at_ = 0;     ///< State::releases when the reservation was made.
   Alive open_;  ///< Waiting shapes not known to fail on open (held) nodes, in this pass.
   Alive held_;
+  Alive kept_;                   ///< On nodes that windows keep back.
+  std::int64_t kept_free_ = -1;  ///< GPUs that a job could find with their help.
+  Nanoseconds kept_span_{-1};    ///< The longest limit with which it could.
+  std::map<WindowTry, std::uint64_t> window_failures_;
+  std::uint64_t window_edges_ = 0;
   Instant now_;
   std::pair<TenantId, QuotaTree::Amount> charged_;  ///< To the quota, for the reservation.
   ReservationSearch search_;

@@ -246,7 +246,8 @@ void Pool::take(const Shape& shape, const Placement& placement) {
 bool Pool::is_free(const Shape& shape, const Placement& placement, std::optional<Closure> despite) const {
   const auto off = [&](std::uint32_t node) {
     if (!despite || is_down(node) || !is_closed(node)) return is_off(node);
-    return closures_.at(node) != static_cast<std::uint8_t>(*despite);
+    return (closures_.at(node) &
+            ~(static_cast<unsigned>(*despite) | static_cast<unsigned>(Closure::kWindow))) != 0;
   };
   std::uint64_t gpus = 0;
   std::uint64_t nodes = 0;

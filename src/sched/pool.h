@@ -30,6 +30,7 @@ enum class Closure : std::uint8_t {
   kDrained = 1,  ///< By an operator.
   kClaimed = 2,  ///< Jobs are made to leave it for one that will start there.
   kDark = 4,     ///< There is no power for more load on it.
+  kWindow = 8,   ///< It is reserved, now or too soon for some job that may wait.
 };
 
 class Pool {
@@ -85,7 +86,7 @@ class Pool {
   [[nodiscard]] bool may_fit(const Shape& shape, View view) const;
 
   /// Is `placement` one that `shape` could take now? (Snapshots and journals from outside.)
-  /// Also on nodes that are closed for no reason but `despite`.
+  /// Also on nodes that are closed for no reason but `despite` and windows.
   [[nodiscard]] bool is_free(const Shape& shape, const Placement& placement,
                              std::optional<Closure> despite = {}) const;
   void take(const Shape& shape, const Placement& placement);

@@ -273,8 +273,8 @@ class Driver {
   /// Its plan must be told through `planned`.
   std::vector<Event> next(Instant wake = Instant::max()) {
     std::vector<Event> events;
-    if (due_.empty()) return events;
-    now_ = std::min(wake, std::get<0>(*due_.begin()));
+    if (due_.empty() && wake == Instant::max()) return events;
+    now_ = due_.empty() ? wake : std::min(wake, std::get<0>(*due_.begin()));
     if (!tenants_told_) {
       for (std::size_t tenant = 0; tenant < workload_.parents.size(); ++tenant)
         events.push_back(Event::tenant_added(workload_.parents[tenant], workload_.weights[tenant]));

@@ -22,7 +22,11 @@ ReservationSearch::Need ReservationSearch::need_of(const Pool& pool, const Shape
 std::optional<ReservationSearch::Answer> ReservationSearch::find(Pool& pool, const EndProfile& running,
                                                                  const JobTable& jobs, const Shape& shape,
                                                                  PlacementKind kind, Instant now,
-                                                                 Instant bound) {
+                                                                 Instant bound,
+                                                                 const WindowCalendar& calendar) {
+  calendar_ = {};
+  if (calendar.windows != nullptr && calendar.windows->in_pool(calendar.pool))
+    return find_by_calendar(pool, running, jobs, shape, kind, now, bound, calendar);
   // Shares of a GPU and required fabric levels need the real search; all else needs counts only.
   return shape.gpu_milli == 0 && !shape.level_required
              ? find_by_counts(pool, running, jobs, shape, now, bound)
@@ -74,11 +78,24 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> ReservationSearch::candidat
                                                                                    const Shape& shape) const {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
   const auto add = [&](std::uint32_t node, const Free& free) {
+    if (!is_admitted(node)) return;
     if (const std::uint32_t provided = provides(shape, free)) found.emplace_back(provided, node);
   };
+  if (calendar_.windows != nullptr && shape.gpus > 0) {  // The index does not know those that are kept back.
+    for (std::size_t index = 0; index < admitted_.size(); ++index) {
+      const Windows::Group& group = calendar_.windows->groups()[index];
+      if (group.pool != calendar_.pool || !group.closed || !admitted_[index]) continue;
+      for (const std::uint32_t node : group.nodes) {
+        if (stamps_[node] != stamp_ && !pool.is_down(node) && is_reserved_only(pool, node))
+          add(node, free_now(pool, node));
+      }
+    }
+  }
   if (shape.gpus == 0) {
     for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
-      if (!pool.is_off(node)) add(node, stamps_[node] == stamp_ ? free_[node] : free_now(pool, node));
+      if (!pool.is_off(node) ||
+          (calendar_.windows != nullptr && !pool.is_down(node) && is_reserved_only(pool, node)))
+        add(node, stamps_[node] == stamp_ ? free_[node] : free_now(pool, node));
     }
     return found;
   }
@@ -121,13 +138,18 @@ std::int64_t ReservationSearch::give(const Pool& pool, const Shape& shape, const
     const std::uint32_t gpus = gives_gpus ? used : 0;
     const Pool::Side side = need_.side ? Pool::side_on_node(given, used) : Pool::Side{};
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
-      if (pool.is_closed(node)) continue;  // Comes free for nobody.
+      if (pool.is_closed(node) && !(calendar_.windows != nullptr && is_reserved_only(pool, node)))
+        continue;  // Comes free for nobody.
       Free& free = free_of(pool, node);
       const std::uint32_t before = provides(shape, free);
       free.gpus += gpus;
       free.side.cpu_milli += side.cpu_milli;
       free.side.memory_mib += side.memory_mib;
-      more += std::int64_t{provides(shape, free)} - before;
+      const std::int64_t gained = std::int64_t{provides(shape, free)} - before;
+      const std::uint32_t group = calendar_.windows == nullptr
+                                      ? Windows::kNoGroup
+                                      : calendar_.windows->group_of(calendar_.pool, node);
+      (group == Windows::kNoGroup ? more : group_count_[group]) += gained;
     }
   }
   return more;
@@ -235,6 +257,115 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find_by_trial(
   for (auto at = given.rbegin(); at != given.rend(); ++at) pool.take((*at)->request.shape, (*at)->placement);
   pool.set_version(version);
   return answer;
+}
+
+/// As the two above, at the ends of jobs and of windows. What the groups provide is counted apart, as they
+/// come and go.
+std::optional<ReservationSearch::Answer> ReservationSearch::find_by_calendar(
+    Pool& pool, const EndProfile& running, const JobTable& jobs, const Shape& shape, PlacementKind kind,
+    Instant now, Instant bound, const WindowCalendar& calendar) {
+  const std::vector<Windows::Group>& groups = calendar.windows->groups();
+  const bool by_counts = shape.gpu_milli == 0 && !shape.level_required;
+  begin(pool);
+  need_ = need_of(pool, shape);
+  // Without groups first: they are opened to the index one by one, below.
+  admitted_.assign(groups.size(), false);
+  group_count_.assign(groups.size(), 0);
+  calendar_ = calendar;
+  std::int64_t count = 0;
+  if (by_counts) {
+    for (std::size_t index = 0; index < groups.size(); ++index) admitted_[index] = true;
+    for (const auto& [provided, node] : candidates(pool, shape)) {
+      const std::uint32_t group = calendar.windows->group_of(calendar.pool, node);
+      (group == Windows::kNoGroup ? count : group_count_[group]) += provided;
+    }
+  }
+  Instant settled = now;
+  running.for_each([&](const EndProfile::Entry& entry) {
+    settled = std::max(settled, entry.end);
+    return true;
+  });
+  const std::vector<Instant> openings =
+      calendar.windows->openings(calendar.pool, calendar.user, now, settled);
+  const std::uint64_t version = pool.version();
+  std::vector<const Job*> given;
+  std::vector<bool> closed(groups.size(), true);  // As the pool has it while this tries places.
+  for (std::size_t index = 0; index < groups.size(); ++index) closed[index] = groups[index].closed;
+  std::optional<Answer> answer;
+  const auto set_closed = [&](std::size_t index, bool close) {
+    if (closed[index] == close) return;
+    closed[index] = close;
+    for (const std::uint32_t node : groups[index].nodes)
+      close ? pool.close(node, Closure::kWindow) : pool.reopen(node, Closure::kWindow);
+  };
+  const auto fits_at = [&](Instant when) {
+    std::int64_t here = count;
+    for (std::size_t index = 0; index < groups.size(); ++index) {
+      if (groups[index].pool != calendar.pool) continue;
+      admitted_[index] = calendar.windows->admits(groups[index], calendar.user, when);
+      if (by_counts && admitted_[index]) here += group_count_[index];
+      if (!by_counts) set_closed(index, !admitted_[index]);
+    }
+    if (by_counts) {
+      if (here < need_.count) return false;
+      answer = Answer{when, need_.anywhere ? choose_anywhere(pool, shape) : choose_gang(pool, shape)};
+      return true;
+    }
+    const std::optional<Placement> placement = pool.place(shape, View::kOpen, kind);
+    if (!placement) return false;
+    answer = Answer{when, {}};
+    for (const Piece& piece : placement->pieces) {
+      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
+        answer->nodes.push_back(node);
+    }
+    return true;
+  };
+  // Of the jobs that end by an opening, all are given back first.
+  std::size_t next_opening = 0;
+  Instant end = now;
+  bool changed = by_counts;
+  bool stopped = false;
+  const auto openings_before = [&](Instant when) {
+    while (!answer && next_opening < openings.size() && openings[next_opening] < when &&
+           openings[next_opening] < bound)
+      fits_at(openings[next_opening++]);
+    if (next_opening < openings.size() && openings[next_opening] == when) ++next_opening;
+    return answer.has_value();
+  };
+  running.for_each([&](const EndProfile::Entry& entry) {
+    const Instant when = std::max(entry.end, now);
+    if (when != end || when == now) {  // Jobs past their limits need not all end for it.
+      if (changed && fits_at(end)) return false;
+      changed = false;
+      if (openings_before(when)) return false;
+    }
+    if (when >= bound) {
+      stopped = true;
+      return false;
+    }
+    end = when;
+    changed = true;
+    if (by_counts) {
+      count += give(pool, shape, jobs[entry.job]);
+    } else {
+      given.push_back(&jobs[entry.job]);
+      pool.give(given.back()->request.shape, given.back()->placement);
+    }
+    return true;
+  });
+  if (!answer && !stopped && !(changed && fits_at(end))) openings_before(Instant::max());
+  for (std::size_t index = 0; index < groups.size(); ++index) {
+    if (groups[index].pool == calendar.pool) set_closed(index, groups[index].closed);
+  }
+  for (auto at = given.rbegin(); at != given.rend(); ++at) pool.take((*at)->request.shape, (*at)->placement);
+  pool.set_version(version);
+  calendar_ = {};
+  return answer;
+}
+
+bool ReservationSearch::is_reserved_only(const Pool& pool, std::uint32_t node) {
+  return !pool.is_closed(node, Closure::kDrained) && !pool.is_closed(node, Closure::kClaimed) &&
+         !pool.is_closed(node, Closure::kDark);
 }
 
 }  // namespace gw::sched

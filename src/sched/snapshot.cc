@@ -140,7 +140,8 @@ std::string Core::snapshot() const {
   out.u64(state_.changes.last_seen.value());
   const State::Changes& changes = state_.changes;
   out.u64((changes.released ? 1 : 0) | (changes.irregular ? 2 : 0) | (changes.nodes ? 4 : 0) |
-          (state_.uniform ? 8 : 0));
+          (state_.uniform ? 8 : 0) | (changes.windows ? 16 : 0) | (state_.windows_due(now_) ? 32 : 0));
+  out.i64(state_.longest_limit.count());
   const FairShare& fair = state_.pending.fair_share();
   const FairShare::State shares = fair.save();
   out.u64(fair.tenants() - 1);
@@ -216,8 +217,41 @@ std::string Core::snapshot() const {
     for (const std::uint32_t node : drained) out.u64(node);
   }
   save_power(state_, out);
+  out.u64(state_.windows.all().size());
+  for (const auto& [id, terms] : state_.windows.all()) {
+    out.u64(id.value());
+    encode(out, terms);
+  }
+  std::size_t hopeless = 0;
+  for (const auto& [who, known] : state_.hopeless) hopeless += known.at == state_.node_changes;
+  out.u64(hopeless);
+  for (const auto& [who, known] : state_.hopeless) {
+    if (known.at != state_.node_changes) continue;
+    encode(out, who.first);
+    out.u64(who.second.size());
+    for (const WindowId id : who.second) out.u64(id.value());
+    out.i64(known.limit.count());
+  }
   pass_->save(out);
   return out.take();
+}
+
+bool Core::restore_windows(ByteReader& in) {
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    const WindowId id{in.u32()};
+    const WindowTerms terms = decode_window(in);
+    if (!in.ok() || !may_add_window(id, terms)) return false;
+    state_.apply(Event::window_added(id, terms), now_, building_);
+  }
+  state_.refresh_windows(now_, nullptr);  // Who must go has been told.
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    const Shape shape = decode_shape(in);
+    std::vector<WindowId> own;
+    for (std::size_t windows = in.count(); windows > 0 && in.ok(); --windows) own.emplace_back(in.u32());
+    const Nanoseconds limit{in.i64()};
+    state_.hopeless[{shape, own}] = {state_.node_changes, limit};
+  }
+  return in.ok();
 }
 
 bool Core::restore_quota(ByteReader& in) {
@@ -253,6 +287,8 @@ bool Core::restore(std::string_view snapshot) {
   const Instant wake{in.i64()};
   const auto last_seen = JobId{in.u32()};
   const std::uint64_t flags = in.u64();
+  state_.longest_limit = Nanoseconds{in.i64()};
+  if (state_.longest_limit < Nanoseconds{0} || state_.longest_limit > kLongestSpan) return false;
   // Every job between was seen by the pass before the snapshot, but for a batch that still awaits its plan.
   constexpr std::uint32_t kMostUnseen = 1U << 20;
   const std::uint32_t seen = last_seen.valid() ? last_seen.value() + 1 : 0;
@@ -350,12 +386,14 @@ bool Core::restore(std::string_view snapshot) {
     put->reason = job.reason;
   }
   if (!restore_power(state_, in)) return false;
+  if (!restore_windows(in)) return false;
+  if ((flags & 32) != 0) state_.set_windows_due();
   state_.wake = wake;
   state_.next_job = next_job;
   state_.releases = releases;
   if ((flags & 8) == 0) state_.set_structured();
   if (state_.uniform != ((flags & 8) != 0)) return false;
-  state_.changes = {(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, last_seen};
+  state_.changes = {(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, (flags & 16) != 0, last_seen};
   pass_ = make_pass(state_);
   const std::vector<std::int64_t> running_milli = state_.pending.fair_share().save().running_milli;
   state_.pending.fair_share().restore({shares.charged_to, shares.inflation, shares.usage, running_milli});

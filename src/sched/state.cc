@@ -79,6 +79,7 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since, bool runs)
   Job& job = jobs.add(id);
   job.request = request;
   job.request.limit = std::min(job.request.limit, kLongestSpan);
+  longest_limit = std::max(longest_limit, job.request.limit);
   job.waits_since = since;
   job.key = order_key(policy, job.request);
   job.shape_class = shape_class;
@@ -200,7 +201,7 @@ JobId State::impatient_gang(Instant now) const {
   for (const auto& [since, id] : waiting_gangs) {
     if (now - since <= policy.patience) break;
     const Job& job = jobs[id];
-    if (!is_hopeless(job) && quota_bar(job).ok()) return id;
+    if (!job.request.window.valid() && !is_hopeless(job) && quota_bar(job).ok()) return id;
   }
   return JobId{};
 }
@@ -322,12 +323,17 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
   switch (event.kind) {
     case EventKind::kTenantAdded:
       pending.add_tenant(event.parent, event.weight);
+      windows.add_tenant(event.parent);
       quota.add_tenant(event.parent);
       unused_quota.add_tenant(event.parent);
       return;
     case EventKind::kTenantQuota:
     case EventKind::kTenantBudget:
       apply_quota(event, now, plan);
+      return;
+    case EventKind::kWindowAdded:
+    case EventKind::kWindowRemoved:
+      change_windows(event);
       return;
     case EventKind::kJobSubmitted:
       submit(event, now, plan);

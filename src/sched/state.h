@@ -22,6 +22,7 @@
 #include "sched/power_tree.h"
 #include "sched/quota.h"
 #include "sched/shape_classes.h"
+#include "sched/windows.h"
 
 namespace gw::sched {
 
@@ -91,6 +92,31 @@ class State {
   void release_quota(const Job& job, std::uint32_t pool);
   void release_quota(TenantId tenant, const QuotaTree::Amount& amount) { quota.release(tenant, amount); }
 
+  /// Before a pass: keeps nodes of windows back or gives them free, as the time wants it, and tells those to
+  /// go who are in the way of a window that preempts.
+  /// Without a plan nobody is told, and nothing counts as changed (snapshots).
+  void refresh_windows(Instant now, Plan* plan);
+  /// Has something of that been due since the last pass? For snapshots: it is due again.
+  [[nodiscard]] bool windows_due(Instant now) const { return windows_changed_ || now >= window_edge_; }
+  void set_windows_due() { windows_changed_ = true; }
+  /// After a pass: a job for which a window was made and which has started needs it no more.
+  void retire_windows(Instant now);
+  [[nodiscard]] static Windows::User window_user(const Job& job) {
+    return {job.request.tenant, job.id, job.request.window, job.request.limit};
+  }
+  /// Do windows let the job be on these nodes from `when` until its limit?
+  [[nodiscard]] bool windows_admit(const Job& job, const Placement& placement, Instant when) const;
+  /// Does the job wait for a time of the window that it names?
+  [[nodiscard]] bool waits_for_window(const Job& job, Instant now) const;
+  /// A window of which some node and time are those of the terms too; none if there is none.
+  [[nodiscard]] WindowId conflicting_window(const WindowTerms& terms) const;
+  [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(pool_of_node_.size()); }
+  /// The pool of a node and its number there.
+  [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> place_of(NodeId node) const {
+    const std::uint32_t pool = pool_of_node_[node.value()];
+    return {pool, pools[pool]->local_node(node)};
+  }
+
   /// Where the job fits among open (held) nodes now and quota lets it in.
   [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
 
@@ -99,16 +125,9 @@ class State {
   /// Could an empty fleet without failures hold a job of that shape?
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const { return !pools_for(shape).empty(); }
   /// Is it known that the job would not fit even if all others ended, as too many nodes are down?
-  [[nodiscard]] bool is_hopeless(const Job& job) const {
-    const ShapeClasses::Class& shape = classes[job.shape_class];
-    return shape.hopeless_at == node_changes && shape.hopeless_power <= job.request.power_permille;
-  }
-  void set_hopeless(const Job& job) {
-    ShapeClasses::Class& shape = classes[job.shape_class];
-    const std::uint32_t least = power.limited() ? job.request.power_permille : 0;
-    shape.hopeless_power = shape.hopeless_at == node_changes ? std::min(shape.hopeless_power, least) : least;
-    shape.hopeless_at = node_changes;
-  }
+  /// Or as its limit is too long for every gap between windows.
+  [[nodiscard]] bool is_hopeless(const Job& job) const;
+  void set_hopeless(const Job& job);
   /// Sets since when a waiting job waits (a move to another fleet).
   void set_waits_since(Job& job, Instant since);
   /// From now on places matter, counts no longer do: `uniform` ends.
@@ -139,6 +158,7 @@ class State {
     bool released = false;   ///< Capacity came free, or the set of nodes changed.
     bool irregular = false;  ///< ... in another way than running jobs ending exactly at their limits.
     bool nodes = false;      ///< A node went down or came up.
+    bool windows = false;    ///< A window was made or removed.
     JobId last_seen;         ///< The last job that a pass has looked at; later ids are new.
   };
 
@@ -151,6 +171,15 @@ class State {
   QuotaTree quota;
   QuotaTree unused_quota;  ///< The same terms with nothing running: what could ever be let in?
   Claims claims;
+  Windows windows;
+  Nanoseconds longest_limit;  ///< Of all jobs so far: nodes are kept back from that long before a window.
+  std::uint64_t window_edges = 0;  ///< Counts instants in which windows began, ended or changed.
+  /// By shape and windows of its own: the least limit that is too long for every gap, at `node_changes`.
+  struct Hopeless {
+    std::uint64_t at = 0;
+    Nanoseconds limit;
+  };
+  std::map<std::pair<Shape, std::vector<WindowId>>, Hopeless> hopeless;
   Changes changes;
   /// Waiting jobs of more GPUs than a node has, longest waiting first; kept under fair share only.
   std::set<std::pair<Instant, JobId>> waiting_gangs;
@@ -222,6 +251,11 @@ class State {
   void victim_left(JobId victim);
   void leave_now(Job& job, JobId for_job, Instant now, Plan& plan);
   void apply_quota(const Event& event, Instant now, Plan& plan);
+  void change_windows(const Event& event);
+  void regroup_windows();
+  void tell_in_the_way(const WindowTerms& terms, WindowId id, const Windows::Time& time, Instant now,
+                       Plan& plan);
+  [[nodiscard]] std::vector<WindowId> own_windows(const Job& job) const;
   void change_quota(TenantId tenant, const QuotaTree::Amount& amount, bool start);
 
   struct PoolQuota {
@@ -253,6 +287,11 @@ class State {
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;
+
+  bool windows_changed_ = false;
+  Instant window_edge_ = Instant::max();   ///< When the next time begins or ends, or somebody must be told.
+  Instant window_close_ = Instant::max();  ///< When more nodes are to be kept back.
+  Nanoseconds window_horizon_{0};          ///< With which they were looked at.
 
   std::vector<std::uint16_t> pool_of_node_;
   std::vector<GpuType> gpu_types_;

@@ -320,7 +320,11 @@ void State::start_claimed(Instant now, Plan& plan) {
     Placement placement = claims.at(id).placement;
     drop_claim(id);
     Job& job = jobs[id];
-    GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement));
+    if (!windows_admit(job, placement, now)) {  // A victim took too long, or a window has come between.
+      enqueue(job);
+      continue;
+    }
+    GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement, Closure::kWindow));
     if (power.limited() && !has_power(job, placement, {})) {  // A cap has fallen meanwhile.
       enqueue(job);
       continue;

@@ -268,6 +268,46 @@ void describe_heading(Visitor& visit, ScenarioFile& file) {
 }
 
 template <class Visitor>
+void describe(Visitor& visit, ReservationSpec& reservation) {
+  visit.field("name", reservation.name, {.help = "Unique.", .required = true, .text = Text::kName});
+  visit.field("tenant", reservation.tenant,
+              {.help = "Path of its owner (`organisation/project`): it and all below it may use the nodes.",
+               .default_text = "nobody; only with `maintenance`"});
+  visit.field("maintenance", reservation.maintenance, {.help = "It is nobody's: the nodes stand empty."});
+  visit.field(
+      "nodes", reservation.nodes,
+      {.help = "How many whole nodes, all of one type.", .min = 1, .max = 1e7, .default_text = "by `gpus`"});
+  visit.field("gpus", reservation.gpus,
+              {.help = "In place of `nodes`: as many as hold so many GPUs.",
+               .min = 1,
+               .max = 1e9,
+               .default_text = "by `nodes`"});
+  visit.field("type", reservation.type, {.help = "Their GPU type.", .default_text = "any"});
+  visit.field("level", reservation.level,
+              {.help = "All of them inside one part of this fabric level.", .default_text = "any"});
+  visit.field(
+      "from", reservation.from,
+      {.help = "When it begins, from the run's zero.", .required = true, .min = 0, .max = kLongestTimeNs});
+  visit.field("for", reservation.length,
+              {.help = "How long it lasts.", .required = true, .min = 1e9, .max = kLongestTimeNs});
+  visit.field(
+      "every", reservation.every,
+      {.help = "From one beginning to the next.", .min = 1e9, .max = kLongestTimeNs, .default_text = "once"});
+  visit.field("until", reservation.until,
+              {.help = "It does not begin any more at or after this.",
+               .min = 1e9,
+               .max = kLongestTimeNs,
+               .default_text = "as long as jobs arrive"});
+  visit.field("made", reservation.made,
+              {.help = "When it is asked for: jobs that run then may be in its way.",
+               .min = 0,
+               .max = kLongestTimeNs,
+               .default_text = "at the run's zero"});
+  visit.field("preempt", reservation.preempt,
+              {.help = "Jobs in the way that can be preempted are told to go a grace before."});
+}
+
+template <class Visitor>
 void describe(Visitor& visit, ScenarioFile& file) {
   describe_heading(visit, file);
   visit.field("seed", file.seed, {.help = "Of all chance; equal seeds give equal runs."});
@@ -278,6 +318,7 @@ void describe(Visitor& visit, ScenarioFile& file) {
               {.help = "Job classes that the catalog lacks, or changes to one it has."});
   visit.field("policy", file.policy, {.help = "How the scheduler decides."});
   visit.field("faults", file.faults, {.help = "Failures of nodes.", .default_text = "none"});
+  visit.field("reservations", file.reservations, {.help = "Nodes reserved for a time.", .items_min = 1});
   visit.field("power", file.power, {.help = "Caps that change with time."});
 }
 

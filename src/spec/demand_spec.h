@@ -12,6 +12,7 @@
 #include "model/policy.h"
 #include "model/power_schedule.h"
 #include "model/tenant.h"
+#include "model/window.h"
 #include "model/workload_mix.h"
 #include "spec/catalog.h"
 #include "spec/described.h"
@@ -113,6 +114,27 @@ struct FaultsSpec {
   Nanoseconds restart = published_faults().restart_time;
 };
 
+struct ReservationSpec {
+  static constexpr std::string_view kRecord = "reservation";
+  static constexpr std::string_view kHelp =
+      "Nodes that only one tenant's jobs may use for a time (or nobody's: maintenance). It is asked for "
+      "while the simulation runs, and refused where it cannot be.";
+  std::string name;
+  Located<std::string> tenant;
+  bool maintenance = false;
+  std::optional<std::uint32_t> nodes;
+  std::optional<std::uint32_t> gpus;
+  Located<std::string> type;
+  Located<std::string> level;
+  Nanoseconds from{0};
+  Nanoseconds length{0};
+  std::optional<Nanoseconds> every;
+  std::optional<Nanoseconds> until;
+  std::optional<Nanoseconds> made;
+  bool preempt = false;
+  Mark at;
+};
+
 struct CapEventSpec {
   static constexpr std::string_view kRecord = "cap_event";
   static constexpr std::string_view kHelp = "A grid event, a failed feed, a cooling fault.";
@@ -151,6 +173,7 @@ struct ScenarioFile {
   std::vector<Override<JobClassSpec>> classes;
   PolicySpec policy;
   std::optional<FaultsSpec> faults;
+  std::vector<ReservationSpec> reservations;
   PowerSpec power;
 };
 
@@ -166,6 +189,9 @@ void build_classes(const ScenarioFile& file, const Catalog& catalog, WorkloadMix
 void check_demand(const Fleet& fleet, const ScenarioFile& file, const WorkloadMix& mix, Findings& findings);
 
 PolicyConfig build_policy(const PolicySpec& spec, Findings& findings);
+/// What the file reserves; those that repeat without an end do so as long as jobs arrive.
+std::vector<Reservation> build_reservations(const ScenarioFile& file, const Fleet& fleet,
+                                            const TenantTree& tenants, Findings& findings);
 FaultSpec build_faults(const std::optional<FaultsSpec>& spec);
 
 /// The events with the feeds they name; where jobs are planned by what they draw typically, the classes of

@@ -91,6 +91,8 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
   build_classes(file, catalog, scenario.mix, findings);
   add_law(file, catalog, scenario, findings);
   build_tenants(file, scenario.fleet, limits.tenants, scenario.tenants, scenario.mix, findings);
+  if (!findings.failed())
+    scenario.reservations = build_reservations(file, scenario.fleet, scenario.tenants, findings);
   if (!findings.failed()) {
     if (const std::string broken = check_fleet(scenario.fleet); !broken.empty())
       findings.error(file.fleet.at, broken);

@@ -14,6 +14,7 @@
 #include "model/policy.h"
 #include "model/power_schedule.h"
 #include "model/tenant.h"
+#include "model/window.h"
 #include "model/workload_mix.h"
 #include "spec/catalog.h"
 #include "spec/diagnostic.h"
@@ -32,6 +33,7 @@ struct Scenario {
   WorkloadMix mix;  ///< `mix.tenants` is empty where the file names no demand (a fleet for recorded traces).
   PolicyConfig policy;
   FaultSpec faults;  ///< Nothing fails where the file has no `faults`.
+  std::vector<Reservation> reservations;
   PowerSchedule power;
   std::vector<Diagnostic> warnings;  ///< What is allowed but probably not meant.
 };

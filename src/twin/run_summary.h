@@ -78,6 +78,19 @@ struct SpanSummary {
   double gang_gpu_hours = 0;
 };
 
+/// What a scenario reserved, up to the run's end.
+struct ReservationSummary {
+  std::string name;
+  std::string tenant;   ///< Its owner's path; empty: maintenance.
+  std::string refusal;  ///< Why it was not made; else empty.
+  double from_s = 0;    ///< As asked for.
+  double length_s = 0;
+  double gpus = 0;
+  std::uint64_t times = 0;  ///< That have begun.
+  double reserved_gpu_hours = 0;
+  double used_gpu_hours = 0;  ///< Held by jobs on its nodes in its times.
+};
+
 /// One value per bin. Levels are means over the bin; counts and hours are sums in the bin.
 struct RunSeries {
   double begin_s = 0;  ///< Of the first bin, on the run's own clock.
@@ -187,6 +200,7 @@ struct RunSummary {
   std::vector<TenantSummary> tenants;  ///< With jobs; most GPU-hours first, then by path.
   std::vector<SpanSummary> spans;      ///< Smallest first.
   std::vector<ReasonSummary> reasons;  ///< Most wait first, then by name.
+  std::vector<ReservationSummary> reservations;  ///< In the order of asking.
   RunSeries series;
 
   /// The machine's own performance: the only figures that differ between equal runs. The caller fills them.

@@ -12,6 +12,7 @@
 #include "twin/budgets.h"
 #include "twin/faults.h"
 #include "twin/power_meter.h"
+#include "twin/reservations.h"
 
 namespace gw::twin {
 namespace {
@@ -47,6 +48,7 @@ struct SimJob {
   Nanoseconds saved;  ///< Work that a checkpoint keeps.
   Nanoseconds held;
   Nanoseconds lost;
+  sched::Placement placement;  ///< Kept only where nodes are reserved.
 
   [[nodiscard]] JobFacts facts() const {
     return {request.tenant, request.shape.total_gpu_milli(), job_class};
@@ -61,12 +63,14 @@ class SimulatedClock final : public runtime::Clock {
 
 class Simulation final : public runtime::EventQueue, public runtime::Engine {
  public:
-  Simulation(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options)
+  Simulation(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options,
+             const sched::Core& core)
       : fleet_(fleet),
         stream_(stream),
         options_(options),
         metrics_(stream.tenants()),
         budgets_(stream.tenants()),
+        reservations_(options.reservations, core),
         faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")),
         cap_steps_(cap_steps(fleet, options.power)),
         power_(fleet, options.power) {}
@@ -85,13 +89,18 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       if (budgets_.any_spent()) due = std::min(due, budgets_.next_due());
     }
     if (due == Instant::max()) return std::optional<Instant>{};
-    due = std::min({due, faults_.next_due(), budgets_.next_due(), next_cap_step()});
+    due = std::min({due, faults_.next_due(), budgets_.next_due(), next_cap_step(), reservations_.next_due()});
     if (due > sched::kLastInstant)
       return fail("the simulated time passes 146 years; check the jobs' run times");
     return std::optional<Instant>{due};
   }
 
   void take(Instant due, std::vector<sched::Event>& events) override {
+    if (reservations_.next_due() <= due) {  // Alone: what comes with it comes in the next batch.
+      tell_tenants(events, due);
+      if (std::optional<sched::Event> made = reservations_.take(due)) events.push_back(std::move(*made));
+      return;
+    }
     while (!ends_.empty() && ends_.front().when == due) {
       const End end = ends_.front();
       std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
@@ -156,6 +165,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     summary.power.cap_changes = cap_changes_;
     summary.power.clock_orders = clock_orders_;
     summary.power.stopped_jobs = stopped_;
+    summary.reservations = reservations_.summary(stream_.tenants(), last_end_);
     return summary;
   }
 
@@ -204,7 +214,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     return bits != 0 ? bits : std::uint64_t{1} << 63;
   }
 
-  void submit(std::vector<sched::Event>& events, Instant now) {
+  void tell_tenants(std::vector<sched::Event>& events, Instant now) {
     const TenantTree& tenants = stream_.tenants();
     for (; known_tenants_ < tenants.size(); ++known_tenants_) {
       const Tenant& tenant = tenants[TenantId{known_tenants_}];
@@ -213,6 +223,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
         events.push_back(sched::Event::tenant_quota(TenantId{known_tenants_}, resource, terms));
       budgets_.add(TenantId{known_tenants_}, now);
     }
+  }
+
+  void submit(std::vector<sched::Event>& events, Instant now) {
+    tell_tenants(events, now);
     const JobId id{submitted_++};
     SimJob& job = jobs_.add(id);
     job.name = next_job_.id;
@@ -262,6 +276,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.running = true;
     job.start = now;
     job.span = placement.span;
+    if (reservations_.in_use()) job.placement = placement;
     job.nodes = 0;
     for (const sched::Piece& piece : placement.pieces) job.nodes += piece.count;
     Nanoseconds span = job.truth.run_time - job.saved;
@@ -311,10 +326,18 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.saved = kept;
     job.held += spent;
     job.lost += lost;
+    left(job, now);
     job.running = job.leaving = false;
     ++job.restarts;
     budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     metrics_.stopped(now, job.facts(), lost);
+  }
+
+  /// It is off its nodes.
+  void left(const SimJob& job, Instant now) {
+    last_end_ = now;
+    if (reservations_.in_use())
+      reservations_.used(job.placement, job.request.shape.total_gpu_milli(), job.start, now);
   }
 
   void leave(SimJob& job, Instant now) {
@@ -372,6 +395,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     SimJob& job = jobs_[id];
     const Nanoseconds spent = now - job.start;
     job.held += spent;
+    left(job, now);
     budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     if (job.attempt > 1) {
       const Nanoseconds reload = std::min(spent, options_.faults.restart_time);
@@ -426,6 +450,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   const TwinOptions& options_;
   MetricsCollector metrics_;
   Budgets budgets_;
+  Reservations reservations_;
   FaultProcess faults_;
   std::vector<CapStep> cap_steps_;
   std::size_t next_step_ = 0;
@@ -469,7 +494,7 @@ RunLabels run_labels(const Fleet& fleet, const workload::JobStream& stream, cons
 
 Result<RunSummary> run_twin(const Fleet& fleet, workload::JobStream& stream, const TwinOptions& options) {
   sched::Core core(fleet, options.policy);
-  Simulation simulation(fleet, stream, options);
+  Simulation simulation(fleet, stream, options, core);
   SimulatedClock clock;
   std::uint64_t passes = 0;
   std::function<void(Instant)> after_pass;

@@ -14,6 +14,7 @@
 #include "model/fleet.h"
 #include "model/law.h"
 #include "model/policy.h"
+#include "model/window.h"
 #include "model/power_schedule.h"
 #include "runtime/seams.h"
 #include "twin/metrics.h"
@@ -36,6 +37,7 @@ struct Ruling {
 struct TwinOptions {
   PolicyConfig policy;
   FaultSpec faults;
+  std::vector<Reservation> reservations;
   PowerSchedule power;
   std::uint64_t seed = 1;
   /// Stop taking jobs submitted at or after this instant.
