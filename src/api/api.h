@@ -171,6 +171,11 @@ class Api {
   void add_tenant(Call call);
   [[nodiscard]] std::optional<live::Refusal> unknown_account(const TenantBody& body) const;
   void change_tenant(Call call);
+  // reservation_routes.cc
+  void list_reservations(Call call);
+  void make_reservation(Call call);
+  void find_reservation(Call call);
+  void delete_reservation(Call call);
   // quota_routes.cc
   void list_quotas(Call call);
   void change_quota(Call call);

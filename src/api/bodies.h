@@ -206,6 +206,67 @@ void describe(Visitor& visit, QuotaBody& body) {
   visit.field("budget", body.budget, {.help = "Its budget, anew."});
 }
 
+struct ReservationBody {
+  static constexpr std::string_view kRecord = "reservation_request";
+  static constexpr std::string_view kHelp =
+      "Nodes to reserve: for a tenant, for nobody (maintenance), or for a waiting job.";
+  std::string name;
+  std::string tenant;
+  bool maintenance = false;
+  std::uint64_t job = 0;
+  std::vector<std::string> named;
+  std::uint32_t nodes = 0;
+  std::uint32_t gpus = 0;
+  std::string gpu_type;
+  std::string level;
+  std::string from;
+  Nanoseconds length{0};
+  Nanoseconds every{0};
+  std::string until;
+  bool preempt = false;
+  std::string note;
+};
+template <class Visitor>
+void describe(Visitor& visit, ReservationBody& body) {
+  visit.field("name", body.name,
+              {.help = "Unique among those that are not over.", .required = true, .text = spec::Text::kName});
+  visit.field("tenant", body.tenant,
+              {.help = "Path of its owner: its jobs and those below it may use the nodes.",
+               .default_text = "nobody"});
+  visit.field("maintenance", body.maintenance, {.help = "It is nobody's."});
+  visit.field(
+      "job", body.job,
+      {.help = "A waiting job to which the nearest time is promised; then no nodes and times are given.",
+       .max = 9e15});
+  visit.field("named", body.named, {.help = "These nodes, by name.", .items_max = 100'000});
+  visit.field("nodes", body.nodes, {.help = "So many whole nodes of one type.", .max = 1e7});
+  visit.field("gpus", body.gpus, {.help = "In place of nodes: as many as hold so many GPUs.", .max = 1e9});
+  visit.field(
+      "gpu_type", body.gpu_type,
+      {.help = "Of this GPU type.", .text = spec::Text::kName, .default_text = "any", .empty_allowed = true});
+  visit.field("level", body.level,
+              {.help = "Inside one part of this fabric level.",
+               .text = spec::Text::kName,
+               .default_text = "any",
+               .empty_allowed = true});
+  visit.field("from", body.from, {.help = "When it begins: time or date (UTC).", .default_text = "now"});
+  visit.field(
+      "for", body.length,
+      {.help = "How long it lasts; for a job: how much longer than its limit.", .min = 0, .max = 3.2e17});
+  visit.field("every", body.every,
+              {.help = "From one beginning to the next.", .min = 0, .max = 3.2e17, .default_text = "once"});
+  visit.field("until", body.until,
+              {.help = "It does not begin any more at or after this.", .default_text = "for ever"});
+  visit.field("preempt", body.preempt,
+              {.help = "Jobs in the way that may be preempted are told to go a grace before."});
+  visit.field("note", body.note,
+              {.help = "For people.",
+               .text = spec::Text::kLine,
+               .default_text = "none",
+               .bytes_max = kMostWords,
+               .empty_allowed = true});
+}
+
 struct TokenBody {
   static constexpr std::string_view kRecord = "token_request";
   static constexpr std::string_view kHelp = "A token to make.";

@@ -275,6 +275,7 @@ Json component_schemas() {
   add_record(components, "tenant_change", spec::json_schema_of<TenantBody>());
   add_record(components, "what_if", spec::json_schema_of<WhatIfBody>());
   add_record(components, "quota_change", spec::json_schema_of<QuotaBody>());
+  add_record(components, "reservation_request", spec::json_schema_of<ReservationBody>());
   add_record(components, "token_request", spec::json_schema_of<TokenBody>());
   components["Error"] =
       object({{"error", object({{"status", type("integer")},
@@ -398,6 +399,29 @@ Json component_schemas() {
                                     {"warnings", {{"type", "array"}, {"items", type("string")}}},
                                     {"tenants", {{"type", "array"}, {"items", ref("Quota")}}}},
                                    {"gpus", "warnings"});
+  components["Reservation"] =
+      object({{"name", type("string")},
+              {"tenant", described(or_null("string"), "Its owner; null: nobody.")},
+              {"job", described(or_null("string"), "For which a time is promised.")},
+              {"from", described(kTime, "Of the present time, or the next.")},
+              {"to", kTime},
+              {"every_s", or_null("integer")},
+              {"until", or_null("string")},
+              {"active", type("boolean")},
+              {"preempt", type("boolean")},
+              {"nodes", {{"type", "array"}, {"items", type("string")}}},
+              {"gpus", type("integer")},
+              {"by", type("string")},
+              {"note", type("string")},
+              {"leaving", described(type("integer"), "Jobs that will be told to go.")}},
+             {"leaving"});
+  components["ReservationList"] = list_of("reservations", "Reservation", false);
+  components["NearestReservation"] =
+      object({{"possible", described(type("boolean"), "As it was asked for.")},
+              {"reason", described(or_null("string"), "What stands in its way then.")},
+              {"from", described(or_null("string"), "The earliest time that is free; null: none is known.")},
+              {"to", or_null("string")},
+              {"nodes", {{"type", "array"}, {"items", type("string")}}}});
   components["Token"] = token_schema();
   components["TokenList"] = list_of("tokens", "Token", false);
   components["NewToken"] = with(token_schema(), {{"token", described(type("string"), "Shown this once.")}});

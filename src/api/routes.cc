@@ -165,6 +165,25 @@ void Api::add_routes() {
   info.response = "Tenant";
   add(info, &Api::change_tenant);
 
+  info = route("GET", "/v1/reservations", "reservations", "List reservations that are not over");
+  info.response = "ReservationList";
+  add(info, &Api::list_reservations);
+  info = route("POST", "/v1/reservations", "reservations", "Reserve nodes for a time");
+  info.role = Role::kOperator;
+  info.request = "reservation_request";
+  info.response = "Reservation";
+  info.status = 201;
+  add(info, &Api::make_reservation);
+  info = route("POST", "/v1/reservations/nearest", "reservations",
+               "Say when such a reservation could be made at the earliest; nothing is made");
+  info.request = "reservation_request";
+  info.response = "NearestReservation";
+  add(info, &Api::find_reservation);
+  info = route("DELETE", "/v1/reservations/{reservation}", "reservations", "End a reservation");
+  info.role = Role::kOperator;
+  info.response = "Count";
+  add(info, &Api::delete_reservation);
+
   info = route("GET", "/v1/quota", "tenants", "How tenants stand with their quotas and budgets");
   info.query = {kTenantWish, {"gpu_type", "GPUs of this type; default: all, in GPU-equivalents.", kText}};
   info.response = "QuotaList";

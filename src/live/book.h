@@ -95,11 +95,13 @@ class Book {
  public:
   Fleet fleet;
   std::map<std::uint64_t, LiveJob> jobs;
-  std::unordered_map<std::uint32_t, std::uint64_t> by_core;  ///< Core id to number.
-  std::unordered_map<std::uint64_t, LiveArray> arrays;       ///< By the number of the first task.
-  std::vector<LiveTenant> tenants;                           ///< By id; 0 is the root.
-  std::map<std::string, NodeRecord, std::less<>> marks;      ///< Nodes that are closed or down.
-  std::map<std::string, TokenRecord, std::less<>> tokens;    ///< By id.
+  std::unordered_map<std::uint32_t, std::uint64_t> by_core;            ///< Core id to number.
+  std::unordered_map<std::uint64_t, LiveArray> arrays;                 ///< By the number of the first task.
+  std::vector<LiveTenant> tenants;                                     ///< By id; 0 is the root.
+  std::map<std::string, NodeRecord, std::less<>> marks;                ///< Nodes that are closed or down.
+  std::map<std::string, ReservationRecord, std::less<>> reservations;  ///< By name; those that are not over.
+  std::uint32_t next_window = 0;
+  std::map<std::string, TokenRecord, std::less<>> tokens;  ///< By id.
   std::unique_ptr<sched::Core> core;
   BudgetMeter meter;  ///< In use once a tenant has a budget.
   Tally tally;

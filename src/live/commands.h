@@ -10,6 +10,7 @@
 #include "live/records.h"
 #include "model/job.h"
 #include "model/job_spec.h"
+#include "model/window.h"
 
 namespace gw::live {
 
@@ -81,6 +82,16 @@ struct QuotaOrder {
   std::optional<Budget> budget;  ///< One that does not bind takes it away.
 };
 
+/// Reserves nodes, or ends a reservation.
+struct ReserveOrder {
+  std::string name;
+  bool remove = false;
+  WindowWish wish;        ///< Its times are the factory's own.
+  std::uint64_t job = 0;  ///< A time is promised to this waiting job instead.
+  Nanoseconds slack;      ///< ... with so much more than its limit.
+  std::string note;
+};
+
 struct TokenOrder {
   std::optional<TokenRecord> add;  ///< `created` is filled in.
   std::string revoke;              ///< Id; empty: none.
@@ -89,7 +100,7 @@ struct TokenOrder {
 struct Command {
   std::uint64_t ticket = 0;  ///< Comes back with the reply.
   Actor actor;
-  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder, QuotaOrder> what;
+  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder, QuotaOrder, ReserveOrder> what;
 };
 
 struct Reply {

@@ -47,6 +47,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     carry_out(plan);
     deciding_ = false;
   }
+  forget_past_reservations();
   plan_budgets();
   keep_snapshot_if_due();
   sample_reasons();

@@ -23,6 +23,7 @@
 #include "live/prices.h"
 #include "live/store.h"
 #include "model/policy.h"
+#include "sched/window_search.h"
 
 namespace gw::live {
 
@@ -119,6 +120,10 @@ class Controller {
   Reply order_jobs(const Command& command, const JobOrder& what);
   Reply order_node(const Command& command, const NodeOrder& what);
   Reply order_tenant(const Command& command, const TenantOrder& what);
+  Reply order_reservation(const Command& command, const ReserveOrder& what);
+  void end_reservation(ReservationRecord& record);
+  void forget_past_reservations();
+  [[nodiscard]] Refusal not_reserved(const sched::WindowAnswer& answer) const;
   Reply order_quota(const Command& command, const QuotaOrder& what);
   Reply order_token(const Command& command, const TokenOrder& what);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);

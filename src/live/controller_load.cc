@@ -99,6 +99,10 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   for (NodeRecord& node : loaded->nodes) {
     if (node.closed || node.down) book_.marks.emplace(node.name, node);
   }
+  for (ReservationRecord& reservation : loaded->reservations) {
+    book_.next_window = reservation.id.value() + 1;
+    if (!reservation.over) book_.reservations.emplace(reservation.name, reservation);
+  }
   for (TokenRecord& token : loaded->tokens) book_.tokens.emplace(token.id, token);
 
   if (const std::string* engine = setting(*loaded, kEngine); engine != nullptr && *engine != kRestored) {

@@ -164,6 +164,17 @@ struct NodeRecord {
   Instant since;
 };
 
+/// A reservation of nodes: how it is called and who made it. Its times, nodes and owner are the core's, which
+/// ends it too.
+struct ReservationRecord {
+  WindowId id;
+  std::string name;  ///< Of one at a time.
+  std::string by;
+  std::string note;  ///< For people.
+  Instant made;
+  bool over = false;
+};
+
 enum class Role : std::uint8_t {
   kViewer,    ///< Sees its tenant and what is below.
   kMember,    ///< ... and submits, cancels, holds jobs there.

@@ -101,6 +101,13 @@ CREATE TABLE decisions (
 CREATE INDEX decisions_job ON decisions (job);
 )sql";
 
+// Names of reserved nodes' times; what they are is the core's.
+constexpr std::string_view kReservations = R"sql(
+CREATE TABLE reservations (
+  id {ID}, name TEXT NOT NULL, made_by TEXT NOT NULL, note TEXT NOT NULL, made BIGINT NOT NULL,
+  is_over BIGINT NOT NULL);
+)sql";
+
 std::string with(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
@@ -128,6 +135,11 @@ sql::Migration quotas_step() {
   return {3, "quotas, budgets and credits", sqlite, postgres};
 }
 
+sql::Migration reservations_step() {
+  static const std::string sqlite = for_sqlite(kReservations), postgres = for_postgres(kReservations);
+  return {5, "reservations", sqlite, postgres};
+}
+
 /// Once released, a step is never changed: what comes later is a step of its own.
 std::vector<sql::Migration> migrations() {
   static const std::string sqlite = for_sqlite(kTables), postgres = for_postgres(kTables);
@@ -136,7 +148,8 @@ std::vector<sql::Migration> migrations() {
   return {{1, "tables of a live factory", sqlite, postgres},
           {2, "lease of the serving process", sql::kLeaseTable, {}},
           quotas_step(),
-          {4, "decision records", decisions_sqlite, decisions_postgres}};
+          {4, "decision records", decisions_sqlite, decisions_postgres},
+          reservations_step()};
 }
 
 }  // namespace
@@ -151,8 +164,9 @@ Result<void> check_store(sql::Database& database) { return sql::check_schema(dat
 
 const std::vector<std::string>& store_tables() {
   static const std::vector<std::string> tables{
-      "settings", "tenants", "quotas",    "budgets",   "jobs",     "attempts",    "nodes",   "tokens",
-      "reasons",  "audit",   "decisions", "transfers", "accounts", "idempotency", "journal", "snapshots"};
+      "settings",  "tenants",      "quotas",      "budgets", "jobs",     "attempts",
+      "nodes",     "reservations", "tokens",      "reasons", "audit",    "decisions",
+      "transfers", "accounts",     "idempotency", "journal", "snapshots"};
   return tables;
 }
 

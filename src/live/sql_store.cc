@@ -55,6 +55,9 @@ constexpr Statement kPutTenant{
     "excluded.weight, kind = excluded.kind, home = excluded.home, unix_user = excluded.unix_user, price_plan "
     "= "
     "excluded.price_plan, job_limit = excluded.job_limit, owners = excluded.owners"};
+constexpr Statement kPutReservation{
+    "INSERT INTO reservations (id, name, made_by, note, made, is_over) VALUES ($1, $2, $3, $4, $5, $6) ON "
+    "CONFLICT (id) DO UPDATE SET is_over = excluded.is_over"};
 constexpr Statement kDropQuotas{"DELETE FROM quotas WHERE tenant = $1"};
 constexpr Statement kAddQuota{
     "INSERT INTO quotas (tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli) VALUES "
@@ -242,6 +245,10 @@ void SqlStore::write(const Changes& changes) {
   for (const NodeRecord& node : changes.nodes)
     db.execute(kPutNode, std::array<Param, 6>{text(node.name), flag(node.closed), flag(node.down),
                                               text(node.reason), text(node.by), when(node.since)});
+  for (const ReservationRecord& reservation : changes.reservations)
+    db.execute(kPutReservation, std::array<Param, 6>{number(reservation.id.value()), text(reservation.name),
+                                                     text(reservation.by), text(reservation.note),
+                                                     when(reservation.made), flag(reservation.over)});
   for (const TokenRecord& token : changes.tokens)
     db.execute(kPutToken,
                std::array<Param, 9>{text(token.id), Blob{token.hash}, id(token.tenant), name_of(token.role),
@@ -431,6 +438,12 @@ Result<Loaded> SqlStore::load() {
                ? nullptr
                : &loaded.tenants[static_cast<std::size_t>(index)];
   };
+  static constexpr Statement kReservations{
+      "SELECT id, name, made_by, note, made, is_over FROM reservations ORDER BY id"};
+  each(kReservations, [&](const Row& row) {
+    loaded.reservations.push_back({WindowId{u32(row, 0)}, std::string(row.text(1)), std::string(row.text(2)),
+                                   std::string(row.text(3)), Instant{row.integer(4)}, row.integer(5) != 0});
+  });
   static constexpr Statement kQuotas{
       "SELECT tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli FROM quotas ORDER BY "
       "tenant, gpu_type"};

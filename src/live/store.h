@@ -25,6 +25,7 @@ struct Changes {
   std::vector<AttemptRecord> changed_attempts;
   std::vector<TenantRecord> tenants;  ///< New or changed, whole.
   std::vector<NodeRecord> nodes;
+  std::vector<ReservationRecord> reservations;  ///< New or changed, whole.
   std::vector<TokenRecord> tokens;
   std::vector<IdempotencyRecord> keys;
   std::vector<ReasonRecord> reasons;
@@ -35,8 +36,9 @@ struct Changes {
 
   [[nodiscard]] bool empty() const {
     return !journal && !snapshot && new_jobs.empty() && changed_jobs.empty() && new_attempts.empty() &&
-           changed_attempts.empty() && tenants.empty() && nodes.empty() && tokens.empty() && keys.empty() &&
-           reasons.empty() && audit.empty() && decisions.empty() && transfers.empty() && settings.empty();
+           changed_attempts.empty() && tenants.empty() && nodes.empty() && reservations.empty() &&
+           tokens.empty() && keys.empty() && reasons.empty() && audit.empty() && decisions.empty() &&
+           transfers.empty() && settings.empty();
   }
 };
 
@@ -47,6 +49,7 @@ struct Loaded {
   std::vector<JobRecord> jobs;          ///< Not ended, ascending by number.
   std::vector<AttemptRecord> attempts;  ///< Not ended.
   std::vector<NodeRecord> nodes;
+  std::vector<ReservationRecord> reservations;  ///< All, by id.
   std::vector<TokenRecord> tokens;
   std::optional<SnapshotRow> snapshot;  ///< The latest.
   std::uint64_t last_job = 0;           ///< Largest number given so far.

@@ -1,0 +1,234 @@
+// Reservations: which there are, the nearest that could be, and those that are asked for.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/api.h"
+#include "api/bodies.h"
+#include "live/time_text.h"
+#include "sched/window_search.h"
+#include "spec/json_record.h"
+
+namespace gw::api {
+namespace {
+
+Json node_names(const live::Book& book, const std::vector<NodeRun>& runs) {
+  Json names = Json::array();
+  for (const NodeRun& run : runs) {
+    for (std::uint32_t node = run.first.value(); node < run.first.value() + run.count; ++node)
+      names.push_back(book.node_name(NodeId{node}));
+  }
+  return names;
+}
+
+Json when_json(const live::Book& book, Instant when) { return live::time_text(book.unix_ns(when)); }
+
+Json reservation_json(const live::Book& book, const live::ReservationRecord& record, const WindowTerms& terms,
+                      Instant now) {
+  const sched::State& state = book.core->state();
+  std::int64_t gpus = 0;
+  for (const NodeRun& run : terms.nodes) {
+    for (std::uint32_t node = run.first.value(); node < run.first.value() + run.count; ++node)
+      gpus += state.pools[state.place_of(NodeId{node}).first]->gpus_per_node();
+  }
+  Json job = nullptr;
+  if (const auto at = book.by_core.find(terms.job.value()); terms.job.valid() && at != book.by_core.end())
+    job = fmt::format("{}", at->second);
+  const sched::Windows::Time time =
+      sched::Windows::time_at(terms, now)
+          .value_or(sched::Windows::Time{terms.from, terms.from + terms.length});
+  Json json;
+  json["name"] = record.name;
+  json["tenant"] = terms.tenant.valid() ? Json(book.path(terms.tenant)) : Json(nullptr);
+  json["job"] = std::move(job);
+  json["from"] = when_json(book, time.from);
+  json["to"] = when_json(book, time.to);
+  json["every_s"] =
+      terms.every > Nanoseconds{0} ? Json(terms.every.count() / kNanosecondsPerSecond) : Json(nullptr);
+  json["until"] = terms.every > Nanoseconds{0} && terms.until != Instant::max() ? when_json(book, terms.until)
+                                                                                : Json(nullptr);
+  json["active"] = time.from <= now && now < time.to;
+  json["preempt"] = terms.preempt;
+  json["nodes"] = node_names(book, terms.nodes);
+  json["gpus"] = gpus;
+  json["by"] = record.by;
+  json["note"] = record.note;
+  return json;
+}
+
+/// Names of the body in terms of the factory; what is wrong otherwise.
+std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book, const ReservationBody& body,
+                                                          const live::Actor& actor) {
+  const auto refuse = [](std::string message) {
+    return std::unexpected(live::Refusal{422, "bad_reservation", std::move(message)});
+  };
+  live::ReserveOrder order;
+  order.name = body.name;
+  order.note = body.note;
+  WindowWish& wish = order.wish;
+  WindowTerms& terms = wish.terms;
+  if (body.job != 0) {
+    if (!body.tenant.empty() || body.maintenance || !body.named.empty() || body.nodes > 0 || body.gpus > 0 ||
+        !body.from.empty() || body.every > Nanoseconds{0})
+      return refuse("for a job, nodes and times follow from the job: give only `job` and `for`");
+    const live::LiveJob* job = book.job(body.job);
+    if (job == nullptr || !book.is_within(job->record.tenant, actor.tenant))
+      return std::unexpected(
+          live::Refusal{404, "unknown_job", fmt::format("there is no waiting job {}", body.job)});
+    order.job = body.job;
+    order.slack = body.length;
+    return order;
+  }
+  if (body.maintenance != body.tenant.empty())
+    return refuse("a reservation is for a `tenant`, for a `job`, or `maintenance`: give one of them");
+  if (!body.tenant.empty()) {
+    terms.tenant = book.tenant(body.tenant);
+    if (!terms.tenant.valid() || !book.is_within(terms.tenant, actor.tenant))
+      return std::unexpected(
+          live::Refusal{404, "unknown_tenant", fmt::format("there is no tenant {}", body.tenant)});
+  }
+  if ((body.nodes > 0) + (body.gpus > 0) + !body.named.empty() != 1)
+    return refuse("a reservation is of `nodes`, of `gpus`, or of `named` nodes: give one of them");
+  wish.nodes = body.nodes;
+  wish.gpus = body.gpus;
+  std::vector<std::uint32_t> named;
+  for (const std::string& name : body.named) {
+    const NodeId node = book.node(name);
+    if (!node.valid())
+      return std::unexpected(live::Refusal{404, "unknown_node", fmt::format("there is no node {}", name)});
+    named.push_back(node.value());
+  }
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  terms.nodes = node_runs(named);
+  if (!body.gpu_type.empty()) {
+    for (std::size_t type = 0; type < book.fleet.gpu_types.size(); ++type) {
+      if (book.fleet.gpu_types[type].name == body.gpu_type) wish.gpu_types = std::uint64_t{1} << type;
+    }
+    if (wish.gpu_types == 0) return refuse(fmt::format("this factory has no GPU type {}", body.gpu_type));
+  }
+  if (!body.level.empty()) {
+    const int level = book.fleet.fabric_level(body.level);
+    if (level < 0) return refuse(fmt::format("this factory has no fabric level {}", body.level));
+    wish.level = static_cast<std::uint8_t>(level);
+  }
+  const auto instant_of = [&](const std::string& text) -> std::optional<Instant> {
+    const std::optional<std::int64_t> unix_ns = live::parse_time(text);
+    if (!unix_ns) return std::nullopt;
+    return Instant{*unix_ns - book.origin_unix_ns};
+  };
+  terms.from = book.now;
+  if (!body.from.empty()) {
+    const std::optional<Instant> from = instant_of(body.from);
+    if (!from) return refuse(fmt::format("`from`: {} is no time; write 2026-11-28T08:00:00Z", body.from));
+    if (*from < book.now) return refuse(fmt::format("`from`: {} is over", body.from));
+    terms.from = *from;
+  }
+  if (body.length <= Nanoseconds{0}) return refuse("`for`: say how long it lasts");
+  terms.length = body.length;
+  terms.every = body.every;
+  if (!body.until.empty()) {
+    const std::optional<Instant> until = instant_of(body.until);
+    if (!until) return refuse(fmt::format("`until`: {} is no time; write 2026-11-28T08:00:00Z", body.until));
+    if (terms.every == Nanoseconds{0}) return refuse("`until` makes sense with `every` only");
+    terms.until = *until;
+  }
+  terms.preempt = body.preempt;
+  WindowTerms whole = terms;
+  if (whole.nodes.empty()) whole.nodes = {NodeRun{NodeId{0}, 1}};
+  if (const std::string_view problem = sched::window_problem(whole, book.fleet.nodes()); !problem.empty())
+    return refuse(std::string(problem));
+  return order;
+}
+
+}  // namespace
+
+void Api::list_reservations(Call call) {
+  Json json;
+  json["reservations"] = Json::array();
+  options_.factory->read([&](const live::Book& book) {
+    const Instant now = std::max(book.now, options_.factory->now());
+    std::vector<std::pair<Instant, Json>> rows;
+    for (const auto& [name, record] : book.reservations) {
+      const WindowTerms* terms = book.core->state().windows.find(record.id);
+      if (terms == nullptr) continue;
+      // Who is not the owner sees maintenance only: it concerns all.
+      const live::LiveJob* job = nullptr;
+      if (const auto at = book.by_core.find(terms->job.value());
+          terms->job.valid() && at != book.by_core.end())
+        job = book.job(at->second);
+      const TenantId owner = job != nullptr ? job->record.tenant : terms->tenant;
+      if (owner.valid() && !book.is_within(owner, call.actor.tenant)) continue;
+      const std::optional<sched::Windows::Time> time = sched::Windows::time_at(*terms, now);
+      rows.emplace_back(time ? time->from : terms->from, reservation_json(book, record, *terms, now));
+    }
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [when, row] : rows) json["reservations"].push_back(std::move(row));
+  });
+  call.answer(json);
+}
+
+void Api::make_reservation(Call call) {
+  spec::Checked<ReservationBody> body = spec::parse_json<ReservationBody>(call.request.body, "reservation");
+  if (!body) return call.refuse({422, "bad_body", spec::diagnostics_text(body.error())});
+  // It takes nodes from everyone.
+  if (call.actor.tenant != TenantTree::root())
+    return call.refuse({403, "forbidden", "nodes are reserved by operators of the whole factory"});
+  std::expected<live::ReserveOrder, live::Refusal> order =
+      options_.factory->read([&](const live::Book& book) { return order_of(book, *body, call.actor); });
+  if (!order) return call.refuse(order.error());
+  ask(std::move(call), std::move(*order),
+      [this, name = body->name](const Call& each, const live::Reply& reply) {
+        each.answer(options_.factory->read([&](const live::Book& book) {
+          const auto at = book.reservations.find(name);
+          const WindowTerms* terms =
+              at == book.reservations.end() ? nullptr : book.core->state().windows.find(at->second.id);
+          Json json =
+              terms == nullptr ? Json{{"name", name}} : reservation_json(book, at->second, *terms, book.now);
+          json["leaving"] = reply.count;
+          return json;
+        }),
+                    201);
+      });
+}
+
+void Api::find_reservation(Call call) {
+  spec::Checked<ReservationBody> body = spec::parse_json<ReservationBody>(call.request.body, "reservation");
+  if (!body) return call.refuse({422, "bad_body", spec::diagnostics_text(body.error())});
+  if (body->job != 0)
+    return call.refuse({422, "bad_reservation", "when a job can start says its forecast: gw eta"});
+  std::optional<live::Refusal> refusal;
+  Json json;
+  options_.factory->read([&](const live::Book& book) {
+    const std::expected<live::ReserveOrder, live::Refusal> order = order_of(book, *body, call.actor);
+    if (!order) {
+      refusal = order.error();
+      return;
+    }
+    using Bar = sched::WindowAnswer::Bar;
+    const sched::WindowAnswer answer = sched::find_window(book.core->state(), order->wish, book.now);
+    json["possible"] = answer.bar == Bar::kNone;
+    json["reason"] = answer.bar == Bar::kNone       ? Json(nullptr)
+                     : answer.bar == Bar::kNodes    ? Json("too_few_nodes")
+                     : answer.bar == Bar::kReserved ? Json("reserved")
+                                                    : Json("in_use");
+    json["from"] = answer.found ? when_json(book, answer.terms.from) : Json(nullptr);
+    json["to"] = answer.found ? when_json(book, answer.terms.from + answer.terms.length) : Json(nullptr);
+    json["nodes"] = answer.found ? node_names(book, answer.terms.nodes) : Json::array();
+  });
+  if (refusal) return call.refuse(*refusal);
+  call.answer(json);
+}
+
+void Api::delete_reservation(Call call) {
+  if (call.actor.tenant != TenantTree::root())
+    return call.refuse({403, "forbidden", "reservations are ended by operators of the whole factory"});
+  live::ReserveOrder order;
+  order.name = call.parameters.text("reservation");
+  order.remove = true;
+  ask(std::move(call), std::move(order),
+      [](const Call& each, const live::Reply&) { each.answer({{"count", 1}}); });
+}
+
+}  // namespace gw::api
