@@ -23,8 +23,9 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find(Pool& pool, con
                                                                  const JobTable& jobs, const Shape& shape,
                                                                  PlacementKind kind, Instant now,
                                                                  Instant bound) {
-  // Shares of a GPU and required fabric levels need the real search; all else needs counts only.
-  return shape.gpu_milli == 0 && !shape.level_required
+  // Shares of a GPU, required fabric levels, blocks and spread need the real search; all else needs counts
+  // only.
+  return shape.gpu_milli == 0 && !shape.level_required && !shape.is_grouped()
              ? find_by_counts(pool, running, jobs, shape, now, bound)
              : find_by_trial(pool, running, jobs, shape, kind, now, bound);
 }
