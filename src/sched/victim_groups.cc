@@ -25,6 +25,7 @@ bool VictimSearch::free_groups(State& state, const Job& taker, std::uint32_t poo
 
   const std::uint32_t unit = blocks ? shape.segment_nodes : 1;
   const std::uint32_t most = blocks ? shape.nodes : (shape.nodes + (end - begin) - 1) / (end - begin);
+  make_groups(nodes, bounds[begin], bounds[end]);             // What cost_of_node goes by.
   std::vector<std::pair<std::int64_t, std::uint32_t>> units;  // (cost, vertex)
   for (std::uint32_t vertex = begin; vertex < end; ++vertex) {
     std::vector<std::int64_t> costs;
