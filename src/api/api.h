@@ -183,6 +183,8 @@ class Api {
   void list_tokens(Call call);
   void add_token(Call call);
   void revoke_token(Call call);
+  // defrag_routes.cc
+  void defrag(Call call);
   // account_routes.cc
   void usage(Call call);
   void audit(Call call);

@@ -353,6 +353,25 @@ Json component_schemas() {
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =
       with(with(list_of("nodes", "Node"), {{"total", type("integer")}}), {{"found", found}}, false);
+  components["DefragPlan"] = object(
+      {{"level", type("string")},
+       {"domains", described(type("integer"), "Of the level, with no node lost or closed.")},
+       {"free_now", type("integer")},
+       {"stuck", described(type("integer"), "With a job that may not be stopped.")},
+       {"freed",
+        {{"type", "array"},
+         {"items", object({{"nodes", {{"type", "array"}, {"items", type("string")}}},
+                           {"jobs", {{"type", "array"}, {"items", type("string")}}},
+                           {"lost_gpu_s", type("number")}})}}},
+       {"moves",
+        {{"type", "array"},
+         {"items", object({{"job", type("string")},
+                           {"lost_gpu_s", type("number")},
+                           {"starts_at_once", type("boolean")},
+                           {"to", {{"type", "array"}, {"items", type("string")}}}})}}},
+       {"lost_gpu_s", type("number")},
+       {"verified", described(type("boolean"), "Tried on a copy: they come free together, and a gang fits.")},
+       {"as_of", kTime}});
   components["Tenant"] =
       object({{"path", type("string")},
               {"name", type("string")},

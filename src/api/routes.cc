@@ -145,6 +145,17 @@ void Api::add_routes() {
   info.response = "Node";
   add(info, &Api::change_node);
 
+  info = route("GET", "/v1/defrag", "nodes",
+               "Propose moves of preemptible jobs that would free whole parts of the fabric");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.query = {{"level", "Fabric level of the domains; default: the lowest.", kText},
+                {"domains", "So many more than are free now.",
+                 R"({"type":"integer","minimum":1,"maximum":10000,"default":1})"},
+                {"gpu_type", "Only domains of this GPU type.", kText}};
+  info.response = "DefragPlan";
+  add(info, &Api::defrag);
+
   info = route("GET", "/v1/tenants", "tenants", "List tenants");
   info.query = {kTenantWish};
   info.response = "TenantList";

@@ -55,6 +55,7 @@ void add_catalog_command(CLI::App& app, AppContext& context);
 void add_compare_command(CLI::App& app, AppContext& context);
 void add_complete_command(CLI::App& app, AppContext& context);
 void add_completion_command(CLI::App& app, AppContext& context);
+void add_defrag_command(CLI::App& app, AppContext& context);
 void add_fleet_command(CLI::App& app, AppContext& context);
 void add_help_command(CLI::App& app, AppContext& context);
 void add_man_command(CLI::App& app, AppContext& context);

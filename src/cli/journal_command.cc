@@ -66,6 +66,17 @@ std::string start_text(const sched::Plan::Start& start) {
                      start.placement.pieces.empty() ? 0 : start.placement.pieces.front().node);
 }
 
+std::string lost_text(JobId job, const sched::Plan& plan, const Fleet& fleet) {
+  std::string spares;
+  for (const sched::Plan::Replacement& each : plan.replacements) {
+    if (each.job != job) continue;
+    spares += fmt::format("{} {} in place of {}", spares.empty() ? "" : ",", fleet.node_name(each.spare),
+                          fleet.node_name(each.failed));
+  }
+  if (spares.empty()) return fmt::format("job {} lost its nodes and waits again", job.value());
+  return fmt::format("job {} goes on with{}", job.value(), spares);
+}
+
 Result<ExitCode> show(const Options& options) {
   Result<std::unique_ptr<runtime::JournalReader>> reader = runtime::JournalReader::open(options.file);
   if (!reader) return std::unexpected(reader.error());
@@ -95,7 +106,7 @@ Result<ExitCode> show(const Options& options) {
         print(events->now, "event", event_text(event, header.fleet)), ++lines;
     } else if (const auto* plan = std::get_if<runtime::PlanRecord>(&*record)) {
       for (const JobId job : plan->plan.interrupted)
-        print(plan->now, "plan", fmt::format("job {} lost its nodes and waits again", job.value())), ++lines;
+        print(plan->now, "plan", lost_text(job, plan->plan, header.fleet)), ++lines;
       for (const sched::Plan::Rejection& rejection : plan->plan.rejections)
         print(
             plan->now, "plan",

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   gw::add_top_command(app, context);
   gw::add_factory_commands(app, context);
   gw::add_what_if_command(app, context);
+  gw::add_defrag_command(app, context);
   gw::add_backup_commands(app, context);
   gw::add_ledger_command(app, context);
   gw::add_replay_command(app, context);

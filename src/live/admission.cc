@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "model/exclusive.h"
+
 namespace gw::live {
 namespace {
 
@@ -38,6 +40,28 @@ std::expected<JobRequest, Refusal> request_of(const JobSpec& spec, const Fleet& 
                                                 fmt::join(known_gpu_types(fleet), ", "))});
     shape.gpu_types |= std::uint64_t{1} << (at - fleet.gpu_types.begin());
   }
+  const auto level_of = [&](const std::string& name) -> std::expected<std::uint8_t, Refusal> {
+    const int level = fleet.fabric_level(name);
+    if (level >= 0) return static_cast<std::uint8_t>(level);
+    std::vector<std::string> known;
+    for (const Partition& each : fleet.fabric) known.push_back(each.level);
+    return std::unexpected(Refusal{
+        422, "unknown_level",
+        fmt::format("this factory has no fabric level \"{}\"; it has: {}", name, fmt::join(known, ", "))});
+  };
+  if (spec.segment_nodes != 0) {
+    const std::expected<std::uint8_t, Refusal> level =
+        spec.segment_level.empty() ? std::uint8_t{0} : level_of(spec.segment_level);
+    if (!level) return std::unexpected(level.error());
+    shape.segment_nodes = spec.segment_nodes;
+    shape.segment_level = *level;
+  }
+  if (!spec.spread_level.empty() && spec.spread_level != "node") {
+    const auto level = level_of(spec.spread_level);
+    if (!level) return std::unexpected(level.error());
+    shape.spread_level = *level;
+    shape.spread_required = spec.spread_required;
+  }
   if (!spec.level.empty()) {
     const int level = fleet.fabric_level(spec.level);
     if (level < 0 && spec.level != "node") {
@@ -55,10 +79,22 @@ std::expected<JobRequest, Refusal> request_of(const JobSpec& spec, const Fleet& 
       shape.level_required = spec.level_required;
     }
   }
+  if (!spec.exclusive_level.empty()) {
+    int level = -1;
+    if (spec.exclusive_level != "node") {
+      const auto found = level_of(spec.exclusive_level);
+      if (!found) return std::unexpected(found.error());
+      level = *found;
+    }
+    const Result<Shape> whole = exclusive_shape(shape, fleet, level);
+    if (!whole) return std::unexpected(Refusal{422, "impossible", whole.error().message});
+    shape = *whole;
+  }
   request.limit = spec.limit;
   request.priority = spec.priority;
   request.checkpoint_interval = spec.checkpoint_interval;
   request.preemptible = spec.preemptible;
+  request.keep_on_failure = spec.keep_on_failure;
   if (const std::string_view problem = sched::request_problem(request); !problem.empty())
     return std::unexpected(Refusal{422, "bad_request", std::string(problem)});
   return request;
@@ -118,6 +154,13 @@ std::optional<Refusal> impossibility(const Shape& shape, const Fleet& fleet, con
         fmt::format("no \"{}\" of this factory is large enough; ask for fewer nodes or leave the level "
                     "preferred, not required",
                     fleet.fabric[shape.level].level));
+  if (shape.segment_nodes > 1)
+    return refuse(fmt::format("this factory has no {} blocks of {} nodes inside one \"{}\" each",
+                              shape.nodes / shape.segment_nodes, shape.segment_nodes,
+                              fleet.fabric[shape.segment_level].level));
+  if (shape.spread_required)
+    return refuse(fmt::format("{} nodes cannot be spread evenly over the \"{}\" of this factory", shape.nodes,
+                              fleet.fabric[shape.spread_level].level));
   return refuse("no kind of node here has all of that: GPUs, CPUs and memory together");
 }
 

@@ -348,6 +348,11 @@ void Controller::hear(const NodeReport& report) {
   }
   for (const std::uint64_t number : hit) {
     const LiveJob& job = *book_.job(number);
+    // One that goes on with a spare node is told by the plan: carry_out ends this attempt and starts the
+    // next.
+    if (job.request.keep_on_failure && job.record.requeue && !job.record.stopping &&
+        job.record.attempt < options_.most_attempts)
+      continue;
     turn_.orders.stops.push_back({job.attempt->id, StopKind::kRequeue});
     hear(lost(job, fmt::format("node {} failed", report.node)));
   }

@@ -230,7 +230,7 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
     record.name = what.spec.name;
     record.spec = what.text;
     record.submitted = book_.now;
-    record.nodes = what.spec.nodes;
+    record.nodes = request->shape.nodes;  // Exclusive use rounds them up.
     record.gpu_milli = request->shape.total_gpu_milli();
     record.cpu_milli = total_cpu_milli(request->shape);
     record.memory_mib = request->shape.memory_mib;

@@ -294,6 +294,43 @@ TEST_F(ControllerTest, AMemberLearnsNothingOfATenantAboveItsOwn) {
   EXPECT_THAT(known.refusal->message, HasSubstr("tenant acme has 1 of at most 1"));
 }
 
+/// A gang whose node fails goes on in the same turn: its attempt is ended, another has the spare node.
+TEST_F(ControllerTest, AGangKeepsItsNodesWhenOneFails) {
+  options_.fleet = flat_fleet(3, 4);
+  options_.fleet.node_names = {"n0", "n1", "n2"};
+  store_ = MemoryStore{};
+  boot();
+  JobSpec gang = gpus(4);
+  gang.nodes = 2;
+  gang.keep_on_failure = true;
+  const std::uint64_t number = submit(gang).number;
+  const std::uint64_t waits = submit(gang).number;
+  ASSERT_EQ(state(number), "running");
+  ASSERT_EQ(state(waits), "waiting");
+  NodeReport report;
+  report.node = "n1";
+  report.up = false;
+  now_ = now_ + seconds(1);
+  const Turn done = controller_->turn(now_, {}, {}, std::span<const NodeReport>(&report, 1));
+  ASSERT_TRUE(store_.commit(done.changes));
+  EXPECT_EQ(controller_->check(), "");
+  ASSERT_EQ(done.orders.stops.size(), 1U);
+  EXPECT_EQ(done.orders.stops[0].id, (AttemptId{number, 1}));
+  ASSERT_EQ(done.orders.starts.size(), 1U);
+  EXPECT_EQ(done.orders.starts[0].launch.id, (AttemptId{number, 2}));
+  ASSERT_EQ(done.orders.starts[0].launch.nodes.size(), 2U);
+  EXPECT_EQ(done.orders.starts[0].launch.nodes[1].node, "n2");
+  EXPECT_EQ(state(number), "running");
+  EXPECT_EQ(state(waits), "waiting");
+  // The next failure leaves no spare: it waits as any other.
+  report.node = "n2";
+  now_ = now_ + seconds(1);
+  const Turn last = controller_->turn(now_, {}, {}, std::span<const NodeReport>(&report, 1));
+  ASSERT_TRUE(store_.commit(last.changes));
+  EXPECT_EQ(state(number), "waiting");
+  EXPECT_EQ(controller_->check(), "");
+}
+
 TEST_F(ControllerTest, AJobEndedWhenItsAttemptDid) {
   const std::uint64_t number = submit(gpus(1)).number;
   Report report;

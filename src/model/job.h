@@ -19,16 +19,23 @@ struct Shape {
 
   std::uint32_t nodes = 1;
   std::uint32_t gpus = 0;
-  std::uint32_t gpu_milli = 0;     ///< Thousandths of one GPU; 0 = whole GPUs.
-  std::int64_t cpu_milli = 0;      ///< Per node (in total where nodes == 0); 0 = no wish.
-  std::int64_t memory_mib = 0;     ///< Per node (in total where nodes == 0); 0 = no wish.
-  std::uint64_t gpu_types = 0;     ///< Bit i: GPU type i will do; 0 = any.
-  std::uint8_t level = kAnyLevel;  ///< Fabric level that should hold the whole gang.
-  bool level_required = false;     ///< Wait rather than span more than `level`.
-  std::uint64_t zones = 0;         ///< Bit i: zone i of the fleet is allowed; 0 = any (law.h).
+  std::uint32_t gpu_milli = 0;             ///< Thousandths of one GPU; 0 = whole GPUs.
+  std::int64_t cpu_milli = 0;              ///< Per node (in total where nodes == 0); 0 = no wish.
+  std::int64_t memory_mib = 0;             ///< Per node (in total where nodes == 0); 0 = no wish.
+  std::uint64_t gpu_types = 0;             ///< Bit i: GPU type i will do; 0 = any.
+  std::uint8_t level = kAnyLevel;          ///< Fabric level that should hold the whole gang.
+  bool level_required = false;             ///< Wait rather than span more than `level`.
+  std::uint64_t zones = 0;                 ///< Bit i: zone i of the fleet is allowed; 0 = any (law.h).
+  std::uint32_t segment_nodes = 0;         ///< The gang is blocks of so many nodes, each inside one vertex of
+  std::uint8_t segment_level = kAnyLevel;  ///< this level; 0 = no blocks. `nodes` is a multiple of it.
+  std::uint8_t spread_level = kAnyLevel;   ///< Its nodes keep apart: few of them in one vertex of this level.
+  bool spread_required = false;            ///< Wait rather than have more in one than an even share.
 
   /// In no zone, whatever fleet.
   static constexpr std::uint64_t kNoZone = std::uint64_t{1} << 63;
+
+  /// Does it ask how its nodes lie to one another, beyond one level that holds them all?
+  [[nodiscard]] bool is_grouped() const { return segment_nodes > 1 || spread_level != kAnyLevel; }
 
   friend auto operator<=>(const Shape&, const Shape&) = default;
 
@@ -60,6 +67,9 @@ struct JobRequest {
   bool flexible = false;  ///< May wait for a cheaper or greener hour, if it has a deadline.
   Instant deadline;       ///< It should have ended by then; zero: none.
   WindowId window;  ///< It runs in this one only; none: wherever it may.
+  /// Where a node of a gang fails, the job keeps the others and goes on at once with a spare one, if there is
+  /// one.
+  bool keep_on_failure = false;
 };
 
 enum class JobOutcome : std::uint8_t { kCompleted, kFailed, kCancelled, kTimeout };

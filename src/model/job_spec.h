@@ -106,6 +106,13 @@ struct JobSpec {
   bool any_dependency = false;           ///< One of `dependencies` will do.
   std::string comment;
 
+  std::uint32_t segment_nodes = 0;  ///< Blocks of so many nodes, each inside one `segment_level`; 0 = none.
+  std::string segment_level;        ///< Empty: the fleet's lowest level.
+  std::string exclusive_level;      ///< It has whole ones of that level, or `node`, to itself; empty: no.
+  std::string spread_level;         ///< Its nodes keep apart at that level; empty: they need not.
+  bool spread_required = false;
+  bool keep_on_failure = false;  ///< Where a node fails it keeps the others and goes on with a spare one.
+
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };
 

@@ -70,6 +70,12 @@ struct JobClass {
   double cpu_milli_per_gpu = 0;
   double memory_mib_per_gpu = 0;
   LegalWishes law;
+  std::uint32_t segment =
+      0;                  ///< Gangs are blocks of so many nodes inside the fleet's lowest level; 0 = none.
+  std::string exclusive;  ///< Fabric level, or `node`, of which jobs have whole ones to themselves.
+  std::string spread;     ///< Fabric level over which gangs are spread.
+  bool spread_required = false;
+  bool keep_on_failure = false;
   std::string source;
 };
 

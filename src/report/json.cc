@@ -33,6 +33,7 @@ Json jobs(const twin::RunSummary::Jobs& from) {
           {"restarts", from.restarts},
           {"preemptions", from.preemptions},
           {"preempted_gpus", from.preempted_gpus},
+          {"replacements", from.replacements},
           {"restarted_jobs", from.restarted_jobs},
           {"rejected_by", std::move(rejected_by)}};
 }

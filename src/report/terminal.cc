@@ -150,6 +150,7 @@ std::string jobs(const RunSummary& summary, const Style& style, const RunFacts& 
                   fmt::format("{} restarts of {} jobs", format_count(from.restarts),
                               format_count(from.restarted_jobs)),
                   format_count(from.preemptions) + " of them preemptions",
+                  format_count(from.replacements) + " at once with a spare node",
                   format_number(summary.failures.lost_gpu_hours) + " GPU-hours of work lost"});
   }
   return text;

@@ -13,6 +13,10 @@ void encode(ByteWriter& out, const Shape& shape) {
   out.u64(shape.level);
   out.u64(shape.level_required ? 1 : 0);
   out.u64(shape.zones);
+  out.u64(shape.segment_nodes);
+  out.u64(shape.segment_level);
+  out.u64(shape.spread_level);
+  out.u64(shape.spread_required ? 1 : 0);
 }
 
 Shape decode_shape(ByteReader& in) {
@@ -26,6 +30,10 @@ Shape decode_shape(ByteReader& in) {
   shape.level = in.u8();
   shape.level_required = in.u64() != 0;
   shape.zones = in.u64();
+  shape.segment_nodes = in.u32();
+  shape.segment_level = in.u8();
+  shape.spread_level = in.u8();
+  shape.spread_required = in.u64() != 0;
   return shape;
 }
 
@@ -41,6 +49,7 @@ void encode(ByteWriter& out, const JobRequest& request) {
   out.u64(request.flexible ? 1 : 0);
   out.i64(request.deadline.count());
   out.u64(static_cast<std::uint32_t>(request.window.value() + 1));  // None is the commonest: a byte.
+  out.u64(request.keep_on_failure ? 1 : 0);
 }
 
 JobRequest decode_request(ByteReader& in) {
@@ -56,6 +65,7 @@ JobRequest decode_request(ByteReader& in) {
   request.flexible = in.u64() != 0;
   request.deadline = Instant{in.i64()};
   request.window = WindowId{in.u32() - 1};
+  request.keep_on_failure = in.u64() != 0;
   return request;
 }
 
@@ -279,6 +289,12 @@ void encode(ByteWriter& out, const Plan& plan) {
     out.u64(clock.job.value());
     out.u64(clock.permille);
   }
+  out.u64(plan.replacements.size());
+  for (const Plan::Replacement& replacement : plan.replacements) {
+    out.u64(replacement.job.value());
+    out.u64(replacement.failed.value());
+    out.u64(replacement.spare.value());
+  }
 }
 
 Plan decode_plan(ByteReader& in) {
@@ -307,6 +323,12 @@ Plan decode_plan(ByteReader& in) {
     clock.job = JobId{in.u32()};
     clock.permille = in.u32();
     if (clock.permille == 0 || clock.permille > 1000) in.refuse();
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Replacement& replacement = plan.replacements.emplace_back();
+    replacement.job = JobId{in.u32()};
+    replacement.failed = NodeId{in.u32()};
+    replacement.spare = NodeId{in.u32()};
   }
   return plan;
 }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace gw::sched {
@@ -74,6 +76,10 @@ std::string Core::adopt(const Plan& decided, Instant now) {
   for (const Plan::Start& start : decided.starts) {
     if (!problem.empty()) break;
     Job* job = state_.jobs.find(start.job);
+    if (job != nullptr && job->running && job->placement == start.placement &&
+        std::any_of(building_.starts.begin(), building_.starts.end(),
+                    [&](const Plan::Start& known) { return known.job == start.job; }))
+      continue;  // It has a spare node, and says so already.
     if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
         !allowed_zone(job->request.shape, state_.pools[start.placement.pool]->zone()) ||
         !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement, Closure::kWindow)) {

@@ -167,6 +167,13 @@ std::string_view request_problem(const JobRequest& request) {
     return "a job's share of its nodes' power makes no sense";
   if (request.deadline < Instant{} || request.deadline > kLastInstant)
     return "a job's deadline makes no sense";
+  const bool gang = shape.nodes > 0 && shape.gpu_milli == 0;
+  if (shape.segment_nodes != 0 &&
+      (!gang || shape.nodes % shape.segment_nodes != 0 || shape.segment_level == Shape::kAnyLevel ||
+       shape.spread_level != Shape::kAnyLevel))
+    return "a job's blocks of nodes make no sense";
+  if (shape.spread_level != Shape::kAnyLevel && !gang)
+    return "a job that is to be spread has no nodes to spread";
   return {};
 }
 

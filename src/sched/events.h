@@ -130,18 +130,28 @@ struct Plan {
     JobId job;
     std::uint32_t permille = 1000;
   };
+  /// A job lost a node and goes on with another in its place: it stands in `interrupted`, and in `starts`
+  /// with its new place.
+  struct Replacement {
+    JobId job;
+    NodeId failed;
+    NodeId spare;
+    friend bool operator==(const Replacement&, const Replacement&) = default;
+  };
   std::vector<Start> starts;       ///< In order of decision.
-  std::vector<JobId> interrupted;  ///< Lost their nodes; they wait again in their old place.
+  std::vector<JobId> interrupted;  ///< Lost nodes; they wait again in their old place, if not replaced.
   std::vector<Rejection> rejections;
   std::vector<Preemption> preemptions;
   std::vector<JobId> stopped;  ///< For want of power, at once and before anything starts; they wait again.
   std::vector<Clock> clocks;   ///< The same.
+  std::vector<Replacement> replacements;
 
   [[nodiscard]] bool empty() const {
     return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty() &&
            stopped.empty() && clocks.empty();
   }
   void clear() {
+    replacements.clear();
     preemptions.clear();
     stopped.clear();
     starts.clear();

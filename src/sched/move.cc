@@ -47,6 +47,9 @@ class Translation {
       if (level < 0) shape.level_required = false;
     }
     shape.zones = zones(shape.zones);
+    shape.segment_level = level_of(shape.segment_level);
+    if (shape.segment_level == Shape::kAnyLevel) shape.segment_nodes = 0;
+    shape.spread_level = level_of(shape.spread_level);
     return shape;
   }
 
@@ -62,6 +65,11 @@ class Translation {
       }
     }
     return now != 0 ? now : Shape::kNoZone;
+  }
+  /// The level of that name; kAnyLevel: there is none.
+  [[nodiscard]] std::uint8_t level_of(std::uint8_t old) const {
+    const int level = old < old_fleet_.fabric.size() ? fleet_.fabric_level(old_fleet_.fabric[old].level) : -1;
+    return level < 0 ? Shape::kAnyLevel : static_cast<std::uint8_t>(level);
   }
 
   const Fleet& old_fleet_;

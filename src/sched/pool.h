@@ -89,6 +89,11 @@ class Pool {
   /// Also on nodes that are closed for no reason but `despite` and windows.
   [[nodiscard]] bool is_free(const Shape& shape, const Placement& placement,
                              std::optional<Closure> despite = {}) const;
+  /// What a gang would have on that node; none if it does not fit there now. Open or held.
+  [[nodiscard]] std::optional<Piece> piece_on(const Shape& shape, std::uint32_t node) const;
+  /// A placed gang gives one node up and takes another, which has room for it; its place then.
+  [[nodiscard]] Placement exchange(const Shape& shape, const Placement& placement, std::uint32_t node,
+                                   const Piece& for_this);
   void take(const Shape& shape, const Placement& placement);
   void give(const Shape& shape, const Placement& placement);
 
@@ -160,6 +165,18 @@ class Pool {
   };
   class Finder;
   friend class Finder;
+  class GroupFinder;
+  friend class GroupFinder;
+
+  /// `place` for gangs that ask how their nodes lie to one another (pool_groups.cc).
+  [[nodiscard]] std::optional<Placement> place_group(const Shape& shape, View view, PlacementKind kind) const;
+  [[nodiscard]] bool could_ever_group(const Shape& shape) const;
+  /// `need` nodes of a gang inside a vertex that has so many; nothing binds but GPUs.
+  [[nodiscard]] std::vector<Piece> inside_vertex(const Shape& shape, View view, PlacementKind kind,
+                                                 std::uint32_t level, std::uint32_t vertex,
+                                                 std::uint32_t need) const;
+  /// Sorts and merges the pieces and finds the span.
+  void settle(Placement& placement) const;
 
   static bool bit(const std::vector<std::uint64_t>& words, std::uint32_t at) {
     return (words[at / 64] >> (at % 64)) & 1U;

@@ -47,8 +47,14 @@ class Pool::Finder {
       found = find_gang(shape_.nodes, shape_.gpus);
     }
     if (!found) return std::nullopt;
-    finish();
+    pool_.settle(placement_);
     return std::move(placement_);
+  }
+
+  /// `need` nodes of a gang inside a vertex that has so many, from as few of its children as can be.
+  std::vector<Piece> inside_vertex(std::uint32_t level, std::uint32_t vertex, std::uint32_t need) {
+    GW_CHECK(fill(level, vertex, need, shape_.gpus) == 0);
+    return std::move(placement_.pieces);
   }
 
  private:
@@ -352,37 +358,6 @@ class Pool::Finder {
     return need == 0;
   }
 
-  /// Sorts and merges the pieces and finds the span.
-  void finish() {
-    std::vector<Piece>& pieces = placement_.pieces;
-    if (pieces.size() > 1) {
-      if (!std::is_sorted(pieces.begin(), pieces.end(),
-                          [](const Piece& a, const Piece& b) { return a.node < b.node; }))
-        std::sort(pieces.begin(), pieces.end(),
-                  [](const Piece& a, const Piece& b) { return a.node < b.node; });
-      std::size_t out = 0;
-      for (std::size_t at = 1; at < pieces.size(); ++at) {
-        Piece& last = pieces[out];
-        if (last.gpu_mask == pieces[at].gpu_mask && last.node + last.count == pieces[at].node) {
-          last.count += pieces[at].count;
-        } else {
-          pieces[++out] = pieces[at];
-        }
-      }
-      pieces.resize(out + 1);
-    }
-    const std::uint32_t first = pieces.front().node;
-    const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
-    placement_.span = 0;
-    if (first == last) return;
-    std::uint32_t vertex = pool_.fabric_.vertex_of[first];
-    for (const PoolFabric::Level& level : pool_.fabric_.levels) {
-      placement_.span = static_cast<std::uint8_t>(level.fabric_level + 1);
-      if (level.parent.empty() || level.first[vertex + 1] > last) return;
-      vertex = level.parent[vertex];
-    }
-  }
-
   const Pool& pool_;
   const CapacityIndex& index_;
   const Shape& shape_;
@@ -392,6 +367,35 @@ class Pool::Finder {
   std::uint32_t last_level_ = 0;
   Placement placement_;
 };
+
+void Pool::settle(Placement& placement) const {
+  std::vector<Piece>& pieces = placement.pieces;
+  if (pieces.size() > 1) {
+    if (!std::is_sorted(pieces.begin(), pieces.end(),
+                        [](const Piece& a, const Piece& b) { return a.node < b.node; }))
+      std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.node < b.node; });
+    std::size_t out = 0;
+    for (std::size_t at = 1; at < pieces.size(); ++at) {
+      Piece& last = pieces[out];
+      if (last.gpu_mask == pieces[at].gpu_mask && last.node + last.count == pieces[at].node) {
+        last.count += pieces[at].count;
+      } else {
+        pieces[++out] = pieces[at];
+      }
+    }
+    pieces.resize(out + 1);
+  }
+  const std::uint32_t first = pieces.front().node;
+  const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
+  placement.span = 0;
+  if (first == last) return;
+  std::uint32_t vertex = fabric_.vertex_of[first];
+  for (const PoolFabric::Level& level : fabric_.levels) {
+    placement.span = static_cast<std::uint8_t>(level.fabric_level + 1);
+    if (level.parent.empty() || level.first[vertex + 1] > last) return;
+    vertex = level.parent[vertex];
+  }
+}
 
 bool Pool::wishes_side(const Shape& shape) const {
   return (shape.cpu_milli > 0 && !cpu_free_.empty()) || (shape.memory_mib > 0 && !memory_free_.empty());
@@ -408,7 +412,13 @@ bool Pool::within_share(const Shape& shape) const {
 
 std::optional<Placement> Pool::place(const Shape& shape, View view, PlacementKind kind) const {
   if (!may_fit(shape, view)) return std::nullopt;
+  if (shape.is_grouped()) return place_group(shape, view, kind);
   return Finder(*this, shape, view, kind).find();
+}
+
+std::vector<Piece> Pool::inside_vertex(const Shape& shape, View view, PlacementKind kind, std::uint32_t level,
+                                       std::uint32_t vertex, std::uint32_t need) const {
+  return Finder(*this, shape, view, kind).inside_vertex(level, vertex, need);
 }
 
 bool Pool::may_fit(const Shape& shape, View view) const {
@@ -441,7 +451,8 @@ bool Pool::could_ever_fit(const Shape& shape) const {
   };
   if (shape.gpu_milli != 0) return fabric_.gpus > 0 && shape.gpu_milli < 1000 && node_holds(1);
   if (shape.nodes != 0)
-    return shape.gpus <= fabric_.gpus && shape.nodes <= most_nodes && node_holds(shape.gpus);
+    return shape.gpus <= fabric_.gpus && shape.nodes <= most_nodes && node_holds(shape.gpus) &&
+           (!shape.is_grouped() || could_ever_group(shape));
   if (shape.gpus == 0) return node_holds(0);
   std::uint32_t per_node = std::min(fabric_.gpus, shape.gpus);
   while (per_node > 0 && !node_holds(per_node)) --per_node;

@@ -288,6 +288,7 @@ std::optional<PowerSearch::Answer> PowerSearch::find(const State& state, std::ui
 
 std::optional<Placement> PowerSearch::place(const State& state, const Job& job) {
   const Shape& shape = job.request.shape;
+  if (shape.is_grouped()) return std::nullopt;  // Blocks and spread start where there is power anyway.
   for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
     if (state.quota.in_use() &&
         !state.quota.permits(job.request.tenant, state.quota_amount(job, pool), job.id).ok())

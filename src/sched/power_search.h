@@ -24,7 +24,7 @@ class PowerSearch {
   /// None if there is no place before `bound`, however many jobs end.
   [[nodiscard]] std::optional<Answer> find(const State& state, std::uint32_t pool, const Job& job,
                                            Instant now, Instant bound);
-  /// A place where the job can start now.
+  /// A place where the job can start now. None for gangs in blocks or spread.
   [[nodiscard]] std::optional<Placement> place(const State& state, const Job& job);
 
  private:

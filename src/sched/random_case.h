@@ -77,6 +77,7 @@ struct ShapeWish {
   bool side_resources = true;
   bool levels = true;  ///< Wishes for a fabric level, some of them required.
   bool gpu_types = true;
+  bool groups = false;  ///< Gangs in blocks or spread.
 };
 
 /// A shape that makes sense, though not always one that `fleet` could hold.
@@ -115,6 +116,18 @@ inline Shape random_shape(Rng& rng, const Fleet& fleet, const ShapeWish& wish = 
     shape.level_required = rng.chance(0.6);
   }
   if (wish.gpu_types && rng.chance(0.2)) shape.gpu_types = rng.between(1, 7);
+  if (wish.groups && shape.nodes > 0 && shape.gpu_milli == 0 && rng.chance(0.7)) {
+    const auto level =
+        static_cast<std::uint8_t>(rng.below(std::max<std::size_t>(1, fleet.fabric.size() - 1)));
+    if (rng.chance(0.5)) {
+      shape.segment_nodes = static_cast<std::uint32_t>(rng.between(1, 4));
+      shape.segment_level = level;
+      shape.nodes = std::max(1U, shape.nodes / shape.segment_nodes) * shape.segment_nodes;
+    } else {
+      shape.spread_level = level;
+      shape.spread_required = rng.chance(0.5);
+    }
+  }
   return shape;
 }
 
@@ -154,6 +167,7 @@ struct WorkloadWish {
   bool exact = false;    ///< Every job runs exactly to its limit.
   std::int64_t mean_gap_s = 40;
   bool rules = false;  ///< Quotas, budgets and jobs that can be preempted.
+  bool keeps = false;  ///< Gangs that go on with a spare node, and more outages.
 };
 
 inline QuotaTerms random_terms(Rng& rng, std::int64_t total_milli) {
@@ -215,6 +229,15 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
                                       static_cast<std::uint32_t>(rng.between(1, 9)));
     for (std::uint64_t count = rng.below(6); count > 0; --count)
       workload.requeued.emplace_back(some_time(), JobId{static_cast<std::uint32_t>(rng.below(wish.jobs))});
+  }
+  if (wish.keeps) {
+    for (Scripted& job : workload.jobs) job.request.keep_on_failure = rng.chance(0.7);
+    for (std::uint64_t count = rng.below(60); count > 0; --count) {
+      const Instant from{static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(now.count()) + 1)) /
+                         kNanosecondsPerSecond * kNanosecondsPerSecond};  // Some in one instant with others.
+      workload.outages.push_back({from, from + seconds(rng.between(1, 300)),
+                                  NodeId{static_cast<std::uint32_t>(rng.below(fleet.nodes()))}});
+    }
   }
   if (!wish.rules) return workload;
   const auto some_time = [&] {

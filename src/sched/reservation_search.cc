@@ -27,8 +27,9 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find(Pool& pool, con
   calendar_ = {};
   if (calendar.windows != nullptr && calendar.windows->in_pool(calendar.pool))
     return find_by_calendar(pool, running, jobs, shape, kind, now, bound, calendar);
-  // Shares of a GPU and required fabric levels need the real search; all else needs counts only.
-  return shape.gpu_milli == 0 && !shape.level_required
+  // Shares of a GPU, required fabric levels, blocks and spread need the real search; all else needs counts
+  // only.
+  return shape.gpu_milli == 0 && !shape.level_required && !shape.is_grouped()
              ? find_by_counts(pool, running, jobs, shape, now, bound)
              : find_by_trial(pool, running, jobs, shape, kind, now, bound);
 }
@@ -265,7 +266,7 @@ std::optional<ReservationSearch::Answer> ReservationSearch::find_by_calendar(
     Pool& pool, const EndProfile& running, const JobTable& jobs, const Shape& shape, PlacementKind kind,
     Instant now, Instant bound, const WindowCalendar& calendar) {
   const std::vector<Windows::Group>& groups = calendar.windows->groups();
-  const bool by_counts = shape.gpu_milli == 0 && !shape.level_required;
+  const bool by_counts = shape.gpu_milli == 0 && !shape.level_required && !shape.is_grouped();
   begin(pool);
   need_ = need_of(pool, shape);
   // Without groups first: they are opened to the index one by one, below.

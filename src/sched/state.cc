@@ -309,6 +309,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   });
   std::sort(hit.begin(), hit.end());
   for (const JobId id : hit) {
+    if (replace_node(jobs[id], local, now, plan)) continue;
     plan.interrupted.push_back(id);
     wait_again(jobs[id], now, plan);
   }
@@ -342,6 +343,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kJobCancelled: {
       Job& job = jobs[event.job];
       GW_CHECK(job.running || event.kind == EventKind::kJobCancelled);
+      forget_interruption(job, plan);
       if (job.running) {
         stop(job, now);
       } else if (job.claims) {
@@ -356,6 +358,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       return;
     }
     case EventKind::kJobRequeued:
+      forget_interruption(jobs[event.job], plan);
       wait_again(jobs[event.job], now, plan);
       changes.released = changes.irregular = true;
       return;

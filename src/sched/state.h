@@ -244,6 +244,12 @@ class State {
   void raise_clocks();
   [[nodiscard]] std::vector<JobId> jobs_of(FeedId feed) const;
   [[nodiscard]] std::int64_t draw_in(FeedId feed, const Job& job, std::uint32_t clock) const;
+  /// It has left since it lost a node in the same instant: nothing is to be said of that.
+  static void forget_interruption(const Job& job, Plan& plan);
+  /// The gang goes on with a spare node in place of `failed`; false if it does not wish that or there is none
+  /// (state_spare.cc).
+  bool replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan);
+  [[nodiscard]] std::optional<Piece> spare_for(const Job& job, std::uint32_t failed) const;
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
   void drop_claim(JobId id);
   void close_for(const Job& job, const Placement& placement);

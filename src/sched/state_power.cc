@@ -127,6 +127,7 @@ void State::change_clock(Job& job, std::uint32_t permille, Instant now) {
 }
 
 void State::stop_for_power(Job& job, Instant now, Plan& plan) {
+  forget_interruption(job, plan);
   plan.stopped.push_back(job.id);
   wait_again(job, now, plan);  // Which may be its end, where the law has changed.
   changes.released = changes.irregular = true;

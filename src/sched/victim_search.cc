@@ -8,6 +8,14 @@
 namespace gw::sched {
 namespace {
 
+std::uint32_t nodes_of(const Job& job) {
+  std::uint32_t nodes = 0;
+  for (const Piece& piece : job.placement.pieces) nodes += piece.count;
+  return nodes;
+}
+
+}  // namespace
+
 /// GPU-milliseconds in thousandths would overflow for large jobs that ran for months; seconds do not.
 std::int64_t lost_work(const State& state, const Job& job, Instant now) {
   const Nanoseconds ran = now > job.started ? now - job.started : Nanoseconds{0};
@@ -18,14 +26,6 @@ std::int64_t lost_work(const State& state, const Job& job, Instant now) {
   std::int64_t cost;
   return __builtin_mul_overflow(milli, lost_s, &cost) ? INT64_MAX / 4 : std::min(cost, INT64_MAX / 4);
 }
-
-std::uint32_t nodes_of(const Job& job) {
-  std::uint32_t nodes = 0;
-  for (const Piece& piece : job.placement.pieces) nodes += piece.count;
-  return nodes;
-}
-
-}  // namespace
 
 std::optional<VictimSearch::Answer> VictimSearch::find(State& state, const Job& taker, Instant now,
                                                        Instant& again) {
@@ -152,6 +152,14 @@ void VictimSearch::unchoose(State& state, std::uint32_t candidate) {
   entry.chosen = false;
   std::erase(chosen_, candidate);
   state.quota.start(entry.job->request.tenant, state.quota_amount(*entry.job, pool_));
+}
+
+/// Chooses again what had been unchosen.
+void VictimSearch::keep(State& state, std::uint32_t candidate) {
+  candidates_[candidate].chosen = true;
+  chosen_.push_back(candidate);
+  state.quota.stop(candidates_[candidate].job->request.tenant,
+                   state.quota_amount(*candidates_[candidate].job, pool_));
 }
 
 void VictimSearch::unchoose_all(State& state) {
@@ -346,16 +354,13 @@ void VictimSearch::prune(State& state, const Job& taker, std::uint32_t pool, std
       });
       continue;
     }
-    candidates_[index].chosen = true;
-    chosen_.push_back(index);
-    state.quota.stop(candidates_[index].job->request.tenant,
-                     state.quota_amount(*candidates_[index].job, pool));
+    keep(state, index);
   }
 }
 
 /// Takes the chosen off their nodes, looks for a place, and puts them back.
-std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Job& taker,
-                                                          std::uint32_t pool) {
+std::optional<Placement> VictimSearch::place_without(State& state, const Job& taker,
+                                                     std::uint32_t pool) const {
   Pool& nodes = *state.pools[pool];
   const std::uint64_t version = nodes.version();
   for (const std::uint32_t index : chosen_)
@@ -364,8 +369,14 @@ std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Jo
   for (auto at = chosen_.rbegin(); at != chosen_.rend(); ++at)
     nodes.take(candidates_[*at].job->request.shape, candidates_[*at].job->placement);
   nodes.set_version(version);
+  if (placement) placement->pool = pool;
+  return placement;
+}
+
+std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Job& taker,
+                                                          std::uint32_t pool) {
+  std::optional<Placement> placement = place_without(state, taker, pool);
   if (!placement) return std::nullopt;
-  placement->pool = pool;
   Answer answer;
   // Whoever the place does not touch may stay, unless quota wants it gone.
   const QuotaTree::Amount amount = state.quota_amount(taker, pool);
@@ -385,10 +396,7 @@ std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Jo
     if (touches(*candidates_[index].job)) continue;
     unchoose(state, index);
     if (state.quota.permits(taker.request.tenant, amount, taker.id).ok()) continue;
-    candidates_[index].chosen = true;
-    chosen_.push_back(index);
-    state.quota.stop(candidates_[index].job->request.tenant,
-                     state.quota_amount(*candidates_[index].job, pool));
+    keep(state, index);
   }
   for (const std::uint32_t index : chosen_) {
     answer.victims.push_back(candidates_[index].job->id);
@@ -426,9 +434,11 @@ std::optional<VictimSearch::Answer> VictimSearch::find_in(State& state, const Jo
     ranges.emplace_back(0, nodes.nodes());
   }
   std::optional<Answer> best;
+  const bool groups = shape.segment_nodes > 1 || (shape.spread_required && shape.is_grouped());
   for (const auto& [first, last] : ranges) {
-    if (free_quota(state, taker, pool) && free_nodes(state, taker, pool, first, last)) {
-      prune(state, taker, pool, first, last);
+    if (free_quota(state, taker, pool) && (groups ? free_groups(state, taker, pool, first, last)
+                                                  : free_nodes(state, taker, pool, first, last))) {
+      groups ? prune_by_trial(state, taker, pool) : prune(state, taker, pool, first, last);
       std::optional<Answer> answer;
       if (!chosen_.empty()) answer = try_out(state, taker, pool);
       if (answer && !answer->victims.empty() &&

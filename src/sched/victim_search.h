@@ -13,6 +13,10 @@
 
 namespace gw::sched {
 
+/// What a running job would lose if it left now: thousandths of GPU-seconds since its last checkpoint (since
+/// its start, where it keeps none), plus the restart.
+[[nodiscard]] std::int64_t lost_work(const State& state, const Job& job, Instant now);
+
 /// Whole jobs only, none that is protected or that policy does not allow. Nodes are freed in the order of
 /// what is lost on them (GPU-seconds since the last checkpoint, plus the restart); in the end no job goes
 /// that need not. Costs O(running jobs of the pool), and leaves state as it was.
@@ -61,6 +65,9 @@ class VictimSearch {
   /// Chooses until the nodes [first, last) hold the taker; false if they cannot.
   bool free_nodes(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
                   std::uint32_t last);
+  /// The same for gangs in blocks, or that must be spread (victim_groups.cc).
+  bool free_groups(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
+                   std::uint32_t last);
   bool free_anywhere(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
                      std::uint32_t last);
   bool choose(State& state, const Job& taker, std::uint32_t pool, std::uint32_t candidate);
@@ -68,6 +75,12 @@ class VictimSearch {
   void unchoose_all(State& state);
   /// Lets those stay who need not go, the dearest first.
   void prune(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first, std::uint32_t last);
+  /// The same by looking for a place without each.
+  void prune_by_trial(State& state, const Job& taker, std::uint32_t pool);
+  void keep(State& state, std::uint32_t candidate);
+  /// The place if all that are chosen were gone.
+  [[nodiscard]] std::optional<Placement> place_without(State& state, const Job& taker,
+                                                       std::uint32_t pool) const;
   [[nodiscard]] std::optional<Answer> try_out(State& state, const Job& taker, std::uint32_t pool);
   /// What freeing the node costs, and who must go; INT64_MAX if it cannot be freed.
   std::int64_t cost_of_node(const Pool& pool, const Shape& shape, std::uint32_t node,

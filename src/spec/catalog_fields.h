@@ -297,6 +297,23 @@ void describe(Visitor& visit, JobClassSpec& spec) {
                .text = Text::kName,
                .items_max = 100,
                .default_text = "none"});
+  visit.field(
+      "segment", job.segment,
+      {.help = "Gangs are blocks of so many nodes, each inside one part of the fleet's lowest level; 0 "
+               "= no blocks.",
+       .min = 0,
+       .max = 1e6});
+  visit.field("exclusive", job.exclusive,
+              {.help = "Fabric level, or `node`, of which jobs have whole ones to themselves.",
+               .text = Text::kName,
+               .default_text = "none"});
+  visit.field(
+      "spread", job.spread,
+      {.help = "Fabric level over which gangs are spread.", .text = Text::kName, .default_text = "none"});
+  visit.field("spread_required", job.spread_required,
+              {.help = "Wait rather than have more than an even share in one."});
+  visit.field("keep_on_failure", job.keep_on_failure,
+              {.help = "Gangs that lose a node go on with a spare one, if there is one near."});
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 

@@ -117,6 +117,14 @@ void build_classes(const ScenarioFile& file, const Catalog& catalog, WorkloadMix
     if (job.level_required && job.level.empty())
       findings.error(spec.at,
                      fmt::format("class \"{}\" has level_required but no level; name one", job.name));
+    if (job.spread_required && job.spread.empty())
+      findings.error(spec.at,
+                     fmt::format("class \"{}\" has spread_required but no spread; name a level", job.name));
+    if (!job.spread.empty() && (job.segment > 1 || (!job.exclusive.empty() && job.exclusive != "node")))
+      findings.error(spec.at, fmt::format("class \"{}\" is spread and in blocks; choose one", job.name));
+    if (job.segment > 1 && !job.exclusive.empty() && job.exclusive != "node")
+      findings.error(
+          spec.at, fmt::format("class \"{}\": `exclusive` makes blocks itself; leave segment out", job.name));
     job.rhythm = even_index;
     if (!spec.rhythm.value.empty()) {
       std::vector<std::string> names;
@@ -155,6 +163,12 @@ void check_demand(const Fleet& fleet, const ScenarioFile& file, const WorkloadMi
           at, fmt::format("class \"{}\" is demanded but takes none of the fleet's GPU types; change its "
                           "gpu_types under `classes`",
                           job.name));
+    for (const std::string& level : {job.exclusive, job.spread}) {
+      if (level.empty() || level == "node" || fleet.fabric_level(level) >= 0) continue;
+      findings.warning(at, fmt::format("class \"{}\" names the fabric level \"{}\", which the fleet does not "
+                                       "have; its jobs do without",
+                                       job.name, level));
+    }
     if (job.level_required && job.level != "node" && fleet.fabric_level(job.level) < 0)
       findings.warning(
           at,

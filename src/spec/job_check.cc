@@ -174,6 +174,7 @@ class JobCheck {
          "must be a whole number from 1 to {}", limits::kTasksPerNode);
     text("within", job_.level, Text::kName, limits::kPathBytes);
     need(!job_.level_required || !job_.level.empty(), "within_required", "needs \"within\"");
+    lie_of_nodes();
     legal_names("residency", job_.law.residency);
     legal_names("excluded_jurisdictions", job_.law.excluded_jurisdictions);
     legal_names("certifications", job_.law.certifications);
@@ -187,6 +188,27 @@ class JobCheck {
       if (!need(is_text(Text::kName, *name), key, "{}", text_wanted(Text::kName))) return;
       need(std::find(names.begin(), name, *name) == name, key, "has \"{}\" twice; keep one", *name);
     }
+  }
+
+  /// How its nodes lie to one another.
+  void lie_of_nodes() {
+    const bool gang = job_.nodes != 0 && job_.gpu_milli == 0;
+    text("segment_level", job_.segment_level, Text::kName, limits::kPathBytes);
+    text("exclusive", job_.exclusive_level, Text::kName, limits::kPathBytes);
+    text("spread", job_.spread_level, Text::kName, limits::kPathBytes);
+    need(job_.segment_level.empty() || job_.segment_nodes != 0, "segment_level", "needs \"segment\"");
+    need(!job_.spread_required || !job_.spread_level.empty(), "spread_required", "needs \"spread\"");
+    need(job_.spread_level.empty() || job_.segment_nodes == 0, "spread", "excludes \"segment\"; keep one");
+    need(job_.spread_level.empty() || gang, "spread", "needs \"nodes\" to spread");
+    if (job_.segment_nodes != 0 && need(gang, "segment", "needs \"nodes\" that form blocks"))
+      need(job_.nodes % job_.segment_nodes == 0, "segment", "must divide the {} nodes", job_.nodes);
+    const bool whole = !job_.exclusive_level.empty();
+    need(!whole || gang, "exclusive", "needs \"nodes\"");
+    if (whole && job_.exclusive_level != "node") {
+      need(job_.segment_nodes == 0, "exclusive", "makes blocks itself; leave \"segment\" out");
+      need(job_.spread_level.empty(), "exclusive", "excludes \"spread\"; keep one");
+    }
+    need(!job_.keep_on_failure || job_.requeue, "keep_on_failure", "needs \"requeue\"");
   }
 
   void gpu_types() {

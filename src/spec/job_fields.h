@@ -179,7 +179,33 @@ void describe_resources(Visitor& visit, JobRecord& job) {
                .items_max = job_limits::kLegalNames,
                .default_text = "none",
                .example = "personal"});
+  visit.field("segment", job.segment,
+              {.help = "The nodes are blocks of so many, each inside one `segment_level`; `nodes` is a "
+                       "multiple of it.",
+               .min = 1,
+               .max = job_limits::kNodes,
+               .default_text = "no blocks"});
+  visit.field("segment_level", job.segment_level,
+              {.help = "Level of the network that holds a block.",
+               .text = Text::kName,
+               .default_text = "the fleet's lowest",
+               .example = "nvlink"});
+  visit.field(
+      "exclusive", job.exclusive,
+      {.help = "Has whole ones of that level to itself, and pays for all of them: `node`, or a level of "
+               "the network. Its nodes and GPUs are rounded up.",
+       .text = Text::kName,
+       .default_text = "shares",
+       .example = "rack"});
+  visit.field("spread", job.spread,
+              {.help = "Level of the network over which the nodes are spread, for replicas.",
+               .text = Text::kName,
+               .default_text = "close together",
+               .example = "rack"});
+  visit.field("spread_required", job.spread_required,
+              {.help = "Rather wait than have more than an even share of the nodes in one."});
   visit.at_most_one({"nodes", "gpus_anywhere"});
+  visit.at_most_one({"segment", "spread"});
   visit.at_most_one({"gpus", "gpus_anywhere", "gpu_share"});
 }
 
@@ -207,6 +233,9 @@ void describe_times(Visitor& visit, JobRecord& job) {
   visit.field("preemptible", job.preemptible, {.help = "May be stopped for others, and wait again."});
   visit.field("requeue", job.requeue,
               {.help = "Wait again after a failure of the machine; else it has failed."});
+  visit.field("keep_on_failure", job.keep_on_failure,
+              {.help = "Where a node fails, keep the others and start again at once with a spare one near "
+                       "them, if there is one."});
   visit.field("checkpoint_interval", job.checkpoint_interval,
               {.help = "How often it saves what it needs to go on after a failure.",
                .min = job_limits::kShortestNs,

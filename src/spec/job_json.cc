@@ -147,6 +147,11 @@ void write_resources(JsonObject& object, const JobSpec& job) {
   object.texts("excluded_jurisdictions", job.law.excluded_jurisdictions);
   object.texts("certifications", job.law.certifications);
   object.texts("data", job.law.data);
+  object.number("segment", job.segment_nodes, 0);
+  object.text("segment_level", job.segment_level);
+  object.text("exclusive", job.exclusive_level);
+  object.text("spread", job.spread_level);
+  object.flag("spread_required", job.spread_required, false);
 }
 
 void write_times(JsonObject& object, const JobSpec& job) {
@@ -163,6 +168,7 @@ void write_times(JsonObject& object, const JobSpec& job) {
   object.flag("hold", job.hold, false);
   object.flag("preemptible", job.preemptible, false);
   object.flag("requeue", job.requeue, true);
+  object.flag("keep_on_failure", job.keep_on_failure, false);
   object.span("checkpoint_interval", job.checkpoint_interval, {});
   if (job.array) object.text("array", array_text(*job.array));
   if (!job.dependencies.empty()) {

@@ -67,6 +67,8 @@ void build_resources(const JobRecord& record, JobSpec& job, Findings& findings) 
   job.tasks_per_node = record.tasks_per_node;
   job.level_required = record.within_required;
   job.law = {record.residency, record.excluded_jurisdictions, record.certifications, record.data};
+  job.segment_nodes = record.segment;
+  job.spread_required = record.spread_required;
 }
 
 void build_times(const JobRecord& record, JobSpec& job, Findings& findings) {
@@ -107,12 +109,16 @@ JobSpec build_job(JobRecord&& record, const YamlNode& node, Findings& findings) 
   job.launch = record.launch == "first-node" ? LaunchKind::kFirstNode : LaunchKind::kEveryTask;
   job.gpu_types = std::move(record.gpu_types);
   job.level = std::move(record.within);
+  job.segment_level = std::move(record.segment_level);
+  job.exclusive_level = std::move(record.exclusive);
+  job.spread_level = std::move(record.spread);
   build_resources(record, job, findings);
   build_times(record, job, findings);
   job.priority = record.priority;
   job.hold = record.hold;
   job.preemptible = record.preemptible;
   job.requeue = record.requeue;
+  job.keep_on_failure = record.keep_on_failure;
   job.any_dependency = record.depends_any;
   job.comment = std::move(record.comment);
   if (findings.failed()) return job;

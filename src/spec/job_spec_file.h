@@ -55,6 +55,11 @@ struct JobRecord {
   std::vector<std::string> excluded_jurisdictions;
   std::vector<std::string> certifications;
   std::vector<std::string> data;
+  std::uint32_t segment = 0;
+  std::string segment_level;
+  std::string exclusive;
+  std::string spread;
+  bool spread_required = false;
 
   Nanoseconds limit;
   std::optional<WarningRecord> warning;
@@ -64,6 +69,7 @@ struct JobRecord {
   bool hold = false;
   bool preemptible = false;
   bool requeue = true;
+  bool keep_on_failure = false;
   Nanoseconds checkpoint_interval;
   std::optional<Located<std::string>> array;
   std::vector<Located<std::string>> depends;

@@ -110,6 +110,18 @@ class RandomJob {
     if (coin()) job.law.excluded_jurisdictions = {"US", "x-" + name()};
     if (coin()) job.law.certifications = {"bsi-c5"};
     if (coin()) job.law.data = {"personal", "x-" + name()};
+    if (job.nodes == 0 || job.gpu_milli != 0) return;
+    if (coin()) {
+      job.segment_nodes = 1 + static_cast<std::uint32_t>(rng_.below(8));
+      job.nodes = std::max(1U, job.nodes / job.segment_nodes) * job.segment_nodes;
+      if (coin()) job.segment_level = name();
+      if (coin()) job.exclusive_level = "node";
+    } else if (coin()) {
+      job.spread_level = name();
+      job.spread_required = coin();
+    } else if (coin()) {
+      job.exclusive_level = name();
+    }
   }
 
   void draw_times(JobSpec& job) {
@@ -128,6 +140,7 @@ class RandomJob {
     job.hold = coin();
     job.preemptible = coin();
     job.requeue = coin();
+    job.keep_on_failure = job.requeue && coin();
     if (coin()) job.checkpoint_interval = span(0, job_limits::kLongestSeconds);
     if (coin()) draw_array(job.array.emplace());
     for (std::uint64_t more = rng_.below(4); more > 0; --more)

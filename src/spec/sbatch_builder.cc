@@ -56,6 +56,9 @@ void SbatchBuilder::apply(const SbatchUse& use) {
     case SbatchId::kNodes:
     case SbatchId::kNtasks:
     case SbatchId::kNtasksPerNode:
+    case SbatchId::kExclusive:
+    case SbatchId::kSegment:
+    case SbatchId::kSpreadJob:
     case SbatchId::kSwitches:
     case SbatchId::kTresPerNode:
     case SbatchId::kTresPerTask:
@@ -190,6 +193,19 @@ void SbatchBuilder::apply_resources(const SbatchUse& use) {
       return gres(use);
     case SbatchId::kTresPerTask:
       return tres_per_task(use);
+    case SbatchId::kExclusive:
+      if (!use.value.empty())
+        return not_supported(use,
+                             "only whole nodes are; `exclusive` in a job file names parts of the network");
+      job_.exclusive_level = "node";
+      return;
+    case SbatchId::kSegment:
+      if (const std::optional<std::int64_t> count = good(use, sbatch_count(use.value, 1, 1'000'000)))
+        job_.segment_nodes = static_cast<std::uint32_t>(*count);
+      return;
+    case SbatchId::kSpreadJob:
+      job_.spread_level = "leaf";
+      return;
     case SbatchId::kSwitches: {
       const std::string_view value = use.value;
       const std::size_t at = value.find('@');

@@ -162,6 +162,9 @@ const std::vector<std::pair<std::string, std::string>>& rows() {
       {"--tres-per-node=gres:gpu:8", R"({"gpus":8})"},
       {"--tres-per-task=cpu=4,gres/gpu=1", R"({"gpus":1,"cpus":4})"},
       {"--switches=1", R"({"within":"leaf"})"},
+      {"--segment=4 --nodes=8", R"({"nodes":8,"segment":4})"},
+      {"--exclusive", R"({"exclusive":"node"})"},
+      {"--spread-job --nodes=4", R"({"nodes":4,"spread":"leaf"})"},
       // Times.
       {"--time=90", R"({"limit":"90min"})"},
       {"-t 10:30", R"({"limit":"630s"})"},
@@ -387,7 +390,7 @@ TEST(Sbatch, WhatIsNotSupportedIsNamedAndTheRestIsRead) {
   EXPECT_THAT(named("--mem=0"),
               ElementsAre(HasSubstr("--mem=0 is not supported: all memory of a node cannot be asked")));
   EXPECT_THAT(named("--exclusive=user"),
-              ElementsAre(HasSubstr("--exclusive=user is not supported: nodes are shared;")));
+              ElementsAre(HasSubstr("--exclusive=user is not supported: only whole nodes are;")));
   EXPECT_THAT(named("--open-mode=truncate"),
               ElementsAre(HasSubstr("--open-mode=truncate is not supported: files are appended")));
   EXPECT_THAT(named("--switches=2"), ElementsAre(HasSubstr("--switches=2 is not supported: only 1 is")));

@@ -94,6 +94,8 @@ class MetricsCollector {
   void stopped(Instant now, const JobFacts& job, Nanoseconds lost);
   /// The stop before was a preemption.
   void preempted(const JobFacts& job);
+  /// The stop before was the failure of one node, for which it has a spare one.
+  void replaced() { ++jobs_.replacements; }
   void resumed(Instant now, const JobFacts& job);
   /// An attempt spent [begin, end) on loading what the one before had saved.
   void reloaded(Instant begin, Instant end, const JobFacts& job);

@@ -143,6 +143,7 @@ struct RunSummary {
     std::uint64_t restarts = 0;        ///< Attempts ended by a node failure or a preemption.
     std::uint64_t preemptions = 0;     ///< Of them, those by a preemption.
     double preempted_gpus = 0;         ///< GPUs that preemptions freed, summed.
+    std::uint64_t replacements = 0;    ///< Restarts at once with a spare node in place of one that failed.
     std::uint64_t restarted_jobs = 0;  ///< Finished jobs with at least one restart.
     std::vector<NamedCount> rejected_by;
   } jobs;

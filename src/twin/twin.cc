@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 #include "base/id_table.h"
@@ -141,6 +142,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     for (const JobId id : plan.stopped) stop(jobs_[id], saved_by(jobs_[id], now), now);
     stopped_ += plan.stopped.size();
     for (const sched::Plan::Clock& clock : plan.clocks) set_clock(jobs_[clock.job], clock.permille, now);
+    std::set<JobId> replaced;  // One may have lost several nodes.
+    for (const sched::Plan::Replacement& each : plan.replacements) {
+      if (replaced.insert(each.job).second) metrics_.replaced();
+    }
     for (const sched::Plan::Rejection& rejection : plan.rejections) {
       metrics_.rejected(now, jobs_[rejection.job].facts(), static_cast<std::uint8_t>(rejection.reason));
       jobs_.remove(rejection.job);

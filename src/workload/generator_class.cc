@@ -56,6 +56,7 @@ ClassLaw::ClassLaw(const JobClass& job_class)
       priority_(job_class.priority),
       checkpoint_interval_(seconds(static_cast<std::int64_t>(job_class.checkpoint_interval_s))),
       preemptible_(job_class.preemptible),
+      keep_on_failure_(job_class.keep_on_failure),
       power_permille_(static_cast<std::uint32_t>(
           std::clamp<std::int64_t>(std::llround(job_class.power_peak * 1000), 1, 1000))) {
   if (burst_mean_ > 1) log_burst_continues_ = stable_log(1 - 1 / burst_mean_);
@@ -224,6 +225,7 @@ void ClassLaw::draw_task(Burst& burst, Rng& rng, TraceJob& job) const {
   job.request.checkpoint_interval = checkpoint_interval_;
   job.request.preemptible = preemptible_;
   job.request.power_permille = power_permille_;
+  job.request.keep_on_failure = keep_on_failure_;
 }
 
 }  // namespace gw::workload

@@ -67,6 +67,7 @@ class ClassLaw {
   std::int32_t priority_;
   Nanoseconds checkpoint_interval_;
   bool preemptible_;
+  bool keep_on_failure_;
   std::uint32_t power_permille_;
   double mean_gpu_seconds_ = 0;
 };

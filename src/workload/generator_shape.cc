@@ -8,6 +8,8 @@
 #include <bit>
 #include <vector>
 
+#include "model/exclusive.h"
+
 namespace gw::workload {
 namespace {
 
@@ -73,6 +75,26 @@ void set_level(const JobClass& job_class, const Fleet& fleet, const Pool& pool, 
   shape.level_required = job_class.level_required;
 }
 
+/// Blocks, spread and exclusive use, as far as the pool can give them.
+void set_groups(const JobClass& job_class, const Fleet& fleet, const Pool& pool, Shape& shape) {
+  const int spread = job_class.spread.empty() ? -1 : fleet.fabric_level(job_class.spread);
+  if (spread >= 0 && shape.nodes > 1) {
+    shape.spread_level = static_cast<std::uint8_t>(spread);
+    shape.spread_required = job_class.spread_required;
+  }
+  const std::uint32_t block = job_class.segment;
+  if (block > 1 && shape.nodes >= block && widest_vertex(fleet, pool, fleet.fabric[0]) >= block) {
+    const std::uint32_t rounded = (shape.nodes + block - 1) / block * block;
+    shape.nodes = rounded <= pool.nodes ? rounded : shape.nodes / block * block;
+    shape.segment_nodes = block;
+    shape.segment_level = 0;
+  }
+  if (job_class.exclusive.empty()) return;
+  const int level = job_class.exclusive == "node" ? -1 : fleet.fabric_level(job_class.exclusive);
+  if (level < 0 && job_class.exclusive != "node") return;
+  if (const Result<Shape> whole = exclusive_shape(shape, fleet, level)) shape = *whole;
+}
+
 }  // namespace
 
 Result<Shape> fit_shape(const JobClass& job_class, const Fleet& fleet, std::uint32_t gpus) {
@@ -116,6 +138,7 @@ Result<Shape> fit_shape(const JobClass& job_class, const Fleet& fleet, std::uint
   shape.cpu_milli = static_cast<std::int64_t>(cpu_milli);
   shape.memory_mib = static_cast<std::int64_t>(memory_mib);
   set_level(job_class, fleet, *pool, shape);
+  set_groups(job_class, fleet, *pool, shape);
   return shape;
 }
 

@@ -17,6 +17,9 @@ namespace gw::workload {
 /// - up to one node's worth sits on one node; more is a gang of whole nodes, rounded up;
 /// - a gang larger than every pool becomes the largest power of two of GPUs that the largest pool holds;
 /// - a required fabric level too small for the gang gives way to the next one that holds it;
+/// - a class's blocks round the gang up to whole ones; what the pool cannot give of blocks, spread and
+/// exclusive use
+///   is left out;
 /// - CPU and memory are the class's per-GPU wishes, at most what the smallest allowed node has.
 /// An error only where the fleet has none of the class's GPU types, or no GPU at all.
 Result<Shape> fit_shape(const JobClass& job_class, const Fleet& fleet, std::uint32_t gpus);

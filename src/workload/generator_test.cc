@@ -256,6 +256,27 @@ TEST(FitShape, RequiredLevelGivesWayToOneThatHoldsTheGang) {
   EXPECT_EQ(fit_shape(job_class, fleet, 64).value().level, 0);  // A wish stays a wish.
 }
 
+TEST(FitShape, GroupsAreWhatThePoolCanGive) {
+  const Fleet fleet = two_pools();
+  JobClass job_class = training();
+  job_class.segment = 3;
+  const Shape blocks = fit_shape(job_class, fleet, 32).value();
+  EXPECT_EQ(blocks.nodes, 6U);  // Four, in whole blocks.
+  EXPECT_EQ(blocks.segment_nodes, 3U);
+  EXPECT_EQ(blocks.segment_level, 0);
+  EXPECT_EQ(fit_shape(job_class, fleet, 16).value().segment_nodes, 0U);  // Less than a block.
+  job_class.segment = 1000;
+  EXPECT_EQ(fit_shape(job_class, fleet, 32).value(), fit_shape(training(), fleet, 32).value());
+  job_class.segment = 0;
+  job_class.spread = "rack";
+  job_class.spread_required = true;
+  EXPECT_EQ(fit_shape(job_class, fleet, 32).value().spread_level, 0);
+  EXPECT_EQ(fit_shape(job_class, fleet, 8).value().spread_level, Shape::kAnyLevel);  // One node.
+  job_class.spread.clear();
+  job_class.exclusive = "node";
+  EXPECT_EQ(fit_shape(job_class, fleet, 2).value().gpus, 8U);
+}
+
 TEST(Generator, OffersTheLoadOfEachTenant) {
   Setting setting;
   setting.mix.tenants[0].classes = {{0, 0.98}, {1, 0.02}};

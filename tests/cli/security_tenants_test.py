@@ -181,6 +181,10 @@ def cases():
         status = test.assert_same(test.node, "nothing", "PATCH", "/v1/nodes/@", lambda name: {"drained": True}, token)
         test.assertEqual(status, 403)
 
+    @case("GET /v1/defrag")
+    def defrag(test, role, token):
+        test.assert_status(test.server.get("/v1/defrag", token=token), 403)
+
     @case("GET /v1/tenants", "GET /v1/tenants/{tenant}")
     def tenants(test, role, token):
         answer = test.server.get("/v1/tenants", token=token)
