@@ -181,6 +181,7 @@ void Api::add_routes() {
   add(info, &Api::list_reservations);
   info = route("POST", "/v1/reservations", "reservations", "Reserve nodes for a time");
   info.role = Role::kOperator;
+  info.everywhere = true;  // It takes nodes from everyone.
   info.request = "reservation_request";
   info.response = "Reservation";
   info.status = 201;
@@ -192,6 +193,7 @@ void Api::add_routes() {
   add(info, &Api::find_reservation);
   info = route("DELETE", "/v1/reservations/{reservation}", "reservations", "End a reservation");
   info.role = Role::kOperator;
+  info.everywhere = true;
   info.response = "Count";
   add(info, &Api::delete_reservation);
 

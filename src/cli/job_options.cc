@@ -82,6 +82,12 @@ void add_job_options(CLI::App& command, JobOptions& options) {
       .add_option("--within", options.level,
                   "Smallest part of the fabric that should hold all nodes, such as leaf")
       ->type_name("LEVEL");
+  command
+      .add_option("--spread", options.spread,
+                  "Keep the nodes apart at this level of the fabric, for replicas")
+      ->type_name("LEVEL");
+  command.add_option("--reservation", options.reservation, "Run in this reservation, and nowhere else")
+      ->type_name("NAME");
   command.add_option("-a,--array", options.array, "Indices of a job array: 0-99, 1,3,5, 0-99%10")
       ->type_name("RANGES");
   command
@@ -125,6 +131,8 @@ void add_job_options(CLI::App& command, JobOptions& options) {
   add_names("--data-class", options.data, "Classes of its data, for the factory's rules: personal", "NAMES");
   command.add_flag("--hold", options.hold, "Wait until gw release");
   command.add_flag("--no-requeue", options.no_requeue, "Do not run again after a failure of the machine");
+  command.add_flag("--keep-on-failure", options.keep_on_failure,
+                   "Where a node fails, keep the others and go on with a spare one near them");
   command.add_flag("--preemptible", options.preemptible, "May be stopped for others");
 }
 
@@ -150,6 +158,8 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
     spec.limit = *limit;
   }
   if (!options.level.empty()) spec.level = options.level;
+  if (!options.spread.empty()) spec.spread_level = options.spread;
+  if (!options.reservation.empty()) spec.reservation = options.reservation;
   if (!options.array.empty()) {
     Result<ArraySpec> array = spec::parse_array(options.array);
     if (!array) return fail(fmt::format("--array {}: {}", options.array, array.error().message));
@@ -198,6 +208,7 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
   if (options.hold) spec.hold = true;
   if (options.no_requeue) spec.requeue = false;
   if (options.preemptible) spec.preemptible = true;
+  if (options.keep_on_failure) spec.keep_on_failure = true;
   return {};
 }
 

@@ -22,7 +22,8 @@ struct JobOptions {
   std::vector<std::string> depends;
   std::vector<std::string> residency, excluded_jurisdictions, certifications, data;
   std::vector<std::string> environment;
-  bool hold = false, no_requeue = false, preemptible = false;
+  std::string reservation, spread;
+  bool hold = false, no_requeue = false, preemptible = false, keep_on_failure = false;
 };
 
 void add_job_options(CLI::App& command, JobOptions& options);

@@ -23,6 +23,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   turn_page();
   for (const Command& command : commands) turn_.replies.push_back(obey(command));
   if (std::exchange(law_due_, false)) review_law();
+  if (std::exchange(reservation_over_, false)) hold_what_names_past_reservations();
   while (!begins_.empty() && begins_.begin()->first <= book_.now) {
     ready_.insert(begins_.begin()->second);
     begins_.erase(begins_.begin());
@@ -57,7 +58,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || plan_due_ || law_due_) return book_.now;
+  if (!ready_.empty() || !doomed_.empty() || plan_due_ || law_due_ || reservation_over_) return book_.now;
   return std::min({book_.core->next_due(), budgets_due_,
                    begins_.empty() ? Instant::max() : begins_.begin()->first, next_law()});
 }

@@ -123,6 +123,11 @@ class Controller {
   Reply order_reservation(const Command& command, const ReserveOrder& what);
   void end_reservation(ReservationRecord& record);
   void forget_past_reservations();
+  /// The reservation that a job of the tenant may name.
+  [[nodiscard]] std::expected<WindowId, Refusal> reservation_named(const std::string& name,
+                                                                   TenantId tenant) const;
+  /// Jobs that name one which is over: they would wait for ever.
+  void hold_what_names_past_reservations();
   [[nodiscard]] Refusal not_reserved(const sched::WindowAnswer& answer) const;
   Reply order_quota(const Command& command, const QuotaOrder& what);
   Reply order_token(const Command& command, const TokenOrder& what);
@@ -250,8 +255,9 @@ class Controller {
   std::uint64_t audit_sequence_ = 0;
   std::uint64_t transfer_sequence_ = 0;
   audit::Head decision_head_;
-  Day day_ = 0;           ///< Today, for rules that have dates.
-  bool law_due_ = false;  ///< The law or a fact has changed: all jobs are looked at again.
+  Day day_ = 0;                   ///< Today, for rules that have dates.
+  bool reservation_over_ = false;  ///< One is over since the jobs were last looked at for it.
+  bool law_due_ = false;          ///< The law or a fact has changed: all jobs are looked at again.
   std::map<std::pair<TenantId, LegalWishes>, std::uint64_t> zones_known_;  ///< Until the next review.
   std::uint64_t reason_cursor_ = 0;
 

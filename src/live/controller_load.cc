@@ -342,6 +342,8 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
     const sched::Job* core_job = book_.core->job(record.core);
     book_.by_core.emplace(record.core.value(), record.number);
     if (core_job != nullptr) job.request = core_job->request;
+    if (const WindowId window = job.request.window; window.valid())
+      reservation_over_ |= book_.core->state().windows.find(window) == nullptr;
     count_core(job, +1);
     if (record.array_job != 0) ++book_.arrays[record.array_job].in_core;
     if (record.state == JobState::kRunning) {
@@ -357,6 +359,8 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   job.request.submit = record.submitted;
   job.request.limit = record.limit;
   job.request.shape.zones = zones_of(job);
+  if (const std::string& name = last.spec->reservation; !name.empty())
+    job.request.window = reservation_named(name, record.tenant).value_or(WindowId{});
   if (last.spec->begin_unix) job.begin = book_.instant_of_second(*last.spec->begin_unix);
   if (record.array_job == 0) job.waits = waits_in(*last.spec);
   return {};

@@ -173,6 +173,11 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
   decision = judge(what.tenant, what.spec.law);
   request->shape.zones = decision->mask;
   if (!decision->allowed) return refused(command, {422, "rule", decision->refusal(options_.law)});
+  if (!what.spec.reservation.empty()) {
+    const std::expected<WindowId, Refusal> window = reservation_named(what.spec.reservation, what.tenant);
+    if (!window) return refused(command, window.error());
+    request->window = *window;
+  }
   if (std::optional<Refusal> never = impossibility(request->shape, book_.fleet, book_.core->state()))
     return refused(command, std::move(*never));
   std::expected<Waits, Refusal> waits =

@@ -47,6 +47,40 @@ Refusal Controller::not_reserved(const sched::WindowAnswer& answer) const {
 void Controller::end_reservation(ReservationRecord& record) {
   record.over = true;
   turn_.changes.reservations.push_back(record);
+  reservation_over_ = true;
+}
+
+std::expected<WindowId, Refusal> Controller::reservation_named(const std::string& name,
+                                                               TenantId tenant) const {
+  const auto at = book_.reservations.find(name);
+  const WindowTerms* terms =
+      at == book_.reservations.end() ? nullptr : book_.core->state().windows.find(at->second.id);
+  // Of other tenants' reservations nobody hears.
+  if (terms == nullptr || !terms->tenant.valid() || !book_.is_within(tenant, terms->tenant))
+    return std::unexpected(
+        Refusal{422, "unknown_reservation",
+                fmt::format("there is no reservation {} that tenant {} may use; gw reserve list shows them",
+                            name, book_.path(tenant))});
+  return at->second.id;
+}
+
+void Controller::hold_what_names_past_reservations() {
+  for (auto& [number, job] : book_.jobs) {
+    const WindowId window = job.request.window;
+    if (!window.valid() || job.record.state == JobState::kRunning ||
+        book_.core->state().windows.find(window) != nullptr)
+      continue;
+    job.request.window = WindowId{};
+    if (job.record.state == JobState::kHeld) continue;
+    withdraw(job);
+    job.record.state = JobState::kHeld;
+    job.reason_since = book_.now;
+    mark(job);
+    Actor actor;
+    actor.user = "factory";
+    audit(actor, "job.hold", fmt::format("{}", number),
+          "the reservation that it names is over; once released it may run anywhere", job.record.tenant);
+  }
 }
 
 /// The core has ended those whose times are over or whose job has started.

@@ -160,6 +160,21 @@ TEST_F(SpareCase, ReplicasStayApart) {
   EXPECT_EQ(nodes(job), (std::set<std::uint32_t>{0, 5, 8, 12}));
 }
 
+TEST_F(SpareCase, NodesThatOthersHaveReservedAreNoSpares) {
+  const JobId job = submit(2);
+  plan();
+  ASSERT_EQ(nodes(job), (std::set<std::uint32_t>{0, 1}));
+  WindowTerms terms;
+  terms.nodes = {NodeRun{NodeId{2}, 1}};
+  terms.from = now + minutes(90);
+  terms.length = hours(1);
+  core.apply(Event::window_added(WindowId{0}, terms), now);
+  now = now + minutes(45);  // Its hour begins anew with the spare node, and would reach into the window.
+  fail(0);
+  plan();
+  EXPECT_EQ(nodes(job), (std::set<std::uint32_t>{1, 3}));
+}
+
 TEST_F(SpareCase, WhatIsRequiredOfItsPlaceStillHolds) {
   JobRequest request;
   request.shape.nodes = 4;

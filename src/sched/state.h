@@ -249,7 +249,7 @@ class State {
   /// The gang goes on with a spare node in place of `failed`; false if it does not wish that or there is none
   /// (state_spare.cc).
   bool replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan);
-  [[nodiscard]] std::optional<Piece> spare_for(const Job& job, std::uint32_t failed) const;
+  [[nodiscard]] std::optional<Piece> spare_for(const Job& job, std::uint32_t failed, Instant now) const;
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
   void drop_claim(JobId id);
   void close_for(const Job& job, const Placement& placement);

@@ -25,7 +25,7 @@ std::size_t level_between(const PoolFabric& fabric, std::uint32_t a, std::uint32
 
 /// From the smallest part of the fabric that holds it with the rest; there the nearest to the failed one, one
 /// that no reservation holds, the one with the fewest free GPUs.
-std::optional<Piece> State::spare_for(const Job& job, std::uint32_t failed) const {
+std::optional<Piece> State::spare_for(const Job& job, std::uint32_t failed, Instant now) const {
   const Pool& pool = *pools[job.placement.pool];
   const Shape& shape = job.request.shape;
   const PoolFabric& fabric = pool.fabric();
@@ -59,7 +59,7 @@ std::optional<Piece> State::spare_for(const Job& job, std::uint32_t failed) cons
     for (std::uint32_t node = bounds[vertex]; node < bounds[vertex + 1]; ++node) {
       if (node == failed || std::binary_search(rest.begin(), rest.end(), node)) continue;
       const std::optional<Piece> piece = pool.piece_on(shape, node);
-      if (!piece) continue;
+      if (!piece || !windows_admit(job, Placement{job.placement.pool, 0, {*piece}}, now)) continue;
       if (shape.segment_nodes > 1 && vertex_of(blocks, node) != vertex_of(blocks, failed)) continue;
       std::uint32_t crowd = 0;
       if (shape.spread_level != Shape::kAnyLevel) {
@@ -84,7 +84,7 @@ bool State::replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan
       classes[job.shape_class].pools;  // What it may not start on any more.
   if (job.request.keep_on_failure && !job.leaving && shape.nodes > 1 && shape.gpu_milli == 0 &&
       std::find(may.begin(), may.end(), job.placement.pool) != may.end())
-    spare = spare_for(job, failed);
+    spare = spare_for(job, failed, now);
   if (!spare) {
     if (!again) return false;
     forget_interruption(job, plan);

@@ -193,6 +193,7 @@ class JobCheck {
   /// How its nodes lie to one another.
   void lie_of_nodes() {
     const bool gang = job_.nodes != 0 && job_.gpu_milli == 0;
+    text("reservation", job_.reservation, Text::kName, limits::kPathBytes);
     text("segment_level", job_.segment_level, Text::kName, limits::kPathBytes);
     text("exclusive", job_.exclusive_level, Text::kName, limits::kPathBytes);
     text("spread", job_.spread_level, Text::kName, limits::kPathBytes);

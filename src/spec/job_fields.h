@@ -228,6 +228,11 @@ void describe_times(Visitor& visit, JobRecord& job) {
        .default_text = "at once",
        .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$",
        .example = "2026-12-01T08:00:00Z"});
+  visit.field("reservation", job.reservation,
+              {.help = "Runs on the nodes of this reservation in its times, and nowhere else.",
+               .text = Text::kName,
+               .default_text = "wherever it may",
+               .example = "demo-day"});
   visit.field("priority", job.priority, {.help = "Larger is sooner, where the policy looks at it."});
   visit.field("hold", job.hold, {.help = "Wait until it is released."});
   visit.field("preemptible", job.preemptible, {.help = "May be stopped for others, and wait again."});

@@ -164,6 +164,7 @@ void write_times(JsonObject& object, const JobSpec& job) {
   }
   object.span("grace", job.grace, JobSpec{}.grace);
   if (job.begin_unix) object.text("begin", time_point_text(*job.begin_unix));
+  object.text("reservation", job.reservation);
   object.number("priority", job.priority, 0);
   object.flag("hold", job.hold, false);
   object.flag("preemptible", job.preemptible, false);

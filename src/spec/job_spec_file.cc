@@ -112,6 +112,7 @@ JobSpec build_job(JobRecord&& record, const YamlNode& node, Findings& findings) 
   job.segment_level = std::move(record.segment_level);
   job.exclusive_level = std::move(record.exclusive);
   job.spread_level = std::move(record.spread);
+  job.reservation = std::move(record.reservation);
   build_resources(record, job, findings);
   build_times(record, job, findings);
   job.priority = record.priority;

@@ -69,6 +69,7 @@ struct JobRecord {
   bool hold = false;
   bool preemptible = false;
   bool requeue = true;
+  std::string reservation;
   bool keep_on_failure = false;
   Nanoseconds checkpoint_interval;
   std::optional<Located<std::string>> array;

@@ -125,6 +125,7 @@ class RandomJob {
   }
 
   void draw_times(JobSpec& job) {
+    if (coin()) job.reservation = name();
     if (coin()) job.limit = span(0, job_limits::kLongestSeconds);
     if (coin() && (job.limit.count() == 0 || job.limit > seconds(1))) {
       do {

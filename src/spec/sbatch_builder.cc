@@ -58,6 +58,7 @@ void SbatchBuilder::apply(const SbatchUse& use) {
     case SbatchId::kNtasksPerNode:
     case SbatchId::kExclusive:
     case SbatchId::kSegment:
+    case SbatchId::kReservation:
     case SbatchId::kSpreadJob:
     case SbatchId::kSwitches:
     case SbatchId::kTresPerNode:
@@ -202,6 +203,11 @@ void SbatchBuilder::apply_resources(const SbatchUse& use) {
     case SbatchId::kSegment:
       if (const std::optional<std::int64_t> count = good(use, sbatch_count(use.value, 1, 1'000'000)))
         job_.segment_nodes = static_cast<std::uint32_t>(*count);
+      return;
+    case SbatchId::kReservation:
+      if (use.value.find(',') != std::string::npos)
+        return not_supported(use, "a job names one reservation; keep one of them");
+      job_.reservation = use.value;
       return;
     case SbatchId::kSpreadJob:
       job_.spread_level = "leaf";

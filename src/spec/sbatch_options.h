@@ -46,6 +46,7 @@ enum class SbatchId : std::uint8_t {
   kSegment,
   kSignal,
   kSpreadJob,
+  kReservation,
   kSwitches,
   kTime,
   kTresPerNode,

@@ -165,6 +165,7 @@ const std::vector<std::pair<std::string, std::string>>& rows() {
       {"--segment=4 --nodes=8", R"({"nodes":8,"segment":4})"},
       {"--exclusive", R"({"exclusive":"node"})"},
       {"--spread-job --nodes=4", R"({"nodes":4,"spread":"leaf"})"},
+      {"--reservation=demo-day --nodes=4", R"({"nodes":4,"reservation":"demo-day"})"},
       // Times.
       {"--time=90", R"({"limit":"90min"})"},
       {"-t 10:30", R"({"limit":"630s"})"},

@@ -42,7 +42,7 @@ struct Case {
   }
   RunSummary run() {
     options.on_job = [&](const JobRecord& record, const TenantTree&) -> Result<void> {
-      starts[record.id] = to_seconds(record.start) / 3600;
+      starts[std::string(record.id)] = to_seconds(record.start) / 3600;
       return {};
     };
     workload::ListStream stream(jobs, tenants);

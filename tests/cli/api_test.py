@@ -277,6 +277,25 @@ class ApiTest(unittest.TestCase):
         self.call("PATCH", "/v1/nodes/{node}", node=name, body={"drained": False})
         self.assertEqual(self.server.wait(waiting)["status"], "completed")
 
+    def test_reservations(self):
+        """And plans of defragmentation, of which this factory has no need."""
+        node = self.call("GET", "/v1/nodes").json["nodes"][0]["name"]
+        wish = {"name": "patches", "maintenance": True, "named": [node], "from": "2099-01-01T08:00:00Z", "for": "2h"}
+        nearest = self.call("POST", "/v1/reservations/nearest", body=wish).json
+        self.assertEqual((nearest["possible"], nearest["nodes"]), (True, [node]))
+        made = self.call("POST", "/v1/reservations", status=201, body=wish).json
+        self.assertEqual((made["name"], made["tenant"], made["nodes"], made["active"]), ("patches", None, [node], False))
+        self.assertEqual(made["to"], "2099-01-01T10:00:00.000Z")
+        refused = self.call("POST", "/v1/reservations", status=409, body={**wish, "name": "again"})
+        self.assertEqual(refused.code, "reserved")
+        nearest = self.call("POST", "/v1/reservations/nearest", body=wish).json
+        self.assertEqual((nearest["possible"], nearest["from"]), (False, "2099-01-01T10:00:00.000Z"))
+        self.assertEqual(self.call("GET", "/v1/reservations").json["reservations"], [made | {"note": ""}])
+        self.call("POST", "/v1/reservations", status=422, body={**wish, "name": "both", "tenant": "default"})
+        self.call("DELETE", "/v1/reservations/{reservation}", reservation="patches")
+        self.call("DELETE", "/v1/reservations/{reservation}", status=404, reservation="patches")
+        self.assertEqual(self.call("GET", "/v1/defrag").json["moves"], [])
+
     def test_tenants_and_tokens(self):
         made = self.call("POST", "/v1/tenants", body={"path": "acme", "weight": 2}).json
         self.assertEqual((made["path"], made["weight"]), ("acme", 2))

@@ -185,6 +185,25 @@ def cases():
     def defrag(test, role, token):
         test.assert_status(test.server.get("/v1/defrag", token=token), 403)
 
+    @case("GET /v1/reservations", "POST /v1/reservations", "POST /v1/reservations/nearest",
+          "DELETE /v1/reservations/{reservation}")
+    def reservations(test, role, token):
+        wish = {"nodes": 1, "from": "2099-01-01", "for": "1h"}
+        made = test.server.post("/v1/reservations", {"name": "of-beta", "tenant": "beta", **wish})
+        if made.status != 409:
+            test.assert_status(made, 201)
+        answer = test.server.get("/v1/reservations", token=token)
+        test.assert_status(answer, 200)
+        test.assertEqual(answer.json["reservations"], [])
+        body = {"name": "mine", "tenant": "alpha", **wish}
+        test.assert_status(test.server.post("/v1/reservations", body, token=token), 403)
+        for tenant in ("beta", "beta/team"):
+            status = test.assert_same(tenant, "gamma", "POST", "/v1/reservations/nearest",
+                                      lambda name: {"name": "x", "tenant": name, **wish}, token)
+            test.assertEqual(status, 404)
+        status = test.assert_same("of-beta", "of-gamma", "DELETE", "/v1/reservations/@", token=token)
+        test.assertEqual(status, 403)
+
     @case("GET /v1/tenants", "GET /v1/tenants/{tenant}")
     def tenants(test, role, token):
         answer = test.server.get("/v1/tenants", token=token)

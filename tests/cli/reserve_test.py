@@ -1,0 +1,122 @@
+"""Reserved nodes, blocks and plans of defragmentation on a running factory, with the commands that ask for them."""
+
+import json
+import time
+import unittest
+
+from factory_server import FactoryServer
+from gw_command import FolderTest
+
+FLEET = """
+gigawerk: 1
+fleet:
+  node_types:
+    - {name: box, gpu: h100, gpus: 8, cores: 64, memory: 1 TiB, power_max: 10 kW}
+  fabric: [{level: leaf, nodes: 4}]
+  sites:
+    - name: here
+      nodes: [{type: box, count: 8}]
+"""
+SPEED = 600
+
+
+class ReserveTest(FolderTest):
+    def setUp(self):
+        super().setUp()
+        self.server = FactoryServer("--fleet", self.path("fleet.yaml", FLEET), "--engine", "twin", "--speed", str(SPEED))
+        self.server.start()
+        self.addCleanup(self.server.close)
+        for tenant in ("a", "b"):
+            self.server.gw("tenants", "add", tenant)
+        nodes = self.server.get("/v1/nodes").json["nodes"]
+        self.names = [node["name"] for node in nodes]
+
+    def submit(self, tenant, nodes, **more):
+        return self.server.submit(command=["sleep", "400h"], nodes=nodes, gpus=8, tenant=tenant,
+                                  **{"limit": "500h", **more})
+
+    def reserve(self, *words):
+        return self.server.gw("reserve", *words)
+
+    def test_a_window_is_its_owners(self):
+        made = self.reserve("create", "demo", "--tenant", "a", "--nodes", "8", "--from", "2099-01-01T08:00:00Z", "--for",
+                            "8h", "--every", "7d", "--note", "for visitors")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertIn("reservation demo: 8 nodes from", made.stdout)
+        listed = self.reserve("list").stdout
+        self.assertRegex(listed, r"demo +a +2099-01-01T08:00:00.*2099-01-01T16:00:00.* 168 h +8 +64 +for visitors")
+        refused = self.reserve("create", "other", "--tenant", "b", "--nodes", "1", "--from", "2099-01-08T10:00:00Z",
+                               "--for", "1h")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("demo", refused.stderr)
+        self.assertIn("nearest time is 2099-01-08T16:00:00", refused.stderr)
+        found = self.reserve("find", "--tenant", "b", "--nodes", "1", "--from", "2099-01-08T10:00:00Z", "--for", "1h")
+        self.assertIn("2099-01-08T16:00:00", found.stdout)
+        again = self.reserve("create", "demo", "--maintenance", "--nodes", "1", "--for", "1h")
+        self.assertIn("exists", again.stderr)
+        self.assertEqual(self.reserve("delete", "demo").returncode, 0)
+        self.assertNotIn("demo", self.reserve("list").stdout)
+        self.assertIn("there is no reservation demo", self.reserve("delete", "demo").stderr)
+
+    def test_what_makes_no_sense_is_refused(self):
+        for words, part in ((("--nodes", "1", "--for", "1h"), "give one of them"),
+                            (("--tenant", "a", "--for", "1h"), "give one of them"),
+                            (("--tenant", "x", "--nodes", "1", "--for", "1h"), "there is no tenant x"),
+                            (("--tenant", "a", "--node", "nowhere", "--for", "1h"), "there is no node nowhere"),
+                            (("--tenant", "a", "--nodes", "1"), "say how long"),
+                            (("--tenant", "a", "--nodes", "9", "--for", "1h"), "ask for fewer"),
+                            (("--tenant", "a", "--nodes", "1", "--for", "1h", "--level", "x"), "no fabric level x"),
+                            (("--tenant", "a", "--nodes", "1", "--for", "1h", "--from", "soon"), "is no time"),
+                            (("--job", "77"), "there is no waiting job 77")):
+            with self.subTest(words=words):
+                refused = self.reserve("create", "one", *words)
+                self.assertNotEqual(refused.returncode, 0)
+                self.assertIn(part, refused.stderr)
+        self.assertEqual(json.loads(self.reserve("list", "--json").stdout), {"reservations": []})
+
+    def test_jobs_run_in_the_reservation_that_they_name(self):
+        self.reserve("create", "now", "--tenant", "a", "--nodes", "4", "--level", "leaf", "--for", "1000h")
+        inside = self.submit("a", 4, reservation="now")
+        self.server.wait(inside, "running")
+        own = self.server.job(inside)["nodes"]
+        reserved = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
+        self.assertTrue(reserved["active"])
+        self.assertEqual(len(reserved["nodes"]), 4)
+        outside = self.submit("b", 8)
+        time.sleep(0.3)
+        self.assertEqual(self.server.job(outside)["status"], "waiting")
+        refused = self.server.post("/v1/jobs", {"command": ["true"], "tenant": "b", "reservation": "now"})
+        self.assertEqual((refused.status, refused.code), (422, "unknown_reservation"))
+        waits = self.submit("a", 4, reservation="now")
+        self.reserve("delete", "now")
+        self.server.wait(waits, "held")
+        self.assertTrue(own)
+
+    def test_a_waiting_job_gets_a_promise(self):
+        self.server.wait(self.submit("b", 8, limit="600h"), "running")
+        big = self.submit("a", 8)
+        self.server.wait(big, "waiting")
+        made = self.reserve("create", "big-run", "--job", str(big))
+        self.assertEqual(made.returncode, 0, made.stderr)
+        row = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
+        self.assertEqual((row["job"], len(row["nodes"]), row["active"]), (str(big), 8, False))
+
+    def test_defrag_proposes_what_frees_a_leaf(self):
+        jobs = [self.submit("a", 1, preemptible=True) for _ in range(8)]
+        for job in jobs:
+            self.server.wait(job, "running")
+        for job in (jobs[0], jobs[1], jobs[2], jobs[4], jobs[5], jobs[6]):
+            self.server.gw("cancel", str(job))
+            self.server.wait(job)
+        plan = json.loads(self.server.gw("defrag", "--plan", "--level", "leaf", "--domains", "1", "--json").stdout)
+        self.assertEqual(plan["free_now"], 0)
+        self.assertEqual(len(plan["freed"]), 1)
+        self.assertEqual(len(plan["moves"]), 1)
+        self.assertTrue(plan["verified"])
+        self.assertTrue(plan["moves"][0]["starts_at_once"])
+        text = self.server.gw("defrag", "--plan", "--level", "leaf").stdout
+        self.assertIn(plan["moves"][0]["job"], text)
+
+
+if __name__ == "__main__":
+    unittest.main()
