@@ -255,9 +255,9 @@ class Controller {
   std::uint64_t audit_sequence_ = 0;
   std::uint64_t transfer_sequence_ = 0;
   audit::Head decision_head_;
-  Day day_ = 0;                   ///< Today, for rules that have dates.
+  Day day_ = 0;                    ///< Today, for rules that have dates.
   bool reservation_over_ = false;  ///< One is over since the jobs were last looked at for it.
-  bool law_due_ = false;          ///< The law or a fact has changed: all jobs are looked at again.
+  bool law_due_ = false;           ///< The law or a fact has changed: all jobs are looked at again.
   std::map<std::pair<TenantId, LegalWishes>, std::uint64_t> zones_known_;  ///< Until the next review.
   std::uint64_t reason_cursor_ = 0;
 
