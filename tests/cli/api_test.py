@@ -290,7 +290,8 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(refused.code, "reserved")
         nearest = self.call("POST", "/v1/reservations/nearest", body=wish).json
         self.assertEqual((nearest["possible"], nearest["from"]), (False, "2099-01-01T10:00:00.000Z"))
-        self.assertEqual(self.call("GET", "/v1/reservations").json["reservations"], [made | {"note": ""}])
+        del made["leaving"]
+        self.assertEqual(self.call("GET", "/v1/reservations").json["reservations"], [made])
         self.call("POST", "/v1/reservations", status=422, body={**wish, "name": "both", "tenant": "default"})
         self.call("DELETE", "/v1/reservations/{reservation}", reservation="patches")
         self.call("DELETE", "/v1/reservations/{reservation}", status=404, reservation="patches")
