@@ -104,7 +104,7 @@ class Simulation {
       std::vector<Command> commands;
       if (turn == 0 && loop_ == nullptr) boot();
       // What is held or can never start must not keep the end away. By now nothing runs elsewhere.
-      if (turn == 30) {
+      if (turn == 30 || turn == 60) {
         std::vector<std::uint64_t> held;
         for (const auto& [number, job] : controller_->book().jobs) {
           if (job.record.state == JobState::kHeld) held.push_back(number);
@@ -118,6 +118,12 @@ class Simulation {
                 {quota.gpu_type, 0, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited});
           unlimited.budget.emplace();
           commands.push_back({next_ticket_++, admin(), unlimited});
+        }
+        for (const auto& [name, record] : controller_->book().reservations) {
+          ReserveOrder remove;
+          remove.name = name;
+          remove.remove = true;
+          commands.push_back({next_ticket_++, admin(), remove});
         }
         for (const auto& [name, mark] : controller_->book().marks)
           commands.push_back({next_ticket_++, admin(), NodeOrder{name, false, "back"}});
@@ -349,6 +355,18 @@ class Simulation {
     spec.preemptible = rng_.chance(0.6);
     if (rng_.chance(0.4)) spec.priority = static_cast<std::int32_t>(rng_.between(1, 3));
     if (rng_.chance(0.5)) spec.checkpoint_interval = seconds(rng_.between(10, 300));
+    if (spec.nodes > 1 && spec.gpu_milli == 0) {
+      spec.keep_on_failure = spec.requeue && rng_.chance(0.5);
+      const std::string& level = options_.fleet.fabric.front().level;
+      if (rng_.chance(0.2)) {
+        spec.spread_level = level;
+      } else if (spec.nodes % 2 == 0 && rng_.chance(0.3)) {
+        spec.segment_nodes = 2;
+        spec.segment_level = level;
+      }
+    }
+    if (controller_ != nullptr && !controller_->book().reservations.empty() && rng_.chance(0.2))
+      spec.reservation = controller_->book().reservations.begin()->first;
     if (rng_.chance(0.15))
       spec.begin_unix = (world_.wall + world_.skew) / 1'000'000'000 + rng_.between(-50, 500);
     if (rng_.chance(0.1)) {
@@ -397,8 +415,10 @@ class Simulation {
         const NodeId node{static_cast<std::uint32_t>(rng_.below(options_.fleet.nodes()))};
         commands.push_back(
             {next_ticket_++, admin(), NodeOrder{options_.fleet.node_name(node), rng_.chance(0.4), "test"}});
-      } else if (what < 0.94) {
+      } else if (what < 0.91) {
         commands.push_back({next_ticket_++, admin(), quota_order()});
+      } else if (what < 0.95) {
+        commands.push_back({next_ticket_++, admin(), reserve_order()});
       } else {
         TenantOrder order;
         order.path = fmt::format("team-{}", rng_.below(4));
@@ -409,6 +429,30 @@ class Simulation {
       }
     }
     return commands;
+  }
+
+  ReserveOrder reserve_order() {
+    ReserveOrder order;
+    order.name = fmt::format("window-{}", rng_.below(4));
+    order.remove = rng_.chance(0.3);
+    if (!numbers_.empty() && rng_.chance(0.2)) {
+      order.job = numbers_[rng_.below(numbers_.size())];
+      order.slack = seconds(rng_.between(0, 100));
+      return order;
+    }
+    WindowTerms& terms = order.wish.terms;
+    if (controller_ != nullptr && rng_.chance(0.7))
+      terms.tenant = TenantId{static_cast<std::uint32_t>(rng_.below(controller_->book().tenants.size()))};
+    const Instant now = controller_ == nullptr ? Instant{} : controller_->book().now;
+    terms.from = now + seconds(rng_.between(0, 2000));
+    terms.length = seconds(rng_.between(1, 2000));
+    if (rng_.chance(0.3)) {
+      terms.every = terms.length + seconds(rng_.between(0, 2000));
+      terms.until = terms.from + seconds(rng_.between(1, 10'000));
+    }
+    terms.preempt = rng_.chance(0.4);
+    order.wish.nodes = static_cast<std::uint32_t>(rng_.between(1, options_.fleet.nodes()));
+    return order;
   }
 
   QuotaOrder quota_order() {

@@ -30,7 +30,10 @@ void Core::apply(const Event& event, Instant now) {
       !state_.quota.in_use())
     pass_->reset(state_);
   const bool counted = state_.uniform;
+  const bool limited = state_.power.tracked() && state_.power.limited();
   state_.apply(event, now, building_);
+  // Nor does one made while no cap could bind hold the power that its job will draw.
+  if (state_.power.tracked() && state_.power.limited() != limited) pass_->reset(state_);
   if (state_.uniform != counted) pass_ = make_pass(state_);  // Its memory is of counts, which no longer hold.
 }
 

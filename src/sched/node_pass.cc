@@ -35,7 +35,10 @@ class NodePass final : public Pass {
     if (std::exchange(window_edges_, state.window_edges) != state.window_edges) window_failures_.clear();
     state.refresh_quota(now);
     state.start_claimed(now, plan);
+    const JobId promised = reserved_;
     keep_reservation(state, plan);
+    // Its part of the quota may be what jobs that wait too long were kept back by.
+    if (promised.valid() && !reserved_.valid()) state.refresh_quota(now);
     preemptor_.begin(now);
     bool any = true;
     for (;;) {
@@ -592,9 +595,11 @@ class NodePass final : public Pass {
            pool.is_closed(node, Closure::kClaimed) || pool.is_closed(node, Closure::kDark);
   }
 
-  /// That nothing can be promised is said of its shape, unless quota leaves the job some pools only.
+  /// That nothing can be promised is said of its shape, unless that may change with more than nodes and caps.
   static bool note_hopeless(State& state, const Job& job) {
     if (!state.quota_leaves_all(job)) return false;
+    // Without a search by power only lit nodes are promised, and which are lit changes with what runs.
+    if (state.dark_nodes() > 0 && (!state.power.limited() || job.request.shape.is_grouped())) return false;
     state.set_hopeless(job);
     return true;
   }

@@ -116,6 +116,11 @@ class Pool {
   [[nodiscard]] bool is_closed(std::uint32_t node, Closure why) const {
     return bit(closed_, node) && (closures_.at(node) & static_cast<std::uint8_t>(why)) != 0;
   }
+  /// For any reason but a window? Its owner's jobs come to such a node, and may draw all that it can.
+  [[nodiscard]] bool is_closed_for_all(std::uint32_t node) const {
+    return bit(closed_, node) &&
+           (closures_.at(node) & ~static_cast<unsigned>(static_cast<std::uint8_t>(Closure::kWindow))) != 0;
+  }
   [[nodiscard]] bool is_off(std::uint32_t node) const { return is_down(node) || is_closed(node); }
   [[nodiscard]] bool is_dark(std::uint32_t node) const { return bit(dark_, node); }
   /// May new work start there, if it fits?

@@ -174,7 +174,7 @@ std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
   for (std::size_t type = 1; type < resources_; ++type) most = std::max(most, room[type]);
   if (room[kAllGpus] != INT64_MAX && least_equivalent_milli_ > 0)
     most = std::min(most, room[kAllGpus] * 1000 / least_equivalent_milli_);
-  return most < 0 ? -1 : most == INT64_MAX ? most : most / 1000;
+  return most < 0 ? -1 : most == INT64_MAX ? most : (most + 999) / 1000;  // Of one, a share may be left.
 }
 
 bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {

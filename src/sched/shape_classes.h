@@ -72,12 +72,14 @@ class ShapeClasses {
       if (track_limits_) entry.limits.insert(limit);
       if (entry.waiting++ == 0) {
         ++waiting_classes_;
+        count_small(entry.shape, +1);
         if (entry.preemptible) count_tag(id, +1);
       }
     } else {
       if (track_limits_) entry.limits.erase(limit);
       if (--entry.waiting == 0) {
         --waiting_classes_;
+        count_small(entry.shape, -1);
         if (entry.preemptible) count_tag(id, -1);
       }
     }
@@ -86,11 +88,19 @@ class ShapeClasses {
   [[nodiscard]] std::uint64_t preemptible_tags() const { return preemptible_tags_; }
   [[nodiscard]] Class& operator[](std::uint32_t id) { return classes_[id]; }
   [[nodiscard]] const Class& operator[](std::uint32_t id) const { return classes_[id]; }
+  /// No waiting job asks for less, in thousandths of a GPU: 1000, or where shares wait 1, or 0.
+  [[nodiscard]] std::int64_t least_milli() const {
+    return without_gpus_ > 0 ? 0 : with_shares_ > 0 ? 1 : 1000;
+  }
   /// Shapes that some job waits for.
   [[nodiscard]] std::uint32_t waiting_classes() const { return waiting_classes_; }
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(classes_.size()); }
 
  private:
+  void count_small(const Shape& shape, int sign) {
+    if (shape.total_gpu_milli() == 0) without_gpus_ += static_cast<std::uint32_t>(sign);
+    if (shape.gpu_milli != 0) with_shares_ += static_cast<std::uint32_t>(sign);
+  }
   void count_tag(std::uint32_t id, int sign) {
     std::uint32_t& count = preemptible_count_.at(id % 64);
     count += static_cast<std::uint32_t>(sign);
@@ -105,6 +115,8 @@ class ShapeClasses {
   std::vector<Class> classes_;
   std::vector<std::uint32_t> free_;
   std::uint32_t waiting_classes_ = 0;
+  std::uint32_t without_gpus_ = 0;  ///< Of them, those that ask for no GPU,
+  std::uint32_t with_shares_ = 0;   ///< and those that ask for a share of one.
 };
 
 }  // namespace gw::sched

@@ -75,7 +75,6 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since, bool runs)
     classes.leave(shape_class);
     return nullptr;
   }
-  shares_ = shares_ || request.shape.gpu_milli != 0;
   Job& job = jobs.add(id);
   job.request = request;
   job.request.limit = std::min(job.request.limit, kLongestSpan);
@@ -379,7 +378,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
         set_structured();  // Running jobs' nodes matter from now on, their number does no more.
         if (event.kind == EventKind::kNodeClosed) break_claim(pool_of(event.node), local);
         event.kind == EventKind::kNodeClosed ? pool.close(local) : pool.reopen(local);
-        if (power.tracked()) power.set_closed(event.node.value(), pool.is_closed(local));
+        if (power.tracked()) power.set_closed(event.node.value(), pool.is_closed_for_all(local));
       }
       ++node_changes;
       changes.released = changes.irregular = changes.nodes = true;

@@ -79,7 +79,7 @@ class State {
   [[nodiscard]] bool fixed_barred(TenantId tenant) const {
     if (tenant.value() >= barred_.size()) return false;
     const Barred::Mark& mark = barred_[tenant.value()].fixed;
-    return mark.milli <= (shares_ ? 1 : 1000) && stands(mark);
+    return mark.milli <= classes.least_milli() && stands(mark);
   }
   /// Does quota leave it the choice of all pools that could hold it?
   [[nodiscard]] bool quota_leaves_all(const Job& job) const;
@@ -126,6 +126,8 @@ class State {
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const { return !pools_for(shape).empty(); }
   /// Is it known that the job would not fit even if all others ended, as too many nodes are down?
   /// Or as its limit is too long for every gap between windows.
+  /// Nodes on which nothing new starts for want of power.
+  [[nodiscard]] std::uint32_t dark_nodes() const { return dark_nodes_; }
   [[nodiscard]] bool is_hopeless(const Job& job) const;
   void set_hopeless(const Job& job);
   /// Sets since when a waiting job waits (a move to another fleet).
@@ -286,7 +288,6 @@ class State {
   }
   std::vector<Barred> barred_;  ///< By tenant.
   std::uint32_t gpu_pools_ = 0;
-  bool shares_ = false;  ///< A job has asked for a share of a GPU.
   std::vector<PoolQuota> quota_of_pool_;
   std::vector<std::map<TenantId, std::set<JobId>>> preemptible_in_;  ///< By pool.
   std::int64_t preemptible_milli_ = 0;                               ///< GPUs of those jobs, in thousandths.

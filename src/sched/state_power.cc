@@ -368,7 +368,7 @@ std::string State::check_power() const {
     const Pool& pool = *pools[pool_of(NodeId{node})];
     const std::uint32_t local = pool.local_node(NodeId{node});
     if (load[node] != power.load(node)) return fmt::format("the load of node {} is wrong", node);
-    if (pool.is_down(local) == power.is_up(node) || pool.is_closed(local) != power.is_closed(node) ||
+    if (pool.is_down(local) == power.is_up(node) || pool.is_closed_for_all(local) != power.is_closed(node) ||
         (load[node] == 0) != power.is_whole(node) || pool.has_room(local) != power.has_room(node))
       return fmt::format("the feeds take node {} for another", node);
     if (pool.is_dark(local) != power.is_dark(node)) return fmt::format("node {} is half dark", node);

@@ -59,15 +59,16 @@ bool State::quota_lets(const Job& job) {
 std::int64_t State::quota_room(TenantId tenant) const {
   if (tenant.value() < barred_.size()) {
     const Barred::Mark& mark = barred_[tenant.value()].preemptible;
-    if (mark.milli <= (shares_ ? 1 : 1000) && stands(mark)) return 0;
-    if (mark.milli != INT64_MAX && stands(mark)) return (mark.milli - (shares_ ? 1 : 1000) + 999) / 1000;
+    const std::int64_t least = std::max<std::int64_t>(1, classes.least_milli());
+    if (mark.milli <= least && stands(mark)) return 0;
+    if (mark.milli != INT64_MAX && stands(mark)) return (mark.milli - least + 999) / 1000;
   }
   return quota.room_gpus(tenant);
 }
 
 bool State::nothing_lent_for(TenantId tenant) const {
-  if (!quota.in_use() || !pending.by_tenant() || quota.lent_left_milli() >= (shares_ ? 1 : 1000))
-    return false;
+  const std::int64_t least = classes.least_milli();  // Who takes nothing is never kept back.
+  if (!quota.in_use() || !pending.by_tenant() || least == 0 || quota.lent_left_milli() >= least) return false;
   while (quota.parent(tenant) != TenantId{0} && tenant != TenantId{0}) tenant = quota.parent(tenant);
   return !pending.fair_share().is_owed(tenant);
 }
@@ -276,7 +277,7 @@ void State::drop_claim(JobId id) {
       pool.reopen(node, Closure::kClaimed);
       if (!power.tracked()) continue;
       const std::uint32_t of_fleet = pool.fleet_node(node).value();
-      power.set_closed(of_fleet, pool.is_closed(node));
+      power.set_closed(of_fleet, pool.is_closed_for_all(node));
       power.set_claim(of_fleet, 0);
     }
   }

@@ -97,7 +97,11 @@ bool State::replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan
     job.clock = PowerTree::kFull;
   }
   job.placement = pool.exchange(shape, job.placement, failed, *spare);
-  if (power.tracked()) add_power(job, +1);
+  if (power.tracked()) {
+    add_power(job, +1);
+    const std::uint32_t at = pool.fleet_node(failed).value();
+    power.set_room(at, pool.has_room(failed), power.load(at) == 0);
+  }
   EndProfile& ends = running[job.placement.pool];
   ends.erase(job.expected_end, job.id);
   job.started = now;

@@ -86,11 +86,12 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     if (next_job_ready_) due = std::min(due, next_job_.request.submit);
     // Without jobs that run or come, only a repair can let a waiting job start.
     if (due == Instant::max() && jobs_.size() > 0) {
-      due = std::min(faults_.next_repair(), next_cap_step());
+      due = std::min({faults_.next_repair(), next_cap_step(), reservations_.next_due()});
       if (budgets_.any_spent()) due = std::min(due, budgets_.next_due());
     }
     if (due == Instant::max()) return std::optional<Instant>{};
     due = std::min({due, faults_.next_due(), budgets_.next_due(), next_cap_step(), reservations_.next_due()});
+    due = std::max(due, now_);  // While nothing ran and none came the core has gone on by itself.
     if (due > sched::kLastInstant)
       return fail("the simulated time passes 146 years; check the jobs' run times");
     return std::optional<Instant>{due};
@@ -119,13 +120,13 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       finish(end.job, due);
     }
     if (budgets_.next_due() <= due) budgets_.take(due, events);
-    while (faults_.next_due() == due) {
+    while (faults_.next_due() <= due) {
       const FaultProcess::Change change = faults_.take();
       if (!change.node.valid()) continue;
       if (!change.up) metrics_.node_failed(due);
       events.push_back(change.up ? sched::Event::node_up(change.node) : sched::Event::node_down(change.node));
     }
-    for (; next_cap_step() == due; ++next_step_) {
+    for (; next_cap_step() <= due; ++next_step_) {
       const CapStep& step = cap_steps_[next_step_];
       events.push_back(sched::Event::feed_cap(step.level, step.vertex, step.cap));
       ++cap_changes_;
@@ -137,6 +138,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   }
 
   void execute(const sched::Plan& plan, const sched::Core& core, Instant now) override {
+    now_ = now;
     if (!rulings_.empty()) tell_rulings(plan);
     for (const JobId id : plan.interrupted) interrupt(jobs_[id], now);
     for (const JobId id : plan.stopped) stop(jobs_[id], saved_by(jobs_[id], now), now);
@@ -460,6 +462,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   std::vector<CapStep> cap_steps_;
   std::size_t next_step_ = 0;
   PowerMeter power_;
+  Instant now_;  ///< Of the last plan.
   Instant last_end_;
   std::uint64_t cap_changes_ = 0;
   std::uint64_t clock_orders_ = 0;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -26,7 +27,92 @@ struct RandomRun {
   TwinOptions options;
 };
 
-/// Every seed is a configuration: fleet, fabric, tenants, jobs, policy, failure rate.
+/// Zones of the law, and feeds whose caps drop for a time. Its numbers are its own, so that the seeds of what
+/// was here before mean what they did.
+void draw_places(Rng& rng, RandomRun& run) {
+  const std::uint32_t nodes = run.fleet.nodes();
+  if (rng.chance(0.3) && nodes > 1) {
+    run.fleet.zones = {Zone{}, Zone{}};
+    run.fleet.zones[0].name = "here";
+    run.fleet.zones[1].name = "there";
+    run.fleet.zone_of_node.assign(nodes, 0);
+    for (std::uint32_t node = nodes / 3 + 1; node < nodes; ++node) run.fleet.zone_of_node[node] = 1;
+    for (TraceJob& job : run.jobs) {
+      if (rng.chance(0.4)) job.request.shape.zones = 1 + rng.below(3);
+    }
+  }
+  if (!rng.chance(0.5)) return;
+  GpuType gpu;
+  gpu.name = "gpu";
+  gpu.power_floor_permille = 600;
+  gpu.floor_speed_permille = 800;
+  run.fleet.gpu_types.push_back(gpu);
+  for (NodeType& type : run.fleet.node_types) {
+    type.gpu_type = 0;
+    type.power_idle = Milliwatts{2'000'000};
+    type.power_max = Milliwatts{10'000'000};
+  }
+  const auto megawatts_of = [](std::uint32_t count) { return Milliwatts{std::int64_t{count} * 10'000'000}; };
+  if (run.fleet.fabric.size() > 1) {
+    FeedLevel rows{run.fleet.fabric.front(), {}, {}};
+    rows.partition.level = "row";
+    for (std::size_t row = 0; row + 1 < rows.partition.first.size(); ++row)
+      rows.capacity.push_back(megawatts_of(rows.partition.first[row + 1] - rows.partition.first[row]));
+    run.fleet.feed.push_back(std::move(rows));
+  }
+  run.fleet.feed.push_back({Partition{"site", {0, nodes}}, {megawatts_of(nodes)}, {}});
+  const std::int64_t horizon_s = run.jobs.back().request.submit.count() / kNanosecondsPerSecond + 40'000;
+  for (std::uint64_t count = rng.below(4); count > 0; --count) {
+    CapEvent event;
+    event.at = Instant{} + seconds(rng.between(0, horizon_s));
+    event.until = event.at + seconds(rng.between(600, 20'000));
+    event.level = static_cast<std::uint32_t>(rng.below(run.fleet.feed.size()));
+    const FeedLevel& level = run.fleet.feed[event.level];
+    event.vertex = static_cast<std::uint32_t>(rng.below(level.capacity.size()));
+    event.cap = Milliwatts{level.capacity[event.vertex].count() * rng.between(25, 100) / 100};
+    run.options.power.events.push_back(event);
+  }
+  std::stable_sort(run.options.power.events.begin(), run.options.power.events.end(),
+                   [](const CapEvent& a, const CapEvent& b) { return a.at < b.at; });
+}
+
+/// Reserved times, spare nodes, blocks and spread.
+void draw_wishes(Rng& rng, RandomRun& run) {
+  const std::int64_t horizon_s = run.jobs.back().request.submit.count() / kNanosecondsPerSecond + 10'000;
+  for (std::uint64_t count = rng.below(5); count > 0; --count) {
+    Reservation reservation;
+    reservation.name = "window-" + std::to_string(count);
+    reservation.wish.nodes = static_cast<std::uint32_t>(rng.between(1, run.fleet.nodes()));
+    WindowTerms& terms = reservation.wish.terms;
+    if (rng.chance(0.7))
+      terms.tenant = TenantId{static_cast<std::uint32_t>(rng.between(1, run.tenants.size() - 1))};
+    terms.from = Instant{} + seconds(rng.between(0, horizon_s));
+    terms.length = seconds(rng.between(600, 20'000));
+    if (rng.chance(0.3)) {
+      terms.every = terms.length + seconds(rng.between(0, 30'000));
+      terms.until = terms.from + seconds(100'000);
+    }
+    terms.preempt = rng.chance(0.3);
+    reservation.made = Instant{rng.between(0, terms.from.count())};
+    run.options.reservations.push_back(reservation);
+  }
+  const std::uint8_t lowest = 0;
+  for (TraceJob& job : run.jobs) {
+    Shape& shape = job.request.shape;
+    if (shape.nodes < 2 || shape.gpu_milli != 0) continue;
+    job.request.keep_on_failure = rng.chance(0.5);
+    if (rng.chance(0.2)) {
+      shape.spread_level = lowest;
+      shape.spread_required = rng.chance(0.3);
+    } else if (rng.chance(0.3) && shape.nodes % 2 == 0) {
+      shape.segment_nodes = 2;
+      shape.segment_level = lowest;
+    }
+  }
+}
+
+/// Every seed is a configuration: fleet, fabric, tenants, jobs, policy, failure rate, and the rules of
+/// sharing.
 RandomRun random_run(std::uint64_t seed) {
   Rng rng = Rng(seed).split("whole-system");
   RandomRun run;
@@ -111,6 +197,9 @@ RandomRun random_run(std::uint64_t seed) {
     if (rng.chance(0.3)) shape.cpu_milli = 1000 * rng.between(1, 10);
     run.jobs.push_back(job);
   }
+  Rng rules = Rng(seed).split("whole-system-rules");
+  draw_places(rules, run);
+  draw_wishes(rules, run);
   return run;
 }
 
