@@ -176,6 +176,10 @@ class Api {
   void make_reservation(Call call);
   void find_reservation(Call call);
   void delete_reservation(Call call);
+  // cap_routes.cc
+  void list_caps(Call call);
+  void set_cap(Call call);
+  void clear_cap(Call call);
   // quota_routes.cc
   void list_quotas(Call call);
   void change_quota(Call call);

@@ -120,6 +120,34 @@ void describe(Visitor& visit, WhatIfQuotaBody& body) {
               {.help = "Guaranteed, in GPU-equivalents.", .required = true, .min = 0, .max = 1e9});
 }
 
+struct WhatIfCapBody {
+  static constexpr std::string_view kRecord = "feed_cap";
+  static constexpr std::string_view kHelp = "A feed that carries less for a time.";
+  std::string feed;
+  Milliwatts cap;
+  double percent = 0;
+  std::string from;
+  std::string until;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfCapBody& body) {
+  visit.field(
+      "feed", body.feed,
+      {.help = "Path of a site, hall, row or rack, or its end where only one has it.", .required = true});
+  visit.field("cap", body.cap,
+              {.help = "What it may carry: of a site facility power, else IT power.",
+               .min = 1,
+               .max = 1e15,
+               .default_text = "by `percent`"});
+  visit.field("percent", body.percent,
+              {.help = "In place of `cap`: of what it was built for.",
+               .min = 0.001,
+               .max = 100,
+               .default_text = "by `cap`"});
+  visit.field("from", body.from, {.help = "When it begins: time or date (UTC).", .default_text = "now"});
+  visit.field("until", body.until, {.help = "When it ends.", .default_text = "never"});
+}
+
 inline constexpr std::string_view kArrivals[] = {"history", "none"};
 
 struct WhatIfBody {
@@ -130,6 +158,7 @@ struct WhatIfBody {
   std::string policy;
   std::vector<WhatIfWeightBody> weights;
   std::vector<WhatIfQuotaBody> quotas;
+  std::vector<WhatIfCapBody> caps;
   Nanoseconds horizon = hours(24);
   std::uint32_t members = 10;
   std::string arrivals = "history";
@@ -148,6 +177,10 @@ void describe(Visitor& visit, WhatIfBody& body) {
               {.help = "Other weights.", .items_max = 10'000, .default_text = "none"});
   visit.field("quotas", body.quotas,
               {.help = "Other guarantees.", .items_max = 10'000, .default_text = "none"});
+  visit.field("caps", body.caps,
+              {.help = "Feeds that carry less, beside the caps that are set.",
+               .items_max = 1000,
+               .default_text = "none"});
   visit.field("horizon", body.horizon, {.help = "How far to look.", .min = 60e9, .max = 31.0 * 86400e9});
   visit.field("members", body.members, {.help = "Pairs of worlds at most.", .min = 2, .max = 100});
   visit.field("arrivals", body.arrivals,
@@ -260,6 +293,48 @@ void describe(Visitor& visit, ReservationBody& body) {
   visit.field("preempt", body.preempt,
               {.help = "Jobs in the way that may be preempted are told to go a grace before."});
   visit.field("note", body.note,
+              {.help = "For people.",
+               .text = spec::Text::kLine,
+               .default_text = "none",
+               .bytes_max = kMostWords,
+               .empty_allowed = true});
+}
+
+struct CapBody {
+  static constexpr std::string_view kRecord = "cap_request";
+  static constexpr std::string_view kHelp = "A cap of a feed, from now on or for a time.";
+  std::string feed;
+  Milliwatts cap;
+  double percent = 0;
+  std::string from;
+  std::string until;
+  Nanoseconds length{0};
+  std::string reason;
+};
+template <class Visitor>
+void describe(Visitor& visit, CapBody& body) {
+  visit.field(
+      "feed", body.feed,
+      {.help = "Path of a site, hall, row or rack, or its end where only one has it.", .required = true});
+  visit.field("cap", body.cap,
+              {.help = "What it may carry: of a site facility power, else IT power.",
+               .min = 1,
+               .max = 1e15,
+               .default_text = "by `percent`"});
+  visit.field("percent", body.percent,
+              {.help = "In place of `cap`: of what it was built for.",
+               .min = 0.001,
+               .max = 100,
+               .default_text = "by `cap`"});
+  visit.field("from", body.from, {.help = "When it begins: time or date (UTC).", .default_text = "now"});
+  visit.field("until", body.until,
+              {.help = "When it ends: time or date (UTC).", .default_text = "when it is cleared"});
+  visit.field("for", body.length,
+              {.help = "In place of `until`: how long it lasts.",
+               .min = 0,
+               .max = 3.2e17,
+               .default_text = "by `until`"});
+  visit.field("reason", body.reason,
               {.help = "For people.",
                .text = spec::Text::kLine,
                .default_text = "none",

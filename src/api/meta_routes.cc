@@ -6,6 +6,7 @@
 #include <map>
 
 #include "api/api.h"
+#include "live/feed_view.h"
 #include "live/quota_view.h"
 #include "live/time_text.h"
 
@@ -117,6 +118,25 @@ void add_quotas(const live::Book& book, Instant now, Families& families) {
   }
 }
 
+/// The large feeds, and those that are capped: labels must stay few.
+void add_feeds(const live::Book& book, Families& families) {
+  constexpr std::size_t kMostFeeds = 200;
+  const auto watts = [](Milliwatts power) { return static_cast<double>(power.count()) / 1000; };
+  for (const live::FeedStanding& feed : live::feed_standings(book, {}, kMostFeeds)) {
+    const Families::Labels labels{{"feed", feed.name}, {"level", feed.level}};
+    families.gauge("gigawerk_feed_draw_watts", "Predicted IT power of a feed.", watts(feed.draw), labels);
+    if (feed.cap.count() > 0)
+      families.gauge("gigawerk_feed_cap_watts", "IT power that a feed may carry now.", watts(feed.cap),
+                     labels);
+    if (feed.rating.count() > 0)
+      families.gauge("gigawerk_feed_rating_watts", "IT power that a feed was built for.", watts(feed.rating),
+                     labels);
+    if (feed.cap.count() > 0)
+      families.gauge("gigawerk_feed_jobs_slowed", "Jobs under a feed whose clocks are capped.", feed.slowed,
+                     labels);
+  }
+}
+
 }  // namespace
 
 void Api::health(Call call) { call.answer({{"status", "alive"}}); }
@@ -159,6 +179,7 @@ void Api::metrics(Call call) {
                      tenant.jobs, {{"tenant", tenant.path}});
     }
     add_quotas(book, std::max(book.now, options_.factory->now()), families);
+    add_feeds(book, families);
     families.counter("gigawerk_preemptions_total",
                      "Attempts told to leave for others, or for a spent budget, since the server started.",
                      static_cast<double>(book.tally.preemptions));

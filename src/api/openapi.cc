@@ -276,6 +276,7 @@ Json component_schemas() {
   add_record(components, "what_if", spec::json_schema_of<WhatIfBody>());
   add_record(components, "quota_change", spec::json_schema_of<QuotaBody>());
   add_record(components, "reservation_request", spec::json_schema_of<ReservationBody>());
+  add_record(components, "cap_request", spec::json_schema_of<CapBody>());
   add_record(components, "token_request", spec::json_schema_of<TokenBody>());
   components["Error"] =
       object({{"error", object({{"status", type("integer")},
@@ -441,6 +442,34 @@ Json component_schemas() {
               {"from", described(or_null("string"), "The earliest time that is free; null: none is known.")},
               {"to", or_null("string")},
               {"nodes", {{"type", "array"}, {"items", type("string")}}}});
+  const Json watts = {{"type", "number"}, {"minimum", 0}};
+  const Json cap = object({{"id", type("string")},
+                           {"feed", type("string")},
+                           {"cap_w", described(watts, "IT power.")},
+                           {"from", kTime},
+                           {"until", described(or_null("string"), "Null: until it is cleared.")},
+                           {"active", described(type("boolean"), "Its time has come.")},
+                           {"reason", type("string")},
+                           {"by", type("string")},
+                           {"made", kTime}});
+  components["Feed"] = object(
+      {{"feed", described(type("string"), "Its path in the feed tree.")},
+       {"level", type("string")},
+       {"pue", described(type("number"), "Facility power over IT power, of a site; else 1.")},
+       {"rating_w", described(or_null("number"), "IT power that it was built for; null: not limited.")},
+       {"cap_w", described(or_null("number"), "IT power that it may carry now; null: not limited.")},
+       {"draw_w", described(watts, "Predicted IT power.")},
+       {"headroom_w", described(or_null("number"), "Cap less draw; below 0 where idle power is more.")},
+       {"nameplate_w", described(watts, "All its nodes at full load.")},
+       {"nodes_dark", described(type("integer"), "Nodes where nothing new starts for want of power.")},
+       {"jobs_slowed", described(type("integer"), "Jobs there whose clocks are capped.")}});
+  components["Cap"] = cap;
+  components["CapList"] = object({{"clocks", described(type("boolean"), "The engine can cap clocks.")},
+                                  {"feeds", {{"type", "array"}, {"items", ref("Feed")}}},
+                                  {"caps", {{"type", "array"}, {"items", ref("Cap")}}}});
+  components["NewCap"] = object({{"cap", ref("Cap")},
+                                 {"feed", ref("Feed")},
+                                 {"warnings", {{"type", "array"}, {"items", type("string")}}}});
   components["Token"] = token_schema();
   components["TokenList"] = list_of("tokens", "Token", false);
   components["NewToken"] = with(token_schema(), {{"token", described(type("string"), "Shown this once.")}});

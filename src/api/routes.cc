@@ -197,6 +197,25 @@ void Api::add_routes() {
   info.response = "Count";
   add(info, &Api::delete_reservation);
 
+  info =
+      route("GET", "/v1/caps", "nodes", "How feeds stand with their power, and the caps that are not over");
+  info.everywhere = true;
+  info.query = {{"level", "Only feeds of this level: site, hall, row, rack.", kText}};
+  info.response = "CapList";
+  add(info, &Api::list_caps);
+  info = route("POST", "/v1/caps", "nodes", "Cap what a feed may carry, from now on or for a time");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.request = "cap_request";
+  info.response = "NewCap";
+  info.status = 201;
+  add(info, &Api::set_cap);
+  info = route("DELETE", "/v1/caps/{cap}", "nodes", "End a cap");
+  info.role = Role::kOperator;
+  info.everywhere = true;
+  info.response = "Count";
+  add(info, &Api::clear_cap);
+
   info = route("GET", "/v1/quota", "tenants", "How tenants stand with their quotas and budgets");
   info.query = {kTenantWish, {"gpu_type", "GPUs of this type; default: all, in GPU-equivalents.", kText}};
   info.response = "QuotaList";

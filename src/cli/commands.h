@@ -41,6 +41,7 @@ void add_show_command(CLI::App& app, AppContext& context);
 void add_logs_command(CLI::App& app, AppContext& context);
 void add_quota_commands(CLI::App& app, AppContext& context);
 void add_reserve_commands(CLI::App& app, AppContext& context);
+void add_cap_commands(CLI::App& app, AppContext& context);
 void add_factory_commands(CLI::App& app, AppContext& context);
 /// Below `gw audit`.
 void add_decision_commands(CLI::App& audit, AppContext& context);

@@ -464,6 +464,7 @@ void add_factory_commands(CLI::App& app, AppContext& context) {
   add_tenant_commands(app, context);
   add_quota_commands(app, context);
   add_reserve_commands(app, context);
+  add_cap_commands(app, context);
   add_token_commands(app, context);
   add_account_commands(app, context);
 }

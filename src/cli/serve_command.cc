@@ -25,7 +25,7 @@ namespace {
 
 struct Options {
   std::string data, address = "127.0.0.1", fleet, policy, engine = "local", store, certificate, key, prices,
-                    log = "auto", limit, oidc;
+                    log = "auto", limit, oidc, power_limit;
   std::uint16_t port = 7411;
   double speed = 1;
   std::uint64_t seed = 1;
@@ -96,6 +96,11 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
   serve.requeue_forbidden = options.forbidden == "requeue";
   serve.public_metrics = options.public_metrics;
   serve.control_groups = !options.no_cgroups;
+  if (!options.power_limit.empty() && options.engine == "twin") {
+    print_error(context, "--power-limit-command is for jobs that really run; simulated clocks need none");
+    return ExitCode::usage;
+  }
+  serve.power_limit_command = options.power_limit;
   serve.version = version_line();
   serve.at_point = fault_point();
   if (!options.fleet.empty()) {
@@ -238,6 +243,12 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       ->add_option("--store", options->store, "Keep everything in PostgreSQL: postgres://USER@HOST/DATABASE")
       ->type_name("URL");
   command->add_option("--prices", options->prices, "Price plans (YAML), in euros an hour")->type_name("FILE");
+  command
+      ->add_option(
+          "--power-limit-command", options->power_limit,
+          "Program that limits GPUs' power when a feed's cap falls (docs/power.md); without it jobs are "
+          "stopped")
+      ->type_name("FILE");
   command->add_option("--default-limit", options->limit, "Time limit of jobs that name none (default: 24h)")
       ->type_name("TIME");
   CLI::Option* certificate =

@@ -72,6 +72,12 @@ struct LiveArray {
   Waits waits;                      ///< Shared by all tasks.
 };
 
+/// A cap that is not over, and the feed that it is of; none where the fleet has no such feed any more.
+struct LiveCap {
+  CapRecord record;
+  std::optional<Fleet::FeedAt> feed;
+};
+
 /// A tenant and what it and everything below it has in the system.
 struct LiveTenant {
   TenantRecord record;
@@ -101,6 +107,8 @@ class Book {
   std::map<std::string, NodeRecord, std::less<>> marks;                ///< Nodes that are closed or down.
   std::map<std::string, ReservationRecord, std::less<>> reservations;  ///< By name; those that are not over.
   std::uint32_t next_window = 0;
+  std::map<std::uint32_t, LiveCap> caps;  ///< By number; those that are not over.
+  std::uint32_t next_cap = 1;
   std::map<std::string, TokenRecord, std::less<>> tokens;  ///< By id.
   std::unique_ptr<sched::Core> core;
   BudgetMeter meter;  ///< In use once a tenant has a budget.

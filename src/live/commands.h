@@ -92,6 +92,16 @@ struct ReserveOrder {
   std::string note;
 };
 
+/// Caps a feed for a time, or ends a cap.
+struct CapOrder {
+  std::string feed;  ///< Its path, or an end of it that only one has.
+  Milliwatts cap;    ///< IT power.
+  Instant from;      ///< The factory's own time; what is past counts as now.
+  Instant until = Instant::max();
+  std::string reason;
+  std::uint32_t remove = 0;  ///< Ends the cap of this number instead.
+};
+
 struct TokenOrder {
   std::optional<TokenRecord> add;  ///< `created` is filled in.
   std::string revoke;              ///< Id; empty: none.
@@ -100,13 +110,13 @@ struct TokenOrder {
 struct Command {
   std::uint64_t ticket = 0;  ///< Comes back with the reply.
   Actor actor;
-  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder, QuotaOrder, ReserveOrder> what;
+  std::variant<Submit, JobOrder, NodeOrder, TenantOrder, TokenOrder, QuotaOrder, ReserveOrder, CapOrder> what;
 };
 
 struct Reply {
   std::uint64_t ticket = 0;
   std::optional<Refusal> refusal;
-  std::uint64_t number = 0;  ///< Of the job; of an array, its first task's.
+  std::uint64_t number = 0;  ///< Of the job; of an array, its first task's; of the cap.
   std::uint32_t count = 0;   ///< Jobs made or touched.
   bool repeated = false;     ///< The same request had been carried out before.
   /// Of a dry run that would be taken: what the core would be asked, and what would keep it from it.

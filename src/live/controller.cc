@@ -29,6 +29,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     begins_.erase(begins_.begin());
   }
   settle_budgets();
+  settle_caps();
   settle();
   if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
     plan_due_ = false;
@@ -59,7 +60,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
 
 Instant Controller::next_due() const {
   if (!ready_.empty() || !doomed_.empty() || plan_due_ || law_due_ || reservation_over_) return book_.now;
-  return std::min({book_.core->next_due(), budgets_due_,
+  return std::min({book_.core->next_due(), budgets_due_, caps_due_,
                    begins_.empty() ? Instant::max() : begins_.begin()->first, next_law()});
 }
 
@@ -98,6 +99,7 @@ void Controller::carry_out(const sched::Plan& plan) {
     GW_CHECK(job != nullptr);
     start_attempt(*job, start);
   }
+  set_clocks(plan);
   for (const sched::Plan::Preemption& preemption : plan.preemptions) {
     // One that was told before the plan was made may have gone since.
     const sched::Job* core_job = book_.core->job(preemption.job);

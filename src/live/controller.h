@@ -47,6 +47,8 @@ struct ControllerOptions {
   bool accept_losses = true;
   /// Jobs in the system at a time, each task of an array counted: a bound on memory.
   std::uint64_t most_jobs = 2'000'000;
+  /// The engine can cap the clocks of GPUs; else jobs are stopped where a cap cannot be met otherwise.
+  bool clocks = false;
   /// A job that was lost so often is given up.
   std::uint32_t most_attempts = 10;
   /// A snapshot of the core is kept when so many events, or as many as it has jobs, have passed since.
@@ -61,11 +63,14 @@ struct Orders {
     Launch launch;  ///< `spec` is still to be read from `text`.
     std::shared_ptr<const std::string> text;
   };
+  std::vector<ClockLimit> clocks;  ///< Before the starts.
   std::vector<Start> starts;
   std::vector<Stop> stops;  ///< After the starts.
   std::vector<AttemptId> forgets;
 
-  [[nodiscard]] bool empty() const { return starts.empty() && stops.empty() && forgets.empty(); }
+  [[nodiscard]] bool empty() const {
+    return clocks.empty() && starts.empty() && stops.empty() && forgets.empty();
+  }
 };
 
 /// Where a job whose description is `text` wishes to be; none: it does not say.
@@ -130,6 +135,21 @@ class Controller {
   void hold_what_names_past_reservations();
   [[nodiscard]] Refusal not_reserved(const sched::WindowAnswer& answer) const;
   Reply order_quota(const Command& command, const QuotaOrder& what);
+
+  // controller_caps.cc
+  Reply order_cap(const Command& command, const CapOrder& what);
+  Reply remove_cap(const Command& command, std::uint32_t id);
+  void load_caps(const std::vector<CapRecord>& caps, std::vector<std::string>& notes);
+  /// Tells the core of caps that begin and end now.
+  void settle_caps();
+  /// Tells the core whether clocks can be capped, where it believes otherwise.
+  void tell_clocks();
+  /// Tells the engine which clocks, and which limits, are others than at the start.
+  void recall_clocks();
+  [[nodiscard]] ClockLimit clock_limit(const LiveJob& job) const;
+  void set_clocks(const sched::Plan& plan);
+
+  // controller_orders.cc
   Reply order_token(const Command& command, const TokenOrder& what);
   void audit(const Actor& actor, std::string action, std::string target, std::string detail, TenantId tenant);
 
@@ -249,6 +269,8 @@ class Controller {
   std::set<std::pair<Instant, std::uint64_t>> begins_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
   Instant budgets_due_ = Instant::max();  ///< See settle_budgets.
+  Instant caps_due_ = Instant::max();     ///< See settle_caps.
+  std::set<sched::FeedId> caps_changed_;  ///< Feeds that have one cap fewer.
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;
   bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.

@@ -118,6 +118,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
     if (!loaded->jobs.empty() || loaded->last_job != 0)
       return fail("the store is damaged: it has jobs and no snapshot of the core");
     begin_anew(unix_now_ns);
+    tell_clocks();
     return notes;
   }
   const std::string* origin = setting(*loaded, kOrigin);
@@ -161,6 +162,9 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   }
   lose_foreign_attempts(*loaded, moved, notes);
   tell_quotas();
+  load_caps(loaded->caps, notes);
+  tell_clocks();
+  recall_clocks();
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
     if (job.record.state != JobState::kRunning) continue;

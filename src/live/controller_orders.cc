@@ -92,6 +92,8 @@ Reply Controller::obey(const Command& command) {
           return order_tenant(command, what);
         } else if constexpr (std::is_same_v<What, ReserveOrder>) {
           return order_reservation(command, what);
+        } else if constexpr (std::is_same_v<What, CapOrder>) {
+          return order_cap(command, what);
         } else if constexpr (std::is_same_v<What, QuotaOrder>) {
           return order_quota(command, what);
         } else {

@@ -92,6 +92,19 @@ struct Stop {
   Nanoseconds most_grace = kLongestSpan;  ///< It gets its own grace, and at most this.
 };
 
+/// From now on the work of an attempt may draw so much of its power: a feed above it carries less, or more
+/// again.
+struct ClockLimit {
+  AttemptId id;
+  std::uint32_t permille = 1000;        ///< Of what its work draws beyond idle; 1000: its clocks are free.
+  std::uint32_t speed_permille = 1000;  ///< How fast its work goes so, as is assumed.
+  std::int64_t gpu_watts = 0;           ///< What each of its GPUs may draw so; 0 = not known.
+  std::int64_t gpu_free_watts = 0;      ///< The same at free clocks.
+  Nanoseconds limit;  ///< Its time limit from now on, from its start: longer where it goes slower.
+  std::string gpu_type;
+  std::vector<NodeShare> nodes;  ///< As in its Launch.
+};
+
 /// A node has failed or is back.
 struct NodeReport {
   std::string node;
@@ -118,6 +131,10 @@ class Engine {
   virtual void recover(std::vector<Launch> expected) = 0;
   /// The end of an attempt has been kept for good: the engine may drop its own record of it (not its output).
   virtual void forget(AttemptId id) = 0;
+  /// Caps the clocks of an attempt, or frees them. Told again after a restart for those that are not at full
+  /// clocks or have another time limit than their Launch says. An engine that cannot do it ignores it: the
+  /// factory's options say whether one can.
+  virtual void limit_clocks(const ClockLimit& limit) { (void)limit; }
   /// Moves what has happened since the last call to the end of `reports` and `nodes`.
   virtual void take(std::vector<Report>& reports, std::vector<NodeReport>& nodes) = 0;
   /// When to call `take` again at the latest; none: the engine wakes its owner itself.

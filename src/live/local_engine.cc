@@ -57,6 +57,10 @@ void LocalEngine::recover(std::vector<Launch> expected) {
 
 void LocalEngine::forget(AttemptId id) { worker_->order(Worker::ForgetOrder{id}); }
 
+void LocalEngine::limit_clocks(const ClockLimit& limit) {
+  worker_->order(Worker::LimitOrder{limit.id, limit.limit});
+}
+
 void LocalEngine::take(std::vector<Report>& reports, std::vector<NodeReport>& /*nodes*/) {
   worker_->take(reports);
 }

@@ -44,6 +44,8 @@ class LocalEngine final : public Engine {
   void stop(const Stop& stop) override;
   void recover(std::vector<Launch> expected) override;
   void forget(AttemptId id) override;
+  /// Only its time limit: the clocks are a PowerLimiter's.
+  void limit_clocks(const ClockLimit& limit) override;
   void take(std::vector<Report>& reports, std::vector<NodeReport>& nodes) override;
 
   /// For people: which limits this machine cannot hold jobs to, and why; empty: all of them hold.

@@ -26,6 +26,7 @@ using supervise::Descriptor;
 namespace {
 
 constexpr const char* kPartialStop = "stop.new";
+constexpr const char* kPartialLimit = "limit.new";
 
 Error cannot(std::string_view what, const fs::path& path, int error) {
   return Error{fmt::format("{}: {}: {}{}", path.string(), what, std::generic_category().message(error),
@@ -213,9 +214,15 @@ bool write_stop(const fs::path& folder, Nanoseconds most_grace) {
   return ::link((folder / supervise::kClaimFile).c_str(), stop.c_str()) == 0 || errno == EEXIST;
 }
 
+bool write_limit(const fs::path& folder, Nanoseconds limit) {
+  const fs::path partial = folder / kPartialLimit;
+  return write_new(partial, supervise::encode_limit(limit.count()), 0600) &&
+         ::rename(partial.c_str(), (folder / supervise::kLimitFile).c_str()) == 0;
+}
+
 void tidy_attempt(const fs::path& folder) {
-  for (const char* name :
-       {supervise::kLaunchFile, supervise::kStopFile, kPartialStop, supervise::kScriptFile})
+  for (const char* name : {supervise::kLaunchFile, supervise::kStopFile, kPartialStop, supervise::kLimitFile,
+                           kPartialLimit, supervise::kScriptFile})
     ::unlink((folder / name).c_str());
 }
 

@@ -77,6 +77,9 @@ bool write_exit_record(const std::filesystem::path& folder, const supervise::Exi
 /// `most_grace`. False where not even that fits.
 bool write_stop(const std::filesystem::path& folder, Nanoseconds most_grace = kLongestSpan);
 
+/// Tells the supervisor another time limit; it reads it when it gets SIGUSR1.
+bool write_limit(const std::filesystem::path& folder, Nanoseconds limit);
+
 /// Removes what only the engine and the supervisor need; the exit record and the output stay.
 void tidy_attempt(const std::filesystem::path& folder);
 

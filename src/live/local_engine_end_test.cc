@@ -145,6 +145,31 @@ TEST_F(LocalEngineEndTest, ADaemonIsAskedAndKilledLikeTheRest) {
   EXPECT_THAT(output_of(), HasSubstr("daemon asked"));
 }
 
+TEST_F(LocalEngineEndTest, ALimitThatMovesIsKept) {
+  open_engine();
+  ClockLimit limit;
+  const auto start = [&](std::uint64_t job, int first_ms, int then_ms) {
+    Launch launch = launch_of(job_of({"/bin/sleep", "60"}), job);
+    launch.limit = Nanoseconds{first_ms * kMillisecond};
+    engine_->start(launch);
+    limit.id = launch.id;
+    limit.limit = Nanoseconds{then_ms * kMillisecond};
+    engine_->limit_clocks(limit);
+  };
+  start(1, 500, 1500);
+  start(2, 60'000, 600);
+  limit.id = {3, 1};  // Nobody knows it.
+  engine_->limit_clocks(limit);
+  EXPECT_TRUE(wait_until([&] { return ended_.size() == 2; }));
+  for (const auto& [id, reports] : ended_) {
+    const Report& report = reports.front();
+    EXPECT_EQ(report.end, AttemptEnd::kTimeLimit);
+    const Nanoseconds ran = report.ended_at - report.started;
+    EXPECT_GE(ran, Nanoseconds{(id.job == 1 ? 1500 : 600) * kMillisecond});
+    EXPECT_LT(ran, seconds(20));
+  }
+}
+
 TEST_F(LocalEngineEndTest, AForkBombIsKilledWhole) {
   // Half of its processes leave the group. It stops growing, and ends, by itself: others use this
   // machine too.

@@ -209,6 +209,13 @@ void LocalEngine::Worker::handle(ForgetOrder& order) {
   if (!running_.contains(order.id) && !held_.contains(order.id)) forget(order.id);
 }
 
+void LocalEngine::Worker::handle(LimitOrder& order) {
+  const auto found = running_.find(order.id);
+  if (found == running_.end() || found->second.sweeping) return;
+  // A supervisor that is yet to begin reads it then; one of an older version knows nothing of it.
+  if (write_limit(folder_of(order.id), order.limit)) send(order.id, found->second, SIGUSR1);
+}
+
 void LocalEngine::Worker::handle(SweptOrder& order) {
   const auto found = running_.find(order.id);
   if (found == running_.end()) return;

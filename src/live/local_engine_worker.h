@@ -50,7 +50,11 @@ class LocalEngine::Worker {
   struct SweptOrder {
     AttemptId id;
   };
-  using Order = std::variant<StartOrder, StopOrder, RecoverOrder, ForgetOrder, SweptOrder>;
+  struct LimitOrder {
+    AttemptId id;
+    Nanoseconds limit;
+  };
+  using Order = std::variant<StartOrder, StopOrder, RecoverOrder, ForgetOrder, SweptOrder, LimitOrder>;
   void order(Order order);
   void take(std::vector<Report>& reports);
   [[nodiscard]] const std::string& missing_limits() const { return groups_.missing; }
@@ -102,6 +106,7 @@ class LocalEngine::Worker {
   void handle(RecoverOrder& order);
   void handle(ForgetOrder& order);
   void handle(SweptOrder& order);
+  void handle(LimitOrder& order);
   void read_started();
   void look_at_unwatched();
 

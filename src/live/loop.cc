@@ -123,6 +123,7 @@ Result<void> Loop::step(std::vector<Command> commands) {
 }
 
 void Loop::carry_out(Orders& orders) {
+  for (const ClockLimit& limit : orders.clocks) engine_.limit_clocks(limit);
   for (Orders::Start& start : orders.starts) {
     if (!complete(start, reports_, now())) continue;
     engine_.start(std::move(start.launch));

@@ -24,6 +24,7 @@ class MemoryStore : public Store {
     for (const NodeRecord& node : changes.nodes) nodes[node.name] = node;
     for (const ReservationRecord& reservation : changes.reservations)
       reservations[reservation.id] = reservation;
+    for (const CapRecord& cap : changes.caps) caps[cap.id] = cap;
     for (const TokenRecord& token : changes.tokens) tokens[token.id] = token;
     for (const IdempotencyRecord& key : changes.keys) keys[{key.scope, key.key}] = key;
     for (const auto& [name, value] : changes.settings) settings[name] = value;
@@ -47,6 +48,7 @@ class MemoryStore : public Store {
     }
     for (const auto& [name, node] : nodes) loaded.nodes.push_back(node);
     for (const auto& [id, reservation] : reservations) loaded.reservations.push_back(reservation);
+    for (const auto& [id, cap] : caps) loaded.caps.push_back(cap);
     for (const auto& [id, token] : tokens) loaded.tokens.push_back(token);
     if (!snapshots.empty()) loaded.snapshot = snapshots.back();
     if (!audit.empty()) loaded.last_audit = audit.back().sequence;
@@ -100,6 +102,7 @@ class MemoryStore : public Store {
   std::map<TenantId, TenantRecord> tenants;
   std::map<std::string, NodeRecord> nodes;
   std::map<WindowId, ReservationRecord> reservations;
+  std::map<std::uint32_t, CapRecord> caps;
   std::map<std::string, TokenRecord> tokens;
   std::map<std::pair<std::string, std::string>, IdempotencyRecord> keys;
   std::map<std::string, std::string> settings;

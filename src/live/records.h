@@ -175,6 +175,21 @@ struct ReservationRecord {
   bool over = false;
 };
 
+/// A cap of a feed for a time, as somebody set it. Of those of a feed at the same time the lowest holds, and
+/// never more than the feed was built for.
+struct CapRecord {
+  std::uint32_t id = 0;  ///< From 1, never used twice.
+  std::string feed;      ///< Its path in the feed tree.
+  Milliwatts cap;        ///< IT power; > 0.
+  Instant from;
+  Instant until = Instant::max();
+  std::string reason;  ///< For people.
+  std::string by;
+  Instant made;
+  bool over = false;
+  friend bool operator==(const CapRecord&, const CapRecord&) = default;
+};
+
 enum class Role : std::uint8_t {
   kViewer,    ///< Sees its tenant and what is below.
   kMember,    ///< ... and submits, cancels, holds jobs there.

@@ -108,6 +108,13 @@ CREATE TABLE reservations (
   is_over BIGINT NOT NULL);
 )sql";
 
+// Caps of feeds, present and to come.
+constexpr std::string_view kCaps = R"sql(
+CREATE TABLE caps (
+  id {ID}, feed TEXT NOT NULL, cap_mw BIGINT NOT NULL, begins BIGINT NOT NULL, ends BIGINT NOT NULL,
+  reason TEXT NOT NULL, made_by TEXT NOT NULL, made BIGINT NOT NULL, is_over BIGINT NOT NULL);
+)sql";
+
 std::string with(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
@@ -140,6 +147,11 @@ sql::Migration reservations_step() {
   return {5, "reservations", sqlite, postgres};
 }
 
+sql::Migration caps_step() {
+  static const std::string sqlite = for_sqlite(kCaps), postgres = for_postgres(kCaps);
+  return {6, "caps of feeds", sqlite, postgres};
+}
+
 /// Once released, a step is never changed: what comes later is a step of its own.
 std::vector<sql::Migration> migrations() {
   static const std::string sqlite = for_sqlite(kTables), postgres = for_postgres(kTables);
@@ -149,7 +161,8 @@ std::vector<sql::Migration> migrations() {
           {2, "lease of the serving process", sql::kLeaseTable, {}},
           quotas_step(),
           {4, "decision records", decisions_sqlite, decisions_postgres},
-          reservations_step()};
+          reservations_step(),
+          caps_step()};
 }
 
 }  // namespace
@@ -164,9 +177,9 @@ Result<void> check_store(sql::Database& database) { return sql::check_schema(dat
 
 const std::vector<std::string>& store_tables() {
   static const std::vector<std::string> tables{
-      "settings",  "tenants",      "quotas",      "budgets", "jobs",     "attempts",
-      "nodes",     "reservations", "tokens",      "reasons", "audit",    "decisions",
-      "transfers", "accounts",     "idempotency", "journal", "snapshots"};
+      "settings",  "tenants",      "quotas",   "budgets",     "jobs",    "attempts",
+      "nodes",     "reservations", "caps",     "tokens",      "reasons", "audit",
+      "decisions", "transfers",    "accounts", "idempotency", "journal", "snapshots"};
   return tables;
 }
 

@@ -58,6 +58,10 @@ constexpr Statement kPutTenant{
 constexpr Statement kPutReservation{
     "INSERT INTO reservations (id, name, made_by, note, made, is_over) VALUES ($1, $2, $3, $4, $5, $6) ON "
     "CONFLICT (id) DO UPDATE SET is_over = excluded.is_over"};
+constexpr Statement kPutCap{
+    "INSERT INTO caps (id, feed, cap_mw, begins, ends, reason, made_by, made, is_over) VALUES ($1, $2, $3, "
+    "$4, "
+    "$5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET is_over = excluded.is_over"};
 constexpr Statement kDropQuotas{"DELETE FROM quotas WHERE tenant = $1"};
 constexpr Statement kAddQuota{
     "INSERT INTO quotas (tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli) VALUES "
@@ -249,6 +253,10 @@ void SqlStore::write(const Changes& changes) {
     db.execute(kPutReservation, std::array<Param, 6>{number(reservation.id.value()), text(reservation.name),
                                                      text(reservation.by), text(reservation.note),
                                                      when(reservation.made), flag(reservation.over)});
+  for (const CapRecord& cap : changes.caps)
+    db.execute(kPutCap, std::array<Param, 9>{number(cap.id), text(cap.feed), cap.cap.count(), when(cap.from),
+                                             when(cap.until), text(cap.reason), text(cap.by), when(cap.made),
+                                             flag(cap.over)});
   for (const TokenRecord& token : changes.tokens)
     db.execute(kPutToken,
                std::array<Param, 9>{text(token.id), Blob{token.hash}, id(token.tenant), name_of(token.role),
@@ -443,6 +451,13 @@ Result<Loaded> SqlStore::load() {
   each(kReservations, [&](const Row& row) {
     loaded.reservations.push_back({WindowId{u32(row, 0)}, std::string(row.text(1)), std::string(row.text(2)),
                                    std::string(row.text(3)), Instant{row.integer(4)}, row.integer(5) != 0});
+  });
+  static constexpr Statement kCaps{
+      "SELECT id, feed, cap_mw, begins, ends, reason, made_by, made, is_over FROM caps ORDER BY id"};
+  each(kCaps, [&](const Row& row) {
+    loaded.caps.push_back({u32(row, 0), std::string(row.text(1)), Milliwatts{row.integer(2)},
+                           Instant{row.integer(3)}, Instant{row.integer(4)}, std::string(row.text(5)),
+                           std::string(row.text(6)), Instant{row.integer(7)}, row.integer(8) != 0});
   });
   static constexpr Statement kQuotas{
       "SELECT tenant, gpu_type, guaranteed_milli, borrow_milli, lend_milli, limit_milli FROM quotas ORDER BY "

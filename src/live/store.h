@@ -26,6 +26,7 @@ struct Changes {
   std::vector<TenantRecord> tenants;  ///< New or changed, whole.
   std::vector<NodeRecord> nodes;
   std::vector<ReservationRecord> reservations;  ///< New or changed, whole.
+  std::vector<CapRecord> caps;                  ///< New or changed, whole.
   std::vector<TokenRecord> tokens;
   std::vector<IdempotencyRecord> keys;
   std::vector<ReasonRecord> reasons;
@@ -37,8 +38,8 @@ struct Changes {
   [[nodiscard]] bool empty() const {
     return !journal && !snapshot && new_jobs.empty() && changed_jobs.empty() && new_attempts.empty() &&
            changed_attempts.empty() && tenants.empty() && nodes.empty() && reservations.empty() &&
-           tokens.empty() && keys.empty() && reasons.empty() && audit.empty() && decisions.empty() &&
-           transfers.empty() && settings.empty();
+           caps.empty() && tokens.empty() && keys.empty() && reasons.empty() && audit.empty() &&
+           decisions.empty() && transfers.empty() && settings.empty();
   }
 };
 
@@ -50,6 +51,7 @@ struct Loaded {
   std::vector<AttemptRecord> attempts;  ///< Not ended.
   std::vector<NodeRecord> nodes;
   std::vector<ReservationRecord> reservations;  ///< All, by id.
+  std::vector<CapRecord> caps;                  ///< All, by id.
   std::vector<TokenRecord> tokens;
   std::optional<SnapshotRow> snapshot;  ///< The latest.
   std::uint64_t last_job = 0;           ///< Largest number given so far.

@@ -20,6 +20,7 @@
 #include "live/archive.h"
 #include "live/discover.h"
 #include "live/local_engine.h"
+#include "live/power_limiter.h"
 #include "live/sql_store.h"
 #include "serve/advisor.h"
 #include "serve/forecaster.h"
@@ -221,6 +222,7 @@ class ServerParts final : public Server {
     if (getrandom(&controller.lineage, sizeof controller.lineage, 0) != sizeof controller.lineage)
       return fail(fmt::format("no random numbers: {}", std::strerror(errno)));
     controller.most_jobs = options_.most_jobs;
+    controller.clocks = options_.engine == EngineKind::kTwin || !options_.power_limit_command.empty();
     if (options_.fleet) {
       controller.fleet = *options_.fleet;
       controller.accept_losses = options_.accept_losses;
@@ -291,7 +293,17 @@ class ServerParts final : public Server {
     if (!(*local)->missing_limits().empty()) log_.warn((*local)->missing_limits());
     if (geteuid() == 0)
       log_.warn("jobs of tenants without a Unix user run as root; see gw tenants set --unix-user");
-    return std::unique_ptr<live::Engine>(std::move(*local));
+    if (options_.power_limit_command.empty()) return std::unique_ptr<live::Engine>(std::move(*local));
+    live::PowerLimiterOptions limits;
+    limits.command = fs::absolute(options_.power_limit_command);
+    limits.file = options_.data / "power-limits";
+    for (const live::LocalGpu& gpu : gpus_) limits.gpu_names.push_back(gpu.name);
+    limits.log = [this](std::string_view message) { log_.error(message); };
+    Result<std::unique_ptr<live::PowerLimiter>> limiter =
+        live::PowerLimiter::open(std::move(*local), std::move(limits));
+    if (!limiter) return std::unexpected(limiter.error());
+    limiter_ = limiter->get();
+    return std::unique_ptr<live::Engine>(std::move(*limiter));
   }
 
   Result<std::unique_ptr<live::Engine>> make_twin_engine() {
@@ -344,6 +356,10 @@ class ServerParts final : public Server {
         {"gigawerk_store_commits_total", "Transactions committed.", true, static_cast<double>(commits_)});
     figures.push_back({"gigawerk_store_syncs_total", "Times that the store was forced to disk.", true,
                        static_cast<double>(syncs_)});
+    if (limiter_ != nullptr)
+      figures.push_back({"gigawerk_power_limit_failures_total",
+                         "Times that the command that limits GPUs' power failed for good.", true,
+                         static_cast<double>(limiter_->failures())});
     if (!http_) return figures;
     const http::ServerCounters http = http_->counters();
     figures.push_back({"gigawerk_http_requests_total", "Requests handed to the API.", true,
@@ -424,7 +440,8 @@ class ServerParts final : public Server {
   fs::path token_file_;
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> syncs_{0};
-  std::vector<live::LocalGpu> gpus_;  ///< Of this machine.
+  std::vector<live::LocalGpu> gpus_;             ///< Of this machine.
+  const live::PowerLimiter* limiter_ = nullptr;  ///< The factory's engine, or none.
   std::uint64_t ticks_ = 0;
   std::int64_t last_ahead_s_ = 0;
 };

@@ -44,6 +44,8 @@ struct ServeOptions {
   bool public_metrics = false;
   std::optional<api::OidcOptions> oidc;  ///< An issuer whose tokens are believed beside our own.
   bool control_groups = true;
+  /// Run to limit the power of GPUs (live::PowerLimiter); empty: clocks are not capped, jobs are stopped.
+  std::filesystem::path power_limit_command;
   std::string version;
   /// Asked while it stands by for another server: true ends the wait.
   std::function<bool()> stop;

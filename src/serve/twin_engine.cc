@@ -108,6 +108,26 @@ void TwinEngine::recover(std::vector<live::Launch> expected) {
   drop_stale();
 }
 
+void TwinEngine::limit_clocks(const live::ClockLimit& limit) {
+  const auto at = attempts_.find(limit.id);
+  if (at == attempts_.end() || at->second.phase == Phase::kEnded || limit.speed_permille == 0) return;
+  Attempt& attempt = at->second;
+  if (attempt.speed_permille == limit.speed_permille) return;
+  const bool own_end =
+      attempt.end == live::AttemptEnd::kExited || attempt.end == live::AttemptEnd::kTimeLimit ||
+      attempt.end == live::AttemptEnd::kSignalled || attempt.end == live::AttemptEnd::kOutOfMemory;
+  const Instant from = std::max(now_(), attempt.started);
+  if (own_end && attempt.ends_at > from) {
+    __extension__ using Wide = __int128;
+    const Wide left = Wide{(attempt.ends_at - from).count()} * attempt.speed_permille / limit.speed_permille;
+    attempt.ends_at =
+        from + Nanoseconds{static_cast<std::int64_t>(std::min<Wide>(left, kLongestSpan.count()))};
+    push(limit.id, attempt);
+  }
+  attempt.speed_permille = limit.speed_permille;
+  drop_stale();
+}
+
 bool TwinEngine::is_anothers(const live::Launch& launch) const {
   const auto at = attempts_.find(launch.id);
   return at != attempts_.end() && launch.identity != 0 && at->second.identity != launch.identity;

@@ -39,6 +39,8 @@ class TwinEngine final : public live::Engine {
   void stop(const live::Stop& stop) override;
   void recover(std::vector<live::Launch> expected) override;
   void forget(live::AttemptId id) override;
+  /// What is left of the attempt goes as fast as `limit` says, and so does what is left of its time limit.
+  void limit_clocks(const live::ClockLimit& limit) override;
   /// Of a node that has changed more than once since the last call only the last state is told. The first
   /// call tells of every node that has failed since `begin`.
   void take(std::vector<live::Report>& reports, std::vector<live::NodeReport>& nodes) override;
@@ -63,6 +65,7 @@ class TwinEngine final : public live::Engine {
     Instant decided;
     Instant started;
     Instant ends_at;
+    std::uint32_t speed_permille = 1000;
     std::vector<std::uint32_t> nodes;  ///< Indices into the fleet; empty where nodes never fail.
     std::string note;
     [[nodiscard]] Instant due() const {

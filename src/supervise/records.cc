@@ -15,6 +15,7 @@ constexpr std::string_view kClaimedType = "GWC2";
 constexpr std::string_view kStartedType = "GWS1";
 constexpr std::string_view kRanType = "GWR1";
 constexpr std::string_view kStopType = "GWT1";
+constexpr std::string_view kLimitType = "GWM1";
 // The first version had no identity; what it wrote is read.
 constexpr std::string_view kLaunchType1 = "GWL1";
 constexpr std::string_view kExitType1 = "GWX1";
@@ -262,6 +263,21 @@ std::optional<std::int64_t> decode_stop(std::string_view bytes) {
   const std::int64_t most_grace_ns = in.i64();
   if (!in.done() || most_grace_ns < 0) return std::nullopt;
   return most_grace_ns;
+}
+
+std::string encode_limit(std::int64_t limit_ns) {
+  ByteWriter out;
+  out.i64(limit_ns);
+  return framed(kLimitType, out);
+}
+
+std::optional<std::int64_t> decode_limit(std::string_view bytes) {
+  const std::optional<std::string_view> payload = take_framed(kLimitType, bytes);
+  if (!payload) return std::nullopt;
+  ByteReader in(*payload);
+  const std::int64_t limit_ns = in.i64();
+  if (!in.done() || limit_ns <= 0) return std::nullopt;
+  return limit_ns;
 }
 
 std::string encode(const ClaimRecord& record) {

@@ -16,6 +16,7 @@ inline constexpr const char* kLaunchFile =
     "launch";  ///< LaunchRecord; locked by the supervisor while it lives.
 inline constexpr const char* kClaimFile = "claim";    ///< Made once; becomes the exit file.
 inline constexpr const char* kStopFile = "stop";      ///< There: the attempt is to end; see encode_stop.
+inline constexpr const char* kLimitFile = "limit";    ///< There: another time limit; see encode_limit.
 inline constexpr const char* kExitFile = "exit";      ///< ExitRecord; appears whole.
 inline constexpr const char* kScriptFile = "script";  ///< The job's script, executable.
 inline constexpr const char* kWorkFolder = "work";    ///< Where it runs, unless it names a folder.
@@ -147,6 +148,11 @@ std::string encode(const ClaimRecord& record);
 std::string encode_stop(std::int64_t most_grace_ns);
 /// None where it says nothing.
 std::optional<std::int64_t> decode_stop(std::string_view bytes);
+
+/// What the limit file says: a time limit from the start of the attempt, in place of the launch record's.
+std::string encode_limit(std::int64_t limit_ns);
+/// None where it says nothing.
+std::optional<std::int64_t> decode_limit(std::string_view bytes);
 
 /// None where the bytes are damaged, cut short or of another version.
 std::optional<LaunchRecord> decode_launch(std::string_view bytes);

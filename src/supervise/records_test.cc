@@ -149,6 +149,10 @@ TEST(Records, AStopMaySayHowMuchGraceThereIs) {
   EXPECT_FALSE(decode_stop("").has_value());
   EXPECT_FALSE(decode_stop(encode(ClaimRecord{77, 9, 5, 0})).has_value());  // A name of the claim.
   EXPECT_FALSE(decode_stop(encode_stop(-1)).has_value());
+  EXPECT_EQ(decode_limit(encode_limit(2'000'000'000)), 2'000'000'000);
+  EXPECT_FALSE(decode_limit("").has_value());
+  EXPECT_FALSE(decode_limit(encode_stop(5)).has_value());
+  EXPECT_FALSE(decode_limit(encode_limit(0)).has_value());
 }
 
 TEST(Records, AClaimIsReadAsFarAsItGoes) {

@@ -135,10 +135,26 @@ void Supervisor::start_tasks() {
     ++tasks_left_;
     children_left_ = true;
   }
+  set_limit();
+  read_limit();
+  if (memory_watched_) watch_at_ = started_at_ + kWatchInterval / 4;
+}
+
+void Supervisor::set_limit() {
   limit_at_ = later(started_at_, record_.limit_ns);
   if (record_.warning_signal > 0)
     warn_at_ = std::max(started_at_, limit_at_ - std::min(record_.warning_before_ns, limit_at_));
-  if (memory_watched_) watch_at_ = started_at_ + kWatchInterval / 4;
+}
+
+/// The limit may have become another: the job runs slower for its operator's sake, or no longer does.
+void Supervisor::read_limit() {
+  const std::optional<std::string> bytes = read_file_at(AT_FDCWD, kLimitFile);
+  const std::optional<std::int64_t> limit = decode_limit(bytes.value_or(""));
+  if (!limit || *limit == record_.limit_ns || phase_ != Phase::kRunning) return;
+  record_.limit_ns = *limit;
+  const bool warned = warn_at_ == 0;
+  set_limit();
+  if (warned && warn_at_ <= boot_now()) warn_at_ = 0;
 }
 
 void Supervisor::wait_for_the_end() {
@@ -183,6 +199,7 @@ void Supervisor::read_signals() {
     for (std::size_t index = 0; index < static_cast<std::size_t>(got) / sizeof read[0]; ++index) {
       const auto signal = static_cast<int>(read[index].ssi_signo);
       if (signal == SIGCHLD) children = true;
+      if (signal == SIGUSR1) read_limit();
       if (signal == SIGCHLD || (signal == SIGUSR1 && ::access(kStopFile, F_OK) != 0)) continue;
       if (::access(kStopFile, F_OK) == 0) {
         begin_end(Ending::kStopped);

@@ -47,6 +47,8 @@ class Supervisor {
   void watch_memory(std::int64_t now);
   void note_time(std::int64_t now);
   void set_timer();
+  void set_limit();
+  void read_limit();
 
   void begin_end(Ending why);
   void end_others();

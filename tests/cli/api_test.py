@@ -297,6 +297,23 @@ class ApiTest(unittest.TestCase):
         self.call("DELETE", "/v1/reservations/{reservation}", status=404, reservation="patches")
         self.assertEqual(self.call("GET", "/v1/defrag").json["moves"], [])
 
+    def test_caps(self):
+        """This machine has no feeds; those of others are in cap_test.py."""
+        answer = self.call("GET", "/v1/caps").json
+        self.assertEqual((answer["feeds"], answer["caps"]), ([], []))
+        self.call("GET", "/v1/caps", status=404, level="hall")
+        self.assertEqual(self.call("POST", "/v1/caps", status=409, body={"feed": "x", "cap": "1 kW"}).code, "no_power")
+        self.call("DELETE", "/v1/caps/{cap}", status=404, cap="1")
+        with FactoryServer("--fleet", f"{SOURCE}/scenarios/small-cluster.yaml", "--engine", "twin") as other:
+            own, type(self).server = self.server, other
+            try:
+                feed = self.call("GET", "/v1/caps").json["feeds"][0]["feed"]
+                made = self.call("POST", "/v1/caps", body={"feed": feed, "cap": "10 kW", "for": "1h"}).json
+                self.call("GET", "/v1/caps")
+                self.call("DELETE", "/v1/caps/{cap}", cap=made["cap"]["id"])
+            finally:
+                type(self).server = own
+
     def test_tenants_and_tokens(self):
         made = self.call("POST", "/v1/tenants", body={"path": "acme", "weight": 2}).json
         self.assertEqual((made["path"], made["weight"]), ("acme", 2))

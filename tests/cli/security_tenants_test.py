@@ -204,6 +204,12 @@ def cases():
         status = test.assert_same("of-beta", "of-gamma", "DELETE", "/v1/reservations/@", token=token)
         test.assertEqual(status, 403)
 
+    @case("GET /v1/caps", "POST /v1/caps", "DELETE /v1/caps/{cap}")
+    def caps(test, role, token):
+        test.assert_status(test.server.get("/v1/caps", token=token), 403)
+        test.assert_status(test.server.post("/v1/caps", {"feed": "here", "cap": "1 kW"}, token=token), 403)
+        test.assertEqual(test.assert_same("1", "2", "DELETE", "/v1/caps/@", token=token), 403)
+
     @case("GET /v1/tenants", "GET /v1/tenants/{tenant}")
     def tenants(test, role, token):
         answer = test.server.get("/v1/tenants", token=token)

@@ -1,0 +1,196 @@
+// Caps of feeds: set, ended, in force when their time comes; and what the engine is told of clocks.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "live/controller.h"
+#include "live/feed_view.h"
+#include "live/time_text.h"
+
+namespace gw::live {
+namespace {
+
+constexpr std::size_t kMostCaps = 10'000;
+
+const Actor kItself{"", "gigawerk", Role::kAdmin, TenantTree::root(), ""};
+
+std::string kilowatts(Milliwatts power) {
+  return fmt::format("{:.4g} kW", static_cast<double>(power.count()) * 1e-6);
+}
+
+}  // namespace
+
+Reply Controller::order_cap(const Command& command, const CapOrder& what) {
+  if (what.remove != 0) return remove_cap(command, what.remove);
+  Reply reply;
+  reply.ticket = command.ticket;
+  const auto refuse = [&](unsigned status, std::string code, std::string message) {
+    reply.refusal = Refusal{status, std::move(code), std::move(message)};
+    return reply;
+  };
+  const sched::PowerTree& power = book_.core->state().power;
+  if (!power.tracked())
+    return refuse(409, "no_power",
+                  "nothing is known of this factory's power: its fleet file has no sites, or node types "
+                  "without power_max");
+  const std::optional<Fleet::FeedAt> feed = book_.fleet.find_feed(what.feed);
+  if (!feed)
+    return refuse(404, "unknown_feed",
+                  fmt::format("there is no feed {}, or more than one ends so; see gw cap list", what.feed));
+  const sched::FeedId id{feed->level, feed->vertex};
+  const Milliwatts built = power.built_cap(id);
+  if (what.cap.count() <= 0 || what.cap > sched::kMostPower)
+    return refuse(422, "bad_cap", "a cap is more than 0 W and at most 1 TW");
+  if (built.count() > 0 && what.cap > built)
+    return refuse(422, "bad_cap",
+                  fmt::format("{} is built for {} of IT power; a cap is not more than that", what.feed,
+                              kilowatts(built)));
+  if (what.until <= std::max(what.from, book_.now))
+    return refuse(422, "bad_cap", "it would be over before it begins");
+  if (book_.caps.size() >= kMostCaps)
+    return refuse(429, "too_many_caps", fmt::format("there are {} caps; clear some first", kMostCaps));
+  CapRecord record;
+  record.id = book_.next_cap++;
+  record.feed = book_.fleet.feed_name(feed->level, feed->vertex);
+  record.cap = what.cap;
+  record.from = std::max(what.from, book_.now);
+  record.until = what.until;
+  record.reason = what.reason;
+  record.by = command.actor.user;
+  record.made = book_.now;
+  const std::string until =
+      record.until == Instant::max() ? std::string() : " to " + time_text(book_.unix_ns(record.until));
+  audit(command.actor, "cap.set", record.feed,
+        fmt::format("cap {}: {} from {}{}{}{}", record.id, kilowatts(record.cap),
+                    time_text(book_.unix_ns(record.from)), until, record.reason.empty() ? "" : ": ",
+                    record.reason),
+        TenantTree::root());
+  turn_.changes.caps.push_back(record);
+  reply.number = record.id;
+  book_.caps.emplace(record.id, LiveCap{std::move(record), feed});
+  caps_due_ = book_.now;
+  return reply;
+}
+
+Reply Controller::remove_cap(const Command& command, std::uint32_t id) {
+  Reply reply;
+  reply.ticket = command.ticket;
+  const auto at = book_.caps.find(id);
+  if (at == book_.caps.end()) {
+    reply.refusal = Refusal{404, "unknown_cap", fmt::format("there is no cap {} that is not over", id)};
+    return reply;
+  }
+  CapRecord& record = at->second.record;
+  record.over = true;
+  audit(command.actor, "cap.clear", record.feed, fmt::format("cap {}: {}", id, kilowatts(record.cap)),
+        TenantTree::root());
+  if (at->second.feed) caps_changed_.insert({at->second.feed->level, at->second.feed->vertex});
+  std::erase_if(turn_.changes.caps, [&](const CapRecord& known) { return known.id == id; });
+  turn_.changes.caps.push_back(record);
+  book_.caps.erase(at);
+  caps_due_ = book_.now;
+  reply.number = id;
+  reply.count = 1;
+  return reply;
+}
+
+void Controller::load_caps(const std::vector<CapRecord>& caps, std::vector<std::string>& notes) {
+  const sched::PowerTree& power = book_.core->state().power;
+  for (const CapRecord& record : caps) {
+    book_.next_cap = record.id + 1;
+    if (record.over) continue;
+    LiveCap cap{record, power.tracked() ? book_.fleet.find_feed(record.feed) : std::nullopt};
+    if (!cap.feed)
+      notes.push_back(
+          fmt::format("cap {} is of the feed {}, which this fleet does not have", record.id, record.feed));
+    book_.caps.emplace(record.id, std::move(cap));
+  }
+  if (!power.tracked()) return;
+  // A changed fleet may have taken caps along that were over, or left out some that are not.
+  for (std::uint32_t level = 0; level < power.levels(); ++level) {
+    for (std::uint32_t vertex = 0; vertex < power.vertices(level); ++vertex) {
+      const sched::FeedId feed{level, vertex};
+      if (power.cap(feed) != power.built_cap(feed)) caps_changed_.insert(feed);
+    }
+  }
+  caps_due_ = book_.now;
+}
+
+void Controller::settle_caps() {
+  if (book_.now < caps_due_) return;
+  caps_due_ = Instant::max();
+  std::set<sched::FeedId> feeds = std::exchange(caps_changed_, {});
+  for (auto at = book_.caps.begin(); at != book_.caps.end();) {
+    CapRecord& record = at->second.record;
+    if (at->second.feed) feeds.insert({at->second.feed->level, at->second.feed->vertex});
+    if (record.until > book_.now) {
+      caps_due_ = std::min(caps_due_, record.from > book_.now ? record.from : record.until);
+      ++at;
+      continue;
+    }
+    record.over = true;
+    audit(kItself, "cap.end", record.feed, fmt::format("cap {}: its time is over", record.id),
+          TenantTree::root());
+    turn_.changes.caps.push_back(record);
+    at = book_.caps.erase(at);
+  }
+  for (const sched::FeedId feed : feeds) {
+    const sched::PowerTree& power = book_.core->state().power;
+    const Milliwatts cap = cap_at(book_, feed, book_.now);
+    if (power.cap(feed) == cap) continue;
+    audit(kItself, "cap.change", book_.fleet.feed_name(feed.level, feed.vertex),
+          cap.count() == 0 ? std::string("not limited") : kilowatts(cap), TenantTree::root());
+    apply(sched::Event::feed_cap(feed.level, feed.vertex, cap, options_.clocks));
+  }
+}
+
+void Controller::tell_clocks() {
+  const sched::State& state = book_.core->state();
+  if (!state.power.limited() || state.clocks_allowed == options_.clocks) return;
+  const sched::FeedId feed{state.power.levels() - 1, 0};
+  apply(sched::Event::feed_cap(feed.level, feed.vertex, state.power.cap(feed), options_.clocks));
+}
+
+ClockLimit Controller::clock_limit(const LiveJob& job) const {
+  const sched::Job& core_job = *book_.core->job(job.record.core);
+  ClockLimit limit;
+  limit.id = job.attempt->id;
+  limit.permille = core_job.clock;
+  limit.limit = core_job.expected_end - core_job.started;
+  limit.gpu_type = job.attempt->gpu_type;
+  Orders::Start order = start_order(job);
+  limit.nodes = std::move(order.launch.nodes);
+  const std::uint32_t index = book_.core->state().pools[core_job.placement.pool]->gpu_type();
+  if (index == NodeType::kNoGpu || job.record.gpu_milli == 0) return limit;
+  const GpuType& type = book_.fleet.gpu_types[index];
+  limit.speed_permille = type.speed_permille(core_job.clock);
+  if (type.power_max.count() <= 0) return limit;
+  limit.gpu_free_watts = type.power_max.count() / 1000;
+  // Those that share a GPU have a part of its power each; its limit is that of all of them.
+  const std::int64_t draws = job.request.shape.gpu_milli > 0 ? 1000 : job.request.power_permille;
+  const std::int64_t share = core_job.clock >= 1000 ? 1'000'000 : draws * core_job.clock;
+  const std::int64_t above = (type.power_max - type.power_idle).count() / 1000;
+  limit.gpu_watts = std::max<std::int64_t>((type.power_idle.count() + above * (share / 1000)) / 1000, 1);
+  return limit;
+}
+
+void Controller::set_clocks(const sched::Plan& plan) {
+  for (const sched::Plan::Clock& clock : plan.clocks) {
+    const LiveJob* job = book_.job_of(clock.job);
+    GW_CHECK(job != nullptr && job->attempt);
+    turn_.orders.clocks.push_back(clock_limit(*job));
+  }
+}
+
+void Controller::recall_clocks() {
+  if (!book_.core->state().power.tracked()) return;
+  for (const auto& [number, job] : book_.jobs) {
+    if (job.record.state != JobState::kRunning) continue;
+    const sched::Job& core_job = *book_.core->job(job.record.core);
+    const bool stretched = core_job.expected_end > core_job.started + job.request.limit;
+    if (core_job.clock < 1000 || stretched) turn_.orders.clocks.push_back(clock_limit(job));
+  }
+}
+
+}  // namespace gw::live

@@ -1,0 +1,45 @@
+// FeedStanding: how a feed of a live factory stands: what it was built for, its cap now, and its predicted
+// draw.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "live/book.h"
+#include "live/commands.h"
+#include "sched/power_tree.h"
+
+namespace gw::live {
+
+struct FeedStanding {
+  sched::FeedId id;
+  std::string name;
+  std::string level;
+  double pue = 1;            ///< Of a site, else 1: facility power is IT power times it.
+  Milliwatts rating;         ///< What it was built for; 0 = not limited. This and all below is IT power.
+  Milliwatts cap;            ///< Now; 0 = not limited.
+  Milliwatts draw;           ///< Predicted.
+  Milliwatts worst;          ///< All its nodes at nameplate.
+  std::uint32_t dark = 0;    ///< Nodes on which nothing new may start for want of power.
+  std::uint32_t slowed = 0;  ///< Jobs on its nodes whose clocks are capped.
+};
+
+/// The cap of a feed at a time: the lowest of those that are set for it, and never more than it was built
+/// for; 0 = not limited.
+[[nodiscard]] Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when);
+
+/// All feeds, or those of one level, the largest parts first; at most `most` of them, rather those that have
+/// caps. Empty where nothing is known of the factory's power.
+[[nodiscard]] std::vector<FeedStanding> feed_standings(const Book& book, std::string_view level,
+                                                       std::size_t most);
+[[nodiscard]] FeedStanding feed_standing(const Book& book, sched::FeedId feed);
+
+/// The cap that somebody asks for, as IT power: `power` (of a site facility power, as its `grid`; 0: not
+/// given) or `percent` of what the feed was built for.
+[[nodiscard]] std::expected<Milliwatts, Refusal> cap_asked(const Book& book, sched::FeedId feed,
+                                                           Milliwatts power, double percent);
+
+}  // namespace gw::live

@@ -1,0 +1,144 @@
+"""Power caps of a running factory: set, scheduled, kept over a restart, met by clocks or stops, and a command that limits
+real GPUs."""
+
+import json
+import os
+import pathlib
+import time
+import unittest
+
+from factory_server import FactoryServer
+from gw_command import FolderTest
+
+FLEET = """
+gigawerk: 1
+fleet:
+  gpu_types:
+    - {name: testgpu, title: Test GPU, vendor: none, source: a test, memory: 80 GB, power_max: 1 kW, power_idle: 100 W, power_floor: 0.5, floor_speed: 0.8}
+  node_types:
+    - {name: box, gpu: testgpu, gpus: 8, cores: 64, memory: 256 GiB, power_max: 9 kW, power_idle: 1 kW}
+  sites:
+    - name: here
+      pue: 1.25
+      grid: {capacity: 45 kW}
+      halls:
+        - {name: left, racks: {count: 1, nodes: {type: box, count: 2}}}
+        - {name: right, racks: {count: 1, nodes: {type: box, count: 2}}}
+"""
+JOB = {"command": ["sleep", "400h"], "gpus": 8, "limit": "500h", "preemptible": True}
+
+
+class CapTest(FolderTest):
+    def start(self, *options):
+        server = FactoryServer("--fleet", self.path("fleet.yaml", FLEET), *options)
+        server.start()
+        self.addCleanup(server.close)
+        return server
+
+    def until(self, what):
+        end = time.monotonic() + 30
+        while not what():
+            self.assertLess(time.monotonic(), end, "it does not come about")
+            time.sleep(0.05)
+
+    def feed(self, server, name):
+        rows = json.loads(server.gw("cap", "list", "--json").stdout)["feeds"]
+        return next(row for row in rows if row["feed"] == name)
+
+    def run_jobs(self, server, count):
+        jobs = [server.submit(**JOB) for _ in range(count)]
+        for job in jobs:
+            server.wait(job, "running")
+        return jobs
+
+    def test_caps_of_a_simulated_factory(self):
+        server = self.start("--engine", "twin", "--speed", "60")
+        self.run_jobs(server, 4)
+        site = self.feed(server, "here")
+        self.assertEqual((site["rating_w"], site["cap_w"], site["draw_w"], site["headroom_w"], site["pue"]),
+                         (36000, 36000, 36000, 0, 1.25))
+        said = server.gw("cap", "set", "here", "37.5kW", "--reason", "grid: amber").stdout
+        self.assertIn("cap 1: here may carry 30 kW of IT power, now", said)
+        site = self.feed(server, "here")
+        self.assertEqual(site["cap_w"], 30000)
+        self.assertLessEqual(site["draw_w"], 30000)
+        self.assertEqual((site["jobs_slowed"], site["nodes_dark"] >= 0), (4, True))
+        # Scheduled, and kept over a restart.
+        begins = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400 * 365))
+        answer = server.post("/v1/caps", {"feed": "here/left", "percent": 50})
+        self.assertEqual((answer.status, answer.code), (422, "bad_cap"))
+        server.gw("cap", "set", "left", "17 kW", "--from", begins, "--for", "2h")
+        server.restart()
+        caps = json.loads(server.gw("cap", "list", "--json").stdout)["caps"]
+        self.assertEqual([(cap["id"], cap["feed"], cap["active"], cap["reason"]) for cap in caps],
+                         [("1", "here", True, "grid: amber"), ("2", "here/left", False, "")])
+        table = server.gw("cap", "list").stdout
+        self.assertRegex(table, r"here\s+36 kW\s+30 kW")
+        self.assertRegex(table, r"1 \*\s+here\s+30 kW")
+        metrics = server.get("/metrics").text
+        self.assertIn('gigawerk_feed_cap_watts{feed="here",level="site"} 30000', metrics)
+        self.assertIn('gigawerk_feed_draw_watts{feed="here/left",level="hall"}', metrics)
+        self.assertIn("cap 1 is cleared", server.gw("cap", "clear", "here").stdout)
+        self.until(lambda: self.feed(server, "here")["jobs_slowed"] == 0)
+        self.assertEqual(self.feed(server, "here")["draw_w"], 36000)
+        actions = [row["action"] for row in server.get("/v1/audit").json["audit"]]
+        self.assertEqual(actions.count("cap.set"), 2)
+        self.assertEqual(actions.count("cap.clear"), 1)
+        self.assertEqual(server.gw("cap", "clear", "here").returncode, 5)
+        self.assertIn("there is no feed", server.gw("cap", "set", "nowhere", "1kW").stderr)
+        self.assertIn("write 8MW", server.gw("cap", "set", "here", "much").stderr)
+
+    def test_a_cap_begins_and_ends(self):
+        server = self.start("--engine", "twin", "--speed", "60")
+        self.run_jobs(server, 4)
+        server.gw("cap", "set", "left", "12kW", "--for", "4min")
+        self.assertEqual(self.feed(server, "here/left")["draw_w"], 12000)
+        self.until(lambda: self.feed(server, "here/left")["cap_w"] is None)
+        self.until(lambda: self.feed(server, "here/left")["draw_w"] == 18000)
+        self.assertEqual(server.get("/v1/caps").json["caps"], [])
+
+    def test_rights(self):
+        server = self.start("--engine", "twin")
+        server.gw("tenants", "add", "acme")
+        for role, tenant, status in (("viewer", None, 403), ("member", None, 403), ("operator", "acme", 403),
+                                     ("operator", None, 201)):
+            token = server.add_token(role, tenant, f"{role}-{tenant}")
+            answer = server.post("/v1/caps", {"feed": "here", "cap": "20 kW"}, token=token)
+            self.assertEqual(answer.status, status, (role, tenant, answer))
+            self.assertEqual(server.get("/v1/caps", token=token).status, 200 if tenant is None else 403)
+
+    def test_real_jobs_are_slowed_by_the_command(self):
+        runs = os.path.join(self.folder, "runs")
+        command = self.path("limit", '#!/bin/sh\necho "$GIGAWERK_JOB $GIGAWERK_NODE $GIGAWERK_GPUS '
+                                     f'$GIGAWERK_POWER_PERMILLE $GIGAWERK_POWER_WATTS" >> {runs}\n')
+        os.chmod(command, 0o755)
+        server = self.start("--power-limit-command", command)
+        (job,) = self.run_jobs(server, 1)
+        # 4 kW idle, 8 kW of work: 8 kW are left for both, half of it for the work.
+        server.gw("cap", "set", "here", "10kW")
+        node = server.job(job)["place"]
+
+        def lines():
+            return pathlib.Path(runs).read_text(encoding="utf-8").splitlines() if os.path.exists(runs) else []
+
+        self.until(lambda: len(lines()) == 1)
+        self.assertEqual(lines(), [f"{job} {node} 0,1,2,3,4,5,6,7 500 550"])
+        server.restart()
+        self.until(lambda: len(lines()) == 2)
+        server.delete(f"/v1/jobs/{job}")
+        self.until(lambda: len(lines()) == 3)
+        self.assertEqual(lines()[2], f"{job} {node} 0,1,2,3,4,5,6,7 1000 1000")
+        self.assertIn("gigawerk_power_limit_failures_total 0", server.get("/metrics").text)
+
+    def test_without_a_command_jobs_are_stopped(self):
+        server = self.start()
+        (job,) = self.run_jobs(server, 1)
+        server.gw("cap", "set", "here", "10kW")
+        self.until(lambda: server.job(job)["status"] == "waiting")
+        self.assertEqual(server.get(f"/v1/jobs/{job}/explain").json["reason"]["name"], "power")
+        server.gw("cap", "clear", "here")
+        server.wait(job, "running")
+
+
+if __name__ == "__main__":
+    unittest.main()
