@@ -389,7 +389,10 @@ void Pool::reopen(std::uint32_t node, Closure why) {
   GW_CHECK(is_closed(node, why));
   const auto at = closures_.find(node);
   at->second &= static_cast<std::uint8_t>(~static_cast<std::uint8_t>(why));
-  if (at->second != 0) return;
+  if (at->second != 0) {
+    ++version_;  // To those whom a window admits there it may be open now.
+    return;
+  }
   closures_.erase(at);
   set_bit(closed_, node, false);
   --closed_nodes_;
