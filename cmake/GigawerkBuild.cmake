@@ -89,6 +89,19 @@ function(gw_compile_quickly target)
   endif()
 endfunction()
 
+# gw_test_headers(TARGET): what every test includes is parsed once for all of them.
+function(gw_test_headers target)
+  if(NOT TARGET gw_test_headers)
+    file(WRITE ${CMAKE_BINARY_DIR}/test_headers.cc "")
+    add_library(gw_test_headers STATIC ${CMAKE_BINARY_DIR}/test_headers.cc)
+    gw_target_defaults(gw_test_headers)
+    gw_compile_quickly(gw_test_headers)
+    target_link_libraries(gw_test_headers PRIVATE fmt::fmt GTest::gtest GTest::gmock)
+    target_precompile_headers(gw_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <fmt/format.h> <map> <string> <vector>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM gw_test_headers)
+endfunction()
+
 # gw_library(NAME [DEPS layers...] [LIBS external...])
 # src/NAME/*.cc without *_test.cc and main.cc become gw_NAME; src/NAME/*_test.cc become the test program gw_NAME_test.
 # src/NAME/testing/*.cc, if there are any, become gw_NAME_testing: what tests, also those of other layers, link.
@@ -132,6 +145,7 @@ function(gw_library name)
       add_executable(gw_${name}_test ${tests})
       gw_target_defaults(gw_${name}_test)
       gw_compile_quickly(gw_${name}_test)
+      gw_test_headers(gw_${name}_test)
       target_link_libraries(gw_${name}_test PRIVATE gw_${name} ${arg_LIBS} rapidcheck GTest::gtest GTest::gmock GTest::gtest_main)
       if(testing)
         target_link_libraries(gw_${name}_test PRIVATE gw_${name}_testing)
