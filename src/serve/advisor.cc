@@ -119,15 +119,21 @@ std::expected<Json, live::Refusal> Advisor::changes(std::uint64_t number) {
   const Fork fork = fork_of(factory_, forecaster_);
   JobId core;
   JobRequest request;
+  twin::CounterfactualOptions options;
   factory_.read([&](const live::Book& book) {
     const live::LiveJob* job = book.job(number);
     if (job == nullptr || job->record.state != live::JobState::kWaiting) return;
     core = job->record.core;
     request = job->request;
+    if (job->law == nullptr || request.shape.zones == 0) return;
+    LegalWishes none;
+    none.data = job->law->data;  // What its data is, is no wish.
+    options.lawful_zones = decide(law_, book.fleet, book.legal_facts(job->record.tenant), none,
+                                  day_of_unix(book.unix_ns(book.now) / kNanosecondsPerSecond))
+                               .mask;
   });
   Json json = Json::object();
   if (!core.valid()) return json;
-  twin::CounterfactualOptions options;
   options.seed = fork.sequence + 1;
   const Result<twin::Counterfactuals> found = twin::nearest_changes(fork.input(), core, options);
   if (!found) return json;  // It has started, or come in, between the two looks.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <expected>
 #include <string_view>
+#include <utility>
 
 #include "api/api.h"
 #include "api/json.h"
@@ -11,6 +12,7 @@
 #include "live/factory.h"
 #include "model/fleet.h"
 #include "model/job.h"
+#include "model/law.h"
 #include "serve/forecaster.h"
 #include "serve/fork.h"
 #include "twin/counterfactual.h"
@@ -20,8 +22,8 @@ namespace gw::serve {
 /// All calls may come from any thread; each takes up to a second of two cores.
 class Advisor {
  public:
-  Advisor(live::Factory& factory, const Forecaster& forecaster)
-      : factory_(factory), forecaster_(forecaster) {}
+  Advisor(live::Factory& factory, const Forecaster& forecaster, Law law)
+      : factory_(factory), forecaster_(forecaster), law_(std::move(law)) {}
 
   /// `changes`, the nearest that start the job sooner, and `forecast`, when it starts as it is; neither where
   /// it does not wait in line.
@@ -38,6 +40,7 @@ class Advisor {
 
   live::Factory& factory_;
   const Forecaster& forecaster_;
+  Law law_;
 };
 
 /// One change in words (`30 nodes instead of 32 (240 GPUs instead of 256)`), as options of gw submit (none

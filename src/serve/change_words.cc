@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <bit>
+
 #include "serve/advisor.h"
 #include "spec/job_text.h"
 
@@ -84,6 +86,13 @@ ChangeWords words_of(const Fleet& fleet, twin::ChangeKind kind, const JobRequest
       words.options = "--preemptible";
       words.text = "preemptible: it may be stopped for others";
       return words;
+    case twin::ChangeKind::kZones: {
+      const auto zone = static_cast<std::size_t>(std::countr_zero(shape.zones & ~before.shape.zones));
+      words.text =
+          fmt::format("also in {}, which its residency, excluded jurisdictions or certifications rule out",
+                      fleet.zones[zone].name);
+      return words;  // Which of its wishes to change, and how, is for its owner to say.
+    }
     case twin::ChangeKind::kCpu:
       words.set["cpus"] = api::thousandths(shape.cpu_milli);
       words.options = fmt::format("--cpus {:g}", static_cast<double>(shape.cpu_milli) / 1000);

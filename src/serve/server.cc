@@ -333,7 +333,7 @@ class ServerParts final : public Server {
     }
     api.figures = [this] { return figures(); };
     api.eta = [this](std::uint64_t number) { return forecaster_->eta(number); };
-    advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_);
+    advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_, options_.law);
     api.changes = [this](std::uint64_t number) { return advisor_->changes(number); };
     api.dry_run = [this](const api::DryRun& job) { return advisor_->dry_run(job); };
     api.nearest_possible = [this](const Shape& shape) { return advisor_->nearest_possible(shape); };

@@ -21,6 +21,7 @@ constexpr std::uint32_t kTypeGivesUp = 100;
 constexpr std::uint32_t kSpreadGivesUp = 100;
 constexpr std::uint32_t kLevelGivesUp = 150;
 constexpr std::uint32_t kPreemptibleGivesUp = 150;
+constexpr std::uint32_t kZoneGivesUp = 150;
 constexpr std::uint32_t kSidePart = 3;  // Giving up all CPUs counts like giving up a third of the GPUs.
 constexpr std::size_t kMostTypes = 8;
 
@@ -165,6 +166,7 @@ class Search {
       changed.preemptible = true;
       consider(ChangeKind::kPreemptible, changed, kPreemptibleGivesUp);
     }
+    consider_zones();
     consider_sizes();
     consider_limits();
     consider_side();
@@ -283,6 +285,18 @@ class Search {
     }
   }
 
+  /// One more at a time: whoever keeps data in few countries does not let it go everywhere.
+  void consider_zones() {
+    if (request_.shape.zones == 0) return;
+    const std::uint64_t all = (std::uint64_t{1} << input_.fleet.zones.size()) - 1;
+    const std::uint64_t lawful = options_.lawful_zones == 0 ? all : options_.lawful_zones & all;
+    for (std::uint64_t more = lawful & ~request_.shape.zones; more != 0; more &= more - 1) {
+      JobRequest changed = request_;
+      changed.shape.zones = (request_.shape.zones & all) | (more & (~more + 1));
+      consider(ChangeKind::kZones, changed, kZoneGivesUp);
+    }
+  }
+
   void consider_sizes() {
     if (!has_sizes(request_.shape)) return;
     const std::int64_t size = size_of(request_.shape);
@@ -373,7 +387,7 @@ class Search {
            (start.p90 <= present.p90 && !(start.p90_or_later && !present.p90_or_later));
   }
 
-  /// Of each kind, what gives up more must gain more; of GPU types the two best.
+  /// Of each kind, what gives up more must gain more; of GPU types and zones the two best.
   void rank() {
     std::vector<Counterfactual>& changes = found_.changes;
     std::stable_sort(changes.begin(), changes.end(), [](const Counterfactual& a, const Counterfactual& b) {
@@ -382,12 +396,12 @@ class Search {
       return a.kind < b.kind;
     });
     std::vector<Counterfactual> kept;
-    std::array<std::size_t, 8> of_kind{};
+    std::array<std::size_t, 9> of_kind{};
     for (Counterfactual& change : changes) {
       if (kept.size() == options_.most_changes) break;
       const bool bettered = std::any_of(kept.begin(), kept.end(), [&](const Counterfactual& other) {
         return other.kind == change.kind && change.kind != ChangeKind::kGpuTypes &&
-               other.start.p50 <= change.start.p50;
+               change.kind != ChangeKind::kZones && other.start.p50 <= change.start.p50;
       });
       std::size_t& count = of_kind.at(static_cast<std::size_t>(change.kind));
       if (bettered || count == 2) continue;
@@ -419,6 +433,8 @@ std::string_view name_of(ChangeKind kind) {
       return "spread";
     case ChangeKind::kPreemptible:
       return "preemptible";
+    case ChangeKind::kZones:
+      return "zones";
     case ChangeKind::kCpu:
       return "cpus";
     case ChangeKind::kMemory:

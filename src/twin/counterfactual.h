@@ -21,20 +21,21 @@ enum class ChangeKind : std::uint8_t {
   kLevel,        ///< The fabric level is preferred, not required.
   kSpread,       ///< As many GPUs on twice as many nodes.
   kPreemptible,  ///< It may be stopped for others.
+  kZones,        ///< It may also be where its own legal wishes keep it from.
   kCpu,          ///< Fewer CPUs.
   kMemory,       ///< Less memory.
   kLimit,        ///< A shorter time limit.
   kSize,         ///< Fewer nodes, or fewer GPUs where it is on one node or anywhere.
 };
-std::string_view name_of(
-    ChangeKind kind);  ///< `gpu-types`, `level`, `spread`, `preemptible`, `cpus`, `memory`, `limit`, `size`
+std::string_view name_of(ChangeKind kind);  ///< `gpu-types`, `level`, `spread`, `preemptible`, `zones`,
+                                            ///< `cpus`, `memory`, `limit`, `size`
 
 /// A changed request, and when it would start if it were submitted now and the job as it is were cancelled.
 struct Counterfactual {
   ChangeKind kind = ChangeKind::kSize;
   JobRequest request;
   /// How much of the wish is given up: the part of its size or limit; a third of that for CPUs and memory; a
-  /// tenth for another GPU type or for more nodes, 15 % for a level or being preemptible.
+  /// tenth for another GPU type or for more nodes, 15 % for a level, a zone or being preemptible.
   std::uint32_t given_up_permille = 0;
   bool at_once = false;  ///< It starts in the very pass that first sees it: no draw has a part in that.
   StartForecast start;   ///< `p50` and `p90` are now where `at_once`.
@@ -47,6 +48,8 @@ struct CounterfactualOptions {
   /// Simulated events in all, as in ForecastOptions. 700,000 take less than a second of two cores.
   std::uint64_t most_events = 700'000;
   unsigned threads = 0;  ///< As in ForecastOptions.
+  /// Where rules would let the job be, were it not for wishes of its own (as Shape::zones); 0: everywhere.
+  std::uint64_t lawful_zones = 0;
 };
 
 struct Counterfactuals {

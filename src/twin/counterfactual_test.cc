@@ -100,6 +100,34 @@ TEST(Counterfactual, FindsTheLargestSizeAndLimitThatStartAtOnce) {
   EXPECT_EQ(of_kind(must_find(fleet, policy, behind, JobId{1}), ChangeKind::kSize), nullptr);
 }
 
+TEST(Counterfactual, NamesAZoneThatOnlyItsOwnWishesRuleOut) {
+  Fleet fleet = small_fleet(6);
+  fleet.zones = {Zone{}, Zone{}, Zone{}};
+  for (std::size_t zone = 0; zone < 3; ++zone) fleet.zones[zone].name = "zone-" + std::to_string(zone);
+  fleet.zone_of_node = {0, 0, 1, 1, 2, 2};
+  const PolicyConfig policy = *policy_by_name("easy");
+  Core core(fleet, policy);
+  JobRequest request = request_of(2, kGpus, hours(3));
+  request.shape.zones = 1;
+  core.apply(Event::job_submitted(JobId{0}, request), Instant{});
+  core.apply(Event::job_submitted(JobId{1}, request), Instant{});
+  ASSERT_EQ(core.plan(Instant{}).starts.size(), 1U);
+
+  CounterfactualOptions options;
+  options.lawful_zones = 0b101;  // A rule closes the second to it.
+  const Counterfactuals found = must_find(fleet, policy, core, JobId{1}, options);
+  const Counterfactual* zone = of_kind(found, ChangeKind::kZones);
+  ASSERT_NE(zone, nullptr);
+  EXPECT_TRUE(zone->at_once);
+  EXPECT_EQ(zone->request.shape.zones, 0b101U);
+  EXPECT_EQ(std::count_if(found.changes.begin(), found.changes.end(),
+                          [](const Counterfactual& change) { return change.kind == ChangeKind::kZones; }),
+            1);
+  options.lawful_zones = 0b001;
+  const Counterfactuals none = must_find(fleet, policy, core, JobId{1}, options);
+  EXPECT_EQ(of_kind(none, ChangeKind::kZones), nullptr);
+}
+
 TEST(Counterfactual, SaysNothingWhereNothingHelps) {
   const Fleet fleet = small_fleet(1);
   const PolicyConfig policy = *policy_by_name("easy");
