@@ -84,6 +84,8 @@ void Controller::carry_out(const sched::Plan& plan) {
     turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
     close_attempt(*job, lost(*job, "stopped, as its feed has no power for it"));
     count_running(*job, -1);
+    job->leaving = false;
+    job->record.stopping = job->record.requeueing = false;
     job->record.state = JobState::kWaiting;
     mark(*job);
   }
