@@ -59,8 +59,7 @@ void add_job_options(CLI::App& command, JobOptions& options) {
       ->type_name("TYPE")
       ->expected(1)
       ->take_all();
-  command.add_option("-N,--nodes", options.nodes, "Nodes (default: 1)")
-      ->check(whole_number(1, 1'000'000))
+  command.add_option("-N,--nodes", options.nodes, "Nodes (default: 1); 4-16: as many of these as are free")
       ->type_name("N");
   command.add_option("--tasks-per-node", options.tasks, "Processes per node (default: 1)")
       ->check(whole_number(1, 100'000))
@@ -134,6 +133,12 @@ void add_job_options(CLI::App& command, JobOptions& options) {
   command.add_flag("--keep-on-failure", options.keep_on_failure,
                    "Where a node fails, keep the others and go on with a spare one near them");
   command.add_flag("--preemptible", options.preemptible, "May be stopped for others");
+  command
+      .add_option(
+          "--checkpoint-interval", options.checkpoint_interval,
+          "How often it saves what it needs to go on: 30min; one with a range of nodes then gets more or "
+          "fewer while it runs")
+      ->type_name("TIME");
 }
 
 Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
@@ -144,7 +149,19 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
     if (spec.nodes == 0) spec.nodes = 1;
   }
   if (!options.gpu_types.empty()) spec.gpu_types = options.gpu_types;
-  if (options.nodes > 0) spec.nodes = options.nodes;
+  if (!options.nodes.empty()) {
+    const Result<spec::SbatchNodes> nodes =
+        named("--nodes", options.nodes, spec::sbatch_nodes(options.nodes));
+    if (!nodes) return std::unexpected(nodes.error());
+    spec.nodes = static_cast<std::uint32_t>(nodes->least);
+    spec.nodes_max = nodes->most > nodes->least ? static_cast<std::uint32_t>(nodes->most) : 0;
+  }
+  if (!options.checkpoint_interval.empty()) {
+    const Result<Nanoseconds> interval = named("--checkpoint-interval", options.checkpoint_interval,
+                                               parse_job_time(options.checkpoint_interval));
+    if (!interval) return std::unexpected(interval.error());
+    spec.checkpoint_interval = *interval;
+  }
   if (options.tasks > 0) spec.tasks_per_node = options.tasks;
   if (!options.cpus.empty()) spec.cpu_milli = std::llround(std::atof(options.cpus.c_str()) * 1000);
   if (!options.memory.empty()) {

@@ -14,7 +14,6 @@ namespace gw {
 struct JobOptions {
   std::string name, tenant, gpus, cpus, memory, time, array, workdir, image, isolation, level, begin, signal,
       export_names;
-  std::uint32_t nodes = 0;
   std::uint32_t tasks = 0;
   std::int32_t priority = 0;
   bool priority_given = false;
@@ -22,7 +21,8 @@ struct JobOptions {
   std::vector<std::string> depends;
   std::vector<std::string> residency, excluded_jurisdictions, certifications, data;
   std::vector<std::string> environment;
-  std::string reservation, spread;
+  std::string nodes;  ///< `4` or `4-16`.
+  std::string reservation, spread, checkpoint_interval;
   bool hold = false, no_requeue = false, preemptible = false, keep_on_failure = false;
 };
 

@@ -40,6 +40,8 @@ std::string event_text(const sched::Event& event, const Fleet& fleet) {
       return fmt::format("job {} ended", event.job.value());
     case EventKind::kJobCancelled:
       return fmt::format("job {} cancelled", event.job.value());
+    case EventKind::kJobResized:
+      return fmt::format("job {} resized", event.job.value());
     case EventKind::kJobRequeued:
       return fmt::format("job {} waits again", event.job.value());
     case EventKind::kNodeDown:

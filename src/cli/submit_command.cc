@@ -49,7 +49,7 @@ spec::Checked<std::string> read_text(const std::string& path) {
 /// by, are told to the reader of scripts as well: --ntasks is spread over --nodes.
 spec::Checked<spec::SbatchJob> read_job(const Options& options, const std::string& here) {
   std::vector<std::string> words = sbatch_words(options.sbatch);
-  if (options.job.nodes > 0) words.push_back(fmt::format("--nodes={}", options.job.nodes));
+  if (!options.job.nodes.empty()) words.push_back(fmt::format("--nodes={}", options.job.nodes));
   if (options.job.tasks > 0) words.push_back(fmt::format("--ntasks-per-node={}", options.job.tasks));
   const spec::SbatchContext context{here, std::nullopt};
   if (options.file.empty()) return spec::parse_sbatch("", "", words, context);

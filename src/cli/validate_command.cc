@@ -73,7 +73,8 @@ std::string contents_of(const JobSpec& job) {
   if (job.nodes == 0) {
     text = counted(job.gpus, "GPU") + " on any nodes";
   } else {
-    text = counted(job.nodes, "node");
+    text = job.nodes_max != 0 ? fmt::format("{} to {} nodes", job.nodes, job.nodes_max)
+                              : counted(job.nodes, "node");
     if (job.gpus > 0)
       text += fmt::format(" with {}{}", counted(job.gpus, "GPU"), job.nodes > 1 ? " each" : "");
     if (job.gpu_milli > 0) text += fmt::format(" with {} of a GPU", job.gpu_milli / 1000.0);

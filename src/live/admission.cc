@@ -90,6 +90,10 @@ std::expected<JobRequest, Refusal> request_of(const JobSpec& spec, const Fleet& 
     if (!whole) return std::unexpected(Refusal{422, "impossible", whole.error().message});
     shape = *whole;
   }
+  if (spec.nodes_max != 0) {
+    request.nodes_min = shape.nodes;
+    request.nodes_max = spec.nodes_max;
+  }
   request.limit = spec.limit;
   request.priority = spec.priority;
   request.checkpoint_interval = spec.checkpoint_interval;

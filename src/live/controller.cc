@@ -68,7 +68,8 @@ void Controller::carry_out(const sched::Plan& plan) {
   for (const JobId core_id : plan.interrupted) {
     // Its nodes failed though nobody said so before: the core has put it back in line already.
     LiveJob* job = book_.job_of(core_id);
-    GW_CHECK(job != nullptr && job->attempt);
+    GW_CHECK(job != nullptr);
+    if (!job->attempt) continue;  // Its end was told in this turn, too.
     turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
     close_attempt(*job, lost(*job, "its nodes failed"));
     count_running(*job, -1);
@@ -83,6 +84,8 @@ void Controller::carry_out(const sched::Plan& plan) {
     turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
     close_attempt(*job, lost(*job, "stopped, as its feed has no power for it"));
     count_running(*job, -1);
+    job->leaving = false;
+    job->record.stopping = job->record.requeueing = false;
     job->record.state = JobState::kWaiting;
     mark(*job);
   }

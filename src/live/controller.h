@@ -224,6 +224,8 @@ class Controller {
   void hear(const NodeReport& report);
   void stop_or_end(LiveJob& job);
   void preempt(LiveJob& job, JobId for_job);
+  void take_size(LiveJob& job, std::uint32_t nodes, bool in_core);
+  [[nodiscard]] std::uint32_t most_attempts(const LiveJob& job) const;
   [[nodiscard]] Stop stop_order(const LiveJob& job, StopKind kind) const;
   void note_leaving(LiveJob& job, JobId for_job) const;
   void requeue(LiveJob& job, std::string note);

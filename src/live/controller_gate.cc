@@ -92,6 +92,7 @@ void Controller::unblock(LiveJob& job) {
 
 void Controller::enter(LiveJob& job) {
   job.request.shape.zones = zones_of(job);
+  if (job.request.is_elastic()) take_size(job, job.request.nodes_min, false);
   job.record.core = JobId{book_.core->state().next_job};
   job.record.state = JobState::kWaiting;
   job.reason = sched::Reason::kNone;

@@ -117,6 +117,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
     ++book_.tally.first_starts;
     book_.tally.waited_ns += (book_.now - record.submitted).count();
   }
+  if (job.request.is_elastic()) take_size(job, core_job.request.shape.nodes, true);
   AttemptRecord attempt;
   attempt.id = {record.number, ++record.attempt};
   attempt.core = start.job;
@@ -148,6 +149,21 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   mark(job);
   tell_dependents(record.number, nullptr);
   if (last_of_array) tell_dependents(record.array_job, nullptr);
+}
+
+/// An elastic job has so many nodes from now on. Who is in the core counts for its tenants, and is counted anew.
+void Controller::take_size(LiveJob& job, std::uint32_t nodes, bool in_core) {
+  if (in_core) count_core(job, -1);
+  job.record.nodes = job.request.shape.nodes = nodes;
+  job.record.gpu_milli = job.request.shape.total_gpu_milli();
+  job.record.cpu_milli = job.request.shape.cpu_milli * nodes;
+  if (in_core) count_core(job, +1);
+}
+
+/// A job that changes its size leaves for that, too: such attempts are no sign of a machine that loses jobs.
+std::uint32_t Controller::most_attempts(const LiveJob& job) const {
+  constexpr std::uint32_t kResizes = 100;
+  return options_.most_attempts + (job.request.is_resizable() ? kResizes : 0);
 }
 
 Orders::Start Controller::start_order(const LiveJob& job) const {
@@ -291,12 +307,14 @@ void Controller::hear(const Report& report) {
   }
   const Instant ended_at = close_attempt(*job, report);
   const bool lost = report.end == AttemptEnd::kLost;
-  if (lost && !job->record.stopping && job->record.requeue && job->record.attempt < options_.most_attempts) {
+  if (lost && !job->record.stopping && job->record.requeue && job->record.attempt < most_attempts(*job)) {
     requeue(*job, report.note.empty() ? "its machine or supervisor failed" : report.note);
   } else if (job->record.requeueing && (lost || report.end == AttemptEnd::kStopped)) {
     requeue(*job, job->leaving ? job->leaving_why : "requeued");
   } else {
-    apply(sched::Event::job_ended(job->record.core));
+    // Its node may have been lost in this very turn: then it is in the core's queue.
+    const bool runs = book_.core->job(job->record.core)->running;
+    apply(runs ? sched::Event::job_ended(job->record.core) : sched::Event::job_cancelled(job->record.core));
     count_running(*job, -1);
     leave(*job);
     const bool cancelled = job->record.stopping && !job->record.requeueing && lost;
@@ -309,7 +327,7 @@ void Controller::hear(const Report& report) {
 
 /// The attempt is over, the job waits again.
 void Controller::requeue(LiveJob& job, std::string note) {
-  apply(sched::Event::job_requeued(job.record.core));
+  if (book_.core->job(job.record.core)->running) apply(sched::Event::job_requeued(job.record.core));
   count_running(job, -1);
   job.record.state = JobState::kWaiting;
   job.record.stopping = job.record.requeueing = job.leaving = false;
@@ -348,10 +366,10 @@ void Controller::hear(const NodeReport& report) {
   }
   for (const std::uint64_t number : hit) {
     const LiveJob& job = *book_.job(number);
-    // One that goes on with a spare node is told by the plan: carry_out ends this attempt and starts the
-    // next.
-    if (job.request.keep_on_failure && job.record.requeue && !job.record.stopping &&
-        job.record.attempt < options_.most_attempts)
+    // One that goes on with a spare node, or with fewer, is told by the plan: carry_out ends this attempt and
+    // starts the next.
+    const bool goes_on = job.request.keep_on_failure || job.request.is_elastic();
+    if (goes_on && job.record.requeue && !job.record.stopping && job.record.attempt < most_attempts(job))
       continue;
     turn_.orders.stops.push_back({job.attempt->id, StopKind::kRequeue});
     hear(lost(job, fmt::format("node {} failed", report.node)));
@@ -381,6 +399,11 @@ void Controller::note_leaving(LiveJob& job, JobId for_job) const {
   job.leaving = true;
   job.leaving_for = 0;
   job.compensated = next != book_.by_core.end();
+  if (const auto resize = book_.core->state().resizes.find(job.record.core);
+      resize != book_.core->state().resizes.end() && !job.compensated) {
+    job.leaving_why = fmt::format("goes on with {} nodes", sched::node_count(resize->second.placement));
+    return;
+  }
   if (job.compensated) {
     const LiveJob* other = book_.job(next->second);
     if (!book_.may_name(job.record.tenant, other->record.tenant)) {

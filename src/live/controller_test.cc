@@ -331,6 +331,76 @@ TEST_F(ControllerTest, AGangKeepsItsNodesWhenOneFails) {
   EXPECT_EQ(controller_->check(), "");
 }
 
+/// Shrinks for another, grows again, loses a node; each attempt pays for the nodes that it had.
+TEST_F(ControllerTest, AnElasticJobLeavesAndComesBackWithAnotherSize) {
+  options_.fleet = flat_fleet(4, 4);
+  options_.fleet.node_names = {"n0", "n1", "n2", "n3"};
+  options_.policy = *policy_by_name("gigawerk");
+  options_.policy.resize_interval = seconds(10);
+  options_.policy.restart_estimate = seconds(1);
+  store_ = MemoryStore{};
+  boot();
+  JobSpec wish = gpus(4);
+  wish.nodes_max = 4;
+  wish.checkpoint_interval = seconds(5);
+  const std::uint64_t number = submit(wish).number;
+  ASSERT_EQ(state(number), "running");
+  EXPECT_EQ(last_.orders.starts[0].launch.nodes.size(), 4U);
+  EXPECT_EQ(controller_->book().job(number)->record.gpu_milli, 16'000);
+  const auto report = [&](std::uint32_t attempt, std::int64_t begun_s, bool ended) {
+    Report said;
+    said.id = {number, attempt};
+    said.started = now_ - seconds(begun_s);
+    said.ended = ended;
+    said.ended_at = now_;
+    said.end = AttemptEnd::kStopped;
+    return said;
+  };
+  turn({}, {report(1, 0, false)});
+  now_ = now_ + seconds(20);
+  JobSpec other = gpus(4);
+  other.nodes = 3;
+  const std::uint64_t rigid = submit(other).number;
+  ASSERT_EQ(last_.orders.stops.size(), 1U);
+  EXPECT_EQ(last_.orders.stops[0].kind, StopKind::kPreempt);
+  EXPECT_EQ(state(rigid), "waiting");
+  Turn done = turn({}, {report(1, 20, true)});
+  ASSERT_EQ(done.orders.starts.size(), 2U);
+  EXPECT_EQ(state(number), "running");
+  EXPECT_EQ(state(rigid), "running");
+  EXPECT_EQ(store_.jobs.at(number).nodes, 1U);
+  EXPECT_EQ(store_.attempts.at({number, 1}).gpu_milli, 16'000);
+  EXPECT_EQ(store_.attempts.at({number, 1}).end, AttemptEnd::kPreempted);
+  EXPECT_EQ(store_.attempts.at({number, 2}).gpu_milli, 4'000);
+  EXPECT_THAT(store_.attempts.at({number, 1}).note, HasSubstr(fmt::format("for job {}", rigid)));
+  // The other ends; it grows back, after a restart of the server in between.
+  turn({}, {report(2, 0, false)});
+  boot();
+  Report ended = report(1, 0, true);
+  ended.id = {rigid, 1};
+  ended.end = AttemptEnd::kExited;
+  turn({}, {ended});
+  now_ = now_ + seconds(20);
+  done = turn({});
+  ASSERT_EQ(done.orders.stops.size(), 1U);
+  EXPECT_EQ(done.orders.stops[0].id, (AttemptId{number, 2}));
+  boot();
+  done = turn({}, {report(2, 20, true)});
+  ASSERT_EQ(done.orders.starts.size(), 1U);
+  EXPECT_EQ(done.orders.starts[0].launch.nodes.size(), 4U);
+  EXPECT_EQ(store_.attempts.at({number, 2}).note, "goes on with 4 nodes");
+  // It loses a node and goes on with three.
+  NodeReport lost;
+  lost.node = "n1";
+  now_ = now_ + seconds(1);
+  done = controller_->turn(now_, {}, {}, std::span<const NodeReport>(&lost, 1));
+  ASSERT_TRUE(store_.commit(done.changes));
+  EXPECT_EQ(controller_->check(), "");
+  ASSERT_EQ(done.orders.starts.size(), 1U);
+  EXPECT_EQ(done.orders.starts[0].launch.nodes.size(), 3U);
+  EXPECT_EQ(store_.jobs.at(number).gpu_milli, 12'000);
+}
+
 TEST_F(ControllerTest, AJobEndedWhenItsAttemptDid) {
   const std::uint64_t number = submit(gpus(1)).number;
   Report report;

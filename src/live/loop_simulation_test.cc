@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
@@ -66,6 +67,7 @@ class Simulation {
   [[nodiscard]] const std::map<Outcome, int>& outcomes() const { return outcomes_; }
   [[nodiscard]] std::uint64_t made_room() const { return made_room_; }
   [[nodiscard]] std::uint64_t credits() const { return credits_; }
+  [[nodiscard]] std::uint64_t resized() const { return resized_; }
 
  private:
   static PolicyConfig random_policy(Rng& rng) {
@@ -74,6 +76,9 @@ class Simulation {
     if (rng.chance(0.5)) policy.preemption = static_cast<PreemptionKind>(rng.below(4));
     policy.protected_run_time = seconds(rng.between(0, 120));
     policy.grace = seconds(rng.between(0, 60));
+    policy.resize_interval = seconds(rng.between(0, 120));
+    policy.restart_estimate = seconds(rng.between(0, 60));
+    policy.shrink_for_waiting = rng.chance(0.7);
     return policy;
   }
 
@@ -183,6 +188,11 @@ class Simulation {
     }
     for (const auto& [id, attempt] : store_.attempts) {
       EXPECT_TRUE(attempt.ended) << "attempt " << id.job << "." << id.attempt;
+      ByteReader place(attempt.placement);
+      std::int64_t gpus = 0;
+      for (const sched::Piece& piece : sched::decode_placement(place).pieces)
+        gpus += std::int64_t{piece.count} * std::popcount(piece.gpu_mask);
+      if (attempt.gpu_milli >= 1000) EXPECT_EQ(attempt.gpu_milli, gpus * 1000);
       const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
       const auto transfer = transfers.find(id);
       const bool nothing = attempt.gpu_milli * milliseconds == 0 && attempt.cpu_milli * milliseconds == 0;
@@ -247,6 +257,7 @@ class Simulation {
             << "all have left for job " << claim->first.value() << ", and it does not start";
         claim = came_to_nothing ? claims.erase(claim) : std::next(claim);
       }
+      resized_ += plan.resizes.size();
       for (const sched::Plan::Preemption& preemption : plan.preemptions) {
         if (preemption.for_job.valid()) claims[preemption.for_job].insert(preemption.job);
       }
@@ -374,6 +385,9 @@ class Simulation {
     }
     if (controller_ != nullptr && !controller_->book().reservations.empty() && rng_.chance(0.2))
       spec.reservation = controller_->book().reservations.begin()->first;
+    if (spec.nodes > 0 && spec.gpu_milli == 0 && (spec.requeue || spec.checkpoint_interval.count() == 0) &&
+        spec.segment_nodes == 0 && spec.spread_level.empty() && rng_.chance(0.6))
+      spec.nodes_max = spec.nodes + static_cast<std::uint32_t>(rng_.between(1, 8));
     if (rng_.chance(0.15))
       spec.begin_unix = (world_.wall + world_.skew) / 1'000'000'000 + rng_.between(-50, 500);
     if (rng_.chance(0.1)) {
@@ -512,6 +526,7 @@ class Simulation {
   std::uint64_t failures_ = 0;
   std::map<Outcome, int> outcomes_;
   std::uint64_t credits_ = 0;
+  std::uint64_t resized_ = 0;    ///< Times that the core told an elastic job to change its size.
   std::uint64_t made_room_ = 0;  ///< Starts that others had to leave for.
 };
 
@@ -594,7 +609,7 @@ std::uint64_t seeds(std::uint64_t usual) {
 
 /// Runs the seeds, or the one that GW_SEED names, and says what happened in all.
 struct Campaign {
-  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, credits = 0, last = 0;
+  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, credits = 0, resized = 0, last = 0;
   bool alone = false;
   std::map<Outcome, int> outcomes;
 
@@ -614,6 +629,7 @@ struct Campaign {
       jobs += simulation.acknowledged();
       made_room += simulation.made_room();
       credits += simulation.credits();
+      resized += simulation.resized();
       for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
       if (::testing::Test::HasFailure()) return;
     }
@@ -629,6 +645,7 @@ TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
   EXPECT_GT(campaign.failures, campaign.last / 10);
   EXPECT_GT(campaign.jobs, campaign.last * 20);
   EXPECT_GT(campaign.made_room, campaign.last / 4);
+  EXPECT_GT(campaign.resized, campaign.last / 4);
   EXPECT_GT(campaign.credits, campaign.last / 4);
   for (const Outcome outcome :
        {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,

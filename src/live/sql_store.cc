@@ -80,7 +80,8 @@ constexpr Statement kAddJob{
 constexpr Statement kChangeJob{
     "UPDATE jobs SET state = $1, outcome = $2, stopping = $3, requeueing = $4, core = $5, attempt = $6, "
     "started = "
-    "$7, ended = $8, exit_code = $9, signal = $10, place = $11, note = $12 WHERE number = $13"};
+    "$7, ended = $8, exit_code = $9, signal = $10, place = $11, note = $12, nodes = $13, gpu_milli = $14, "
+    "cpu_milli = $15 WHERE number = $16"};
 constexpr Statement kAddAttempt{
     "INSERT INTO attempts (job, attempt, core, tenant, placement, place, gpu_type, gpu_milli, cpu_milli, "
     "power_mw, decided, started, is_over, ended, how, exit_code, signal, note, cpu_ns, memory_peak, "
@@ -338,11 +339,11 @@ void SqlStore::write_jobs(const Changes& changes) {
   }
   for (const JobRecord& job : changes.changed_jobs)
     database_->execute(
-        kChangeJob,
-        std::array<Param, 13>{code(job.state), code(job.outcome), flag(job.stopping), flag(job.requeueing),
-                              id(job.core), number(job.attempt), when(job.started), when(job.ended),
-                              std::int64_t{job.exit_code}, std::int64_t{job.signal}, text(job.place),
-                              text(job.note), number(job.number)});
+        kChangeJob, std::array<Param, 16>{
+                        code(job.state), code(job.outcome), flag(job.stopping), flag(job.requeueing),
+                        id(job.core), number(job.attempt), when(job.started), when(job.ended),
+                        std::int64_t{job.exit_code}, std::int64_t{job.signal}, text(job.place),
+                        text(job.note), number(job.nodes), job.gpu_milli, job.cpu_milli, number(job.number)});
 }
 
 void SqlStore::write_attempts(const Changes& changes) {

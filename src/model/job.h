@@ -66,18 +66,29 @@ struct JobRequest {
   std::uint32_t power_permille = 1000;
   bool flexible = false;  ///< May wait for a cheaper or greener hour, if it has a deadline.
   Instant deadline;       ///< It should have ended by then; zero: none.
-  WindowId window;  ///< It runs in this one only; none: wherever it may.
+  WindowId window;        ///< It runs in this one only; none: wherever it may.
   /// Where a node of a gang fails, the job keeps the others and goes on at once with a spare one, if there is
   /// one.
   bool keep_on_failure = false;
+  /// An elastic gang: any number of nodes from `nodes_min` to `nodes_max` will do, and `shape.nodes` is how
+  /// many it has (while it waits: the least). Both 0: as many as `shape.nodes`, always.
+  std::uint32_t nodes_min = 0;
+  std::uint32_t nodes_max = 0;
+
+  [[nodiscard]] bool is_elastic() const { return nodes_max != 0; }
+  /// May its size change while it runs? What keeps no checkpoints would lose all its work: it is sized once,
+  /// when it starts.
+  [[nodiscard]] bool is_resizable() const { return is_elastic() && checkpoint_interval > Nanoseconds{0}; }
 };
 
 enum class JobOutcome : std::uint8_t { kCompleted, kFailed, kCancelled, kTimeout };
 
 /// What happens when it runs; hidden from the core.
 struct JobTruth {
-  Nanoseconds run_time;  ///< >= 0
+  Nanoseconds run_time;  ///< >= 0; of an elastic job: on `nodes_min` nodes.
   JobOutcome outcome = JobOutcome::kCompleted;
+  /// Of an elastic job: what each node beyond the least adds, in thousandths of what one of those does.
+  std::uint32_t scaling_permille = 1000;
 };
 
 /// A job of a recorded or generated workload.

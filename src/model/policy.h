@@ -47,6 +47,11 @@ struct PolicyConfig {
   Nanoseconds grace = minutes(2);
   /// What a restart costs a job beyond the work since its last checkpoint; for the choice of victims.
   Nanoseconds restart_estimate = minutes(5);
+  /// Running elastic jobs give up nodes beyond their least for the first waiting job, whatever `preemption`
+  /// says.
+  bool shrink_for_waiting = true;
+  /// An elastic job runs for at least so long before it grows, or shrinks for a job that may not preempt.
+  Nanoseconds resize_interval = minutes(30);
 
   [[nodiscard]] bool preempts_by_reclaim() const {
     return preemption == PreemptionKind::kReclaim || preemption == PreemptionKind::kReclaimAndPriority;

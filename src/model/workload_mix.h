@@ -76,6 +76,9 @@ struct JobClass {
   std::string spread;     ///< Fabric level over which gangs are spread.
   bool spread_required = false;
   bool keep_on_failure = false;
+  /// Gangs are elastic: what was drawn is the least, this many times as many nodes the most; 1 = they are not.
+  double elastic_factor = 1;
+  double elastic_scaling = 1;  ///< What each further node adds, as a share of what one of the first does.
   std::string source;
 };
 

@@ -21,21 +21,26 @@ Json distribution(const twin::Distribution& from) {
 Json jobs(const twin::RunSummary::Jobs& from) {
   Json rejected_by = Json::object();
   for (const twin::NamedCount& reason : from.rejected_by) rejected_by[reason.name] = reason.count;
-  return {{"submitted", from.submitted},
-          {"started", from.started},
-          {"finished", from.finished},
-          {"rejected", from.rejected},
-          {"withdrawn", from.withdrawn},
-          {"completed", from.completed},
-          {"failed", from.failed},
-          {"cancelled", from.cancelled},
-          {"timed_out", from.timed_out},
-          {"restarts", from.restarts},
-          {"preemptions", from.preemptions},
-          {"preempted_gpus", from.preempted_gpus},
-          {"replacements", from.replacements},
-          {"restarted_jobs", from.restarted_jobs},
-          {"rejected_by", std::move(rejected_by)}};
+  Json json{{"submitted", from.submitted},
+            {"started", from.started},
+            {"finished", from.finished},
+            {"rejected", from.rejected},
+            {"withdrawn", from.withdrawn},
+            {"completed", from.completed},
+            {"failed", from.failed},
+            {"cancelled", from.cancelled},
+            {"timed_out", from.timed_out},
+            {"restarts", from.restarts},
+            {"preemptions", from.preemptions},
+            {"preempted_gpus", from.preempted_gpus},
+            {"replacements", from.replacements},
+            {"restarted_jobs", from.restarted_jobs},
+            {"rejected_by", std::move(rejected_by)}};
+  if (from.grown != 0 || from.shrunk != 0) {  // Only where there are elastic jobs.
+    json["grown"] = from.grown;
+    json["shrunk"] = from.shrunk;
+  }
+  return json;
 }
 
 Json rounded(const std::vector<double>& values);

@@ -144,6 +144,10 @@ std::string jobs(const RunSummary& summary, const Style& style, const RunFacts& 
                  {share(from.completed, "completed"), share(from.failed, "failed"),
                   share(from.cancelled, "cancelled"), share(from.timed_out, "at their limit")});
   }
+  if (from.grown != 0 || from.shrunk != 0)
+    text += list(style, "elastic",
+                 {format_count(from.grown) + " times a job grew while it ran",
+                  format_count(from.shrunk) + " times one shrank"});
   if (summary.failures.node_failures != 0 || from.restarts != 0) {
     text += list(style, "failures",
                  {format_count(summary.failures.node_failures) + " node failures",

@@ -175,6 +175,8 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   out.i64(policy.protected_run_time.count());
   out.i64(policy.grace.count());
   out.i64(policy.restart_estimate.count());
+  out.u64(policy.shrink_for_waiting ? 1 : 0);
+  out.i64(policy.resize_interval.count());
   encode_power(out, fleet);
 }
 
@@ -252,6 +254,9 @@ JournalHeader decode_header(ByteReader& in) {
     *span = Nanoseconds{in.i64()};
     if (*span < Nanoseconds{0} || *span > days(366)) in.refuse();
   }
+  policy.shrink_for_waiting = in.u64() != 0;
+  policy.resize_interval = Nanoseconds{in.i64()};
+  if (policy.resize_interval < Nanoseconds{0} || policy.resize_interval > days(366)) in.refuse();
   if (policy.half_life <= Nanoseconds{0} || policy.charge_interval <= Nanoseconds{0} ||
       policy.commitment < Nanoseconds{0} || policy.patience < Nanoseconds{0} ||
       policy.age_per_priority < Nanoseconds{0})

@@ -42,7 +42,8 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
       if (event.request.tenant.value() >= state.pending.tenants()) return "a job's tenant is unknown";
       return std::string(sched::request_problem(event.request));
     case EventKind::kJobEnded:
-    case EventKind::kJobRequeued: {
+    case EventKind::kJobRequeued:
+    case EventKind::kJobResized: {
       const sched::Job* job = core.job(event.job);
       return job != nullptr && job->running ? "" : "a job stops that does not run";
     }

@@ -50,6 +50,8 @@ void encode(ByteWriter& out, const JobRequest& request) {
   out.i64(request.deadline.count());
   out.u64(static_cast<std::uint32_t>(request.window.value() + 1));  // None is the commonest: a byte.
   out.u64(request.keep_on_failure ? 1 : 0);
+  out.u64(request.nodes_min);
+  out.u64(request.nodes_max);
 }
 
 JobRequest decode_request(ByteReader& in) {
@@ -66,6 +68,8 @@ JobRequest decode_request(ByteReader& in) {
   request.deadline = Instant{in.i64()};
   request.window = WindowId{in.u32() - 1};
   request.keep_on_failure = in.u64() != 0;
+  request.nodes_min = in.u32();
+  request.nodes_max = in.u32();
   return request;
 }
 
@@ -158,6 +162,7 @@ void encode(ByteWriter& out, const Event& event) {
     case EventKind::kJobEnded:
     case EventKind::kJobCancelled:
     case EventKind::kJobRequeued:
+    case EventKind::kJobResized:
       out.u64(event.job.value());
       return;
     case EventKind::kNodeDown:
@@ -215,6 +220,7 @@ Event decode_event(ByteReader& in) {
     case EventKind::kJobEnded:
     case EventKind::kJobCancelled:
     case EventKind::kJobRequeued:
+    case EventKind::kJobResized:
       event.job = JobId{in.u32()};
       return event;
     case EventKind::kNodeDown:
@@ -295,6 +301,12 @@ void encode(ByteWriter& out, const Plan& plan) {
     out.u64(replacement.failed.value());
     out.u64(replacement.spare.value());
   }
+  out.u64(plan.resizes.size());
+  for (const Plan::Resize& resize : plan.resizes) {
+    out.u64(resize.job.value());
+    encode(out, resize.placement);
+    out.u64(resize.grows ? 1 : 0);
+  }
 }
 
 Plan decode_plan(ByteReader& in) {
@@ -329,6 +341,12 @@ Plan decode_plan(ByteReader& in) {
     replacement.job = JobId{in.u32()};
     replacement.failed = NodeId{in.u32()};
     replacement.spare = NodeId{in.u32()};
+  }
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    Plan::Resize& resize = plan.resizes.emplace_back();
+    resize.job = JobId{in.u32()};
+    resize.placement = decode_placement(in);
+    resize.grows = in.u64() != 0;
   }
   return plan;
 }

@@ -48,6 +48,7 @@ const Plan& Core::plan(Instant now) {
   pass_->run(state_, now, building_);
   // What has started may draw less than the most it could: then nodes are lit, and more may start.
   while (state_.balance_power(now, building_)) pass_->run(state_, now, building_);
+  state_.grow_elastic(now, building_);
   state_.retire_windows(now);
   finish_plan();
   return plan_;
@@ -83,9 +84,12 @@ std::string Core::adopt(const Plan& decided, Instant now) {
         std::any_of(building_.starts.begin(), building_.starts.end(),
                     [&](const Plan::Start& known) { return known.job == start.job; }))
       continue;  // It has a spare node, and says so already.
-    if (job == nullptr || job->running || start.placement.pool >= state_.pools.size() ||
-        !allowed_zone(job->request.shape, state_.pools[start.placement.pool]->zone()) ||
-        !state_.pools[start.placement.pool]->is_free(job->request.shape, start.placement, Closure::kWindow)) {
+    Shape shape = job != nullptr ? job->request.shape : Shape{};
+    if (job != nullptr && job->request.is_elastic())
+      shape.nodes = std::clamp(node_count(start.placement), job->request.nodes_min, job->request.nodes_max);
+    if (job == nullptr || !job->waits || start.placement.pool >= state_.pools.size() ||
+        !allowed_zone(shape, state_.pools[start.placement.pool]->zone()) ||
+        !state_.pools[start.placement.pool]->is_free(shape, start.placement, Closure::kWindow)) {
       problem = fmt::format("job {} cannot start where it was started", start.job.value());
       break;
     }
@@ -175,6 +179,7 @@ std::string Core::check() const {
   if (!lawful) return "a job runs in a zone where it may not";
   if (running != state_.running_jobs() || allocated != state_.allocated_milli())
     return "running jobs are miscounted";
+  if (std::string elastic = state_.check_elastic(); !elastic.empty()) return elastic;
   std::int64_t total = 0;
   std::int64_t free = 0;
   for (const auto& pool : state_.pools) {

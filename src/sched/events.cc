@@ -151,6 +151,13 @@ Event Event::job_zones(JobId job, std::uint64_t zones) {
   return event;
 }
 
+Event Event::job_resized(JobId job) {
+  Event event;
+  event.kind = EventKind::kJobResized;
+  event.job = job;
+  return event;
+}
+
 std::string_view request_problem(const JobRequest& request) {
   const Shape& shape = request.shape;
   if (request.limit <= Nanoseconds{0}) return "a job's limit is not positive";
@@ -174,6 +181,13 @@ std::string_view request_problem(const JobRequest& request) {
     return "a job's blocks of nodes make no sense";
   if (shape.spread_level != Shape::kAnyLevel && !gang)
     return "a job that is to be spread has no nodes to spread";
+  if (request.is_elastic() || request.nodes_min != 0) {
+    if (!gang || request.nodes_min == 0 || request.nodes_min > shape.nodes || shape.nodes > request.nodes_max)
+      return "an elastic job's numbers of nodes make no sense";
+    if (std::uint64_t{shape.gpus} * request.nodes_max > std::uint64_t{kMostGpus})
+      return "a job asks for too many GPUs to count";
+    if (shape.is_grouped()) return "an elastic job's nodes cannot be in blocks or spread";
+  }
   return {};
 }
 

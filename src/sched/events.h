@@ -30,6 +30,7 @@ enum class EventKind : std::uint8_t {
   kFeedCap = 13,        ///< feed_level, feed_vertex, cap, clocks: what the feed may carry from now on.
   kWindowAdded = 14,    ///< window, reserved: nodes are reserved from now on.
   kWindowRemoved = 15,  ///< window: it is so no more.
+  kJobResized = 16,     ///< job: it goes on where its resize says, and its attempt has not ended for that.
   kJobZones = 19,       ///< job, zones: where it may be from now on. One that waits keeps its place.
 };
 
@@ -69,6 +70,7 @@ struct Event {
   static Event window_removed(WindowId window);
   static Event feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks = true);
   static Event job_zones(JobId job, std::uint64_t zones);
+  static Event job_resized(JobId job);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.
@@ -122,7 +124,8 @@ struct Plan {
   /// A running job is to save its work and go within the policy's grace; it waits again in its old place.
   struct Preemption {
     JobId job;
-    JobId for_job;  ///< Starts once all that leave for it have left; none: for nobody (its budget is spent).
+    JobId for_job;  ///< Starts once all that leave for it have left; none: for nobody (its budget is spent,
+                    ///< it grows).
     friend bool operator==(const Preemption&, const Preemption&) = default;
   };
   /// From now on the job's work may draw so much of its power, in thousandths; 1000: its clocks are free.
@@ -138,6 +141,15 @@ struct Plan {
     NodeId spare;
     friend bool operator==(const Replacement&, const Replacement&) = default;
   };
+  /// An elastic job is to go on with more nodes or fewer. It stands in `preemptions` (it saves its work and
+  /// leaves within the grace, and starts again as soon as it has), or in `stopped` or `interrupted` (it
+  /// starts in this plan).
+  struct Resize {
+    JobId job;
+    Placement placement;  ///< Where it will be.
+    bool grows = false;
+    friend bool operator==(const Resize&, const Resize&) = default;
+  };
   std::vector<Start> starts;       ///< In order of decision.
   std::vector<JobId> interrupted;  ///< Lost nodes; they wait again in their old place, if not replaced.
   std::vector<Rejection> rejections;
@@ -145,6 +157,7 @@ struct Plan {
   std::vector<JobId> stopped;  ///< For want of power, at once and before anything starts; they wait again.
   std::vector<Clock> clocks;   ///< The same.
   std::vector<Replacement> replacements;
+  std::vector<Resize> resizes;
 
   [[nodiscard]] bool empty() const {
     return starts.empty() && interrupted.empty() && rejections.empty() && preemptions.empty() &&
@@ -152,6 +165,7 @@ struct Plan {
   }
   void clear() {
     replacements.clear();
+    resizes.clear();
     preemptions.clear();
     stopped.clear();
     starts.clear();

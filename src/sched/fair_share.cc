@@ -63,6 +63,20 @@ bool FairShare::before(TenantId a, TenantId b) const {
   return key_a != key_b ? key_a < key_b : a < b;
 }
 
+bool FairShare::comes_before(TenantId a, TenantId b) const {
+  std::uint32_t depth_a = depth(a);
+  std::uint32_t depth_b = depth(b);
+  const bool above = depth_a < depth_b;  // A tenant's own jobs come before those of its children.
+  for (; depth_a > depth_b; --depth_a) a = parent(a);
+  for (; depth_b > depth_a; --depth_b) b = parent(b);
+  if (a == b) return above;
+  while (parent(a) != parent(b)) {
+    a = parent(a);
+    b = parent(b);
+  }
+  return before(a, b);
+}
+
 bool FairShare::advance(Instant now) {
   if (now - charged_to_ < charge_interval_) return false;
   const double elapsed_s = to_seconds(now - charged_to_);

@@ -45,6 +45,8 @@ class FairShare {
   /// A tenant that has less than is guaranteed to it comes before its siblings that have not.
   void set_owed(TenantId tenant, bool owed);
   [[nodiscard]] bool is_owed(TenantId tenant) const { return nodes_[tenant.value()].owed; }
+  /// Would a job of `a` come before one of `b` (another tenant), were it for nothing but shares?
+  [[nodiscard]] bool comes_before(TenantId a, TenantId b) const;
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
   void set_waiting(TenantId tenant, bool waiting);
 

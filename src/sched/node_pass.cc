@@ -245,7 +245,7 @@ class NodePass final : public Pass {
     if (job.request.window.valid()) return false;
     if (shape.failed_open != version) {
       if (std::optional<Placement> placement = state.place(job, View::kOpen)) {
-        state.start(job, std::move(*placement), now_, plan);
+        state.start_widest(job, std::move(*placement), View::kOpen, now_, plan);
         return true;
       }
       if (shape_decides) shape.failed_open = version;
@@ -253,7 +253,7 @@ class NodePass final : public Pass {
     const bool may_hold = reserved_.valid() && job.request.limit <= window();
     if (may_hold && shape.failed_held != version) {
       if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
-        state.start(job, std::move(*placement), now_, plan);
+        state.start_widest(job, std::move(*placement), View::kHeld, now_, plan);
         return true;
       }
       if (shape_decides) shape.failed_held = version;
@@ -518,7 +518,7 @@ class NodePass final : public Pass {
       if (view == View::kHeld) placement->pool = pool_;
       windows.reset();
       drop(state);
-      state.start(*job, std::move(*placement), now_, plan);
+      state.start_widest(*job, std::move(*placement), View::kOpen, now_, plan);
       return;
     }
     GW_CHECK(reserved_.valid());
@@ -556,7 +556,7 @@ class NodePass final : public Pass {
       placement = state.place(*job, View::kOpen);
     }
     if (placement) {
-      state.start(*job, std::move(*placement), now_, plan);
+      state.start_widest(*job, std::move(*placement), View::kOpen, now_, plan);
     } else if (stale) {
       reserve(state, *job, plan);
     } else {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/ids.h"
+
 namespace gw::sched {
 
 /// `count` nodes of one pool from `node` on, each giving the GPUs of `gpu_mask` (bit i = GPU i; 0 = no GPUs).
@@ -21,5 +23,17 @@ struct Placement {
   std::vector<Piece> pieces;  ///< Ascending by node; runs do not touch or differ in mask.
   friend bool operator==(const Placement&, const Placement&) = default;
 };
+
+/// A running elastic job gives nodes up: what is left of its place.
+struct Shrink {
+  JobId job;
+  Placement rest;
+};
+
+[[nodiscard]] inline std::uint32_t node_count(const Placement& placement) {
+  std::uint32_t nodes = 0;
+  for (const Piece& piece : placement.pieces) nodes += piece.count;
+  return nodes;
+}
 
 }  // namespace gw::sched

@@ -111,10 +111,15 @@ void Pool::set_free_mask(std::uint32_t node, std::uint64_t mask) {
   if (!bit(down_, node)) count_free(node, node + 1, before, static_cast<std::uint32_t>(std::popcount(mask)));
 }
 
-/// The nodes [first, last), all up and of one view, had `before` free GPUs each and now have `after`.
+/// The nodes [first, last), all up, had `before` free GPUs each and now have `after`.
 void Pool::count_free(std::uint32_t first, std::uint32_t last, std::uint32_t before, std::uint32_t after) {
   if (closed_nodes_ + dark_nodes_ == 0) {
-    index_of(first).change(first, last, before, after);
+    for (std::uint32_t end = last; first < last; first = end, end = last) {
+      if (held_nodes_ > 0) {  // Who comes back may find some of its nodes held by now.
+        for (end = first + 1; end < last && bit(held_, end) == bit(held_, first);) ++end;
+      }
+      index_of(first).change(first, end, before, after);
+    }
     return;
   }
   for (std::uint32_t node = first; node < last; ++node) {

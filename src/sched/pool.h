@@ -94,6 +94,8 @@ class Pool {
   /// A placed gang gives one node up and takes another, which has room for it; its place then.
   [[nodiscard]] Placement exchange(const Shape& shape, const Placement& placement, std::uint32_t node,
                                    const Piece& for_this);
+  /// Sorts and merges the pieces and finds the span.
+  void settle(Placement& placement) const;
   void take(const Shape& shape, const Placement& placement);
   void give(const Shape& shape, const Placement& placement);
 
@@ -180,8 +182,6 @@ class Pool {
   [[nodiscard]] std::vector<Piece> inside_vertex(const Shape& shape, View view, PlacementKind kind,
                                                  std::uint32_t level, std::uint32_t vertex,
                                                  std::uint32_t need) const;
-  /// Sorts and merges the pieces and finds the span.
-  void settle(Placement& placement) const;
 
   static bool bit(const std::vector<std::uint64_t>& words, std::uint32_t at) {
     return (words[at / 64] >> (at % 64)) & 1U;

@@ -26,38 +26,61 @@ bool Preemptor::is_entitled(const State& state, const Job& job) const {
          });
 }
 
-bool Preemptor::may_try(const State& state, const Job& job, Instant now) const {
-  if (state.policy.preemption == PreemptionKind::kNone || searches_ >= kMostSearches) return false;
+bool Preemptor::may_preempt(const State& state, const Job& job) const {
+  if (state.policy.preemption == PreemptionKind::kNone) return false;
   if (!state.preemptible_running() || failures_ >= kMostFailures) return false;
   // Even if all of them left, would it be enough?
   if (state.free_gpus() * 1000 + state.preemptible_milli() < job.request.shape.total_gpu_milli())
     return false;
-  const bool may =
-      (state.policy.preempts_by_priority() && job.request.priority > state.least_preemptible_priority()) ||
-      is_entitled(state, job);
-  if (!may) return false;
+  return (state.policy.preempts_by_priority() && job.request.priority > state.least_preemptible_priority()) ||
+         is_entitled(state, job);
+}
+
+bool Preemptor::may_try(const State& state, const Job& job, Instant now) const {
+  if (searches_ >= kMostSearches) return false;
+  if (!may_preempt(state, job) && !ShrinkSearch::may_try(state, job)) return false;
   const auto retry = retry_.find(kind_of(job));
   return retry == retry_.end() || retry->second <= now;
 }
 
 bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
   ++searches_;
-  Instant again;
-  std::optional<VictimSearch::Answer> answer = search_.find(state, job, now, again);
-  if (answer && (!state.power.limited() || state.has_power(job, answer->placement, answer->victims))) {
-    failures_ = 0;
-    state.claim(job, std::move(answer->placement), answer->victims, now, plan);
-    return true;
+  Instant again = Instant::max();
+  const auto has_power = [&](const Placement& placement, const std::vector<JobId>& leave,
+                             const std::vector<Shrink>& shrinks) {
+    return !state.power.limited() || state.has_power(job, placement, leave, shrinks);
+  };
+  // It costs less that elastic jobs shrink than that any leaves.
+  if (ShrinkSearch::may_try(state, job)) {
+    std::optional<ShrinkSearch::Answer> answer = ShrinkSearch::find(state, job, now, again);
+    if (answer && has_power(answer->placement, answer->jobs(), answer->shrinks)) {
+      state.claim(job, std::move(answer->placement), answer->jobs(), now, plan, answer->shrinks);
+      return true;
+    }
+  }
+  const bool preempts = may_preempt(state, job);
+  if (preempts) {
+    Instant later;
+    std::optional<ShrinkSearch::Mixed> answer =
+        ShrinkSearch::find_with_victims(state, job, now, search_, later);
+    again = std::min(again, later);
+    if (answer && has_power(answer->placement, answer->victims, answer->shrinks)) {
+      failures_ = 0;
+      state.claim(job, std::move(answer->placement), answer->victims, now, plan, answer->shrinks);
+      return true;
+    }
   }
   Instant& retry = retry_[kind_of(job)];
   retry = std::max(now + kRetry, again == Instant::max() ? Instant{} : again);
   if (again != Instant::max()) state.wake_at(retry);
+  if (!preempts) return false;
   if (++failures_ >= kMostFailures) rests_until_ = now + kRetry;
   return false;
 }
 
 void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&)>& try_it) {
-  if (!state.policy.preempts_by_reclaim() || !state.quota.in_use() || state.preemptible_running() == 0)
+  if (!state.policy.preempts_by_reclaim() || !state.quota.in_use() ||
+      (!state.preemptible_running() && state.resizable().empty()))
     return;
   int looks = 0;
   state.pending.scan(

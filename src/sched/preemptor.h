@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/bytes.h"
+#include "sched/shrink_search.h"
 #include "sched/state.h"
 #include "sched/victim_search.h"
 
@@ -41,6 +42,8 @@ class Preemptor {
   static Kind kind_of(const Job& job) {
     return {job.request.tenant, job.request.shape, job.request.priority, job.request.preemptible};
   }
+  /// Is it worth a search for jobs that leave as a whole?
+  [[nodiscard]] bool may_preempt(const State& state, const Job& job) const;
   [[nodiscard]] bool is_entitled(const State& state, const Job& job) const;
 
   int searches_ = 0;

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -155,6 +156,7 @@ struct Workload {
   std::vector<std::pair<Instant, Event>> orders;                        ///< Quotas, budgets.
   /// How long a job that is told to go takes: a share of the policy's grace, by job.
   std::vector<std::uint32_t> leaves_after_percent;
+  std::vector<bool> in_place;  ///< By job: it changes its size without leaving.
 };
 
 struct WorkloadWish {
@@ -166,8 +168,9 @@ struct WorkloadWish {
   bool overruns = true;  ///< Some jobs run past their limits.
   bool exact = false;    ///< Every job runs exactly to its limit.
   std::int64_t mean_gap_s = 40;
-  bool rules = false;  ///< Quotas, budgets and jobs that can be preempted.
-  bool keeps = false;  ///< Gangs that go on with a spare node, and more outages.
+  bool rules = false;    ///< Quotas, budgets and jobs that can be preempted.
+  bool keeps = false;    ///< Gangs that go on with a spare node, and more outages.
+  bool elastic = false;  ///< Gangs whose number of nodes may change.
 };
 
 inline QuotaTerms random_terms(Rng& rng, std::int64_t total_milli) {
@@ -238,6 +241,19 @@ inline Workload random_workload(Rng& rng, const Fleet& fleet, const WorkloadWish
       workload.outages.push_back({from, from + seconds(rng.between(1, 300)),
                                   NodeId{static_cast<std::uint32_t>(rng.below(fleet.nodes()))}});
     }
+  }
+  if (wish.elastic) {
+    for (Scripted& job : workload.jobs) {
+      const Shape& shape = job.request.shape;
+      if (shape.nodes == 0 || shape.gpu_milli != 0 || shape.is_grouped() || rng.chance(0.3)) continue;
+      job.request.nodes_min = shape.nodes;
+      job.request.nodes_max = shape.nodes + static_cast<std::uint32_t>(rng.between(0, 8));
+      if (rng.chance(0.8)) job.request.checkpoint_interval = seconds(rng.between(10, 600));
+      if (!rng.chance(0.5)) continue;  // Long ones: sizes change while they run.
+      job.run_time = job.run_time + seconds(rng.between(0, 8000));
+      job.request.limit = std::max(job.request.limit, job.run_time + seconds(rng.between(0, 600)));
+    }
+    for (std::size_t job = 0; job < workload.jobs.size(); ++job) workload.in_place.push_back(rng.chance(0.2));
   }
   if (!wish.rules) return workload;
   const auto some_time = [&] {
@@ -316,6 +332,11 @@ class Driver {
           what == kReweigh)
         continue;
       Played& job = jobs_[index];
+      if (what == kLeave && job.running && job.attempt == attempt &&
+          std::exchange(job.resizes_in_place, false)) {
+        events.push_back(Event::job_resized(JobId{index}));
+        continue;
+      }
       if ((what == kRequeue && job.running) || (what == kLeave && job.running && job.attempt == attempt)) {
         events.push_back(Event::job_requeued(JobId{index}));
         job.running = false;
@@ -349,6 +370,11 @@ class Driver {
           workload_.leaves_after_percent.empty() ? 100 : workload_.leaves_after_percent[job];
       due_.insert({now_ + grace_ / 100 * percent, kLeave, job, jobs_[job].attempt});
     }
+    for (const Plan::Resize& resize : plan.resizes) {
+      const std::uint32_t job = resize.job.value();
+      jobs_[job].resizes_in_place =
+          jobs_[job].running && job < workload_.in_place.size() && workload_.in_place[job];
+    }
     for (const Plan::Start& start : plan.starts) {
       Played& job = jobs_[start.job.value()];
       job.running = true;
@@ -380,6 +406,7 @@ class Driver {
   struct Played {
     bool here = false;
     bool running = false;
+    bool resizes_in_place = false;
     std::uint32_t attempt = 0;
     Instant first_start = Instant::max();
   };

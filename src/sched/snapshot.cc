@@ -1,5 +1,6 @@
 // Core::snapshot and Core::restore: the whole deciding state as bytes.
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 #include "sched/codec.h"
@@ -47,6 +48,27 @@ bool is_sound(const State& state, const Claim& claim, const Shape& shape) {
       return false;
   }
   return !claim.victims.empty() || pool.is_free(shape, claim.placement, Closure::kDrained);
+}
+
+/// The same of where a job is to go on; what is free is looked at once all is in place.
+bool is_sound(const State& state, JobId id, const State::Resizing& resize) {
+  const Placement& place = resize.placement;
+  const Job& job = state.jobs[id];
+  if (place.pool != job.placement.pool || !job.request.is_resizable() || resize.end < Instant{}) return false;
+  const Pool& pool = *state.pools[place.pool];
+  std::uint64_t next = 0;
+  for (const Piece& piece : place.pieces) {
+    if (piece.count == 0 || piece.node < next || std::uint64_t{piece.node} + piece.count > pool.nodes() ||
+        static_cast<std::uint32_t>(std::popcount(piece.gpu_mask)) != job.request.shape.gpus ||
+        (pool.gpus_per_node() < 64 && (piece.gpu_mask >> pool.gpus_per_node()) != 0))
+      return false;
+    next = std::uint64_t{piece.node} + piece.count;
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      if (pool.is_down(node) || pool.is_closed(node, Closure::kClaimed)) return false;
+    }
+  }
+  const std::uint32_t nodes = node_count(place);
+  return nodes >= job.request.nodes_min && nodes <= job.request.nodes_max;
 }
 
 /// Caps that differ from the fleet's, dark nodes and clocks: what does not follow from the jobs.
@@ -207,6 +229,12 @@ std::string Core::snapshot() const {
     out.i64(job->expected_end.count());
     encode(out, job->placement);
     out.u64(job->finishes ? 1 : 0);
+    if (!job->leaving || !job->request.is_elastic()) continue;
+    const auto resize = state_.resizes.find(job->id);
+    out.u64(resize != state_.resizes.end() ? 1 : 0);
+    if (resize == state_.resizes.end()) continue;
+    encode(out, resize->second.placement);
+    out.i64(resize->second.end.count());
   }
   for (const auto& pool : state_.pools) {
     std::vector<std::uint32_t> drained;
@@ -329,6 +357,7 @@ bool Core::restore(std::string_view snapshot) {
   const std::size_t jobs = in.count();
   constexpr std::size_t kLeastJobBytes = 16;
   std::vector<Claiming> claiming;
+  std::vector<std::pair<JobId, State::Resizing>> resizing;
   state_.jobs.reserve(std::min(jobs, in.left() / kLeastJobBytes));
   for (std::size_t index = 0; index < jobs; ++index) {
     const JobId id{in.u32()};
@@ -362,7 +391,13 @@ bool Core::restore(std::string_view snapshot) {
       if (job == nullptr) return false;
       job->started = started;
       job->finishes = finishes;
-      if (is == Phase::kLeaves) state_.mark_leaving(*job);
+      if (is == Phase::kLeaves) {
+        state_.mark_leaving(*job);
+        if (request.is_elastic() && in.u64() != 0) {
+          Placement place = decode_placement(in);
+          resizing.emplace_back(id, State::Resizing{std::move(place), Instant{in.i64()}});
+        }
+      }
     } else {
       job = state_.put_waiting(id, request, waits_since);
     }
@@ -384,6 +419,10 @@ bool Core::restore(std::string_view snapshot) {
     Job* put = state_.put_claiming(job.id, job.request, job.waits_since, std::move(job.claim));
     if (put == nullptr) return false;
     put->reason = job.reason;
+  }
+  for (auto& [id, resize] : resizing) {
+    if (!is_sound(state_, id, resize)) return false;
+    state_.put_resize(state_.jobs[id], std::move(resize));
   }
   if (!restore_power(state_, in)) return false;
   if (!restore_windows(in)) return false;

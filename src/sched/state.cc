@@ -82,7 +82,7 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since, bool runs)
   job.waits_since = since;
   job.key = order_key(policy, job.request);
   job.shape_class = shape_class;
-  if (uniform && (request.shape.gpus == 0 || request.shape.gpu_milli != 0 ||
+  if (uniform && (request.shape.gpus == 0 || request.shape.gpu_milli != 0 || request.is_elastic() ||
                   (request.preemptible && policy.preemption != PreemptionKind::kNone)))
     set_structured();
   return &job;
@@ -91,9 +91,11 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since, bool runs)
 void State::submit(const Event& event, Instant now, Plan& plan) {
   GW_CHECK(event.job.value() == next_job);
   ++next_job;
-  Job* job = admit(event.job, event.request, now);
+  JobRequest request = event.request;
+  if (request.is_elastic()) request.shape.nodes = request.nodes_min;
+  Job* job = admit(event.job, request, now);
   if (job == nullptr) {
-    plan.rejections.push_back({event.job, never_reason(event.request.shape)});
+    plan.rejections.push_back({event.job, never_reason(request.shape)});
     return;
   }
   const std::vector<std::uint32_t>& fitting = classes[job->shape_class].pools;
@@ -121,9 +123,12 @@ void State::set_zones(const Event& event, Plan& plan) {
   if (job.waits) dequeue(job);
   Shape after = job.request.shape;
   after.zones = event.zones;
+  if (job.running && !allowed_zone(after, zone_of(job))) drop_resize(job.id);
   if (job.claims && !allowed_zone(after, pools[claims.at(job.id).placement.pool]->zone())) drop_claim(job.id);
   classes.leave(job.shape_class);
   job.request.shape.zones = event.zones;
+  if (job.request.is_elastic() && !job.running && !job.claims)
+    job.request.shape.nodes = job.request.nodes_min;
   job.shape_class = classes.join(job.request.shape, job.request.preemptible,
                                  [this](const Shape& shape) { return pools_for(shape); });
   if (job.running) {
@@ -173,6 +178,7 @@ void State::set_structured() {
 }
 
 void State::enqueue(Job& job) {
+  if (job.request.is_elastic()) set_size(job, job.request.nodes_min);
   job.waits = true;
   pending.insert(job);
   classes.set_waiting(job.shape_class, true, job.request.limit);
@@ -226,6 +232,7 @@ void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
 
 void State::start_at(Job& job, Placement placement, Instant expected_end, Instant now, Plan& plan) {
   dequeue(job);
+  if (job.request.is_elastic()) set_size(job, node_count(placement));
   change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
   occupy(job, std::move(placement), expected_end, now);
   plan.starts.push_back({job.id, job.placement});
@@ -247,6 +254,7 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now));
   job.placement = std::move(placement);
+  if (job.request.is_resizable()) resizable_.insert(job.id);
   if (power.tracked()) add_power(job, +1);
 }
 
@@ -272,6 +280,7 @@ void State::stop(Job& job, Instant now) {
     count_preemptible(job, job.placement.pool, -1);
     change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
   }
+  if (job.request.is_resizable()) resizable_.erase(job.id);
   job.leaving = false;
   job.running = job.finishes = false;
   job.placement = Placement{};
@@ -286,6 +295,8 @@ void State::stop(Job& job, Instant now) {
 void State::wait_again(Job& job, Instant now, Plan& plan) {
   stop(job, now);
   job.waits_since = now;
+  if (comes_back(job)) return;
+  if (job.request.is_elastic()) set_size(job, job.request.nodes_min);
   if (classes[job.shape_class].pools.empty()) {
     remove_never(job, plan);
   } else {
@@ -310,6 +321,7 @@ void State::node_down(NodeId node, Instant now, Plan& plan) {
   for (const JobId id : hit) {
     if (replace_node(jobs[id], local, now, plan)) continue;
     plan.interrupted.push_back(id);
+    keep_rest(jobs[id], local, plan);
     wait_again(jobs[id], now, plan);
   }
   break_claim(pool_index, local);
@@ -344,6 +356,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       GW_CHECK(job.running || event.kind == EventKind::kJobCancelled);
       forget_interruption(job, plan);
       if (job.running) {
+        drop_resize(job.id);
         stop(job, now);
       } else if (job.claims) {
         drop_claim(job.id);
@@ -360,6 +373,9 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       forget_interruption(jobs[event.job], plan);
       wait_again(jobs[event.job], now, plan);
       changes.released = changes.irregular = true;
+      return;
+    case EventKind::kJobResized:
+      finish_resize(jobs[event.job], now);
       return;
     case EventKind::kNodeDown:
       node_down(event.node, now, plan);

@@ -48,7 +48,9 @@ class State {
                    Instant expected_end, Instant now);
 
   /// Takes the job out of the queue and tells `victims` to go; it starts on `placement` once they have.
-  void claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan);
+  /// Those of `shrinks` go on with the rest of their nodes afterwards.
+  void claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan,
+             const std::vector<Shrink>& shrinks = {});
   /// For snapshots: a running job has been told to go.
   void mark_leaving(Job& job);
   /// Tells fair share which of the tenant and those above have less than is guaranteed to them.
@@ -63,6 +65,31 @@ class State {
   void start_claimed(Instant now, Plan& plan);
   /// For snapshots: a job as it was, with a claim.
   Job* put_claiming(JobId id, const JobRequest& request, Instant since, Claim claim);
+
+  /// Elastic jobs (state_elastic.cc). While such a job runs, its shape has the nodes that it has; else the
+  /// least. Starts a waiting job that fits on `placement` in `view`; an elastic one on as many nodes there as
+  /// it may have.
+  void start_widest(Job& job, Placement placement, View view, Instant now, Plan& plan);
+  /// Running jobs that can be resized.
+  [[nodiscard]] const std::set<JobId>& resizable() const { return resizable_; }
+  /// A running job has been told to leave, and will go on at `placement` (its nodes then) once it has.
+  struct Resizing {
+    Placement placement;
+    Instant end;  ///< By its limit, had it not been told.
+  };
+  /// By job. Their places are closed to all others, and their tenants' quota is that of the place.
+  std::map<JobId, Resizing> resizes;
+  void tell_to_resize(Job& job, Placement placement, JobId for_job, Instant now, Plan& plan);
+  /// For snapshots: it has been told.
+  void put_resize(const Job& job, Resizing resize);
+  /// Nodes that no waiting job can use go to elastic jobs. Call after a pass.
+  void grow_elastic(Instant now, Plan& plan);
+  /// May a job that runs there leave and come back: is no node claimed by another, or drained?
+  [[nodiscard]] bool may_return(const Placement& placement) const;
+  /// The same job's amount of quota with another number of nodes.
+  [[nodiscard]] QuotaTree::Amount quota_amount(const Job& job, std::uint32_t pool, std::uint32_t nodes) const;
+  /// Recounts elastic jobs; empty if all is as it should be.
+  [[nodiscard]] std::string check_elastic() const;
 
   /// What the job takes of its tenant's quota in that pool.
   [[nodiscard]] QuotaTree::Amount quota_amount(const Job& job, std::uint32_t pool) const;
@@ -143,9 +170,10 @@ class State {
   /// Holds so much power on nodes of a pool for a job with a reservation; takes it back.
   void hold_power(const Job& job, std::uint32_t pool, const std::vector<std::uint32_t>& nodes);
   void release_power(std::uint32_t pool, const std::vector<std::uint32_t>& nodes);
-  /// Is every feed within its cap if the job starts there and `leaving` have left?
-  [[nodiscard]] bool has_power(const Job& job, const Placement& placement,
-                               const std::vector<JobId>& leaving) const;
+  /// Is every feed within its cap if the job starts there and `leaving` have left, those of `shrinks` for the
+  /// rest of their nodes?
+  [[nodiscard]] bool has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving,
+                               const std::vector<Shrink>& shrinks = {}) const;
   /// For those who take over what was decided elsewhere, and for snapshots.
   void set_clock(Job& job, std::uint32_t permille);
   void stop_for_power(Job& job, Instant now, Plan& plan);
@@ -242,7 +270,7 @@ class State {
   [[nodiscard]] const GpuType* gpu_type_of(const Job& job) const;
   void meet_cap(FeedId feed, Instant now, Plan& plan);
   void slow(FeedId feed, const std::vector<JobId>& jobs);
-  void stop_below(FeedId feed, const std::vector<JobId>& jobs, Instant now, Plan& plan);
+  void stop_below(FeedId feed, const std::vector<JobId>& jobs, std::int64_t kept, Instant now, Plan& plan);
   void raise_clocks();
   [[nodiscard]] std::vector<JobId> jobs_of(FeedId feed) const;
   [[nodiscard]] std::int64_t draw_in(FeedId feed, const Job& job, std::uint32_t clock) const;
@@ -254,6 +282,27 @@ class State {
   [[nodiscard]] std::optional<Piece> spare_for(const Job& job, std::uint32_t failed, Instant now) const;
   [[nodiscard]] std::vector<std::uint32_t> pools_for(const Shape& shape) const;
   void drop_claim(JobId id);
+  void drop_resize(JobId id);
+  /// A job that neither waits nor runs gets a place that it will start at in the next pass.
+  void claim_free(Job& job, Placement placement);
+  /// The attempt is over of one that goes on elsewhere: it does so in the next pass. False if it is none.
+  bool comes_back(Job& job);
+  void set_size(Job& job, std::uint32_t nodes);
+  void finish_resize(Job& job, Instant now);
+  /// The place without a node, if what is left is enough for an elastic job.
+  [[nodiscard]] std::optional<Placement> rest_of(const Job& job, const Placement& placement,
+                                                 std::uint32_t node) const;
+  /// A running job that loses the node goes on with the others, if they are enough for it.
+  bool keep_rest(const Job& job, std::uint32_t failed, Plan& plan);
+  [[nodiscard]] std::optional<Placement> widest(const Job& job, std::uint32_t pool, View view,
+                                                Instant now) const;
+  [[nodiscard]] std::optional<Placement> grown(const Job& job, Instant now) const;
+  /// As many nodes of the place as the feeds have power for; none if they are too few for it.
+  [[nodiscard]] std::optional<Placement> within_power(const Job& job, const Placement& placement) const;
+  void open_place(const Placement& placement);
+  /// Takes nodes from elastic jobs until the feed is within its cap; gives what they will draw when they go
+  /// on.
+  std::int64_t shrink_below(FeedId feed, const std::vector<JobId>& jobs, Instant now, Plan& plan);
   void close_for(const Job& job, const Placement& placement);
   void break_claim(std::uint32_t pool, std::uint32_t node);
   void victim_left(JobId victim);
@@ -294,6 +343,8 @@ class State {
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;
+
+  std::set<JobId> resizable_;
 
   bool windows_changed_ = false;
   Instant window_edge_ = Instant::max();   ///< When the next time begins or ends, or somebody must be told.

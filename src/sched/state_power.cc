@@ -3,7 +3,8 @@
 // A cap that is above all its nodes at nameplate never binds. Under one that can, nodes go dark as far as
 // needed, so that what starts on the others is within every cap (see power_tree.h). Where the draw of what
 // runs already is above a cap, in the order of cost: the clocks of all jobs under the feed are capped alike,
-// and where their floor is not enough, or clocks cannot be capped, jobs are preempted, as few as possible.
+// and where their floor is not enough, or clocks cannot be capped, elastic jobs shrink, and last jobs are
+// preempted, as few as possible.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -233,14 +234,16 @@ void State::slow(FeedId feed, const std::vector<JobId>& under) {
 }
 
 /// Preemptible jobs first, then by lowest priority, then by least lost work; none whose stop is not needed.
-void State::stop_below(FeedId feed, const std::vector<JobId>& under, Instant now, Plan& plan) {
+/// `kept`: what is drawn beside what runs now.
+void State::stop_below(FeedId feed, const std::vector<JobId>& under, std::int64_t kept, Instant now,
+                       Plan& plan) {
   using Cost = std::tuple<bool, std::int32_t, Int128, std::uint32_t>;
   struct Victim {
     Cost cost;
     Job* job;
     std::int64_t draw;
   };
-  while (power.over(feed)) {
+  while (power.draw(feed).count() + kept > power.limit(feed)) {
     std::vector<Victim> candidates;
     for (const JobId id : under) {
       Job& job = jobs[id];
@@ -256,7 +259,7 @@ void State::stop_below(FeedId feed, const std::vector<JobId>& under, Instant now
     if (candidates.empty()) return;  // What is left is idle power.
     std::sort(candidates.begin(), candidates.end(),
               [](const Victim& a, const Victim& b) { return a.cost < b.cost; });
-    std::int64_t excess = power.draw(feed).count() - power.limit(feed);
+    std::int64_t excess = power.draw(feed).count() + kept - power.limit(feed);
     auto last = candidates.begin();
     for (; excess > 0 && last != candidates.end(); ++last) excess -= last->draw;
     for (auto victim = candidates.begin(); victim != last; ++victim) {
@@ -269,7 +272,8 @@ void State::stop_below(FeedId feed, const std::vector<JobId>& under, Instant now
   }
 }
 
-bool State::has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving) const {
+bool State::has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving,
+                      const std::vector<Shrink>& shrinks) const {
   std::map<FeedId, std::int64_t> more;
   const auto add = [&](const JobRequest& request, const Placement& place, std::uint32_t clock, int sign) {
     const Pool& pool = *pools[place.pool];
@@ -287,6 +291,7 @@ bool State::has_power(const Job& job, const Placement& placement, const std::vec
   };
   add(job.request, placement, PowerTree::kFull, +1);
   for (const JobId id : leaving) add(jobs[id].request, jobs[id].placement, jobs[id].clock, -1);
+  for (const Shrink& shrink : shrinks) add(jobs[shrink.job].request, shrink.rest, PowerTree::kFull, +1);
   return std::all_of(more.begin(), more.end(), [&](const auto& entry) {
     return entry.second <= 0 || power.draw(entry.first).count() + entry.second <= power.limit(entry.first);
   });
@@ -296,7 +301,9 @@ void State::meet_cap(FeedId feed, Instant now, Plan& plan) {
   if (!power.over(feed)) return;
   std::vector<JobId> under = jobs_of(feed);
   if (clocks_allowed) slow(feed, under);
-  if (power.over(feed)) stop_below(feed, under, now, plan);
+  if (!power.over(feed)) return;
+  const std::int64_t kept = shrink_below(feed, under, now, plan);
+  stop_below(feed, under, kept, now, plan);
 }
 
 /// Clocks go up as soon as a feed for which they are capped has a hundredth of its cap to spare.

@@ -150,6 +150,10 @@ std::string State::check_quota() const {
     if (job.running && !job.leaving) fresh.start(job.request.tenant, quota_amount(job, job.placement.pool));
     if (job.claims) fresh.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
   });
+  for (const auto& [id, resize] : resizes) {
+    const std::uint32_t pool = resize.placement.pool;
+    fresh.start(jobs[id].request.tenant, quota_amount(jobs[id], pool, node_count(resize.placement)));
+  }
   for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) {
     for (std::size_t resource = 0; resource < quota.resources(); ++resource) {
       const auto which = static_cast<QuotaResource>(resource);
@@ -170,6 +174,10 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
       if (job.running && !job.leaving) quota.start(job.request.tenant, quota_amount(job, job.placement.pool));
       if (job.claims) quota.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
     });
+    for (const auto& [id, resize] : resizes) {
+      const std::uint32_t pool = resize.placement.pool;
+      quota.start(jobs[id].request.tenant, quota_amount(jobs[id], pool, node_count(resize.placement)));
+    }
   }
   changes.released = true;  // A pass looks at all.
   changes.irregular = true;
@@ -183,13 +191,16 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
   if (event.budget != BudgetState::kStopAll) return;
   std::vector<JobId> stopped;
   jobs.for_each([&](const Job& job) {
-    if (!job.running || job.leaving) return;
+    if (!job.running || (job.leaving && !resizes.contains(job.id))) return;
     TenantId up = job.request.tenant;
     while (up != event.tenant && up != TenantId{0}) up = quota.parent(up);
     if (up == event.tenant) stopped.push_back(job.id);
   });
   std::sort(stopped.begin(), stopped.end());
-  for (const JobId id : stopped) leave_now(jobs[id], JobId{}, now, plan);
+  for (const JobId id : stopped) {
+    drop_resize(id);
+    if (!jobs[id].leaving) leave_now(jobs[id], JobId{}, now, plan);
+  }
 }
 
 void State::count_preemptible(const Job& job, std::uint32_t pool, int sign) {
@@ -243,11 +254,20 @@ void State::close_for(const Job& job, const Placement& placement) {
   if (power.limited()) darken();
 }
 
-void State::claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan) {
+void State::claim(Job& job, Placement placement, const std::vector<JobId>& victims, Instant now, Plan& plan,
+                  const std::vector<Shrink>& shrinks) {
   GW_CHECK(job.waits && !victims.empty());
   dequeue(job);
   job.claims = true;
-  for (const JobId victim : victims) leave_now(jobs[victim], job.id, now, plan);
+  for (const JobId victim : victims) {
+    const auto shrink =
+        std::find_if(shrinks.begin(), shrinks.end(), [&](const Shrink& each) { return each.job == victim; });
+    if (shrink == shrinks.end() || !may_return(shrink->rest)) {
+      leave_now(jobs[victim], job.id, now, plan);
+    } else {
+      tell_to_resize(jobs[victim], shrink->rest, job.id, now, plan);
+    }
+  }
   change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
   close_for(job, placement);
   ++node_changes;
@@ -266,11 +286,7 @@ Job* State::put_claiming(JobId id, const JobRequest& request, Instant since, Cla
   return job;
 }
 
-void State::drop_claim(JobId id) {
-  const auto at = claims.find(id);
-  GW_CHECK(at != claims.end());
-  Job& job = jobs[id];
-  const Placement& placement = at->second.placement;
+void State::open_place(const Placement& placement) {
   Pool& pool = *pools[placement.pool];
   for (const Piece& piece : placement.pieces) {
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
@@ -281,6 +297,14 @@ void State::drop_claim(JobId id) {
       power.set_claim(of_fleet, 0);
     }
   }
+}
+
+void State::drop_claim(JobId id) {
+  const auto at = claims.find(id);
+  GW_CHECK(at != claims.end());
+  Job& job = jobs[id];
+  const Placement& placement = at->second.placement;
+  open_place(placement);
   change_quota(job.request.tenant, quota_amount(job, placement.pool), false);
   job.claims = false;
   ++node_changes;
@@ -297,9 +321,20 @@ void State::break_claim(std::uint32_t pool, std::uint32_t node) {
         }))
       continue;
     Job& job = jobs[id];
+    std::optional<Placement> rest;
+    if (claim.victims.empty()) rest = rest_of(job, claim.placement, node);
     drop_claim(id);
-    enqueue(job);
+    rest ? claim_free(job, std::move(*rest)) : enqueue(job);
     return;  // A node is claimed by one.
+  }
+  for (const auto& [id, resize] : resizes) {
+    if (resize.placement.pool != pool ||
+        std::none_of(resize.placement.pieces.begin(), resize.placement.pieces.end(), [&](const Piece& piece) {
+          return piece.node <= node && node < piece.node + piece.count;
+        }))
+      continue;
+    drop_resize(id);  // It goes, and waits again.
+    return;
   }
 }
 
@@ -327,8 +362,13 @@ void State::start_claimed(Instant now, Plan& plan) {
     }
     GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement, Closure::kWindow));
     if (power.limited() && !has_power(job, placement, {})) {  // A cap has fallen meanwhile.
-      enqueue(job);
-      continue;
+      std::optional<Placement> fewer = within_power(job, placement);
+      if (!fewer) {
+        enqueue(job);
+        continue;
+      }
+      placement = std::move(*fewer);
+      set_size(job, node_count(placement));
     }
     change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
     occupy(job, std::move(placement), now + job.request.limit, now);

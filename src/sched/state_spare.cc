@@ -4,24 +4,10 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "sched/fabric_near.h"
 #include "sched/state.h"
 
 namespace gw::sched {
-namespace {
-
-std::uint32_t vertex_of(const PoolFabric::Level& level, std::uint32_t node) {
-  return static_cast<std::uint32_t>(std::upper_bound(level.first.begin(), level.first.end(), node) -
-                                    level.first.begin() - 1);
-}
-
-/// The smallest level with both nodes in one vertex.
-std::size_t level_between(const PoolFabric& fabric, std::uint32_t a, std::uint32_t b) {
-  std::size_t level = 0;
-  while (vertex_of(fabric.levels[level], a) != vertex_of(fabric.levels[level], b)) ++level;
-  return level;
-}
-
-}  // namespace
 
 /// From the smallest part of the fabric that holds it with the rest; there the nearest to the failed one, one
 /// that no reservation holds, the one with the fewest free GPUs.
@@ -115,8 +101,9 @@ bool State::replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan
 
 void State::forget_interruption(const Job& job, Plan& plan) {
   if (plan.interrupted.empty()) return;
+  if (std::erase(plan.interrupted, job.id) == 0) return;
   const auto of_job = [&](const auto& entry) { return entry.job == job.id; };
-  std::erase(plan.interrupted, job.id);
+  std::erase_if(plan.resizes, of_job);
   std::erase_if(plan.starts, of_job);
   std::erase_if(plan.replacements, of_job);
 }

@@ -314,6 +314,18 @@ void describe(Visitor& visit, JobClassSpec& spec) {
               {.help = "Wait rather than have more than an even share in one."});
   visit.field("keep_on_failure", job.keep_on_failure,
               {.help = "Gangs that lose a node go on with a spare one, if there is one near."});
+  visit.field(
+      "elastic_factor", job.elastic_factor,
+      {.help = "Gangs are elastic: as many nodes as were drawn are the least, this many times as many the "
+               "most; 1 = they are not.",
+       .min = 1,
+       .max = 1e6});
+  visit.field(
+      "elastic_scaling", job.elastic_scaling,
+      {.help = "What each node of an elastic gang beyond the least adds, as a share of what one of those "
+               "does.",
+       .min = 0.001,
+       .max = 1});
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 

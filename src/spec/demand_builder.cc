@@ -400,6 +400,8 @@ PolicyConfig build_policy(const PolicySpec& spec, Findings& findings) {
   policy.protected_run_time = spec.protected_run_time.value_or(policy.protected_run_time);
   policy.grace = spec.grace.value_or(policy.grace);
   policy.restart_estimate = spec.restart_estimate.value_or(policy.restart_estimate);
+  policy.shrink_for_waiting = spec.shrink_for_waiting.value_or(policy.shrink_for_waiting);
+  policy.resize_interval = spec.resize_interval.value_or(policy.resize_interval);
   return policy;
 }
 

@@ -188,6 +188,15 @@ void describe(Visitor& visit, PolicySpec& policy) {
        .min = 0,
        .max = kLongestProtectionNs,
        .default_text = "the named policy's (5min)"});
+  visit.field("shrink_for_waiting", policy.shrink_for_waiting,
+              {.help = "Running elastic jobs give up nodes beyond their least for the first waiting job.",
+               .default_text = "the named policy's (true)"});
+  visit.field(
+      "resize_interval", policy.resize_interval,
+      {.help = "An elastic job runs for at least so long before it grows, or shrinks for a waiting job.",
+       .min = 0,
+       .max = kLongestProtectionNs,
+       .default_text = "the named policy's (30min)"});
 }
 
 template <class Visitor>

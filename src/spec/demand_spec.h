@@ -95,6 +95,8 @@ struct PolicySpec {
   std::optional<Nanoseconds> protected_run_time;
   std::optional<Nanoseconds> grace;
   std::optional<Nanoseconds> restart_estimate;
+  std::optional<bool> shrink_for_waiting;
+  std::optional<Nanoseconds> resize_interval;
   Mark at;
 };
 

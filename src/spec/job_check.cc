@@ -161,6 +161,18 @@ class JobCheck {
       need(job_.gpus <= limits::kGpusPerNode, "gpus", "must be a whole number from 0 to {} for each node",
            limits::kGpusPerNode);
     }
+    if (job_.nodes_max != 0) {
+      need(!anywhere, "nodes_max", "needs \"nodes\", the least that it can do with");
+      need(job_.nodes_max > job_.nodes && job_.nodes_max <= limits::kNodes, "nodes_max",
+           "must be a whole number from {} to {}", job_.nodes + std::uint64_t{1}, limits::kNodes);
+      need(job_.gpu_milli == 0, "nodes_max", "excludes \"gpu_share\"; keep one");
+      need(job_.segment_nodes == 0 && job_.spread_level.empty(), "nodes_max",
+           "excludes \"segment\" and \"spread\": how such nodes lie depends on their number");
+      need(job_.exclusive_level.empty() || job_.exclusive_level == "node", "nodes_max",
+           "excludes \"exclusive\" parts of the network; `exclusive: node` will do");
+      need(job_.requeue || job_.checkpoint_interval.count() == 0, "nodes_max",
+           "needs \"requeue\" where it keeps checkpoints: it leaves and comes back to change its size");
+    }
     if (job_.gpu_milli != 0) {
       need(job_.gpu_milli < 1000, "gpu_share", "must be from 0.001 to 0.999");
       need(job_.gpus == 0, "gpu_share", "excludes \"gpus\"; keep one");

@@ -113,6 +113,13 @@ template <class Visitor>
 void describe_resources(Visitor& visit, JobRecord& job) {
   visit.field("nodes", job.nodes,
               {.help = "Number of nodes.", .min = 1, .max = job_limits::kNodes, .default_text = "1"});
+  visit.field(
+      "nodes_max", job.nodes_max,
+      {.help = "It is elastic: any number of nodes from `nodes` to this will do. It starts on as many as "
+               "are free, and with a `checkpoint_interval` it gets more or fewer while it runs.",
+       .min = 1,
+       .max = job_limits::kNodes,
+       .default_text = "`nodes`"});
   visit.field("gpus", job.gpus,
               {.help = "GPUs on each node.", .min = 0, .max = job_limits::kGpusPerNode, .default_text = "0"});
   visit.field("gpus_anywhere", job.gpus_anywhere,

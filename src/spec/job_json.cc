@@ -134,6 +134,7 @@ void write_resources(JsonObject& object, const JobSpec& job) {
     object.number("gpus_anywhere", job.gpus, 0);
   } else {
     object.number("nodes", job.nodes, 1);
+    object.number("nodes_max", job.nodes_max, 0);
     object.number("gpus", job.gpus, 0);
   }
   object.thousandths("gpu_share", job.gpu_milli);

@@ -59,6 +59,7 @@ void build_environment(Texts&& texts, JobSpec& job) {
 
 void build_resources(const JobRecord& record, JobSpec& job, Findings& findings) {
   job.nodes = record.gpus_anywhere ? 0 : record.nodes.value_or(1);
+  job.nodes_max = record.nodes_max == job.nodes ? 0 : record.nodes_max;
   job.gpus = record.gpus_anywhere ? *record.gpus_anywhere : record.gpus.value_or(0);
   if (record.gpu_share)
     job.gpu_milli = static_cast<std::uint32_t>(thousandths("gpu_share", *record.gpu_share, findings));

@@ -42,6 +42,7 @@ struct JobRecord {
   std::string launch = "every-task";
 
   std::optional<std::uint32_t> nodes;
+  std::uint32_t nodes_max = 0;
   std::optional<std::uint32_t> gpus;
   std::optional<std::uint32_t> gpus_anywhere;
   std::optional<Located<double>> gpu_share;

@@ -143,6 +143,10 @@ class RandomJob {
     job.requeue = coin();
     job.keep_on_failure = job.requeue && coin();
     if (coin()) job.checkpoint_interval = span(0, job_limits::kLongestSeconds);
+    if (job.nodes != 0 && job.nodes < job_limits::kNodes && job.gpu_milli == 0 && job.segment_nodes == 0 &&
+        job.spread_level.empty() && (job.exclusive_level.empty() || job.exclusive_level == "node") &&
+        (job.requeue || job.checkpoint_interval.count() == 0) && coin())
+      job.nodes_max = static_cast<std::uint32_t>(job.nodes + 1 + up_to(job_limits::kNodes - job.nodes - 1));
     if (coin()) draw_array(job.array.emplace());
     for (std::uint64_t more = rng_.below(4); more > 0; --more)
       job.dependencies.push_back({static_cast<DependencyKind>(rng_.below(4)),

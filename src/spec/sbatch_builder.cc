@@ -23,6 +23,10 @@ void SbatchBuilder::wish(Wished<std::int64_t>& wished, const SbatchUse& use, Res
   if (const std::optional<std::int64_t> number = good(use, std::move(value))) wished = {*number, use};
 }
 
+void SbatchBuilder::wish(Wished<SbatchNodes>& wished, const SbatchUse& use, Result<SbatchNodes> value) {
+  if (const std::optional<SbatchNodes> nodes = good(use, std::move(value))) wished = {*nodes, use};
+}
+
 void SbatchBuilder::wish(Wished<SbatchGpus>& wished, const SbatchUse& use, Result<SbatchGpus> value) {
   if (std::optional<SbatchGpus> gpus = good(use, std::move(value))) wished = {std::move(*gpus), use};
 }

@@ -42,6 +42,7 @@ class SbatchBuilder {
   template <class T>
   std::optional<T> good(const SbatchUse& use, Result<T> value);
   void wish(Wished<std::int64_t>& wished, const SbatchUse& use, Result<std::int64_t> value);
+  void wish(Wished<SbatchNodes>& wished, const SbatchUse& use, Result<SbatchNodes> value);
   void wish(Wished<SbatchGpus>& wished, const SbatchUse& use, Result<SbatchGpus> value);
   void not_supported(const SbatchUse& use, std::string_view why);
   /// Where an option that sets that key of the job stands.
@@ -76,7 +77,7 @@ class SbatchBuilder {
   SbatchFindings& findings_;
   std::vector<std::pair<std::string, SbatchUse>> places_;
 
-  Wished<std::int64_t> nodes_;
+  Wished<SbatchNodes> nodes_;
   Wished<std::int64_t> ntasks_;
   Wished<std::int64_t> ntasks_per_node_;
   Wished<std::int64_t> cpus_per_task_;

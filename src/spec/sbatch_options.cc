@@ -124,7 +124,7 @@ constexpr SbatchOption kOptions[] = {
     {"no-requeue", 0, kNone, SbatchId::kNoRequeue, "", "`requeue: false`"},
     {"nodefile", 'F', kRequired, kUnsupported, "", kChoosesNodes},
     {"nodelist", 'w', kRequired, kUnsupported, "", kChoosesNodes},
-    {"nodes", 'N', kRequired, SbatchId::kNodes, "N", "`nodes`; a range must be one number"},
+    {"nodes", 'N', kRequired, SbatchId::kNodes, "N", "`nodes`; of a range the least, and `nodes_max`"},
     {"ntasks", 'n', kRequired, SbatchId::kNtasks, "N",
      "`tasks_per_node`: evenly over --nodes; on one node where neither --nodes nor --ntasks-per-node is "
      "said"},
@@ -183,7 +183,8 @@ constexpr SbatchOption kOptions[] = {
      "as --cpus-per-task and --gpus-per-task"},
     {"uid", 0, kRequired, kUnsupported, "", kIdentity},
     {"usage", 0, kNone, SbatchId::kHelp, "", "print the help"},
-    {"use-min-nodes", 0, kNone, kUnsupported, "", "say --nodes with one number"},
+    {"use-min-nodes", 0, kNone, kUnsupported, "",
+     "a range of nodes starts on as many as are free; say --nodes with one number for the least"},
     {"verbose", 'v', kNone, SbatchId::kVerbose, "", "print more"},
     {"version", 'V', kNone, SbatchId::kVersion, "", "print the version"},
     {"wait", 'W', kNone, SbatchId::kWait, "", "return when the job has ended, with its exit code"},

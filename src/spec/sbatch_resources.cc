@@ -58,13 +58,19 @@ void SbatchBuilder::nodes_and_tasks() {
   const SbatchUse* const said = ntasks_ ? &ntasks_->use
                                 : gpus_ ? &gpus_->use
                                         : nullptr;  // Where `tasks` stems from.
-  std::int64_t nodes = nodes_ ? nodes_->value : 1;
+  std::int64_t nodes = nodes_ ? nodes_->value.least : 1;
+  const bool range = nodes_ && nodes_->value.most > nodes;
   std::int64_t per_node = ntasks_per_node_ ? ntasks_per_node_->value : 1;
   if (nodes_) set("nodes", nodes_->use);
+  if (range) set("nodes_max", nodes_->use);
   if (ntasks_per_node_) set("tasks_per_node", ntasks_per_node_->use);
   if (tasks > 0) {
     if (!ntasks_per_node_) set("tasks_per_node", *said);
-    if (nodes_ && tasks % nodes != 0) {
+    if (range) {
+      findings_.error(said->place,
+                      fmt::format("{} does not say how many are on each of {}; write {}", said->written(),
+                                  nodes_->use.written(), ntasks_ ? "--ntasks-per-node" : "--gpus-per-node"));
+    } else if (nodes_ && tasks % nodes != 0) {
       findings_.error(said->place,
                       fmt::format("{} does not spread evenly over {} nodes; write --ntasks-per-node",
                                   said->written(), nodes));
@@ -89,6 +95,7 @@ void SbatchBuilder::nodes_and_tasks() {
   }
   job_.nodes =
       static_cast<std::uint32_t>(std::min<std::int64_t>(nodes, std::numeric_limits<std::uint32_t>::max()));
+  if (range) job_.nodes_max = static_cast<std::uint32_t>(nodes_->value.most);
   job_.tasks_per_node =
       static_cast<std::uint32_t>(std::min<std::int64_t>(per_node, std::numeric_limits<std::uint32_t>::max()));
 }
@@ -104,6 +111,12 @@ void SbatchBuilder::gpus() {
   }
   if (!gpus_) return;
   const std::int64_t count = gpus_->value.count;
+  if (job_.nodes_max != 0) {
+    findings_.error(gpus_->use.place,
+                    fmt::format("{} does not say how many are on each of {}; write --gpus-per-node",
+                                gpus_->use.written(), nodes_->use.written()));
+    return;
+  }
   if (count % job_.nodes != 0) {
     findings_.error(gpus_->use.place,
                     fmt::format("{} does not spread evenly over {} nodes; write --gpus-per-node",

@@ -104,7 +104,7 @@ Result<std::int64_t> sbatch_memory(std::string_view text) {
   return count << shift;
 }
 
-Result<std::int64_t> sbatch_nodes(std::string_view text) {
+Result<SbatchNodes> sbatch_nodes(std::string_view text) {
   const auto number = [](std::string_view part) -> std::optional<std::int64_t> {
     std::int64_t factor = 1;
     if (!part.empty() && upper(part.back()) == 'K') factor = 1 << 10;
@@ -119,13 +119,15 @@ Result<std::int64_t> sbatch_nodes(std::string_view text) {
   const std::optional<std::int64_t> least = number(text.substr(0, dash));
   const std::optional<std::int64_t> most =
       dash == std::string_view::npos ? least : number(text.substr(dash + 1));
-  if (text.find_first_of(",:") != std::string_view::npos || (least && most && *least != *most))
-    return fail(
-        fmt::format("Gigawerk does not choose between several numbers of nodes; write one, such as {}",
-                    least.value_or(2)));
+  if (text.find_first_of(",:") != std::string_view::npos)
+    return fail(fmt::format(
+        "Gigawerk does not choose between single numbers of nodes; write one, such as {}, or a range",
+        least.value_or(2)));
   if (!least || !most)
     return fail(fmt::format("\"{}\" is no number of nodes from 1 to {}", shown(text), job_limits::kNodes));
-  return *least;
+  if (*most < *least)
+    return fail(fmt::format("\"{}\" begins with more nodes than it ends with", shown(text)));
+  return SbatchNodes{*least, *most};
 }
 
 // --- GPUs and other resources ---

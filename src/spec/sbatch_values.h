@@ -26,7 +26,12 @@ Result<std::int64_t> sbatch_memory(std::string_view text);
 Result<std::int64_t> sbatch_count(std::string_view text, std::int64_t low, std::int64_t high);
 
 /// `N`, or `N-N`; N may end with k (1024) or m.
-Result<std::int64_t> sbatch_nodes(std::string_view text);
+struct SbatchNodes {
+  std::int64_t least = 1;
+  std::int64_t most = 1;
+  friend bool operator==(const SbatchNodes&, const SbatchNodes&) = default;
+};
+Result<SbatchNodes> sbatch_nodes(std::string_view text);
 
 struct SbatchGpus {
   std::int64_t count = 1;

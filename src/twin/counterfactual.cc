@@ -218,7 +218,11 @@ class Search {
     JobId job;
     bool started = false;
   };
-  Trial try_now(const JobRequest& request) {
+  Trial try_now(JobRequest request) {
+    if (request.is_elastic()) {  // A change of its nodes is one of the least that it can do with.
+      request.nodes_min = request.shape.nodes;
+      if (request.nodes_min == 0) request.nodes_max = 0;
+    }
     ++found_.tried;
     found_.events += trial_events_;
     Trial trial;

@@ -26,7 +26,8 @@ Result<void> EtaBench::append_events(Instant now, const std::vector<sched::Event
     } else if (event.kind == sched::EventKind::kJobEnded) {
       const Known& job = jobs_[event.job];
       if (!job.interrupted)
-        run_times_.observe(kind_of(job.request), std::max(now - job.started, Nanoseconds{1}));
+        run_times_.observe(kind_of(job.request),
+                           std::max(work_in(job.request, now - job.started), Nanoseconds{1}));
       jobs_.remove(event.job);
     }
   }

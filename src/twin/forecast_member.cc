@@ -81,7 +81,7 @@ class Future {
   void leave(const sched::Job& job) {
     const auto drawn = drawn_.find(job.id);
     if (drawn != drawn_.end() && job.request.checkpoint_interval > Nanoseconds{0})
-      drawn->second = std::max(seconds(1), drawn->second - (now_ - job.started));
+      drawn->second = std::max(seconds(1), drawn->second - work_in(job.request, now_ - job.started));
     core_->apply(sched::Event::job_requeued(job.id), now_);
   }
 
@@ -128,11 +128,13 @@ class Future {
     const JobKind kind = kind_of(job.request);
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
     const auto before = drawn_.find(job.id);
-    const Nanoseconds run_time = before != drawn_.end()
-                                     ? before->second
-                                     : task_.run_times.draw(kind, elapsed, uniform_of(job.id, kind));
-    if (job.request.preemptible) drawn_[job.id] = run_time;  // It may have to begin again.
-    push({on_grid(std::max(started + run_time, now_)), job.id, started});
+    const Nanoseconds run_time =
+        before != drawn_.end()
+            ? before->second
+            : task_.run_times.draw(kind, work_in(job.request, elapsed), uniform_of(job.id, kind));
+    // It may have to begin again.
+    if (job.request.preemptible || job.request.is_elastic()) drawn_[job.id] = run_time;
+    push({on_grid(std::max(started + span_of(job.request, run_time), now_)), job.id, started});
   }
 
   void push(const End& end) {
@@ -171,8 +173,9 @@ class Future {
   std::size_t present_running_ = 0;  ///< Of those.
   std::optional<ArrivalDraw> arrivals_;
   std::optional<ArrivalDraw::Arrival> next_arrival_;
-  std::vector<End> ends_;               ///< A heap, earliest first.
-  std::map<JobId, Nanoseconds> drawn_;  ///< What jobs that can be preempted have still to run.
+  std::vector<End> ends_;  ///< A heap, earliest first.
+  std::map<JobId, Nanoseconds>
+      drawn_;  ///< What jobs that may begin again have still to run, on their least nodes.
   ForecastMember member_;
 };
 

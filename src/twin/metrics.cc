@@ -119,6 +119,10 @@ void MetricsCollector::resumed(Instant now, const JobFacts& job) {
   fair_share_.change(now, tenant(job.tenant).top, -job.gpu_milli, job.gpu_milli);
 }
 
+void MetricsCollector::resized(Instant now, const JobFacts& before, std::int64_t gpu_milli) {
+  fair_share_.change(now, tenant(before.tenant).top, gpu_milli - before.gpu_milli, 0);
+}
+
 void MetricsCollector::finished(const JobRecord& job) {
   GW_CHECK(job.end >= job.start && job.start >= job.submit && job.end >= last_end_);
   const Nanoseconds held = job.time_held();

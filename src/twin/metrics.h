@@ -96,6 +96,10 @@ class MetricsCollector {
   void preempted(const JobFacts& job);
   /// The stop before was the failure of one node, for which it has a spare one.
   void replaced() { ++jobs_.replacements; }
+  void grown() { ++jobs_.grown; }
+  void shrunk() { ++jobs_.shrunk; }
+  /// A waiting job has another number of GPUs than it had, and will start with it.
+  void resized(Instant now, const JobFacts& before, std::int64_t gpu_milli);
   void resumed(Instant now, const JobFacts& job);
   /// An attempt spent [begin, end) on loading what the one before had saved.
   void reloaded(Instant begin, Instant end, const JobFacts& job);

@@ -143,6 +143,8 @@ struct RunSummary {
     std::uint64_t restarts = 0;        ///< Attempts ended by a node failure or a preemption.
     std::uint64_t preemptions = 0;     ///< Of them, those by a preemption.
     double preempted_gpus = 0;         ///< GPUs that preemptions freed, summed.
+    std::uint64_t grown = 0;           ///< Times that an elastic job was given more nodes while it ran.
+    std::uint64_t shrunk = 0;          ///< The same, fewer.
     std::uint64_t replacements = 0;    ///< Restarts at once with a spare node in place of one that failed.
     std::uint64_t restarted_jobs = 0;  ///< Finished jobs with at least one restart.
     std::vector<NamedCount> rejected_by;
@@ -196,11 +198,11 @@ struct RunSummary {
 
   PowerSummary power;
 
-  std::vector<GroupSummary> by_size;   ///< All classes, small to large, also empty ones.
-  std::vector<GroupSummary> by_class;  ///< Classes with jobs.
-  std::vector<TenantSummary> tenants;  ///< With jobs; most GPU-hours first, then by path.
-  std::vector<SpanSummary> spans;      ///< Smallest first.
-  std::vector<ReasonSummary> reasons;  ///< Most wait first, then by name.
+  std::vector<GroupSummary> by_size;             ///< All classes, small to large, also empty ones.
+  std::vector<GroupSummary> by_class;            ///< Classes with jobs.
+  std::vector<TenantSummary> tenants;            ///< With jobs; most GPU-hours first, then by path.
+  std::vector<SpanSummary> spans;                ///< Smallest first.
+  std::vector<ReasonSummary> reasons;            ///< Most wait first, then by name.
   std::vector<ReservationSummary> reservations;  ///< In the order of asking.
   RunSeries series;
 

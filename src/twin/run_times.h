@@ -23,7 +23,24 @@ struct JobKind {
   friend auto operator<=>(const JobKind&, const JobKind&) = default;
 };
 inline JobKind kind_of(const JobRequest& request) {
-  return {request.tenant, request.shape.total_gpu_milli(), request.limit};
+  if (!request.is_elastic()) return {request.tenant, request.shape.total_gpu_milli(), request.limit};
+  return {request.tenant, std::int64_t{1000} * request.shape.gpus * request.nodes_min, request.limit};
+}
+
+/// What an elastic job does in `span` on the nodes that it has, as time on its least: its work is
+/// node-seconds.
+inline Nanoseconds work_in(const JobRequest& request, Nanoseconds span) {
+  if (!request.is_elastic() || request.shape.nodes == request.nodes_min) return span;
+  __extension__ using Wide = __int128;
+  return Nanoseconds{static_cast<std::int64_t>(
+      std::min<Wide>(Wide{span.count()} * request.shape.nodes / request.nodes_min, kLongestSpan.count()))};
+}
+/// How long it takes for that work.
+inline Nanoseconds span_of(const JobRequest& request, Nanoseconds work) {
+  if (!request.is_elastic() || request.shape.nodes == request.nodes_min) return work;
+  __extension__ using Wide = __int128;
+  return Nanoseconds{static_cast<std::int64_t>(
+      (Wide{work.count()} * request.nodes_min + request.shape.nodes - 1) / request.shape.nodes)};
 }
 
 /// Observed run times over time limits, in (0, 1].

@@ -35,18 +35,21 @@ struct SimJob {
   std::uint32_t failures = 0;  ///< Restarts that a node's failure caused.
   std::uint32_t attempt = 0;
   bool leaving = false;
-  Instant told;  ///< To leave.
+  bool resizing = false;  ///< It leaves to come back with another number of nodes.
+  Instant told;           ///< To leave.
   bool running = false;
   bool gave_up = false;
   std::uint32_t ends = 0;      ///< Ends foreseen so far; only the last one counts.
   std::uint32_t speed = 1000;  ///< Thousandths.
+  std::uint32_t width =
+      1000;  ///< Work in a time at full speed, against that on an elastic job's least nodes.
   std::uint32_t gpu_type = NodeType::kNoGpu;
   Instant end;  ///< As foreseen.
   Instant speed_since;
   Nanoseconds slowed;  ///< Of this attempt, without work for slow clocks.
   Instant first_start;
   Instant start;      ///< Of this attempt.
-  Nanoseconds saved;  ///< Work that a checkpoint keeps.
+  Nanoseconds saved;  ///< Work that a checkpoint keeps; as time on an elastic job's least nodes.
   Nanoseconds held;
   Nanoseconds lost;
   sched::Placement placement;  ///< Kept only where nodes are reserved.
@@ -153,6 +156,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       jobs_.remove(rejection.job);
     }
     for (const sched::Plan::Preemption& preemption : plan.preemptions) tell(jobs_[preemption.job], now);
+    for (const sched::Plan::Resize& resize : plan.resizes) {
+      jobs_[resize.job].resizing = true;
+      resize.grows ? metrics_.grown() : metrics_.shrunk();
+    }
     for (const sched::Plan::Start& start : plan.starts) {
       // Whatever the core did: a rule is never broken.
       GW_CHECK(
@@ -286,7 +293,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     if (reservations_.in_use()) job.placement = placement;
     job.nodes = 0;
     for (const sched::Piece& piece : placement.pieces) job.nodes += piece.count;
-    Nanoseconds span = job.truth.run_time - job.saved;
+    job.resizing = false;
+    if (job.request.is_elastic()) set_nodes(job, now);
+    Nanoseconds span = time_for(job, job.truth.run_time - job.saved);
     if (job.attempt == 0) {
       job.first_start = now;
       job.reason = now > job.request.submit ? reason : std::uint8_t{0};
@@ -301,6 +310,31 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.speed_since = now;
     job.slowed = Nanoseconds{0};
     foresee_end(job, now + std::min(span, kLongestSpan));
+  }
+
+  /// What it held and lost before counts as time on as many nodes as it has now.
+  void set_nodes(SimJob& job, Instant now) {
+    const std::uint32_t before = job.request.shape.nodes;
+    const JobFacts facts = job.facts();
+    job.request.shape.nodes = job.nodes;
+    const std::uint32_t least = job.request.nodes_min;
+    job.width = static_cast<std::uint32_t>(std::uint64_t{1000} + std::uint64_t{job.truth.scaling_permille} *
+                                                                     (job.nodes - least) / least);
+    if (before == job.nodes) return;
+    metrics_.resized(now, facts, job.facts().gpu_milli);
+    for (Nanoseconds* span : {&job.held, &job.lost})
+      *span = Nanoseconds{static_cast<std::int64_t>(Int128{span->count()} * before / job.nodes)};
+  }
+
+  /// How long it takes for so much work at full clocks, and how much it does in a time.
+  static Nanoseconds time_for(const SimJob& job, Nanoseconds work) {
+    if (job.width == kFullSpeed) return work;
+    const Int128 scaled = (Int128{work.count()} * kFullSpeed + job.width - 1) / job.width;
+    return Nanoseconds{static_cast<std::int64_t>(scaled)};
+  }
+  static Nanoseconds work_in(const SimJob& job, Nanoseconds time) {
+    if (job.width == kFullSpeed) return time;
+    return Nanoseconds{static_cast<std::int64_t>(Int128{time.count()} * job.width / kFullSpeed)};
   }
 
   void push_end(const End& end) {
@@ -323,13 +357,13 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     const Nanoseconds spent = now - job.start;
     const Nanoseconds overhead =
         job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
-    return job.saved + std::max(spent - overhead - slow_time(job, now), Nanoseconds{0});
+    return job.saved + work_in(job, std::max(spent - overhead - slow_time(job, now), Nanoseconds{0}));
   }
 
   /// The attempt is over; `kept` of its work is saved. What it spent beyond that is lost, reloading too.
   void stop(SimJob& job, Nanoseconds kept, Instant now) {
     const Nanoseconds spent = now - job.start;
-    const Nanoseconds lost = spent - (kept - job.saved);
+    const Nanoseconds lost = spent - std::min(spent, time_for(job, kept - job.saved));
     job.saved = kept;
     job.held += spent;
     job.lost += lost;
@@ -349,8 +383,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
 
   void leave(SimJob& job, Instant now) {
     const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
+    const JobFacts facts = job.facts();
     stop(job, saves ? worked(job, job.told) : Nanoseconds{0}, now);
-    metrics_.preempted(job.facts());
+    if (!job.resizing) metrics_.preempted(facts);
   }
 
   void foresee_end(SimJob& job, Instant end) {

@@ -107,7 +107,8 @@ class World {
     Instant due = ends_.empty() ? Instant::max() : ends_.front().when;
     if (next_ < task_.arrivals.size()) due = std::min(due, std::max(task_.arrivals[next_].when, now_));
     // The core's own time counts as long as something waits that it could start.
-    if (core_->state().pending.size() > 0) due = std::min(due, std::max(core_->next_due(), now_));
+    if (core_->state().pending.size() > 0 || !core_->state().resizable().empty())
+      due = std::min(due, std::max(core_->next_due(), now_));
     return due;
   }
 
@@ -119,7 +120,8 @@ class World {
   }
 
   void keep_work(const sched::Job& job) {
-    if (job.request.checkpoint_interval > Nanoseconds{0}) saved_[job.id] += now_ - job.started;
+    if (job.request.checkpoint_interval > Nanoseconds{0})
+      saved_[job.id] += work_in(job.request, now_ - job.started);
   }
 
   void push_leave(JobId job, Instant when) {
@@ -174,10 +176,11 @@ class World {
     watts_ += running.watts;
     const double uniform = rng_.split(job.id.value()).uniform();
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
-    Nanoseconds run_time = task_.run_times.draw(job.request.tenant, job.request.limit, elapsed, uniform);
+    Nanoseconds run_time =
+        task_.run_times.draw(job.request.tenant, job.request.limit, work_in(job.request, elapsed), uniform);
     if (const auto saved = saved_.find(job.id); saved != saved_.end())
       run_time = std::max(run_time - saved->second, seconds(1));
-    ends_.push_back({std::max(started + run_time, now_), job.id, running.attempt});
+    ends_.push_back({std::max(started + span_of(job.request, run_time), now_), job.id, running.attempt});
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
 

@@ -26,6 +26,8 @@ constexpr std::array kPartsOfGpu = {PartOfGpu{810, 1078}, PartOfGpu{470, 750}, P
                                     PartOfGpu{590, 75},   PartOfGpu{160, 74},  PartOfGpu{550, 72},
                                     PartOfGpu{220, 62},   PartOfGpu{370, 47},  PartOfGpu{110, 24}};
 
+constexpr std::uint32_t kMostElasticNodes = 1'000'000;
+
 constexpr double total_parts() {
   double total = 0;
   for (const PartOfGpu& part : kPartsOfGpu) total += part.share;
@@ -57,6 +59,9 @@ ClassLaw::ClassLaw(const JobClass& job_class)
       checkpoint_interval_(seconds(static_cast<std::int64_t>(job_class.checkpoint_interval_s))),
       preemptible_(job_class.preemptible),
       keep_on_failure_(job_class.keep_on_failure),
+      elastic_factor_(std::max(job_class.elastic_factor, 1.0)),
+      scaling_permille_(static_cast<std::uint32_t>(
+          std::clamp<std::int64_t>(std::llround(job_class.elastic_scaling * 1000), 1, 1000))),
       power_permille_(static_cast<std::uint32_t>(
           std::clamp<std::int64_t>(std::llround(job_class.power_peak * 1000), 1, 1000))) {
   if (burst_mean_ > 1) log_burst_continues_ = stable_log(1 - 1 / burst_mean_);
@@ -226,6 +231,13 @@ void ClassLaw::draw_task(Burst& burst, Rng& rng, TraceJob& job) const {
   job.request.preemptible = preemptible_;
   job.request.power_permille = power_permille_;
   job.request.keep_on_failure = keep_on_failure_;
+  const Shape& shape = job.request.shape;
+  if (elastic_factor_ > 1 && shape.nodes > 0 && shape.gpus > 0 && !shape.is_grouped()) {
+    const double most = std::min(elastic_factor_ * shape.nodes, static_cast<double>(kMostElasticNodes));
+    job.request.nodes_min = shape.nodes;
+    job.request.nodes_max = std::max(shape.nodes, static_cast<std::uint32_t>(most));
+    job.truth.scaling_permille = scaling_permille_;
+  }
 }
 
 }  // namespace gw::workload

@@ -68,6 +68,8 @@ class ClassLaw {
   Nanoseconds checkpoint_interval_;
   bool preemptible_;
   bool keep_on_failure_;
+  double elastic_factor_;
+  std::uint32_t scaling_permille_;
   std::uint32_t power_permille_;
   double mean_gpu_seconds_ = 0;
 };
