@@ -175,10 +175,12 @@ TenantId FairShare::first() const {
 
 void FairShare::ordered(std::vector<TenantId>& out) const {
   out.clear();
-  for_each_waiting([&](TenantId tenant) {
-    out.push_back(tenant);
-    return true;
-  });
+  for_each_waiting(
+      [&](TenantId tenant) {
+        out.push_back(tenant);
+        return true;
+      },
+      [](TenantId) { return true; });
 }
 
 double FairShare::usage_gpu_seconds(TenantId tenant) const {

@@ -51,10 +51,15 @@ class FairShare {
   void set_waiting(TenantId tenant, bool waiting);
 
   /// Calls visit(tenant) for the tenants with waiting jobs, best first, until it gives false. The call that
-  /// gives false may have changed who waits and what runs.
-  template <class Visit>
-  void for_each_waiting(Visit&& visit) const {
-    walk(TenantId{0}, visit);
+  /// gives false may have changed who waits and what runs. Leaves out the children of the root, with all
+  /// below them, for which enter(child) gives false.
+  template <class Visit, class Enter>
+  void for_each_waiting(Visit&& visit, Enter&& enter) const {
+    const Node& root = nodes_[0];
+    if (root.waiting && !visit(TenantId{0})) return;
+    for (const TenantId child : root.active) {
+      if (enter(child) && !walk(child, visit)) return;
+    }
   }
   /// All of them, best first.
   void ordered(std::vector<TenantId>& out) const;

@@ -193,8 +193,14 @@ class NodePass final : public Pass {
           if (id == reserved_ || (!state.waits_for_window(job, now_) && state.quota_lets(job))) found = id;
           return false;
         },
-        [&] { return found.valid(); });
+        [&] { return found.valid(); }, [&](TenantId top) { return may_let(state, top); });
     return found;
+  }
+
+  /// Could quota let in anyone below the child of the root?
+  [[nodiscard]] bool may_let(const State& state, TenantId top) const {
+    return (reserved_.valid() && state.quota.top(state.jobs[reserved_].request.tenant) == top) ||
+           state.quota_may_let(top);
   }
 
   /// No more than the tenant's quota could let start.
@@ -202,9 +208,8 @@ class NodePass final : public Pass {
     PendingQueue::Bounds bounds;
     if (!tenant.valid() || !state.quota.in_use()) return bounds;
     if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
-    bounds.free =
-        state.nothing_lent_for(tenant) ? PendingQueue::Bounds::kNoneFromHere : cut(state.quota_room(tenant));
-    if (state.fixed_barred(tenant)) bounds.open_tags = bounds.held_tags = state.classes.preemptible_tags();
+    bounds.free = cut(state.quota_room(tenant));
+    if (state.fixed_barred(tenant)) bounds.open_tags = bounds.held_tags = state.classes.borrowing_tags();
     return bounds;
   }
 
@@ -463,7 +468,8 @@ class NodePass final : public Pass {
           note_failure(state, job.shape_class);
           return false;
         },
-        [&] { return (open_.tags() | held_.tags() | kept_.tags()) == 0; });
+        [&] { return (open_.tags() | held_.tags() | kept_.tags()) == 0; },
+        [&](TenantId top) { return may_let(state, top); });
   }
 
   /// Reserves for the first job to which anything can be promised; one that could not start even if all
@@ -490,7 +496,7 @@ class NodePass final : public Pass {
           if (result == Reserved::kNever) note_hopeless(state, job);
           return started = result == Reserved::kStarted;
         },
-        [&] { return started || reserved_.valid(); });
+        [&] { return started || reserved_.valid(); }, [&](TenantId top) { return may_let(state, top); });
     return started;
   }
 

@@ -51,9 +51,14 @@ class Pending {
 
   /// Calls try_start(job id) -> bool for jobs in order that meet bounds(tenant) until stop() holds; in a
   /// static order they are asked for no tenant. A started job must have been erased through `erase_started`
-  /// by the caller. `bounds` is asked again after every call.
+  /// by the caller. `bounds` is asked again after every call. Under fair share, none of the jobs below a
+  /// child of the root for which enter(child) does not hold is looked at.
+  template <class Bounds, class TryStart, class Stop, class Enter>
+  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter);
   template <class Bounds, class TryStart, class Stop>
-  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop);
+  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
+    scan(after, bounds, try_start, stop, [](TenantId) { return true; });
+  }
 
  private:
   template <class Bounds, class TryStart, class Stop>
@@ -94,8 +99,8 @@ void Pending::scan_queue(PendingQueue& queue, TenantId tenant, PendingQueue::Cur
   }
 }
 
-template <class Bounds, class TryStart, class Stop>
-void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
+template <class Bounds, class TryStart, class Stop, class Enter>
+void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter) {
   if (size_ == 0 || stop()) return;
   if (!by_tenant()) {
     PendingQueue& queue = queues_[0];
@@ -111,16 +116,12 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
     bool started = true;
     while (started && !stop()) {  // A start moves its tenant back.
       started = false;
-      fair_.for_each_waiting([&](TenantId tenant) {
+      const auto visit_tenant = [&](TenantId tenant) {
         PendingQueue& queue = queues_[tenant.value()];
         Visit& visit = visits_[tenant.value()];
         if (visit.scan != scans_) visit = {scans_, false, JobId{}};
         if (visit.done) return true;
-        const std::int32_t free = bounds(tenant).free;
-        if (free < 0) {
-          visit.done = free > PendingQueue::Bounds::kNoneFromHere;
-          return visit.done;
-        }
+        if (bounds(tenant).free < 0) return visit.done = true;
         const PendingQueue::Cursor from =
             keys_.size() == 1 && !visit.last.valid()
                 ? queue.begin()
@@ -134,7 +135,8 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
             [&] { return started || stop(); });
         visit.done = !started;
         return visit.done && !stop();
-      });
+      };
+      fair_.for_each_waiting(visit_tenant, enter);
     }
     priority = keys_.upper_bound(key);
   }

@@ -32,8 +32,6 @@ class PendingQueue {
   /// What a job must meet to be worth a closer look: demand <= free, and either demand <= spare and its tag
   /// is in `open_tags`, or limit <= window and its tag is in `held_tags`.
   struct Bounds {
-    /// As `free`: nothing that comes after in a walk over tenants can start either.
-    static constexpr std::int32_t kNoneFromHere = -2;
     std::int32_t free = std::numeric_limits<std::int32_t>::max();
     std::int32_t spare = std::numeric_limits<std::int32_t>::max();
     std::int32_t window = std::numeric_limits<std::int32_t>::max();

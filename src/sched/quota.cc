@@ -156,6 +156,27 @@ QuotaTree::Answer QuotaTree::permits(TenantId tenant, const Amount& amount, JobI
   return permits_row(tenant, kAllGpus, amount.all_milli, amount.preemptible);
 }
 
+/// Going up from the job, each row takes off what it adds as far as it was kept for the branch already, and
+/// passes on the rest: max(0, rest - (own - used - children)+). A row's `shut` is the sum of what all rows of
+/// its branch can take off so.
+std::int64_t QuotaTree::most_milli_below(TenantId top, bool preemptible) const {
+  if (!in_use_ || top == TenantId{0}) return INT64_MAX;
+  const Row& root = rows_[0];
+  const Row& row = rows_[at(top, kAllGpus)];
+  const std::int64_t room = std::min(root.terms.most_milli(), capacity_[kAllGpus]);
+  std::int64_t most = INT64_MAX;
+  if (promises_[kAllGpus].kept > 0) {
+    const std::int64_t left = std::max<std::int64_t>(0, room - root.used - root.shut_children);
+    // Or it stays within its guarantee: then it is not asked what others keep.
+    most = std::max(left + shut(row, row.used, row.shut_children), row.terms.guaranteed_milli - row.used);
+  }
+  if (!preemptible && promises_[kAllGpus].guaranteed > 0) {
+    const std::int64_t left = std::max<std::int64_t>(0, room - root.fixed - root.shut_children_fixed);
+    most = std::min(most, left + shut_fixed(row, row.fixed, row.shut_children_fixed));
+  }
+  return most;
+}
+
 std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
   if (!in_use_) return INT64_MAX;
   const bool counted = tenant.value() * resources_ < rows_.size();
@@ -170,11 +191,12 @@ std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
     }
     if (up == TenantId{0}) break;
   }
-  std::int64_t most = resources_ == 1 ? INT64_MAX : 0;
+  std::int64_t most = untyped_ || resources_ == 1 ? INT64_MAX : 0;
   for (std::size_t type = 1; type < resources_; ++type) most = std::max(most, room[type]);
   if (room[kAllGpus] != INT64_MAX && least_equivalent_milli_ > 0)
     most = std::min(most, room[kAllGpus] * 1000 / least_equivalent_milli_);
-  return most < 0 ? -1 : most == INT64_MAX ? most : (most + 999) / 1000;  // Of one, a share may be left.
+  // A share of a GPU stands in the queue as a whole one.
+  return most < 0 ? 0 : most == INT64_MAX ? most : most / 1000 + (most % 1000 != 0);
 }
 
 bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {

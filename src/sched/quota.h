@@ -17,12 +17,16 @@ namespace gw::sched {
 class QuotaTree {
  public:
   /// `gpu_types`: of the fleet. The root (tenant 0) is there from the start.
-  explicit QuotaTree(std::size_t gpu_types) : resources_(gpu_types + 1), parents_(1) {}
-  /// What the GPU type that counts least counts for.
-  void set_least_equivalent(std::int64_t milli) { least_equivalent_milli_ = milli; }
+  explicit QuotaTree(std::size_t gpu_types) : resources_(gpu_types + 1), parents_(1), tops_(1) {}
+  /// What the GPU type that counts least counts for; whether there are GPUs (processors) of no type.
+  void set_kinds(std::int64_t least_equivalent_milli, bool untyped) {
+    least_equivalent_milli_ = least_equivalent_milli;
+    untyped_ = untyped;
+  }
 
   void add_tenant(TenantId parent) {
     parents_.push_back(parent);
+    tops_.push_back(parent == TenantId{0} ? TenantId{tenants() - 1} : top(parent));
     if (in_use_) rows_.resize(parents_.size() * resources_);
   }
   /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
@@ -57,12 +61,11 @@ class QuotaTree {
   [[nodiscard]] std::int64_t freed_milli(TenantId tenant, QuotaResource resource) const {
     return rows_[at(tenant, resource)].freed;
   }
-  /// What is left of the fleet for jobs beyond their guarantees, as far as it is lent; INT64_MAX if all is.
-  [[nodiscard]] std::int64_t lent_left_milli() const {
-    if (!in_use_ || promises_[kAllGpus].kept == 0) return INT64_MAX;
-    const Row& root = rows_[0];
-    return capacity_[kAllGpus] - root.used - root.shut_children;
-  }
+
+  /// Where `top` is a child of the root: a job of its tenants that takes more than this in all finds no room
+  /// beside what is guaranteed to others (preemptible: beside what they do not lend). INT64_MAX: it is not
+  /// kept back so.
+  [[nodiscard]] std::int64_t most_milli_below(TenantId top, bool preemptible) const;
 
   /// What keeps a job from starting; kNone if nothing does.
   enum class Bar : std::uint8_t { kNone, kLimit, kLent, kBudget, kBehind };
@@ -89,6 +92,9 @@ class QuotaTree {
                                  QuotaResource held_type) const;
   /// The same for a job of higher priority: also from tenants without any guarantee and from its own.
   [[nodiscard]] bool may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const;
+  /// Does the tenant use more of it than is guaranteed to it? Nobody of another branch gets what those below
+  /// it use where it does not.
+  [[nodiscard]] bool borrows(TenantId tenant, QuotaResource type) const;
 
   /// Nothing but the named job starts under each of these tenants: jobs that wait too long for their quota.
   using Stops = std::vector<std::pair<TenantId, JobId>>;
@@ -104,6 +110,14 @@ class QuotaTree {
   /// Recounts the sums that are kept; false if one is wrong or a limit is broken by what has been started.
   [[nodiscard]] bool check() const;
   [[nodiscard]] TenantId parent(TenantId tenant) const { return parents_[tenant.value()]; }
+  /// The child of the root that it is or is below; the root's own is the root.
+  [[nodiscard]] TenantId top(TenantId tenant) const { return tops_[tenant.value()]; }
+  /// The most thousandths of GPUs of the type that counts least that count for no more than `all_milli`.
+  [[nodiscard]] std::int64_t most_gpu_milli(std::int64_t all_milli) const {
+    const std::int64_t least = least_equivalent_milli_;
+    if (least == 0 || all_milli >= INT64_MAX / 1000 - 1) return INT64_MAX;
+    return ((all_milli + 1) * 1000 + least - 1) / least - 1;
+  }
   [[nodiscard]] std::uint32_t tenants() const { return static_cast<std::uint32_t>(parents_.size()); }
 
  private:
@@ -140,8 +154,6 @@ class QuotaTree {
                                    bool preemptible) const;
   /// Within the guarantees that `tenant` itself has, and it has one.
   [[nodiscard]] bool within_guarantee(TenantId tenant, const Amount& amount) const;
-  /// Does the tenant use more of it than is guaranteed to it?
-  [[nodiscard]] bool borrows(TenantId tenant, QuotaResource type) const;
   /// The ancestors of both right below where they part; none for one that the other descends from.
   [[nodiscard]] std::pair<TenantId, TenantId> parting(TenantId a, TenantId b) const;
   [[nodiscard]] bool all_borrow(TenantId from, TenantId to, QuotaResource type) const;
@@ -149,6 +161,7 @@ class QuotaTree {
 
   std::size_t resources_;
   std::vector<TenantId> parents_;
+  std::vector<TenantId> tops_;
   std::vector<Row> rows_;  ///< By tenant and resource; empty until it is in use.
   std::vector<std::int64_t> capacity_;
   struct Promises {
@@ -161,6 +174,7 @@ class QuotaTree {
   bool in_use_ = false;
   std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;
+  bool untyped_ = false;
   mutable std::vector<std::int64_t> room_;  ///< Reused.
 };
 

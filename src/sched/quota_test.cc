@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "sched/core.h"
+#include "sched/random_case.h"
 
 namespace gw::sched {
 namespace {
@@ -169,6 +171,74 @@ TEST(Quota, GuaranteesHoldOnRandomTrees) {
       ASSERT_LE(others, kTotal * kGpu) << "seed " << seed << ", step " << step;
     }
   }
+}
+
+// What the quick looks leave out could not have started: at every child of the root nobody below finds more
+// room than `most_milli_below` says, and what it says can be had by some job where nothing else binds.
+TEST(Quota, NobodyFindsMoreRoomThanTheQuickLookSays) {
+  std::uint64_t tight = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    Rng rng(seed);
+    const auto tenants = static_cast<std::uint32_t>(rng.between(2, 9));
+    constexpr std::int64_t kTotal = 64;
+    QuotaTree tree(0);
+    for (std::uint32_t tenant = 1; tenant <= tenants; ++tenant)
+      tree.add_tenant(TenantId{static_cast<std::uint32_t>(rng.below(tenant))});
+    tree.set_capacity(kAllGpus, kTotal * kGpu);
+    for (std::uint32_t tenant = 1; tenant <= tenants; ++tenant)
+      tree.set_terms(TenantId{tenant}, kAllGpus, random_case::random_terms(rng, 40 * kGpu));
+    for (int step = 0; step < 60; ++step) {
+      const TenantId tenant{static_cast<std::uint32_t>(rng.between(1, tenants))};
+      const auto amount = [](std::int64_t milli, bool preemptible) {
+        return QuotaTree::Amount{kAllGpus, 0, milli, preemptible};
+      };
+      const QuotaTree::Amount some = amount(rng.between(1, 12 * kGpu), rng.chance(0.5));
+      if (rng.chance(0.7) ? tree.permits(tenant, some).ok() : step < 10) tree.start(tenant, some);
+      for (std::uint32_t at = 1; at <= tenants; ++at) {
+        for (const bool preemptible : {false, true}) {
+          const std::int64_t most = tree.most_milli_below(tree.top(TenantId{at}), preemptible);
+          if (most == INT64_MAX) continue;
+          ASSERT_FALSE(tree.permits(TenantId{at}, amount(most + 1, preemptible)).ok())
+              << "seed " << seed << ", step " << step << ", tenant " << at << ", preemptible " << preemptible;
+          tight += most > 0 && tree.permits(TenantId{at}, amount(most, preemptible)).ok();
+        }
+      }
+    }
+  }
+  EXPECT_GT(tight, 1000U);
+}
+
+// Whoever could start on open nodes has started after a pass with backfill, whatever quotas, lending and
+// budgets are in the way of the others: no quick look, memo or summary leaves anyone out.
+TEST(Quota, APassLeavesNobodyWaitingWhoCouldStart) {
+  std::size_t waited = 0;
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    Rng rng(seed);
+    random_case::FleetWish fleet_wish;
+    fleet_wish.most_nodes = seed % 3 == 0 ? 6 : 40;
+    const Fleet fleet = random_case::random_fleet(rng, fleet_wish);
+    random_case::WorkloadWish wish;
+    wish.rules = true;
+    wish.mean_gap_s = seed % 4 == 0 ? 5 : 40;
+    const random_case::Workload workload = random_case::random_workload(rng, fleet, wish);
+    PolicyConfig policy = *policy_by_name("gigawerk");
+    policy.preemption = PreemptionKind::kNone;  // Who leaves frees quota at the end of a pass.
+    policy.patience = days(10);                 // Nobody waits behind one that the quota keeps back.
+    Core core(fleet, policy);
+    random_case::Driver driver(workload, policy.grace);
+    while (!driver.done() && driver.now() < Instant{} + days(2)) {
+      for (const Event& event : driver.next(core.next_due())) core.apply(event, driver.now());
+      driver.planned(core.plan(driver.now()));
+      for (std::uint32_t id = 0; id < workload.jobs.size(); ++id) {
+        const Job* job = core.job(JobId{id});
+        if (job == nullptr || !job->waits) continue;
+        ++waited;
+        ASSERT_FALSE(core.state().place(*job, View::kOpen))
+            << "seed " << seed << ", job " << id << " at " << driver.now().count();
+      }
+    }
+  }
+  EXPECT_GT(waited, 10'000U);
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ class ShapeClasses {
     /// The least power_permille of those for which that was found.
     std::uint32_t hopeless_power = 0;
     LeastOf<Nanoseconds> limits;  ///< Of the waiting jobs.
+    /// What is guaranteed to others does not keep it back: it can be preempted, or needs no GPU.
+    [[nodiscard]] bool borrows() const { return preemptible || shape.total_gpu_milli() == 0; }
     [[nodiscard]] Nanoseconds shortest_limit() const {
       return limits.empty() ? Nanoseconds::max() : limits.least();
     }
@@ -73,19 +75,20 @@ class ShapeClasses {
       if (entry.waiting++ == 0) {
         ++waiting_classes_;
         count_small(entry.shape, +1);
-        if (entry.preemptible) count_tag(id, +1);
+        if (entry.borrows()) count_tag(id, +1);
       }
     } else {
       if (track_limits_) entry.limits.erase(limit);
       if (--entry.waiting == 0) {
         --waiting_classes_;
         count_small(entry.shape, -1);
-        if (entry.preemptible) count_tag(id, -1);
+        if (entry.borrows()) count_tag(id, -1);
       }
     }
   }
-  /// Numbers modulo 64 of shapes that some job waits for which can be preempted.
-  [[nodiscard]] std::uint64_t preemptible_tags() const { return preemptible_tags_; }
+  /// Numbers modulo 64 of shapes that some job waits for and that are not kept back by what is guaranteed to
+  /// others.
+  [[nodiscard]] std::uint64_t borrowing_tags() const { return borrowing_tags_; }
   [[nodiscard]] Class& operator[](std::uint32_t id) { return classes_[id]; }
   [[nodiscard]] const Class& operator[](std::uint32_t id) const { return classes_[id]; }
   /// No waiting job asks for less, in thousandths of a GPU: 1000, or where shares wait 1, or 0.
@@ -102,15 +105,15 @@ class ShapeClasses {
     if (shape.gpu_milli != 0) with_shares_ += static_cast<std::uint32_t>(sign);
   }
   void count_tag(std::uint32_t id, int sign) {
-    std::uint32_t& count = preemptible_count_.at(id % 64);
+    std::uint32_t& count = borrowing_count_.at(id % 64);
     count += static_cast<std::uint32_t>(sign);
     const std::uint64_t bit = std::uint64_t{1} << (id % 64);
-    preemptible_tags_ = count == 0 ? preemptible_tags_ & ~bit : preemptible_tags_ | bit;
+    borrowing_tags_ = count == 0 ? borrowing_tags_ & ~bit : borrowing_tags_ | bit;
   }
 
   bool track_limits_ = true;
-  std::uint64_t preemptible_tags_ = 0;
-  std::array<std::uint32_t, 64> preemptible_count_{};
+  std::uint64_t borrowing_tags_ = 0;
+  std::array<std::uint32_t, 64> borrowing_count_{};
   std::map<std::pair<Shape, bool>, std::uint32_t> by_shape_;
   std::vector<Class> classes_;
   std::vector<std::uint32_t> free_;

@@ -41,7 +41,9 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
     pool_of_node_.push_back(pool_of_kind[kind_of(node)]);
   std::int64_t least = 1000;
   for (const GpuType& type : fleet.gpu_types) least = std::min(least, type.equivalent_milli);
-  quota.set_least_equivalent(least);
+  quota.set_kinds(least, std::any_of(pools.begin(), pools.end(), [](const auto& pool) {
+                    return pool->gpus_per_node() > 0 && pool->gpu_type() == NodeType::kNoGpu;
+                  }));
   set_full_capacity();
   running.resize(pools.size());
   preemptible_in_.resize(pools.size());
@@ -184,7 +186,7 @@ void State::enqueue(Job& job) {
   classes.set_waiting(job.shape_class, true, job.request.limit);
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
     waiting_gangs.emplace(job.waits_since, job.id);
-  if (quota.in_use()) waiting_by_age_.emplace(job.waits_since, job.id);
+  if (quota.in_use()) list_for_quota(job);
 }
 
 void State::dequeue(Job& job) {
@@ -193,7 +195,9 @@ void State::dequeue(Job& job) {
   classes.set_waiting(job.shape_class, false, job.request.limit);
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
     waiting_gangs.erase({job.waits_since, job.id});
-  if (quota.in_use()) waiting_by_age_.erase({job.waits_since, job.id});
+  if (!quota.in_use()) return;
+  waiting_by_age_.erase({job.waits_since, job.id});
+  wants_of(job).erase(job.request.shape.total_gpu_milli());
 }
 
 void State::set_waits_since(Job& job, Instant since) {

@@ -17,6 +17,7 @@
 #include "sched/end_profile.h"
 #include "sched/events.h"
 #include "sched/job_table.h"
+#include "sched/least_of.h"
 #include "sched/pending.h"
 #include "sched/pool.h"
 #include "sched/power_tree.h"
@@ -102,12 +103,10 @@ class State {
   [[nodiscard]] bool quota_lets(const Job& job);
   /// Jobs of the tenant that ask for more GPUs than this are known to be barred.
   [[nodiscard]] std::int64_t quota_room(TenantId tenant) const;
-  /// Are jobs of the tenant that cannot be preempted known to be barred, whatever they ask for?
-  [[nodiscard]] bool fixed_barred(TenantId tenant) const {
-    if (tenant.value() >= barred_.size()) return false;
-    const Barred::Mark& mark = barred_[tenant.value()].fixed;
-    return mark.milli <= classes.least_milli() && stands(mark);
-  }
+  /// Are jobs of the tenant that cannot be preempted known to be barred, however few GPUs they ask for?
+  [[nodiscard]] bool fixed_barred(TenantId tenant) const;
+  /// Could quota let in some job that waits below the child of the root? A quick look for scans.
+  [[nodiscard]] bool quota_may_let(TenantId top) const;
   /// Does quota leave it the choice of all pools that could hold it?
   [[nodiscard]] bool quota_leaves_all(const Job& job) const;
   /// Recounts what tenants use; empty if quotas are as they should be.
@@ -234,12 +233,9 @@ class State {
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
   [[nodiscard]] std::int64_t preemptible_milli() const { return preemptible_milli_; }
-  /// Running jobs of a pool that could be made to leave, by tenant.
-  [[nodiscard]] const std::map<TenantId, std::set<JobId>>& preemptible_in(std::uint32_t pool) const {
-    return preemptible_in_[pool];
-  }
-  /// Under fair share: do all tenants from here on in the walk want more than is lent? Then none can start.
-  [[nodiscard]] bool nothing_lent_for(TenantId tenant) const;
+  /// Running jobs of a pool that could be made to leave, ascending, by child of the root and tenant below it.
+  using Leavers = std::map<TenantId, std::map<TenantId, std::vector<JobId>>>;
+  [[nodiscard]] const Leavers& preemptible_in(std::uint32_t pool) const { return preemptible_in_[pool]; }
   [[nodiscard]] std::int32_t least_preemptible_priority() const {
     return preemptible_priorities_.begin()->first;
   }
@@ -338,11 +334,19 @@ class State {
   std::vector<Barred> barred_;  ///< By tenant.
   std::uint32_t gpu_pools_ = 0;
   std::vector<PoolQuota> quota_of_pool_;
-  std::vector<std::map<TenantId, std::set<JobId>>> preemptible_in_;  ///< By pool.
-  std::int64_t preemptible_milli_ = 0;                               ///< GPUs of those jobs, in thousandths.
+  std::vector<Leavers> preemptible_in_;                           ///< By pool.
+  std::int64_t preemptible_milli_ = 0;                            ///< GPUs of those jobs, in thousandths.
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.
   std::set<std::pair<Instant, JobId>> waiting_by_age_;
+  /// Thousandths of GPUs that waiting jobs ask for, by child of the root; likewise.
+  struct Wants {
+    LeastOf<std::int64_t> fixed;
+    LeastOf<std::int64_t> preemptible;
+  };
+  std::vector<Wants> wants_;
+  void list_for_quota(const Job& job);
+  [[nodiscard]] LeastOf<std::int64_t>& wants_of(const Job& job);
 
   std::set<JobId> resizable_;
 

@@ -63,14 +63,37 @@ std::int64_t State::quota_room(TenantId tenant) const {
     if (mark.milli <= least && stands(mark)) return 0;
     if (mark.milli != INT64_MAX && stands(mark)) return (mark.milli - least + 999) / 1000;
   }
-  return quota.room_gpus(tenant);
+  const std::int64_t lent = quota.most_gpu_milli(quota.most_milli_below(quota.top(tenant), true));
+  return std::min(quota.room_gpus(tenant), lent == INT64_MAX ? lent : (lent + 999) / 1000);
 }
 
-bool State::nothing_lent_for(TenantId tenant) const {
-  const std::int64_t least = classes.least_milli();  // Who takes nothing is never kept back.
-  if (!quota.in_use() || !pending.by_tenant() || least == 0 || quota.lent_left_milli() >= least) return false;
-  while (quota.parent(tenant) != TenantId{0} && tenant != TenantId{0}) tenant = quota.parent(tenant);
-  return !pending.fair_share().is_owed(tenant);
+bool State::fixed_barred(TenantId tenant) const {
+  const std::int64_t least = std::max<std::int64_t>(1, classes.least_milli());
+  if (tenant.value() < barred_.size() && barred_[tenant.value()].fixed.milli <= least &&
+      stands(barred_[tenant.value()].fixed))
+    return true;
+  return quota.most_gpu_milli(quota.most_milli_below(quota.top(tenant), false)) < least;
+}
+
+void State::list_for_quota(const Job& job) {
+  waiting_by_age_.emplace(job.waits_since, job.id);
+  wants_of(job).insert(job.request.shape.total_gpu_milli());
+}
+
+LeastOf<std::int64_t>& State::wants_of(const Job& job) {
+  const TenantId top = quota.top(job.request.tenant);
+  if (top.value() >= wants_.size()) wants_.resize(quota.tenants());
+  Wants& wants = wants_[top.value()];
+  return job.request.preemptible ? wants.preemptible : wants.fixed;
+}
+
+bool State::quota_may_let(TenantId top) const {
+  if (!quota.in_use() || top.value() >= wants_.size()) return true;
+  const auto may = [&](const LeastOf<std::int64_t>& wants, bool preemptible) {
+    return !wants.empty() && wants.least() <= quota.most_gpu_milli(quota.most_milli_below(top, preemptible));
+  };
+  const Wants& wants = wants_[top.value()];
+  return may(wants.fixed, false) || may(wants.preemptible, true);
 }
 
 bool State::quota_leaves_all(const Job& job) const {
@@ -170,7 +193,7 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
     // What runs and waits already counts from now on.
     quota.set_budget(TenantId{0}, BudgetState::kOpen);
     jobs.for_each([&](const Job& job) {
-      if (job.waits) waiting_by_age_.emplace(job.waits_since, job.id);
+      if (job.waits) list_for_quota(job);
       if (job.running && !job.leaving) quota.start(job.request.tenant, quota_amount(job, job.placement.pool));
       if (job.claims) quota.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
     });
@@ -205,13 +228,16 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
 
 void State::count_preemptible(const Job& job, std::uint32_t pool, int sign) {
   if (!job.request.preemptible) return;
-  std::map<TenantId, std::set<JobId>>& jobs_of = preemptible_in_[pool];
+  const TenantId top = quota.top(job.request.tenant);
+  std::map<TenantId, std::vector<JobId>>& below = preemptible_in_[pool][top];
+  std::vector<JobId>& jobs_of = below[job.request.tenant];
+  const auto at_job = std::lower_bound(jobs_of.begin(), jobs_of.end(), job.id);
   if (sign > 0) {
-    jobs_of[job.request.tenant].insert(job.id);
+    jobs_of.insert(at_job, job.id);
   } else {
-    const auto of = jobs_of.find(job.request.tenant);
-    of->second.erase(job.id);
-    if (of->second.empty()) jobs_of.erase(of);
+    jobs_of.erase(at_job);
+    if (jobs_of.empty()) below.erase(job.request.tenant);
+    if (below.empty()) preemptible_in_[pool].erase(top);
   }
   preemptible_milli_ += sign * job.request.shape.total_gpu_milli();
   const auto at = preemptible_priorities_.try_emplace(job.request.priority, 0U).first;

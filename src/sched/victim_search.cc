@@ -58,12 +58,14 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   pool_ = pool;
   const QuotaTree::Amount takes = state.quota_amount(taker, pool);
   const QuotaResource type = state.quota_resource(pool);
-  for (const auto& [tenant, jobs] : state.preemptible_in(pool)) {
+  const bool outranks =
+      state.policy.preempts_by_priority() && taker.request.priority > state.least_preemptible_priority();
+  const TenantId own_top = state.quota.top(taker.request.tenant);
+  const auto collect_of = [&](TenantId tenant, const std::vector<JobId>& jobs) {
     const bool reclaim = state.policy.preempts_by_reclaim() &&
                          state.quota.may_reclaim(taker.request.tenant, tenant, takes, type);
-    const bool displace =
-        state.policy.preempts_by_priority() && state.quota.may_displace(taker.request.tenant, tenant, type);
-    if (!reclaim && !displace) continue;
+    const bool displace = outranks && state.quota.may_displace(taker.request.tenant, tenant, type);
+    if (!reclaim && !displace) return;
     for (const JobId id : jobs) {
       const Job& job = state.jobs[id];
       if (!reclaim && job.request.priority >= taker.request.priority) continue;
@@ -75,6 +77,11 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
       const std::int64_t cost = lost_work(state, job, now);
       candidates_.push_back({&job, cost, cost / std::max(nodes_of(job), 1U) + 1});
     }
+  };
+  for (const auto& [top, tenants] : state.preemptible_in(pool)) {
+    if (state.quota.in_use() && top != own_top && top != TenantId{0} && !state.quota.borrows(top, type))
+      continue;
+    for (const auto& [tenant, jobs] : tenants) collect_of(tenant, jobs);
   }
   std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
     return a.cost != b.cost ? a.cost < b.cost : a.job->id < b.job->id;
@@ -188,22 +195,25 @@ bool VictimSearch::free_quota(State& state, const Job& taker, std::uint32_t pool
   }
 }
 
-std::int64_t VictimSearch::cost_of_node(const Pool& pool, const Shape& shape, std::uint32_t node,
-                                        std::vector<std::uint32_t>* who) const {
+std::int64_t VictimSearch::cost_of(const Pool& pool, const Shape& shape, const Group& group,
+                                   std::vector<std::uint32_t>* who) const {
+  const auto [node, from, to] = group;
   if (who != nullptr) who->clear();
   if (pool.is_off(node)) return INT64_MAX;
   std::uint32_t free = pool.free_count(node);
-  Pool::Side side = pool.side_free(node);
-  const Pool::Side need = Pool::side_on_node(shape, need_.per_node);
+  Pool::Side side;
+  Pool::Side need;
+  if (need_.side) {
+    side = pool.side_free(node);
+    need = Pool::side_on_node(shape, need_.per_node);
+  }
   const auto enough = [&] { return free >= need_.per_node && (!need_.side || side.covers(need)); };
   std::int64_t cost = 0;
-  const auto [same, from, to] = on_node(node);
-  static_cast<void>(same);
   const auto leave = [&](const OnNode& place) {
     const Shape& given = candidates_[place.candidate].job->request.shape;
     if (given.gpu_milli == 0) free += place.gpus;
-    const Pool::Side back = Pool::side_on_node(given, place.gpus);
     if (need_.side) {
+      const Pool::Side back = Pool::side_on_node(given, place.gpus);
       side.cpu_milli += back.cpu_milli;
       side.memory_mib += back.memory_mib;
     }
@@ -239,40 +249,56 @@ bool VictimSearch::free_nodes(State& state, const Job& taker, std::uint32_t pool
   const Pool& nodes = *state.pools[pool];
   const Shape& shape = taker.request.shape;
   std::uint32_t ready = make_groups(nodes, first, last);
+  // A heap by (cost, node); what no longer is what its node costs is passed over.
+  constexpr std::int64_t kOut = -1;  ///< Counted as ready, or not to be had.
   std::vector<std::int64_t> cost(groups_.size());
-  std::set<std::pair<std::int64_t, std::uint32_t>> order;
-  for (std::size_t group = 0; group < groups_.size(); ++group) {
-    cost[group] = cost_of_node(nodes, shape, groups_[group].node, nullptr);
-    if (cost[group] != INT64_MAX) order.emplace(cost[group], groups_[group].node);
+  using Entry = std::pair<std::int64_t, std::uint32_t>;
+  std::vector<Entry> heap;
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    cost[group] = cost_of(nodes, shape, groups_[group], nullptr);
+    if (cost[group] == INT64_MAX) {
+      cost[group] = kOut;
+    } else {
+      heap.emplace_back(cost[group], group);
+    }
   }
+  std::size_t left = heap.size();
+  std::make_heap(heap.begin(), heap.end(), std::greater<>());
   std::vector<std::uint32_t> who;
   const auto renew = [&](std::uint32_t node) {
-    const auto group = std::lower_bound(groups_.begin(), groups_.end(), node,
-                                        [](const Group& a, std::uint32_t b) { return a.node < b; });
-    std::int64_t& old = cost[static_cast<std::size_t>(group - groups_.begin())];
-    if (order.erase({old, node}) == 0) return;  // It is counted already, or out.
-    old = cost_of_node(nodes, shape, node, nullptr);
-    if (old != INT64_MAX) order.emplace(old, node);
+    const auto at = std::lower_bound(groups_.begin(), groups_.end(), node,
+                                     [](const Group& a, std::uint32_t b) { return a.node < b; });
+    const auto group = static_cast<std::uint32_t>(at - groups_.begin());
+    if (cost[group] == kOut) return;
+    const std::int64_t now = cost_of(nodes, shape, *at, nullptr);
+    if (now == cost[group]) return;
+    cost[group] = now == INT64_MAX ? kOut : now;
+    if (now == INT64_MAX) {
+      --left;
+      return;
+    }
+    heap.emplace_back(now, group);
+    std::push_heap(heap.begin(), heap.end(), std::greater<>());
   };
-  while (ready < need_.count && order.size() + ready >= need_.count) {
-    const std::uint32_t node = order.begin()->second;
-    if (cost_of_node(nodes, shape, node, &who) == INT64_MAX) {
-      order.erase(order.begin());
-      continue;
-    }
-    if (who.empty()) {
-      order.erase(order.begin());
-      ++ready;
-      continue;
-    }
-    for (const std::uint32_t candidate : who) {
-      const bool goes = choose(state, taker, pool, candidate);
-      for (const Piece& piece : candidates_[candidate].job->placement.pieces) {
-        const std::uint32_t end = std::min(piece.node + piece.count, last);
-        for (std::uint32_t other = std::max(piece.node, first); other < end; ++other) renew(other);
+  while (ready < need_.count && left + ready >= need_.count) {
+    const auto [known, group] = heap.front();
+    if (cost[group] == known && cost_of(nodes, shape, groups_[group], &who) != INT64_MAX && !who.empty()) {
+      for (const std::uint32_t candidate : who) {
+        const bool goes = choose(state, taker, pool, candidate);
+        for (const Piece& piece : candidates_[candidate].job->placement.pieces) {
+          const std::uint32_t end = std::min(piece.node + piece.count, last);
+          for (std::uint32_t other = std::max(piece.node, first); other < end; ++other) renew(other);
+        }
+        if (!goes) break;
       }
-      if (!goes) break;
+      continue;
     }
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    heap.pop_back();
+    if (cost[group] != known) continue;
+    ready += cost_of(nodes, shape, groups_[group], nullptr) == 0;
+    cost[group] = kOut;
+    --left;
   }
   return ready >= need_.count;
 }

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -82,9 +81,6 @@ class VictimSearch {
   [[nodiscard]] std::optional<Placement> place_without(State& state, const Job& taker,
                                                        std::uint32_t pool) const;
   [[nodiscard]] std::optional<Answer> try_out(State& state, const Job& taker, std::uint32_t pool);
-  /// What freeing the node costs, and who must go; INT64_MAX if it cannot be freed.
-  std::int64_t cost_of_node(const Pool& pool, const Shape& shape, std::uint32_t node,
-                            std::vector<std::uint32_t>* who) const;
   /// A node that the search looks at, and its part of places_.
   struct Group {
     std::uint32_t node;
@@ -92,6 +88,13 @@ class VictimSearch {
     std::uint32_t to;
   };
   [[nodiscard]] Group on_node(std::uint32_t node) const;
+  /// What freeing the node costs, and who must go; INT64_MAX if it cannot be freed.
+  std::int64_t cost_of_node(const Pool& pool, const Shape& shape, std::uint32_t node,
+                            std::vector<std::uint32_t>* who) const {
+    return cost_of(pool, shape, on_node(node), who);
+  }
+  std::int64_t cost_of(const Pool& pool, const Shape& shape, const Group& group,
+                       std::vector<std::uint32_t>* who) const;
   /// The nodes of [first, last) to look at; the others that hold the taker's share are counted by the result.
   std::uint32_t make_groups(const Pool& pool, std::uint32_t first, std::uint32_t last);
 
