@@ -133,6 +133,10 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
     if (const auto claim = state.claims.find(core_job.id); claim != state.claims.end())
       why.facts["jobs_leaving"] = claim->second.victims.size();
   }
+  if (reason == sched::Reason::kCheaperLater) {
+    why.facts["put_off_until"] = time_of(book, core_job.joins_at);
+    why.facts["deadline"] = time_of(book, core_job.request.deadline);
+  }
   why.facts["gpus_asked"] = thousandths(job.record.gpu_milli);
   why.facts["gpus_free"] = state.free_gpus();
   why.facts["gpus_off"] = state.down_gpus();

@@ -189,6 +189,11 @@ Json what_if_schema() {
   const Json names{{"type", "array"}, {"items", type("string")}};
   const Json numbers{{"type", "array"}, {"items", type("number")}};
   const Json both = object({{"base", type("number")}, {"changed", type("number")}});
+  const Json comparison = object({{"base", type("number")},
+                                  {"changed", type("number")},
+                                  {"difference", type("number")},
+                                  {"low", type("number")},
+                                  {"high", type("number")}});
   const Json shifts{{"type", "array"},
                     {"items", object({{"job", type("string")},
                                       {"name", type("string")},
@@ -213,6 +218,14 @@ Json what_if_schema() {
                             {"low", type("number")},
                             {"high", type("number")}}),
                     "Means of the members; the mean difference of equal members and its 95 % interval.")}}},
+       {"feeds", described({{"type", "array"},
+                            {"items", object({{"feed", type("string")},
+                                              {"mean_w", comparison},
+                                              {"peak_w", comparison},
+                                              {"above_s", comparison},
+                                              {"cap_w", object({{"base", or_null("number")},
+                                                                {"changed", or_null("number")}})}})}},
+                           "Of the feeds of `caps`: predicted IT power, the lowest cap, and time above it.")},
        {"gpus_up", both},
        {"series", object({{"step_s", type("number")},
                           {"gpus_base", numbers},

@@ -98,6 +98,12 @@ void add_job_options(CLI::App& command, JobOptions& options) {
   command
       .add_option("--begin", options.begin, "Not before this time: 2026-12-01T08:00:00Z, now+1hour, 16:00")
       ->type_name("TIME");
+  command
+      .add_option("--deadline", options.deadline,
+                  "It should have ended by then: 2026-12-02T08:00:00Z, now+12hours; what is late goes on")
+      ->type_name("TIME");
+  command.add_flag("--flexible", options.flexible,
+                   "It may wait for a cheaper or greener hour, as far as its deadline allows");
   command.add_option("--signal", options.signal, "Signal before the limit: USR1@5min, USR1@60 (seconds)")
       ->type_name("SIGNAL@TIME");
   command.add_option("--priority", options.priority, "Larger is sooner")
@@ -195,6 +201,13 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
     if (!begin) return std::unexpected(begin.error());
     spec.begin_unix = *begin;
   }
+  if (!options.deadline.empty()) {
+    const Result<std::int64_t> deadline =
+        named("--deadline", options.deadline, parse_job_begin(options.deadline, std::time(nullptr)));
+    if (!deadline) return std::unexpected(deadline.error());
+    spec.deadline_unix = *deadline;
+  }
+  if (options.flexible) spec.flexible = true;
   if (!options.signal.empty()) {
     const Result<WarningSignal> warning = named("--signal", options.signal, parse_job_signal(options.signal));
     if (!warning) return std::unexpected(warning.error());

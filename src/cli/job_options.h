@@ -22,7 +22,8 @@ struct JobOptions {
   std::vector<std::string> residency, excluded_jurisdictions, certifications, data;
   std::vector<std::string> environment;
   std::string nodes;  ///< `4` or `4-16`.
-  std::string reservation, spread, checkpoint_interval;
+  std::string reservation, spread, checkpoint_interval, deadline;
+  bool flexible = false;
   bool hold = false, no_requeue = false, preemptible = false, keep_on_failure = false;
 };
 

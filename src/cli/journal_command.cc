@@ -52,6 +52,9 @@ std::string event_text(const sched::Event& event, const Fleet& fleet) {
       return fmt::format("node {} closed", fleet.node_name(event.node));
     case EventKind::kNodeReopened:
       return fmt::format("node {} reopened", fleet.node_name(event.node));
+    case EventKind::kFeedPrice:
+      return fmt::format("prices of feed {} of level {}: {} steps", event.feed_vertex, event.feed_level,
+                         event.prices.size());
     case EventKind::kJobZones:
       return fmt::format("job {} may be in zones {:#x}", event.job.value(), event.zones);
     case EventKind::kTenantWeight:

@@ -138,6 +138,15 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
     if (Result<void> ended = journal->end(); !ended) return std::unexpected(ended.error());
     together.push_back(&journal->file());
   }
+  if (input.unshifted) {
+    const Result<twin::RunSummary> other = input.unshifted();
+    if (!other) return std::unexpected(other.error());
+    summary->energy.has_unshifted = true;
+    summary->energy.unshifted_mwh = other->energy.mwh;
+    summary->energy.unshifted_euros = other->energy.euros;
+    summary->energy.unshifted_tonnes = other->energy.tonnes;
+    summary->energy.unshifted_late_jobs = other->energy.late_jobs;
+  }
   summary->run = stopwatch.stop(summary->jobs.submitted);
   const report::RunFacts facts = facts_of(stream, input);
   std::vector<std::filesystem::path> written;

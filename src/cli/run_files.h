@@ -1,6 +1,7 @@
 // What `gw replay` and `gw simulate` share: running the twin with its output files, progress and journal.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -28,6 +29,8 @@ struct RunInput {
   bool generated = false;    ///< Jobs from the scenario's generator.
   bool flat = false;         ///< The machine is only a number of processors.
   Law law;                   ///< Of the scenario or fleet file.
+  /// The same run without shifting for cheaper hours, for comparison; empty: it is of no interest.
+  std::function<Result<twin::RunSummary>()> unshifted;
 };
 
 /// Runs the twin, writes the files, prints the summary, and reports what reading left out on standard error.

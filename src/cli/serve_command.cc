@@ -110,6 +110,7 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     serve.law = std::move(scenario->law);
     serve.policy = scenario->policy;
     serve.faults = scenario->faults;
+    serve.energy = scenario->power;
   } else if (serve.engine == serve::EngineKind::kTwin) {
     print_error(context, "--engine twin needs a factory to simulate: --fleet FILE");
     return ExitCode::usage;

@@ -1,6 +1,7 @@
 // gw simulate: a scenario's factory under its generated workload.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
@@ -19,6 +20,7 @@ struct Options {
   std::uint64_t seed = 0;
   bool seed_given = false;
   bool no_faults = false;
+  bool no_shift = false;
   std::uint64_t check_every = 0;
   RunFiles files;
 };
@@ -57,6 +59,18 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   input.law = scenario->law;
   run.date = scenario->date;
   for (const JobClass& job_class : scenario->mix.classes) run.class_facts.push_back(job_class.law);
+  const bool flexible = std::any_of(scenario->mix.classes.begin(), scenario->mix.classes.end(),
+                                    [](const JobClass& job_class) { return job_class.flexible_share > 0; });
+  if (options.no_shift) run.power.shift = false;
+  if (run.power.shift && !run.power.energy.empty() && flexible) {
+    input.unshifted = [&scenario, run]() -> Result<twin::RunSummary> {
+      twin::TwinOptions other = run;
+      other.power.shift = false;
+      const std::unique_ptr<workload::JobStream> jobs =
+          workload::make_generator(scenario->mix, scenario->fleet, scenario->tenants, run.seed);
+      return twin::run_twin(scenario->fleet, *jobs, other);
+    };
+  }
   const std::unique_ptr<workload::JobStream> stream =
       workload::make_generator(scenario->mix, scenario->fleet, scenario->tenants, run.seed);
   return run_with_files(context, scenario->fleet, *stream, run, options.files, input, scenario->mix.duration);
@@ -84,6 +98,7 @@ void add_simulate_command(CLI::App& app, AppContext& context) {
                           ->check(whole_number(0, kAnyWhole))
                           ->type_name("N");
   command->add_flag("--no-faults", options->no_faults, "Let no node fail");
+  command->add_flag("--no-shift", options->no_shift, "Let no job wait for a cheaper or greener hour");
   command
       ->add_option("--out", options->files.out,
                    "Write report.json, report.html and jobs.csv into this folder")

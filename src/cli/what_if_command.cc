@@ -21,7 +21,7 @@ namespace {
 using client::Json;
 
 struct Options {
-  std::vector<std::string> drain, add_nodes, weights, quotas;
+  std::vector<std::string> drain, add_nodes, weights, quotas, caps;
   std::string policy, horizon = "24h", arrivals = "history", html;
   std::uint32_t members = 10, seed = 1;
 };
@@ -68,6 +68,33 @@ Result<Json> quota(const std::string& text) {
   return Json{{"tenant", text.substr(0, equals)}, {"gpus", *gpus}};
 }
 
+/// `FEED=VALUE`, `FEED=VALUE@FROM..UNTIL`; either end may be left out.
+Result<Json> cap(const std::string& text) {
+  const std::string wrong = fmt::format(
+      "--cap {}: write FEED=8MW, FEED=75%, or FEED=8MW@2026-12-01T17:00:00Z..2026-12-01T19:00:00Z", text);
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return fail(wrong);
+  Json json{{"feed", text.substr(0, equals)}};
+  const std::size_t at = text.find('@', equals);
+  const std::string value = text.substr(equals + 1, at == std::string::npos ? at : at - equals - 1);
+  if (value.ends_with('%')) {
+    const std::optional<double> percent = spec::parse_number(value.substr(0, value.size() - 1));
+    if (!percent || *percent <= 0 || *percent > 100) return fail(wrong);
+    json["percent"] = *percent;
+  } else {
+    const std::optional<double> power = spec::parse_amount(value, spec::Unit::kMilliwatts);
+    if (!power || *power < 1) return fail(wrong);
+    json["cap"] = value;
+  }
+  if (at == std::string::npos) return json;
+  const std::string times = text.substr(at + 1);
+  const std::size_t dots = times.find("..");
+  if (dots == std::string::npos) return fail(wrong);
+  if (dots > 0) json["from"] = times.substr(0, dots);
+  if (dots + 2 < times.size()) json["until"] = times.substr(dots + 2);
+  return json;
+}
+
 Result<Json> body_of(const Options& options) {
   Json body = Json::object();
   if (!options.drain.empty()) body["drain"] = options.drain;
@@ -86,6 +113,11 @@ Result<Json> body_of(const Options& options) {
     if (!one) return one;
     body["quotas"].push_back(std::move(*one));
   }
+  for (const std::string& text : options.caps) {
+    Result<Json> one = cap(text);
+    if (!one) return one;
+    body["caps"].push_back(std::move(*one));
+  }
   if (!options.policy.empty()) body["policy"] = options.policy;
   const Result<Nanoseconds> horizon = parse_job_time(options.horizon);
   if (!horizon) return fail(fmt::format("--horizon {}: {}", options.horizon, horizon.error().message));
@@ -100,6 +132,26 @@ void print_shifts(const char* title, const Json& shifts, double horizon_s) {
   if (shifts.empty()) return;
   fmt::print("\n{}\n", title);
   for (const Json& shift : shifts) fmt::print("  {}\n", report::printable_name(shift_text(shift, horizon_s)));
+}
+
+/// Megawatts against cap.
+void print_feeds(const Json& feeds) {
+  if (feeds.empty()) return;
+  TextTable table("lrrrrrrr");
+  table.add({"FEED", "MEAN", "CHANGED", "PEAK", "CHANGED", "CAP", "CHANGED", "ABOVE IT"});
+  const auto watts = [](const Json& value) {
+    return value.is_number() ? power_text(value.get<double>() * 1000) : std::string("-");
+  };
+  for (const Json& feed : feeds) {
+    const Json& mean = feed.at("mean_w");
+    const Json& peak = feed.at("peak_w");
+    const Json& cap = feed.at("cap_w");
+    table.add({report::printable_name(feed.value("feed", "")), watts(mean.at("base")),
+               watts(mean.at("changed")), watts(peak.at("base")), watts(peak.at("changed")),
+               watts(cap.at("base")), watts(cap.at("changed")),
+               report::format_duration(feed.at("above_s").value("changed", 0.0))});
+  }
+  fmt::print("\n{}", table.text());
 }
 
 void print(const Json& answer) {
@@ -125,6 +177,7 @@ void print(const Json& answer) {
   for (const WhatIfRow& row : what_if_rows(answer))
     table.add({row.name, row.base, row.changed, row.difference, row.interval});
   fmt::print("\n{}", table.text());
+  print_feeds(answer.at("feeds"));
   print_shifts("sooner", answer.at("sooner"), horizon_s);
   print_shifts("later", answer.at("later"), horizon_s);
 }
@@ -190,6 +243,13 @@ void add_what_if_command(CLI::App& app, AppContext& context) {
       ->type_name("TENANT=GPUS")
       ->expected(1)
       ->take_all();
+  command
+      ->add_option("--cap", options->caps,
+                   "A feed that carries less, perhaps for a time only: munich=8MW, "
+                   "munich/hall-2=75%@2026-12-01T17:00:00Z..2026-12-01T19:00:00Z; may be repeated")
+      ->type_name("FEED=CAP[@FROM..UNTIL]")
+      ->expected(1)
+      ->take_all();
   command->add_option("--horizon", options->horizon, "How far to look: 6h, 3d (default: 24h)")
       ->type_name("TIME");
   command->add_option("--members", options->members, "Pairs of futures at most (default: 10)")
@@ -210,6 +270,7 @@ void add_what_if_command(CLI::App& app, AppContext& context) {
       "Examples:\n"
       "  gw whatif --drain munich/hall-2/row-01 --horizon 12h\n"
       "  gw whatif --add-nodes dgx-h100:16@oslo --html more.html\n"
+      "  gw whatif --cap munich=8MW\n"
       "  gw whatif --policy easy --weight org/project=3 --json");
   set_server_action(*command, context, access, [&context, options, access](client::Connection& connection) {
     return what_if(context, *options, access->json, connection);

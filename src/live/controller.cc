@@ -22,6 +22,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   for (const NodeReport& report : nodes) hear(report);
   turn_page();
   for (const Command& command : commands) turn_.replies.push_back(obey(command));
+  if (!powerless_.empty()) end_powerless();
   if (std::exchange(law_due_, false)) review_law();
   if (std::exchange(reservation_over_, false)) hold_what_names_past_reservations();
   while (!begins_.empty() && begins_.begin()->first <= book_.now) {
@@ -30,6 +31,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   }
   settle_budgets();
   settle_caps();
+  if (book_.now >= prices_due_) tell_prices();
   settle();
   if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
     plan_due_ = false;
@@ -54,13 +56,15 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   keep_snapshot_if_due();
   sample_reasons();
   collect_changes();
-  turn_.again = !ready_.empty() || !doomed_.empty();
+  turn_.again = !ready_.empty() || !doomed_.empty() || !powerless_.empty();
   return std::exchange(turn_, Turn{});
 }
 
 Instant Controller::next_due() const {
-  if (!ready_.empty() || !doomed_.empty() || plan_due_ || law_due_ || reservation_over_) return book_.now;
-  return std::min({book_.core->next_due(), budgets_due_, caps_due_,
+  if (!ready_.empty() || !doomed_.empty() || !powerless_.empty() || plan_due_ || law_due_ ||
+      reservation_over_)
+    return book_.now;
+  return std::min({book_.core->next_due(), budgets_due_, caps_due_, prices_due_,
                    begins_.empty() ? Instant::max() : begins_.begin()->first, next_law()});
 }
 
@@ -82,10 +86,14 @@ void Controller::carry_out(const sched::Plan& plan) {
     LiveJob* job = book_.job_of(core_id);
     GW_CHECK(job != nullptr && job->attempt);
     turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
-    close_attempt(*job, lost(*job, "stopped, as its feed has no power for it"));
+    close_attempt(*job, lost(*job, std::string(kNoPower)));
     count_running(*job, -1);
+    // One that was being cancelled, or that may not be run twice, ends in the next turn.
+    const bool for_good = !job->record.requeue || (job->record.stopping && !job->record.requeueing);
+    if (for_good) powerless_.push_back(job->record.number);
     job->leaving = false;
-    job->record.stopping = job->record.requeueing = false;
+    job->record.stopping = for_good;
+    job->record.requeueing = false;
     job->record.state = JobState::kWaiting;
     mark(*job);
   }
@@ -102,6 +110,9 @@ void Controller::carry_out(const sched::Plan& plan) {
     GW_CHECK(job != nullptr);
     start_attempt(*job, start);
   }
+  std::erase_if(turn_.orders.starts, [&](const Orders::Start& start) {
+    return std::find(powerless_.begin(), powerless_.end(), start.launch.id.job) != powerless_.end();
+  });
   set_clocks(plan);
   for (const sched::Plan::Preemption& preemption : plan.preemptions) {
     // One that was told before the plan was made may have gone since.

@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "live/prices.h"
 #include "live/store.h"
 #include "model/policy.h"
+#include "model/power_schedule.h"
 #include "sched/window_search.h"
 
 namespace gw::live {
@@ -49,6 +51,8 @@ struct ControllerOptions {
   std::uint64_t most_jobs = 2'000'000;
   /// The engine can cap the clocks of GPUs; else jobs are stopped where a cap cannot be met otherwise.
   bool clocks = false;
+  /// Prices and carbon of sites; only what is the same each day (in UTC) is taken.
+  PowerSchedule energy;
   /// A job that was lost so often is given up.
   std::uint32_t most_attempts = 10;
   /// A snapshot of the core is kept when so many events, or as many as it has jobs, have passed since.
@@ -82,6 +86,9 @@ struct Turn {
   Orders orders;
   bool again = false;  ///< Another turn is due at once.
 };
+
+/// What is said of an attempt that a feed has no power for.
+inline constexpr std::string_view kNoPower = "stopped, as its feed has no power for it";
 
 class Controller {
  public:
@@ -120,6 +127,8 @@ class Controller {
   // controller_orders.cc
   Reply obey(const Command& command);
   Reply submit(const Command& command, const Submit& what);
+  /// In the factory's own time; zero: it has none.
+  [[nodiscard]] Instant deadline_of(const JobSpec& spec) const;
   /// What would keep a new job back at first.
   [[nodiscard]] BlockReason would_block(Instant begin, const Waits& waits) const;
   Reply order_jobs(const Command& command, const JobOrder& what);
@@ -144,8 +153,12 @@ class Controller {
   void settle_caps();
   /// Tells the core whether clocks can be capped, where it believes otherwise.
   void tell_clocks();
+  /// Tells the core what energy costs, for the days to come.
+  void tell_prices();
   /// Tells the engine which clocks, and which limits, are others than at the start.
   void recall_clocks();
+  /// Jobs that were stopped for want of power and may not, or shall not, wait again.
+  void end_powerless();
   [[nodiscard]] ClockLimit clock_limit(const LiveJob& job) const;
   void set_clocks(const sched::Plan& plan);
 
@@ -266,12 +279,14 @@ class Controller {
   Instant last_kept_;   ///< Before it was loaded.
   std::string header_;  ///< Bytes of the journal header of fleet and policy.
 
-  std::set<std::uint64_t> ready_;      ///< To be looked at by `settle`.
-  std::vector<std::uint64_t> doomed_;  ///< A job that they depend on has ended in the wrong way.
+  std::set<std::uint64_t> ready_;         ///< To be looked at by `settle`.
+  std::vector<std::uint64_t> powerless_;  ///< See end_powerless.
+  std::vector<std::uint64_t> doomed_;     ///< A job that they depend on has ended in the wrong way.
   std::set<std::pair<Instant, std::uint64_t>> begins_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> dependents_;
   Instant budgets_due_ = Instant::max();  ///< See settle_budgets.
   Instant caps_due_ = Instant::max();     ///< See settle_caps.
+  Instant prices_due_ = Instant::max();   ///< When they are told anew.
   std::set<sched::FeedId> caps_changed_;  ///< Feeds that have one cap fewer.
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;

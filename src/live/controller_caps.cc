@@ -152,6 +152,42 @@ void Controller::tell_clocks() {
   apply(sched::Event::feed_cap(feed.level, feed.vertex, state.power.cap(feed), options_.clocks));
 }
 
+void Controller::tell_prices() {
+  constexpr std::int64_t kDays = 15;  // Deadlines further away are rare; the last hour holds from then on.
+  const sched::State& state = book_.core->state();
+  if (!state.power.tracked()) return;
+  const std::int64_t day_ns = days(1).count();
+  const std::int64_t into_day = book_.origin_unix_ns % day_ns;
+  const std::int64_t today = (book_.now.count() + into_day) / day_ns;
+  const Instant until = Instant{(today + kDays) * day_ns - into_day};
+  std::map<sched::FeedId, PriceCurve> wanted;
+  if (options_.energy.shift) {
+    for (const SiteEnergy& site : options_.energy.energy) {
+      const auto steps = [&](const EnergyCurve& curve) {
+        PriceCurve all = curve.daily.empty() ? PriceCurve{} : curve.expand(Nanoseconds{into_day}, until);
+        const auto past = std::find_if(all.begin(), all.end(), [&](const PriceStep& step) {
+          return step.from.count() > today * day_ns - into_day;
+        });
+        if (past != all.begin()) all.erase(all.begin(), past - 1);
+        return all;
+      };
+      PriceCurve curve = priced_curve(steps(site.price), steps(site.carbon), options_.energy.euros_per_tonne);
+      if (!curve.empty()) wanted[{site.level, site.vertex}] = std::move(curve);
+    }
+  }
+  std::set<sched::FeedId> feeds;
+  for (const auto& [feed, curve] : state.prices.curves()) feeds.insert(feed);
+  for (const auto& [feed, curve] : wanted) feeds.insert(feed);
+  for (const sched::FeedId feed : feeds) {
+    const PriceCurve* known = state.prices.find(feed);
+    const auto at = wanted.find(feed);
+    const PriceCurve curve = at == wanted.end() ? PriceCurve{} : at->second;
+    if (known == nullptr ? curve.empty() : *known == curve) continue;
+    apply(sched::Event::feed_price(feed.level, feed.vertex, curve));
+  }
+  prices_due_ = wanted.empty() ? Instant::max() : Instant{(today + 1) * day_ns - into_day};
+}
+
 ClockLimit Controller::clock_limit(const LiveJob& job) const {
   const sched::Job& core_job = *book_.core->job(job.record.core);
   ClockLimit limit;
@@ -173,6 +209,22 @@ ClockLimit Controller::clock_limit(const LiveJob& job) const {
   const std::int64_t above = (type.power_max - type.power_idle).count() / 1000;
   limit.gpu_watts = std::max<std::int64_t>((type.power_idle.count() + above * (share / 1000)) / 1000, 1);
   return limit;
+}
+
+void Controller::end_powerless() {
+  for (const std::uint64_t number : std::exchange(powerless_, {})) {
+    LiveJob* job = book_.job(number);
+    if (job == nullptr) continue;
+    const bool cancelled = job->record.requeue;
+    if (job->record.state == JobState::kRunning) {  // In another place, where it was never told to begin.
+      job->record.stopping = cancelled;
+      hear(lost(*job, std::string(kNoPower)));
+    } else if (job->record.state == JobState::kWaiting) {
+      withdraw(*job);
+      end_job(*job, cancelled ? Outcome::kCancelled : Outcome::kLost,
+              cancelled ? std::string() : std::string(kNoPower) + "; it may not be run again");
+    }
+  }
 }
 
 void Controller::set_clocks(const sched::Plan& plan) {

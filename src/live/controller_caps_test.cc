@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "live/controller.h"
 #include "live/feed_view.h"
 #include "live/memory_store.h"
@@ -57,7 +59,7 @@ class ControllerCapsTest : public ::testing::Test {
     last_ = turn({{1, admin, std::move(what)}});
     return last_.replies.at(0);
   }
-  std::uint64_t submit(bool preemptible = true, Nanoseconds limit = hours(10)) {
+  std::uint64_t submit(bool preemptible = true, Nanoseconds limit = hours(10), bool requeue = true) {
     Submit what;
     what.spec.name = "job";
     what.spec.command = {"true"};
@@ -65,6 +67,7 @@ class ControllerCapsTest : public ::testing::Test {
     what.spec.gpus = 8;
     what.spec.limit = limit;
     what.spec.preemptible = preemptible;
+    what.spec.requeue = requeue;
     what.tenant = controller_->book().tenant("default");
     what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
     const Reply reply = ask(std::move(what));
@@ -157,6 +160,30 @@ TEST_F(ControllerCapsTest, WithoutClocksJobsAreStoppedAndWait) {
             sched::Reason::kPower);
 }
 
+TEST_F(ControllerCapsTest, WhatMayNotRunTwiceEndsWhenItIsStopped) {
+  options_.clocks = false;
+  boot();
+  const std::uint64_t once = submit(true, hours(10), false), cancelled = submit(true);
+  JobOrder cancel;
+  cancel.number = cancelled;
+  ASSERT_FALSE(ask(cancel).refusal);
+  ASSERT_FALSE(ask(cap("here", 4'000)).refusal);  // All is stopped.
+  EXPECT_THAT(last_.orders.stops, SizeIs(2));
+  EXPECT_TRUE(last_.again);
+  const MemoryStore before = store_;
+  for (const bool restarted : {false, true}) {
+    store_ = before;
+    if (restarted) {
+      boot();
+    } else {
+      turn({});
+    }
+    EXPECT_TRUE(controller_->book().jobs.empty());
+    EXPECT_EQ(store_.jobs.at(once).outcome, Outcome::kLost);
+    EXPECT_EQ(store_.jobs.at(cancelled).outcome, Outcome::kCancelled);
+  }
+}
+
 TEST_F(ControllerCapsTest, ScheduledCapsBeginAndEndAlsoAfterARestart) {
   submit(), submit(), submit(), submit();
   ASSERT_FALSE(ask(cap("left", 12'000, hours(1), hours(2))).refusal);
@@ -188,6 +215,16 @@ TEST_F(ControllerCapsTest, ScheduledCapsBeginAndEndAlsoAfterARestart) {
   EXPECT_THAT(controller_->book().caps, SizeIs(0));
   CapOrder next = cap("here", 30'000);
   EXPECT_EQ(ask(next).number, 3U) << "a number is never used twice";
+}
+
+TEST_F(ControllerCapsTest, AnEngineThatCanNoLongerCapClocksIsKnown) {
+  submit(), submit();
+  ASSERT_FALSE(ask(cap("here", 16'800)).refusal);
+  options_.clocks = false;
+  boot();
+  EXPECT_FALSE(controller_->book().core->state().clocks_allowed);
+  EXPECT_LE(feed("here").draw, feed("here").cap);
+  EXPECT_EQ(feed("here").slowed, 0U);
 }
 
 TEST_F(ControllerCapsTest, WhatMakesNoSenseIsRefused) {
@@ -224,6 +261,47 @@ TEST_F(ControllerCapsTest, PercentAndFacilityPowerAreItPower) {
   EXPECT_FALSE(cap_asked(book, {0, 0}, {}, 50)) << "it has no capacity";
   EXPECT_FALSE(cap_asked(book, {1, 0}, Milliwatts{5}, 50));
   EXPECT_FALSE(cap_asked(book, {1, 0}, {}, 0));
+}
+
+TEST_F(ControllerCapsTest, FlexibleJobsWaitForTheCheapHoursOfTheDay) {
+  // The factory begins at 22:13:20 UTC; energy is cheap from two to six.
+  SiteEnergy site;
+  site.level = 1;
+  site.price.daily.assign(24, 100'000);
+  std::fill_n(site.price.daily.begin() + 2, 4, 20'000);
+  options_.energy.energy = {site};
+  store_ = MemoryStore{};
+  boot();
+  Submit what;
+  what.spec.name = "job";
+  what.spec.command = {"true"};
+  what.spec.gpus = 8;
+  what.spec.limit = hours(1);
+  what.spec.flexible = true;
+  what.spec.deadline_unix = kOrigin / 1'000'000'000 + 12 * 3600;
+  what.tenant = controller_->book().tenant("default");
+  what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
+  const std::uint64_t flexible = ask(what).number;
+  const std::uint64_t fixed = submit();
+  const auto reason = [&](std::uint64_t number) {
+    return controller_->book().core->binding_reason(controller_->book().job(number)->record.core);
+  };
+  EXPECT_EQ(reason(flexible), sched::Reason::kCheaperLater);
+  EXPECT_EQ(controller_->book().job(fixed)->record.state, JobState::kRunning);
+  go_on_until(Instant{} + hours(3));
+  boot();  // It is remembered, and the curves are told to the core once a day.
+  EXPECT_EQ(reason(flexible), sched::Reason::kCheaperLater);
+  const Instant two = Instant{} + seconds(13'600);
+  go_on_until(two);
+  ASSERT_EQ(controller_->book().job(flexible)->record.state, JobState::kRunning);
+  EXPECT_EQ(controller_->book().job(flexible)->record.started, two);
+  EXPECT_EQ(price_at(controller_->book().core->state().prices.curves().begin()->second, two), 20'000);
+  go_on_until(Instant{} + days(20));
+  EXPECT_EQ(price_at(controller_->book().core->state().prices.curves().begin()->second, two + days(28)),
+            20'000);
+  options_.energy.energy.clear();
+  boot();
+  EXPECT_FALSE(controller_->book().core->state().prices.in_use());
 }
 
 }  // namespace

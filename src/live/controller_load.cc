@@ -119,6 +119,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
       return fail("the store is damaged: it has jobs and no snapshot of the core");
     begin_anew(unix_now_ns);
     tell_clocks();
+    tell_prices();
     return notes;
   }
   const std::string* origin = setting(*loaded, kOrigin);
@@ -164,9 +165,11 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   tell_quotas();
   load_caps(loaded->caps, notes);
   tell_clocks();
+  tell_prices();
   recall_clocks();
   for (const auto& [number, job] : book_.jobs) {
     if (job.record.state == JobState::kBlocked) ready_.insert(number);
+    if (job.record.state == JobState::kWaiting && job.record.stopping) powerless_.push_back(number);
     if (job.record.state != JobState::kRunning) continue;
     expected.push_back(start_order(job));
     if (job.leaving) {
@@ -362,6 +365,8 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   job.request.tenant = record.tenant;
   job.request.submit = record.submitted;
   job.request.limit = record.limit;
+  job.request.flexible = last.spec->flexible;
+  job.request.deadline = deadline_of(*last.spec);
   job.request.shape.zones = zones_of(job);
   if (const std::string& name = last.spec->reservation; !name.empty())
     job.request.window = reservation_named(name, record.tenant).value_or(WindowId{});

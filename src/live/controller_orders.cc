@@ -170,6 +170,8 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
   if (!request) return refused(command, std::move(request.error()));
   request->tenant = what.tenant;
   request->submit = book_.now;
+  request->flexible = what.spec.flexible;
+  request->deadline = deadline_of(what.spec);
   if (std::optional<Refusal> unknown = unknown_places(what.spec.law))
     return refused(command, std::move(*unknown));
   decision = judge(what.tenant, what.spec.law);
@@ -265,6 +267,12 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
   if (!what.key.empty())
     turn_.changes.keys.push_back({scope, what.key, what.request_hash, first, count, book_.now});
   return done(command, first, count);
+}
+
+Instant Controller::deadline_of(const JobSpec& spec) const {
+  if (!spec.deadline_unix) return Instant{};
+  return std::clamp(book_.instant_of_second(*spec.deadline_unix), Instant{} + Nanoseconds{1},
+                    sched::kLastInstant);
 }
 
 BlockReason Controller::would_block(Instant begin, const Waits& waits) const {

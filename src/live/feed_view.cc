@@ -35,16 +35,34 @@ void count_slowed(const Book& book, std::vector<FeedStanding>& feeds) {
 
 }  // namespace
 
-Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when) {
+Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when, const std::vector<LiveCap>& more) {
   Milliwatts cap = book.core->state().power.built_cap(feed);
-  for (const auto& [id, each] : book.caps) {
+  const auto consider = [&](const LiveCap& each) {
     const CapRecord& record = each.record;
     if (!each.feed || each.feed->level != feed.level || each.feed->vertex != feed.vertex ||
         when < record.from || when >= record.until)
-      continue;
+      return;
     cap = cap.count() == 0 ? record.cap : std::min(cap, record.cap);
-  }
+  };
+  for (const auto& [id, each] : book.caps) consider(each);
+  for (const LiveCap& each : more) consider(each);
   return cap;
+}
+
+std::vector<CapChange> cap_changes(const Book& book, Instant now, const std::vector<LiveCap>& more) {
+  std::set<std::pair<Instant, sched::FeedId>> moments;
+  const auto add = [&](const LiveCap& each) {
+    if (!each.feed) return;
+    for (const Instant when : {each.record.from, each.record.until}) {
+      if (when > now && when != Instant::max())
+        moments.emplace(when, sched::FeedId{each.feed->level, each.feed->vertex});
+    }
+  };
+  for (const auto& [id, each] : book.caps) add(each);
+  for (const LiveCap& each : more) add(each);
+  std::vector<CapChange> changes;
+  for (const auto& [when, feed] : moments) changes.push_back({when, feed, cap_at(book, feed, when, more)});
+  return changes;
 }
 
 FeedStanding feed_standing(const Book& book, sched::FeedId feed) {

@@ -29,13 +29,24 @@ struct FeedStanding {
 
 /// The cap of a feed at a time: the lowest of those that are set for it, and never more than it was built
 /// for; 0 = not limited.
-[[nodiscard]] Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when);
+[[nodiscard]] Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when,
+                                const std::vector<LiveCap>& more = {});
 
 /// All feeds, or those of one level, the largest parts first; at most `most` of them, rather those that have
 /// caps. Empty where nothing is known of the factory's power.
 [[nodiscard]] std::vector<FeedStanding> feed_standings(const Book& book, std::string_view level,
                                                        std::size_t most);
 [[nodiscard]] FeedStanding feed_standing(const Book& book, sched::FeedId feed);
+
+/// A change of a feed's cap that is known to come.
+struct CapChange {
+  Instant when;
+  sched::FeedId feed;
+  Milliwatts cap;  ///< 0 = not limited.
+};
+/// What the caps that are set will do after `now`, in order of time; `more` counts as one of them.
+[[nodiscard]] std::vector<CapChange> cap_changes(const Book& book, Instant now,
+                                                 const std::vector<LiveCap>& more = {});
 
 /// The cap that somebody asks for, as IT power: `power` (of a site facility power, as its `grid`; 0: not
 /// given) or `percent` of what the feed was built for.

@@ -33,6 +33,23 @@ Fleet small_fleet(Rng& rng) {
   return sched::random_case::random_fleet(rng, wish);
 }
 
+/// Its nodes draw power from racks of two below one site.
+void power(Fleet& fleet) {
+  for (NodeType& type : fleet.node_types) {
+    type.power_idle = Milliwatts{1'000'000};
+    type.power_max = Milliwatts{9'000'000};
+  }
+  for (GpuType& type : fleet.gpu_types) {
+    type.power_floor_permille = 600;
+    type.floor_speed_permille = 800;
+  }
+  FeedLevel racks{{"rack", {0}}, {}, {}};
+  while (racks.partition.first.back() < fleet.nodes())
+    racks.partition.first.push_back(std::min(racks.partition.first.back() + 2, fleet.nodes()));
+  racks.capacity.assign(racks.partition.vertices(), Milliwatts{0});
+  fleet.feed = {racks, {{"site", {0, fleet.nodes()}}, {Milliwatts{0}}, {"here"}}};
+}
+
 Fleet named(Fleet fleet) {
   for (std::uint32_t node = 0; node < fleet.nodes(); ++node)
     fleet.node_names.push_back(fmt::format("n{}", node));
@@ -45,7 +62,10 @@ class Simulation {
   Simulation(std::uint64_t seed, Device& device)
       : rng_(seed), chaos_(Rng(seed).split("chaos")), device_(device) {
     Rng fleet_rng = rng_.split("fleet");
-    options_.fleet = whole_fleet_ = named(small_fleet(fleet_rng));
+    whole_fleet_ = named(small_fleet(fleet_rng));
+    if (seed % 2 == 0) power(whole_fleet_);
+    options_.fleet = whole_fleet_;
+    options_.clocks = seed % 4 == 0;
     options_.policy = random_policy(rng_);
     options_.engine_id = "fake:0";
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
@@ -129,6 +149,11 @@ class Simulation {
           remove.name = name;
           remove.remove = true;
           commands.push_back({next_ticket_++, admin(), remove});
+        }
+        for (const auto& [id, cap] : controller_->book().caps) {
+          CapOrder clear;
+          clear.remove = id;
+          commands.push_back({next_ticket_++, admin(), clear});
         }
         for (const auto& [name, mark] : controller_->book().marks)
           commands.push_back({next_ticket_++, admin(), NodeOrder{name, false, "back"}});
@@ -302,6 +327,7 @@ class Simulation {
       fleet.node_names.push_back(whole_fleet_.node_names[node]);
     }
     fleet.fabric = {{"site", {0, fleet.nodes()}}};
+    if (!fleet.feed.empty()) power(fleet);
     return fleet;
   }
 
@@ -440,6 +466,8 @@ class Simulation {
         commands.push_back({next_ticket_++, admin(), quota_order()});
       } else if (what < 0.95) {
         commands.push_back({next_ticket_++, admin(), reserve_order()});
+      } else if (what < 0.97) {
+        commands.push_back({next_ticket_++, admin(), cap_order()});
       } else {
         TenantOrder order;
         order.path = fmt::format("team-{}", rng_.below(4));
@@ -450,6 +478,20 @@ class Simulation {
       }
     }
     return commands;
+  }
+
+  CapOrder cap_order() {
+    CapOrder order;
+    const Instant now = controller_ == nullptr ? Instant{} : controller_->book().now;
+    if (rng_.chance(0.3)) {
+      order.remove = static_cast<std::uint32_t>(rng_.between(1, 6));
+      return order;
+    }
+    order.feed = rng_.chance(0.5) ? "here" : fmt::format("here/rack-{:02}", rng_.between(1, 4));
+    order.cap = Milliwatts{rng_.between(1, 40) * 1'000'000};
+    order.from = now + seconds(rng_.between(-100, 1000));
+    if (rng_.chance(0.8)) order.until = now + seconds(rng_.between(1, 4000));
+    return order;
   }
 
   ReserveOrder reserve_order() {

@@ -96,8 +96,11 @@ struct JobSpec {
   WarningSignal warning;
   Nanoseconds grace = seconds(30);         ///< From SIGTERM to SIGKILL.
   std::optional<std::int64_t> begin_unix;  ///< Not before this second of Unix time.
-  std::int32_t priority = 0;               ///< Larger is sooner.
-  bool hold = false;                       ///< Waits until released.
+  /// It should have ended by then; what is late goes on.
+  std::optional<std::int64_t> deadline_unix;
+  bool flexible = false;      ///< It may wait for a cheaper or greener hour, as far as its deadline allows.
+  std::int32_t priority = 0;  ///< Larger is sooner.
+  bool hold = false;          ///< Waits until released.
   bool preemptible = false;
   bool requeue = true;              ///< Wait again after a failure of the machine.
   Nanoseconds checkpoint_interval;  ///< 0 = it keeps no checkpoints.

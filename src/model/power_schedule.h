@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "model/fleet.h"
+#include "model/price_curve.h"
 
 namespace gw {
 
@@ -21,7 +22,36 @@ struct CapEvent {
   friend bool operator==(const CapEvent&, const CapEvent&) = default;
 };
 
+/// What a quantity of energy is, over time: at its steps, or the same each day.
+struct EnergyCurve {
+  PriceCurve steps;                 ///< Empty where it is daily.
+  std::vector<std::int64_t> daily;  ///< Equal parts of a day, from midnight on.
+
+  [[nodiscard]] bool empty() const { return steps.empty() && daily.empty(); }
+  /// As steps from zero until `until`; `midnight` is the last one that is not after zero. After `until` the
+  /// last step holds.
+  [[nodiscard]] PriceCurve expand(Nanoseconds since_midnight, Instant until) const;
+};
+
+/// Prices and carbon of a site's energy: facility energy, which is IT energy times the PUE.
+struct SiteEnergy {
+  std::uint32_t level = 0;  ///< Of its feed, as in CapEvent.
+  std::uint32_t vertex = 0;
+  double pue = 1;
+  EnergyCurve price;   ///< Millionths of euros a kWh: EUR/MWh times 1,000.
+  EnergyCurve carbon;  ///< Milligrams of CO2 a kWh: g/kWh times 1,000.
+};
+
+/// Both as one price: carbon counts at `euros_per_tonne`.
+PriceCurve priced_curve(const PriceCurve& price, const PriceCurve& carbon, double euros_per_tonne);
+
 struct PowerSchedule {
+  std::vector<SiteEnergy> energy;  ///< Of sites that have a curve.
+  bool shift = true;               ///< Flexible jobs wait for cheaper hours.
+  /// What carbon counts for in that.
+  double euros_per_tonne = 0;
+  /// Until when daily curves are written out; the last hour holds from then on.
+  Instant energy_until = Instant{} + days(366);
   std::vector<CapEvent> events;
   /// A feed may be above its cap for so long after a drop: what is agreed with the grid.
   Nanoseconds reaction = seconds(30);

@@ -75,6 +75,26 @@ Json power(const twin::PowerSummary& from, Detail detail) {
   return json;
 }
 
+Json energy(const twin::EnergySummary& from) {
+  Json sites = Json::array();
+  for (const twin::EnergySummary::Site& site : from.sites)
+    sites.push_back({{"site", site.name}, {"mwh", site.mwh}, {"euros", site.euros}, {"co2_t", site.tonnes}});
+  Json json = {{"mwh", from.mwh},
+               {"euros", from.euros},
+               {"co2_t", from.tonnes},
+               {"flexible_jobs", from.flexible_jobs},
+               {"shifted_jobs", from.shifted_jobs},
+               {"shifted_hours", from.shifted_hours},
+               {"late_jobs", from.late_jobs},
+               {"sites", std::move(sites)}};
+  if (from.has_unshifted)
+    json["without_shifting"] = {{"mwh", from.unshifted_mwh},
+                                {"euros", from.unshifted_euros},
+                                {"co2_t", from.unshifted_tonnes},
+                                {"late_jobs", from.unshifted_late_jobs}};
+  return json;
+}
+
 Json groups(const std::vector<twin::GroupSummary>& from, const char* key) {
   Json rows = Json::array();
   for (const twin::GroupSummary& group : from) {
@@ -220,6 +240,7 @@ Json to_json(const twin::RunSummary& from, Detail detail) {
                       {"stopped_jobs", from.failures.stopped_jobs},
                       {"lost_gpu_hours", from.failures.lost_gpu_hours}};
   if (from.power.limited) json["power"] = power(from.power, detail);
+  if (from.energy.priced || from.energy.carbon) json["energy"] = energy(from.energy);
   json["by_size"] = groups(from.by_size, "gpus");
   json["by_class"] = groups(from.by_class, "class");
   json["tenants"] = tenants(from.tenants, detail);

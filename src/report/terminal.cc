@@ -318,6 +318,35 @@ std::string power(const RunSummary& summary, const Style& style) {
                                         format_duration(from.longest_above_s)));
 }
 
+/// What energy cost and emitted, with and without shifting.
+std::string energy(const RunSummary& summary, const Style& style) {
+  const twin::EnergySummary& from = summary.energy;
+  if (!from.priced && !from.carbon) return "";
+  Table table({"facility energy", "MWh", "EUR", "EUR/MWh", "t CO2", "g/kWh"});
+  const auto row = [&](const std::string& name, double mwh, double euros, double tonnes) {
+    table.add({name, format_number(mwh), from.priced ? format_number(euros) : "-",
+               from.priced && mwh > 0 ? format_number(euros / mwh) : "-",
+               from.carbon ? format_number(tonnes) : "-",
+               from.carbon && mwh > 0 ? format_number(tonnes / mwh * 1000) : "-"});
+  };
+  for (const twin::EnergySummary::Site& site : from.sites)
+    row(shorten(style, site.name, 36), site.mwh, site.euros, site.tonnes);
+  if (from.sites.size() > 1) row("all", from.mwh, from.euros, from.tonnes);
+  if (from.has_unshifted)
+    row("without shifting", from.unshifted_mwh, from.unshifted_euros, from.unshifted_tonnes);
+  std::string text = heading(style, "Energy") + table.text(style);
+  const double shifted = static_cast<double>(std::max<std::uint64_t>(from.shifted_jobs, 1));
+  text += note(style,
+               fmt::format("{} of {} flexible jobs waited for a better hour, {} on average; {} ended after "
+                           "their deadline{}.",
+                           format_count(from.shifted_jobs), format_count(from.flexible_jobs),
+                           format_duration(from.shifted_hours / shifted * 3600), format_count(from.late_jobs),
+                           from.has_unshifted
+                               ? fmt::format(" ({} without shifting)", format_count(from.unshifted_late_jobs))
+                               : std::string()));
+  return text;
+}
+
 std::string machine(const RunSummary& summary, const Style& style) {
   if (summary.run.wall_s <= 0) return "";
   return "\n" +
@@ -341,6 +370,7 @@ std::string terminal_summary(const RunSummary& summary, const Style& style, cons
   text += reservations(summary, style);
   text += places(summary, style, facts.flat);
   text += power(summary, style);
+  text += energy(summary, style);
   return text + machine(summary, style);
 }
 

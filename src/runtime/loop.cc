@@ -13,8 +13,9 @@ Result<void> run(sched::Core& core, const Seams& seams, const std::function<void
     if (!due) return std::unexpected(due.error());
     // The core's own time counts as long as something waits that it could start.
     // Where nodes are reserved, so do jobs that must leave in time; elastic ones may grow.
-    const bool waits =
-        core.state().pending.size() > 0 || !core.state().resizable().empty() || (core.state().windows.in_use() && core.state().running_jobs() > 0);
+    const bool waits = core.state().pending.size() > 0 || !core.state().prices.put_off.empty() ||
+                       !core.state().resizable().empty() ||
+                       (core.state().windows.in_use() && core.state().running_jobs() > 0);
     const Instant wish = waits ? core.next_due() : Instant::max();
     if (!due->has_value() && wish == Instant::max()) return {};
     const Instant now = std::min(due->value_or(Instant::max()), wish);

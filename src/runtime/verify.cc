@@ -72,6 +72,12 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
                      event.feed_vertex < fleet.feed[event.feed_level].partition.vertices()
                  ? ""
                  : "a feed's cap makes no sense";
+    case EventKind::kFeedPrice:
+      return event.feed_level < state.power.levels() &&
+                     event.feed_vertex < state.power.vertices(event.feed_level) &&
+                     price_problem(event.prices).empty()
+                 ? ""
+                 : "a feed's prices make no sense";
     case EventKind::kNodeDown:
     case EventKind::kNodeUp:
     case EventKind::kNodeClosed:

@@ -148,6 +148,24 @@ WindowTerms decode_window(ByteReader& in) {
   return terms;
 }
 
+void encode(ByteWriter& out, const PriceCurve& curve) {
+  out.u64(curve.size());
+  for (const PriceStep& step : curve) {
+    out.i64(step.from.count());
+    out.i64(step.price);
+  }
+}
+
+PriceCurve decode_prices(ByteReader& in) {
+  PriceCurve curve;
+  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
+    const Instant from{in.i64()};
+    curve.push_back({from, in.i64()});
+  }
+  if (!price_problem(curve).empty()) in.refuse();
+  return curve;
+}
+
 void encode(ByteWriter& out, const Event& event) {
   out.u64(static_cast<std::uint64_t>(event.kind));
   switch (event.kind) {
@@ -196,6 +214,11 @@ void encode(ByteWriter& out, const Event& event) {
       out.u64(event.feed_vertex);
       out.i64(event.cap.count());
       out.u64(event.clocks ? 1 : 0);
+      return;
+    case EventKind::kFeedPrice:
+      out.u64(event.feed_level);
+      out.u64(event.feed_vertex);
+      encode(out, event.prices);
       return;
     case EventKind::kJobZones:
       out.u64(event.job.value());
@@ -260,6 +283,11 @@ Event decode_event(ByteReader& in) {
       event.feed_vertex = in.u32();
       event.cap = Milliwatts{in.i64()};
       event.clocks = in.u64() != 0;
+      return event;
+    case EventKind::kFeedPrice:
+      event.feed_level = in.u32();
+      event.feed_vertex = in.u32();
+      event.prices = decode_prices(in);
       return event;
     case EventKind::kJobZones:
       event.job = JobId{in.u32()};

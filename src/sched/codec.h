@@ -11,6 +11,7 @@ void encode(ByteWriter& out, const JobRequest& request);
 void encode(ByteWriter& out, const Placement& placement);
 void encode(ByteWriter& out, const QuotaTerms& terms);
 void encode(ByteWriter& out, const WindowTerms& terms);
+void encode(ByteWriter& out, const PriceCurve& curve);
 void encode(ByteWriter& out, const Event& event);
 void encode(ByteWriter& out, const Plan& plan);
 
@@ -20,6 +21,7 @@ JobRequest decode_request(ByteReader& in);
 Placement decode_placement(ByteReader& in);
 QuotaTerms decode_terms(ByteReader& in);
 WindowTerms decode_window(ByteReader& in);
+PriceCurve decode_prices(ByteReader& in);
 Event decode_event(ByteReader& in);
 Plan decode_plan(ByteReader& in);
 

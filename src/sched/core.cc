@@ -41,6 +41,7 @@ const Plan& Core::plan(Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
   if (state_.wake <= now) state_.wake = Instant::max();
+  state_.call_in_due(now);
   state_.refresh_windows(now, &building_);
   if (state_.power.tracked() && planned_) state_.power.forget_touched();
   planned_ = true;
@@ -50,6 +51,7 @@ const Plan& Core::plan(Instant now) {
   while (state_.balance_power(now, building_)) pass_->run(state_, now, building_);
   state_.grow_elastic(now, building_);
   state_.retire_windows(now);
+  if (!state_.prices.put_off.empty()) state_.wake_at(state_.prices.put_off.begin()->first);
   finish_plan();
   return plan_;
 }
@@ -80,6 +82,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
   for (const Plan::Start& start : decided.starts) {
     if (!problem.empty()) break;
     Job* job = state_.jobs.find(start.job);
+    if (job != nullptr) state_.call_in(*job);
     if (job != nullptr && job->running && job->placement == start.placement &&
         std::any_of(building_.starts.begin(), building_.starts.end(),
                     [&](const Plan::Start& known) { return known.job == start.job; }))
@@ -105,6 +108,7 @@ std::string Core::adopt(const Plan& decided, Instant now) {
     state_.tell_to_leave(preemption.job, preemption.for_job, now, building_);
   }
   if (state_.power.tracked()) state_.darken();
+  if (!state_.prices.put_off.empty()) state_.wake_at(state_.prices.put_off.begin()->first);
   finish_plan();
   state_.changes.released = state_.changes.irregular = true;  // The next pass looks at everything.
   return problem;
@@ -119,7 +123,8 @@ void Core::finish_plan() {
     const std::uint32_t from = state_.changes.last_seen.valid() ? state_.changes.last_seen.value() + 1 : 0;
     for (std::uint32_t id = from; id < state_.next_job; ++id) {
       Job* job = state_.jobs.find(JobId{id});
-      if (job != nullptr && !job->running) job->reason = pass_->reason(state_, *job);
+      if (job != nullptr && !job->running)
+        job->reason = job->is_put_off() ? Reason::kCheaperLater : pass_->reason(state_, *job);
     }
     state_.changes.last_seen = JobId{state_.next_job - 1};
   }
@@ -131,6 +136,7 @@ void Core::finish_plan() {
 Reason Core::binding_reason(JobId id) const {
   const Job* job = state_.jobs.find(id);
   if (job == nullptr || job->running) return Reason::kNone;
+  if (job->is_put_off()) return Reason::kCheaperLater;
   return pass_->reason(state_, *job);
 }
 
@@ -189,8 +195,10 @@ std::string Core::check() const {
   std::string power = state_.check_power();
   if (!power.empty()) return power;
   if (free + allocated != total) return "free + used + lost GPUs are not the total";
-  if (state_.pending.size() + running + state_.claims.size() != state_.jobs.size())
-    return "a job neither waits, claims nor runs";
+  if (state_.pending.size() + running + state_.claims.size() + state_.prices.put_off.size() !=
+      state_.jobs.size())
+    return "a job neither waits, claims, runs nor is put off";
+  if (std::string problem = state_.check_put_off(); !problem.empty()) return problem;
   if (std::string problem = state_.check_quota(); !problem.empty()) return problem;
   if (std::string problem = check_windows(); !problem.empty()) return problem;
   return check_claims();

@@ -143,6 +143,15 @@ Event Event::feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap,
   return event;
 }
 
+Event Event::feed_price(std::uint32_t level, std::uint32_t vertex, PriceCurve prices) {
+  Event event;
+  event.kind = EventKind::kFeedPrice;
+  event.feed_level = level;
+  event.feed_vertex = vertex;
+  event.prices = std::move(prices);
+  return event;
+}
+
 Event Event::job_zones(JobId job, std::uint64_t zones) {
   Event event;
   event.kind = EventKind::kJobZones;

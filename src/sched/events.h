@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "model/job.h"
+#include "model/price_curve.h"
 #include "model/quota.h"
 #include "model/window.h"
 #include "sched/placement.h"
@@ -32,6 +33,7 @@ enum class EventKind : std::uint8_t {
   kWindowRemoved = 15,  ///< window: it is so no more.
   kJobResized = 16,     ///< job: it goes on where its resize says, and its attempt has not ended for that.
   kJobZones = 19,       ///< job, zones: where it may be from now on. One that waits keeps its place.
+  kFeedPrice = 20,  ///< feed_level, feed_vertex, prices: what energy costs there, in place of what it did.
 };
 
 /// One fact that the core is told. Fields that a kind does not name are ignored.
@@ -53,6 +55,7 @@ struct Event {
   Milliwatts cap;           ///< IT power; 0 = not limited.
   bool clocks = true;       ///< Those who run the jobs can cap their clocks.
   std::uint64_t zones = 0;  ///< See Shape::zones.
+  PriceCurve prices;        ///< Empty: none are known.
 
   static Event tenant_added(TenantId parent, std::uint32_t weight);
   static Event job_submitted(JobId job, const JobRequest& request);
@@ -71,6 +74,7 @@ struct Event {
   static Event feed_cap(std::uint32_t level, std::uint32_t vertex, Milliwatts cap, bool clocks = true);
   static Event job_zones(JobId job, std::uint64_t zones);
   static Event job_resized(JobId job);
+  static Event feed_price(std::uint32_t level, std::uint32_t vertex, PriceCurve prices);
 };
 
 /// Bounds within which the core's arithmetic holds, far beyond any machine.

@@ -25,12 +25,16 @@ struct Job {
   Reason reason =
       Reason::kOrder;  ///< What bound it when it was first seen waiting; see Core::binding_reason for now.
   std::uint32_t shape_class = 0;
+  /// When it joins the queue, of one that waits outside of it for a cheaper hour; else zero.
+  Instant joins_at;
   std::int64_t key = 0;        ///< Static part of its place in the order.
   Instant waits_since;         ///< Its arrival, or the failure that last sent it back to the queue.
   Instant started;             ///< This attempt; while running.
   Instant expected_end;        ///< By its limit, or by the end of its grace; while running.
   std::uint32_t clock = 1000;  ///< Thousandths of its power that its work may draw; while running.
   Placement placement;         ///< While running.
+
+  [[nodiscard]] bool is_put_off() const { return joins_at != Instant{}; }
 };
 
 using JobTable = IdTable<Job>;

@@ -145,6 +145,11 @@ void move_caps(const State& old, const Fleet& old_fleet, State& state, const Fle
     }
   }
   state.clocks_allowed = old.clocks_allowed;
+  for (const auto& [feed, curve] : old.prices.curves()) {
+    const std::optional<Fleet::FeedAt> here = fleet.find_feed(old_fleet.feed_name(feed.level, feed.vertex));
+    if (here) state.prices.set({here->level, here->vertex}, curve);
+  }
+  state.prices.set_mean_wait(old.prices.mean_wait());
 }
 
 }  // namespace
@@ -189,6 +194,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
       continue;
     }
     state_.set_waits_since(*here, std::min(job->waits_since, now));
+    if (!job->is_put_off()) state_.call_in(*here);
     here->reason = job->reason;
     if (!job->running) continue;
     Placement placement;

@@ -11,10 +11,11 @@ namespace {
 
 constexpr std::uint64_t kFormat = 4;
 
-enum class Phase : std::uint8_t { kWaits, kRuns, kLeaves, kClaims };
+enum class Phase : std::uint8_t { kWaits, kRuns, kLeaves, kClaims, kPutOff };
 
 Phase phase_of(const Job& job) {
   if (job.claims) return Phase::kClaims;
+  if (job.is_put_off()) return Phase::kPutOff;
   if (!job.running) return Phase::kWaits;
   return job.leaving ? Phase::kLeaves : Phase::kRuns;
 }
@@ -103,6 +104,13 @@ void save_power(const State& state, ByteWriter& out) {
   const std::vector<std::uint32_t> dark = power.dark_nodes();
   out.u64(dark.size());
   for (const std::uint32_t node : dark) out.u64(node);
+  out.u64(state.prices.curves().size());
+  for (const auto& [feed, curve] : state.prices.curves()) {
+    out.u64(feed.level);
+    out.u64(feed.vertex);
+    encode(out, curve);
+  }
+  out.i64(state.prices.mean_wait().count());
 }
 
 bool restore_power(State& state, ByteReader& in) {
@@ -144,6 +152,14 @@ bool restore_power(State& state, ByteReader& in) {
     if (!in.ok() || node >= power.nodes() || power.is_dark(node)) return false;
     state.set_dark(NodeId{node}, true);
   }
+  for (std::size_t left = in.count(); left > 0; --left) {
+    FeedId feed;
+    if (!read_feed(feed)) return false;
+    state.prices.set(feed, decode_prices(in));
+  }
+  const Nanoseconds wait{in.i64()};
+  if (wait < Nanoseconds{0} || wait > EnergyPrices::kLongestWait) return false;
+  state.prices.set_mean_wait(wait);
   return in.ok();
 }
 
@@ -224,6 +240,7 @@ std::string Core::snapshot() const {
       out.u64(claim.victims.size());
       for (const JobId victim : claim.victims) out.u64(victim.value());
     }
+    if (job->is_put_off()) out.i64(job->joins_at.count());
     if (!job->running) continue;
     out.i64(job->started.count());
     out.i64(job->expected_end.count());
@@ -367,7 +384,7 @@ bool Core::restore(std::string_view snapshot) {
     const std::uint8_t phase = in.u8();
     if (!in.ok() || id.value() >= next_job || state_.jobs.find(id) != nullptr || reason >= kReasons ||
         !request_problem(request).empty() || request.tenant.value() > tenants || waits_since < Instant{} ||
-        waits_since > now_ || phase > static_cast<std::uint8_t>(Phase::kClaims))
+        waits_since > now_ || phase > static_cast<std::uint8_t>(Phase::kPutOff))
       return false;
     Job* job = nullptr;
     const auto is = static_cast<Phase>(phase);
@@ -378,7 +395,11 @@ bool Core::restore(std::string_view snapshot) {
       claiming.push_back({id, request, waits_since, static_cast<Reason>(reason), std::move(claim)});
       continue;
     }
-    if (is != Phase::kWaits) {
+    if (is == Phase::kPutOff) {
+      const Instant until{in.i64()};
+      if (!in.ok() || until <= Instant{} || until > kLastInstant) return false;
+      job = state_.put_put_off(id, request, waits_since, until);
+    } else if (is != Phase::kWaits) {
       const Instant started{in.i64()};
       const Instant expected_end{in.i64()};
       Placement placement = decode_placement(in);

@@ -109,7 +109,7 @@ void State::submit(const Event& event, Instant now, Plan& plan) {
     jobs.remove(event.job);
     return;
   }
-  enqueue(*job);
+  line_up(*job, now);
 }
 
 Reason State::never_reason(Shape shape) const {
@@ -137,7 +137,8 @@ void State::set_zones(const Event& event, Plan& plan) {
     job.finishes = !allowed_zone(job.request.shape, zone_of(job));
     return;
   }
-  if (job.claims) return;                       // It starts where it may still be.
+  if (job.claims) return;  // It starts where it may still be.
+  if (job.is_put_off() && !classes[job.shape_class].pools.empty()) return;
   changes.released = changes.irregular = true;  // It may fit now; its reservation, if any, is void.
   if (classes[job.shape_class].pools.empty()) {
     remove_never(job, plan);
@@ -149,6 +150,7 @@ void State::set_zones(const Event& event, Plan& plan) {
 /// A job that neither waits nor runs, as the law has changed: it ends here.
 void State::remove_never(Job& job, Plan& plan) {
   plan.rejections.push_back({job.id, never_reason(job.request.shape)});
+  if (job.is_put_off()) take_from_put_off(job);
   classes.leave(job.shape_class);
   jobs.remove(job.id);
 }
@@ -156,6 +158,12 @@ void State::remove_never(Job& job, Plan& plan) {
 Job* State::put_waiting(JobId id, const JobRequest& request, Instant since) {
   Job* job = admit(id, request, since);
   if (job != nullptr) enqueue(*job);
+  return job;
+}
+
+Job* State::put_put_off(JobId id, const JobRequest& request, Instant since, Instant until) {
+  Job* job = admit(id, request, since);
+  if (job != nullptr) put_off(*job, until);
   return job;
 }
 
@@ -201,6 +209,10 @@ void State::dequeue(Job& job) {
 }
 
 void State::set_waits_since(Job& job, Instant since) {
+  if (job.is_put_off()) {
+    job.waits_since = since;
+    return;
+  }
   dequeue(job);
   job.waits_since = since;
   enqueue(job);
@@ -231,6 +243,7 @@ std::uint32_t amount_of(const Shape& shape) {
 }
 
 void State::start(Job& job, Placement placement, Instant now, Plan& plan) {
+  if (prices.in_use() && !job.request.flexible) prices.note_wait(now - job.waits_since);
   start_at(job, std::move(placement), now + job.request.limit, now, plan);
 }
 
@@ -304,7 +317,7 @@ void State::wait_again(Job& job, Instant now, Plan& plan) {
   if (classes[job.shape_class].pools.empty()) {
     remove_never(job, plan);
   } else {
-    enqueue(job);
+    line_up(job, now);
   }
 }
 
@@ -365,6 +378,8 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       } else if (job.claims) {
         drop_claim(job.id);
         changes.released = changes.irregular = true;
+      } else if (job.is_put_off()) {
+        take_from_put_off(job);
       } else {
         dequeue(job);
         changes.released = changes.irregular = true;  // Its reservation, if any, is gone.
@@ -410,6 +425,9 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       return;
     case EventKind::kFeedCap:
       feed_cap(event);
+      return;
+    case EventKind::kFeedPrice:
+      feed_price(event, now);
       return;
     case EventKind::kJobZones:
       set_zones(event, plan);

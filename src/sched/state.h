@@ -15,6 +15,7 @@
 #include "model/policy.h"
 #include "sched/claims.h"
 #include "sched/end_profile.h"
+#include "sched/energy_prices.h"
 #include "sched/events.h"
 #include "sched/job_table.h"
 #include "sched/least_of.h"
@@ -173,9 +174,23 @@ class State {
   /// rest of their nodes?
   [[nodiscard]] bool has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving,
                                const std::vector<Shrink>& shrinks = {}) const;
+  /// Jobs that are put off and whose time has come join the queue. (state_shift.cc)
+  void call_in_due(Instant now);
+  /// One that is put off joins the queue now; nothing happens to others.
+  void call_in(Job& job);
+  /// For snapshots: a job as it was, to join the queue at `until`. Null as put_waiting.
+  Job* put_put_off(JobId id, const JobRequest& request, Instant since, Instant until);
+  /// Recounts them; empty if it is right.
+  [[nodiscard]] std::string check_put_off() const;
+
   /// For those who take over what was decided elsewhere, and for snapshots.
   void set_clock(Job& job, std::uint32_t permille);
   void stop_for_power(Job& job, Instant now, Plan& plan);
+  /// How fast a running job's work goes at its clock, in thousandths.
+  [[nodiscard]] std::uint32_t speed_of(const Job& job) const {
+    const GpuType* type = gpu_type_of(job);
+    return type == nullptr ? 1000 : type->speed_permille(job.clock);
+  }
   /// As set_clock, and the job's limit moves along with its speed.
   void change_clock(Job& job, std::uint32_t permille, Instant now);
   void set_dark(NodeId node, bool dark);
@@ -222,6 +237,7 @@ class State {
   void wake_at(Instant when) { wake = std::min(wake, when); }
   std::uint64_t releases = 0;  ///< Counts jobs that gave capacity back other than at their limit.
   PowerTree power;
+  EnergyPrices prices;
   bool clocks_allowed = false;  ///< Those who run the jobs can cap their clocks, as the last kFeedCap said.
   std::set<JobId> slowed;       ///< Running below full clocks.
   std::set<FeedId> slowed_for;  ///< The feeds for whose sake they do.
@@ -261,13 +277,20 @@ class State {
   void set_zones(const Event& event, Plan& plan);
   void node_down(NodeId node, Instant now, Plan& plan);
   void feed_cap(const Event& event);
+  void feed_price(const Event& event, Instant now);
+  const PriceCurve& price_curve(const std::vector<std::uint32_t>& of_pools);
+  [[nodiscard]] Instant joins_at(const Job& job, Instant now);
+  /// A job that neither waits nor runs joins the queue, or is put off.
+  void line_up(Job& job, Instant now);
+  void put_off(Job& job, Instant until);
+  void take_from_put_off(Job& job);
   /// Adds a running job's power to its nodes, or takes it away.
   void add_power(const Job& job, int sign);
   [[nodiscard]] const GpuType* gpu_type_of(const Job& job) const;
   void meet_cap(FeedId feed, Instant now, Plan& plan);
   void slow(FeedId feed, const std::vector<JobId>& jobs);
   void stop_below(FeedId feed, const std::vector<JobId>& jobs, std::int64_t kept, Instant now, Plan& plan);
-  void raise_clocks();
+  void raise_clocks(Instant now, Plan& plan);
   [[nodiscard]] std::vector<JobId> jobs_of(FeedId feed) const;
   [[nodiscard]] std::int64_t draw_in(FeedId feed, const Job& job, std::uint32_t clock) const;
   /// It has left since it lost a node in the same instant: nothing is to be said of that.

@@ -307,7 +307,7 @@ void State::meet_cap(FeedId feed, Instant now, Plan& plan) {
 }
 
 /// Clocks go up as soon as a feed for which they are capped has a hundredth of its cap to spare.
-void State::raise_clocks() {
+void State::raise_clocks(Instant now, Plan& plan) {
   if (slowed.empty()) {
     slowed_for.clear();
     return;
@@ -324,7 +324,8 @@ void State::raise_clocks() {
   }
   slowed_for.clear();
   for (const FeedId feed : power.take_over_draw()) {
-    if (power.over(feed)) slow(feed, jobs_of(feed));
+    if (power.over(feed) && clocks_allowed) slow(feed, jobs_of(feed));
+    if (!clocks_allowed) meet_cap(feed, now, plan);
   }
 }
 
@@ -333,7 +334,7 @@ bool State::balance_power(Instant now, Plan& plan) {
     return false;
   darken();
   for (const FeedId feed : power.take_over_draw()) meet_cap(feed, now, plan);
-  raise_clocks();
+  raise_clocks(now, plan);
   darken();
   for (const auto& [id, before] : clocks_before_) {
     Job* job = jobs.find(id);

@@ -9,6 +9,7 @@
 
 #include "live/time_text.h"
 #include "report/text.h"
+#include "serve/fork.h"
 
 namespace gw::serve {
 namespace {
@@ -107,9 +108,10 @@ void Forecaster::sample(const std::stop_token& stop) {
       options.most_events = kMostSampleEvents;
       options.threads = 1;
       options.jobs = {job};
-      const Result<twin::Forecast> made = twin::forecast_starts(
-          {*known.fleet, known.policy, known.snapshot, known.as_of, known.run_times, &known.arrivals},
-          options);
+      const Result<twin::Forecast> made =
+          twin::forecast_starts({*known.fleet, known.policy, known.snapshot, known.as_of, known.run_times,
+                                 &known.arrivals, known.facts},
+                                options);
       const twin::StartForecast* raw = made ? made->find(job) : nullptr;
       const bool waits_still = factory_.read([&](const live::Book& book) {
         const sched::Job* now = book.core->job(job);
@@ -133,6 +135,7 @@ Forecaster::Basis Forecaster::basis() {
     made.snapshot = book.core->snapshot();
     made.fleet = &book.fleet;
     made.policy = book.core->state().policy;
+    made.facts = cap_facts(book, made.as_of, factory_.options().clocks);
   });
   const std::lock_guard lock(learning_);
   made.run_times = run_times_;
@@ -153,8 +156,10 @@ std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster
   twin::ForecastOptions options;
   options.seed = made->sequence + 1;
   options.most_events = kMostEvents;
-  Result<twin::Forecast> forecast = twin::forecast_starts(
-      {*known.fleet, known.policy, known.snapshot, made->as_of, known.run_times, &known.arrivals}, options);
+  Result<twin::Forecast> forecast =
+      twin::forecast_starts({*known.fleet, known.policy, known.snapshot, made->as_of, known.run_times,
+                             &known.arrivals, known.facts},
+                            options);
   if (!forecast) return std::unexpected(live::Refusal{500, "forecast", forecast.error().message});
   made->forecast = std::move(*forecast);
   made->made_ns = steady_ns();

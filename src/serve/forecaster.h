@@ -73,6 +73,7 @@ class Forecaster {
     PolicyConfig policy;
     twin::RunTimeModel run_times;
     twin::ArrivalModel arrivals;
+    std::vector<twin::TimedFact> facts;
   };
   Basis basis();
   void sample(const std::stop_token& stop);

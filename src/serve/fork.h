@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "live/factory.h"
 #include "model/fleet.h"
@@ -23,12 +24,17 @@ struct Fork {
   PolicyConfig policy;
   twin::RunTimeModel run_times;
   twin::ArrivalModel arrivals;
+  std::vector<twin::TimedFact> facts;  ///< Caps that are scheduled.
 
   [[nodiscard]] twin::ForecastInput input() const {
-    return {*fleet, policy, snapshot, as_of, run_times, &arrivals};
+    return {*fleet, policy, snapshot, as_of, run_times, &arrivals, facts};
   }
   [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
 };
+
+/// What the core will be told of caps that are set, and of `more` as if they were.
+std::vector<twin::TimedFact> cap_facts(const live::Book& book, Instant now, bool clocks,
+                                       const std::vector<live::LiveCap>& more = {});
 
 /// Of the factory as it is now; nothing of it changes.
 Fork fork_of(live::Factory& factory, const Forecaster& forecaster);

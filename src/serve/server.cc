@@ -222,6 +222,7 @@ class ServerParts final : public Server {
     if (getrandom(&controller.lineage, sizeof controller.lineage, 0) != sizeof controller.lineage)
       return fail(fmt::format("no random numbers: {}", std::strerror(errno)));
     controller.most_jobs = options_.most_jobs;
+    controller.energy = options_.energy;
     controller.clocks = options_.engine == EngineKind::kTwin || !options_.power_limit_command.empty();
     if (options_.fleet) {
       controller.fleet = *options_.fleet;

@@ -17,6 +17,7 @@
 #include "model/faults.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "model/power_schedule.h"
 #include "serve/log.h"
 #include "spec/catalog.h"
 
@@ -38,6 +39,7 @@ struct ServeOptions {
   live::Prices prices;
   Nanoseconds default_limit = hours(24);
   std::uint64_t most_jobs = live::ControllerOptions{}.most_jobs;
+  PowerSchedule energy;            ///< Its prices and carbon; its events are for simulations.
   Law law;                         ///< Of the fleet's file, or without one the catalog's groups alone.
   bool requeue_forbidden = false;  ///< See live::ControllerOptions.
   bool accept_losses = false;      ///< See live::ControllerOptions; of a fleet that was given.

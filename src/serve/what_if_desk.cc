@@ -12,6 +12,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "live/feed_view.h"
 #include "live/time_text.h"
 #include "twin/grow_fleet.h"
 
@@ -175,6 +176,37 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
     order.quotas.emplace_back(tenant, terms);
     order.changes.push_back(fmt::format("{:g} GPUs guaranteed to {}", quota.gpus, quota.tenant));
   }
+  for (const api::WhatIfCapBody& wish : body.caps) {
+    const auto refuse = [](std::string message) { return std::unexpected(unknown(std::move(message))); };
+    const std::optional<Fleet::FeedAt> feed =
+        book.core->state().power.tracked() ? book.fleet.find_feed(wish.feed) : std::nullopt;
+    if (!feed) return refuse(fmt::format("there is no feed {}; see gw cap list", wish.feed));
+    const sched::FeedId id{feed->level, feed->vertex};
+    const std::expected<Milliwatts, live::Refusal> cap = live::cap_asked(book, id, wish.cap, wish.percent);
+    if (!cap) return std::unexpected(unknown(cap.error().message));
+    live::LiveCap more;
+    more.feed = feed;
+    more.record.feed = book.fleet.feed_name(feed->level, feed->vertex);
+    more.record.cap = *cap;
+    more.record.from = book.now;
+    for (const auto& [text, when] :
+         {std::pair{&wish.from, &more.record.from}, std::pair{&wish.until, &more.record.until}}) {
+      if (text->empty()) continue;
+      const std::optional<std::int64_t> unix_ns = live::parse_time(*text);
+      if (!unix_ns) return refuse(fmt::format("{} is no time; write 2026-11-28T08:00:00Z", *text));
+      *when = Instant{*unix_ns - book.origin_unix_ns};
+    }
+    if (more.record.until <= std::max(more.record.from, book.now))
+      return refuse(fmt::format("the cap of {} would be over before it begins", wish.feed));
+    const auto when_text = [&](Instant when) { return live::time_text(book.unix_ns(when)); };
+    order.changes.push_back(fmt::format("{} carries {:.4g} kW of IT power{}{}", more.record.feed,
+                                        static_cast<double>(cap->count()) * 1e-6,
+                                        wish.from.empty() ? "" : " from " + when_text(more.record.from),
+                                        wish.until.empty() ? "" : " until " + when_text(more.record.until)));
+    if (std::find(order.feeds.begin(), order.feeds.end(), more.record.feed) == order.feeds.end())
+      order.feeds.push_back(more.record.feed);
+    order.caps.push_back(std::move(more));
+  }
   order.body = std::move(body);
   return order;
 }
@@ -201,6 +233,32 @@ Result<twin::WorldChanges> world_changes(const Fleet& fleet, const WhatIfOrder& 
   for (const auto& [tenant, terms] : order.quotas)
     changes.events.push_back(sched::Event::tenant_quota(tenant, kAllGpus, terms));
   return changes;
+}
+
+void add_caps(const live::Book& book, Instant now, bool clocks, const WhatIfOrder& order,
+              twin::WorldChanges& changes) {
+  if (order.caps.empty()) return;
+  changes.feeds = order.feeds;
+  std::vector<twin::TimedFact> facts = cap_facts(book, now, clocks, order.caps);
+  for (const live::LiveCap& cap : order.caps) {
+    const sched::FeedId feed{cap.feed->level, cap.feed->vertex};
+    const Milliwatts now_cap = live::cap_at(book, feed, now, order.caps);
+    if (now_cap != book.core->state().power.cap(feed))
+      changes.events.push_back(sched::Event::feed_cap(feed.level, feed.vertex, now_cap, clocks));
+  }
+  if (changes.fleet) {  // Feeds of the grown fleet have other numbers.
+    const auto translate = [&](sched::Event& event) {
+      if (event.kind != sched::EventKind::kFeedCap) return;
+      const std::optional<Fleet::FeedAt> at =
+          changes.fleet->find_feed(book.fleet.feed_name(event.feed_level, event.feed_vertex));
+      if (!at) return;
+      event.feed_level = at->level;
+      event.feed_vertex = at->vertex;
+    };
+    for (sched::Event& event : changes.events) translate(event);
+    for (twin::TimedFact& fact : facts) translate(fact.event);
+  }
+  changes.facts = std::move(facts);
 }
 
 WhatIfDesk::WhatIfDesk(live::Factory& factory, const Forecaster& forecaster,
@@ -265,8 +323,11 @@ std::expected<Json, live::Refusal> WhatIfDesk::answer(const Open& open) {
   const WhatIfOrder& order = open.order;
   const Fork fork = fork_of(factory_, forecaster_);
   const Planned planned = planned_of(factory_, fork.as_of);
-  const Result<twin::WorldChanges> changes = world_changes(*fork.fleet, order);
+  Result<twin::WorldChanges> changes = world_changes(*fork.fleet, order);
   if (!changes) return failed(changes.error());
+  factory_.read([&](const live::Book& book) {
+    add_caps(book, fork.as_of, factory_.options().clocks, order, *changes);
+  });
   ArrivalHistory history;
   if (order.body.arrivals == "history") {
     Result<ArrivalHistory> found = arrival_history(*archive_, *fork.fleet, fork.as_of);
@@ -290,9 +351,10 @@ std::expected<Json, live::Refusal> WhatIfDesk::answer(const Open& open) {
     gone = gone || stopping_;
     return gone;
   };
-  const Result<twin::WhatIf> found = twin::what_if(
-      {*fork.fleet, fork.policy, fork.snapshot, fork.as_of, fork.run_times, history.model, planned.arrivals},
-      *changes, options);
+  const Result<twin::WhatIf> found =
+      twin::what_if({*fork.fleet, fork.policy, fork.snapshot, fork.as_of, fork.run_times, history.model,
+                     planned.arrivals, fork.facts},
+                    *changes, options);
   if (!found) return failed(found.error());
 
   Json json;
@@ -314,6 +376,16 @@ std::expected<Json, live::Refusal> WhatIfDesk::answer(const Open& open) {
   json["figures"] = Json::object();
   for (const twin::WhatIfFigure& figure : found->figures)
     json["figures"][std::string(figure.name)] = comparison_json(figure.value);
+  json["feeds"] = Json::array();
+  for (const twin::FeedComparison& feed : found->feeds) {
+    const auto watts = [](double cap) { return cap > 0 ? Json(cap) : Json(nullptr); };
+    json["feeds"].push_back(
+        {{"feed", feed.name},
+         {"mean_w", comparison_json(feed.mean)},
+         {"peak_w", comparison_json(feed.peak)},
+         {"above_s", comparison_json(feed.above_s)},
+         {"cap_w", {{"base", watts(feed.cap_base)}, {"changed", watts(feed.cap_changed)}}}});
+  }
   json["gpus_up"] = {{"base", found->gpus_up_base}, {"changed", found->gpus_up_changed}};
   json["series"] = {{"step_s", to_seconds(found->bin)},
                     {"gpus_base", found->gpus_base},

@@ -30,13 +30,19 @@ struct WhatIfOrder {
   std::vector<NodeId> drain;
   std::vector<std::pair<TenantId, std::uint32_t>> weights;
   std::vector<std::pair<TenantId, QuotaTerms>> quotas;  ///< In GPU-equivalents.
+  std::vector<live::LiveCap> caps;                      ///< Beside those that are set.
+  std::vector<std::string> feeds;                       ///< Theirs, by name.
   std::vector<std::string> changes;                     ///< In words.
 };
 /// Refused: what is not there.
 std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, api::WhatIfBody body);
 
 /// The changed world; an Error where the fleet cannot be grown like that.
+/// Without its caps, which depend on those that are set.
 Result<twin::WorldChanges> world_changes(const Fleet& fleet, const WhatIfOrder& order);
+/// Adds the caps: those that hold at `now` as events, the others as facts to come.
+void add_caps(const live::Book& book, Instant now, bool clocks, const WhatIfOrder& order,
+              twin::WorldChanges& changes);
 
 class WhatIfDesk {
  public:

@@ -326,6 +326,16 @@ void describe(Visitor& visit, JobClassSpec& spec) {
                "does.",
        .min = 0.001,
        .max = 1});
+  visit.field("flexible", job.flexible_share,
+              {.help = "Share of its jobs that may wait for a cheaper or greener hour (`power`: `price`, "
+                       "`carbon`).",
+               .min = 0,
+               .max = 1});
+  visit.field("slack", job.slack_s,
+              {.help = "The deadline of those: so long after their submission and time limit together.",
+               .unit = Unit::kSeconds,
+               .min = 0,
+               .max = 1e9});
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 

@@ -242,6 +242,31 @@ void describe(Visitor& visit, CapEventSpec& event) {
 }
 
 template <class Visitor>
+void describe(Visitor& visit, EnergyStepSpec& step) {
+  visit.field("at", step.start,
+              {.help = "From the run's zero.", .required = true, .min = 0, .max = kLongestTimeNs});
+  visit.field(
+      "value", step.value,
+      {.help = "EUR/MWh, which may be below 0, or g CO2/kWh.", .required = true, .min = -1e6, .max = 1e6});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, EnergyCurveSpec& curve) {
+  visit.field("site", curve.site, {.help = "Its name.", .default_text = "the only site"});
+  visit.field("daily", curve.daily,
+              {.help = "The same each day: equal parts of it from midnight on, 24 for hours; EUR/MWh, or g "
+                       "CO2/kWh. A run begins at midnight.",
+               .min = -1e6,
+               .max = 1e6,
+               .items_max = 1440,
+               .default_text = "by `steps`"});
+  visit.field("steps", curve.steps,
+              {.help = "In place of `daily`, in order of time; the last one holds to the end.",
+               .items_max = 100'000,
+               .default_text = "by `daily`"});
+}
+
+template <class Visitor>
 void describe(Visitor& visit, PowerSpec& power) {
   visit.field("predict", power.predict,
               {.help = "By which of a class's figures its jobs are planned: `power_peak` or `power_typical`.",
@@ -256,6 +281,15 @@ void describe(Visitor& visit, PowerSpec& power) {
               {.help = "From a decision until clocks and stopped jobs show in the draw.",
                .min = 0,
                .max = kLongestTimeNs});
+  visit.field("price", power.price, {.help = "What facility energy costs at sites, EUR/MWh."});
+  visit.field("carbon", power.carbon, {.help = "What it emits, g CO2/kWh."});
+  visit.field("carbon_price", power.carbon_price,
+              {.help = "What a tonne of CO2 counts for beside the price, EUR, when starts are shifted.",
+               .min = 0,
+               .max = 1e6,
+               .default_text = "0; without `price` carbon alone counts"});
+  visit.field("shift", power.shift,
+              {.help = "Flexible jobs wait for a cheaper hour, as far as their deadlines allow."});
 }
 
 /// What a file with a fleet alone may hold.

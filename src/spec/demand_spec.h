@@ -148,6 +148,22 @@ struct CapEventSpec {
   Mark at;
 };
 
+struct EnergyStepSpec {
+  static constexpr std::string_view kRecord = "energy_step";
+  static constexpr std::string_view kHelp = "What energy costs, or emits, from a time on.";
+  Nanoseconds start;
+  double value = 0;
+};
+
+struct EnergyCurveSpec {
+  static constexpr std::string_view kRecord = "energy_curve";
+  static constexpr std::string_view kHelp = "Prices or carbon of a site's energy over time.";
+  std::optional<Located<std::string>> site;
+  std::vector<double> daily;
+  std::vector<EnergyStepSpec> steps;
+  Mark at;
+};
+
 struct PowerSpec {
   static constexpr std::string_view kRecord = "power";
   static constexpr std::string_view kHelp =
@@ -156,6 +172,10 @@ struct PowerSpec {
   std::vector<CapEventSpec> events;
   Nanoseconds reaction = PowerSchedule{}.reaction;
   Nanoseconds delay = PowerSchedule{}.delay;
+  std::vector<EnergyCurveSpec> price;
+  std::vector<EnergyCurveSpec> carbon;
+  std::optional<double> carbon_price;
+  bool shift = true;
 };
 
 struct ScenarioFile {

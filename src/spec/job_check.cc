@@ -258,6 +258,10 @@ class JobCheck {
     if (job_.begin_unix)
       need(*job_.begin_unix >= 0 && *job_.begin_unix <= kLastTimePoint, "begin",
            "must be a time from 1970 to 9999");
+    if (job_.deadline_unix)
+      need(*job_.deadline_unix >= 0 && *job_.deadline_unix <= kLastTimePoint, "deadline",
+           "must be a time from 1970 to 9999");
+    need(!job_.flexible || job_.deadline_unix.has_value(), "flexible", "needs \"deadline\"");
   }
 
   void others() {

@@ -240,6 +240,14 @@ void describe_times(Visitor& visit, JobRecord& job) {
                .text = Text::kName,
                .default_text = "wherever it may",
                .example = "demo-day"});
+  visit.field(
+      "deadline", job.deadline,
+      {.help = "It should have ended by this time, which names its zone; what is late goes on.",
+       .default_text = "none",
+       .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+       .example = "2026-12-02T08:00:00Z"});
+  visit.field("flexible", job.flexible,
+              {.help = "It may wait for a cheaper or greener hour, as far as its deadline allows."});
   visit.field("priority", job.priority, {.help = "Larger is sooner, where the policy looks at it."});
   visit.field("hold", job.hold, {.help = "Wait until it is released."});
   visit.field("preemptible", job.preemptible, {.help = "May be stopped for others, and wait again."});

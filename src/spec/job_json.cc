@@ -166,6 +166,8 @@ void write_times(JsonObject& object, const JobSpec& job) {
   object.span("grace", job.grace, JobSpec{}.grace);
   if (job.begin_unix) object.text("begin", time_point_text(*job.begin_unix));
   object.text("reservation", job.reservation);
+  if (job.deadline_unix) object.text("deadline", time_point_text(*job.deadline_unix));
+  object.flag("flexible", job.flexible, false);
   object.number("priority", job.priority, 0);
   object.flag("hold", job.hold, false);
   object.flag("preemptible", job.preemptible, false);

@@ -81,6 +81,8 @@ void build_times(const JobRecord& record, JobSpec& job, Findings& findings) {
       job.warning = {*signal, record.warning->before, record.warning->to == "all"};
   }
   if (record.begin) job.begin_unix = taken("begin", *record.begin, &parse_time_point, findings);
+  if (record.deadline) job.deadline_unix = taken("deadline", *record.deadline, &parse_time_point, findings);
+  job.flexible = record.flexible;
   if (record.array) job.array = taken("array", *record.array, &parse_array, findings);
   for (const Located<std::string>& text : record.depends) {
     if (const std::optional<Dependency> dependency = taken("depends", text, &parse_dependency, findings))

@@ -66,6 +66,8 @@ struct JobRecord {
   std::optional<WarningRecord> warning;
   Nanoseconds grace = JobSpec{}.grace;
   std::optional<Located<std::string>> begin;
+  std::optional<Located<std::string>> deadline;
+  bool flexible = false;
   std::int32_t priority = 0;
   bool hold = false;
   bool preemptible = false;

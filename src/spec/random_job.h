@@ -139,6 +139,10 @@ class RandomJob {
     if (coin()) job.begin_unix = up_to(kLastTimePoint);
     if (coin()) job.priority = static_cast<std::int32_t>(up_to(4294967295) - 2147483648);
     job.hold = coin();
+    if (coin()) {
+      job.deadline_unix = static_cast<std::int64_t>(up_to(253'402'300'799));
+      job.flexible = coin();
+    }
     job.preemptible = coin();
     job.requeue = coin();
     job.keep_on_failure = job.requeue && coin();

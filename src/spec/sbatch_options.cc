@@ -68,7 +68,8 @@ constexpr SbatchOption kOptions[] = {
     {"cpus-per-gpu", 0, kRequired, SbatchId::kCpusPerGpu, "N", "`cpus`: times the GPUs on a node"},
     {"cpus-per-task", 'c', kRequired, SbatchId::kCpusPerTask, "N", "`cpus`: times the tasks on a node"},
     {"deadline", 0, kRequired, kUnsupported, "",
-     "Gigawerk has no deadlines; say --time, and cancel what is late"},
+     "what is late is not cancelled; a job file's `deadline` with `flexible` moves its start to cheaper "
+     "hours"},
     {"delay-boot", 0, kRequired, kUnsupported, "", "nodes are not rebooted for jobs"},
     {"dependency", 'd', kRequired, SbatchId::kDependency, "afterok:12:13,after:14",
      "`depends`; with `?` between them, one will do. Kinds: afterok, afternotok, afterany, after"},

@@ -110,8 +110,8 @@ Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptio
   table.asked = indices(table.jobs, options.jobs);
 
   const Nanoseconds horizon = std::min(options.horizon, sched::kLastInstant - now);
-  const ForecastTask task{table.jobs, table.asked,   now, now + horizon, steps_for(options, state),
-                          run_times,  input.arrivals};
+  const ForecastTask task{table.jobs, table.asked,    now,        now + horizon, steps_for(options, state),
+                          run_times,  input.arrivals, input.facts};
   const Rng rng = Rng(options.seed).split("forecast");
   const unsigned threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "twin/arrivals.h"
 #include "twin/forecast_quantiles.h"
 #include "twin/run_times.h"
+#include "twin/timed_fact.h"
 
 namespace gw::twin {
 
@@ -27,6 +29,7 @@ struct ForecastInput {
   Instant now;                ///< The present; not before the snapshot.
   const RunTimeModel& run_times;
   const ArrivalModel* arrivals = nullptr;  ///< None: no more jobs come.
+  std::span<const TimedFact> facts = {};   ///< What is known to come, in order of time.
 };
 
 /// How much to do. All bounds are counts, so that equal options give equal answers on any machine.

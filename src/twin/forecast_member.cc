@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -36,11 +38,14 @@ class Future {
   }
 
   ForecastMember run(std::uint64_t most_events) {
-    if (left_ > 0 && ends_.empty()) pass();  // Nothing will happen that could start one later.
-    while (left_ > 0 && !ends_.empty() && member_.events < most_events) {
+    if (left_ > 0 && !goes_on()) pass();  // Nothing will happen that could start one later.
+    while (left_ > 0 && goes_on() && member_.events < most_events) {
       if (present_running_ == 0) next_arrival_.reset();
       // The core may have asked to be woken.
-      Instant due = std::max(now_, std::min(core_->next_due(), ends_.front().when));
+      Instant due = core_->next_due();
+      if (!ends_.empty()) due = std::min(due, ends_.front().when);
+      if (next_fact_ < task_.facts.size()) due = std::min(due, task_.facts[next_fact_].when);
+      due = std::max(now_, due);
       if (next_arrival_) due = std::min(due, next_arrival_->when);
       if (due > task_.horizon) {
         now_ = task_.horizon;
@@ -53,6 +58,9 @@ class Future {
         ends_.pop_back();
         const sched::Job* job = core_->job(end.job);
         if (job == nullptr || !job->running || job->started != end.started) continue;  // It has left before.
+        const auto moved = end.leaves ? moved_.end() : moved_.find(end.job);
+        if (moved != moved_.end() && moved->second != end.when) continue;  // It goes slower since, or faster.
+        moved_.erase(end.job);
         if (end.job.value() < present_) --present_running_;
         if (end.leaves) {
           leave(*job);
@@ -60,11 +68,13 @@ class Future {
           core_->apply(sched::Event::job_ended(end.job), now_);
         }
       }
+      for (; next_fact_ < task_.facts.size() && task_.facts[next_fact_].when <= due; ++next_fact_)
+        core_->apply(task_.facts[next_fact_].event, now_), ++member_.events;
       for (; next_arrival_ && next_arrival_->when == due; ++member_.events) submit();
       pass();
     }
     member_.starts.until = now_;
-    member_.starts.stuck = left_ > 0 && ends_.empty();
+    member_.starts.stuck = left_ > 0 && !goes_on();
     return std::move(member_);
   }
 
@@ -77,6 +87,32 @@ class Future {
     auto operator<=>(const End&) const = default;
   };
 
+  /// Will something happen that could start a job?
+  [[nodiscard]] bool goes_on() const {
+    return !ends_.empty() || next_fact_ < task_.facts.size() || !core_->state().prices.put_off.empty();
+  }
+
+  /// Those whose clocks are others end at another time.
+  void move_ends(const std::vector<sched::Plan::Clock>& clocks) {
+    std::map<JobId, End> ends;
+    for (const End& end : ends_) {
+      const auto moved = moved_.find(end.job);
+      if (!end.leaves && (moved == moved_.end() || moved->second == end.when)) ends[end.job] = end;
+    }
+    for (const sched::Plan::Clock& clock : clocks) {
+      const sched::Job* job = core_->job(clock.job);
+      const auto at = ends.find(clock.job);
+      if (job == nullptr || !job->running || at == ends.end() || at->second.started != job->started) continue;
+      End end = at->second;
+      const std::uint32_t before =
+          std::exchange(speeds_.try_emplace(clock.job, 1000U).first->second, core_->state().speed_of(*job));
+      const auto left = static_cast<double>(std::max(end.when - now_, Nanoseconds{0}).count());
+      end.when = now_ + Nanoseconds{static_cast<std::int64_t>(left * before / core_->state().speed_of(*job))};
+      moved_[clock.job] = end.when;
+      push(end);
+    }
+  }
+
   /// One that keeps checkpoints has saved what it did; any other begins anew.
   void leave(const sched::Job& job) {
     const auto drawn = drawn_.find(job.id);
@@ -88,6 +124,10 @@ class Future {
   void pass() {
     member_.events += pass_cost();
     const sched::Plan& plan = core_->plan(now_);
+    for (const JobId job : plan.stopped) {
+      moved_.erase(job);
+      if (job.value() < present_ && present_running_ > 0) --present_running_;
+    }
     for (const sched::Plan::Preemption& preemption : plan.preemptions) {
       const sched::Job& job = *core_->job(preemption.job);
       constexpr Nanoseconds kCheckpointWrite = seconds(30);
@@ -107,6 +147,7 @@ class Future {
       member_.starts.starts[job] = now_;
       if (asked_[job]) --left_;
     }
+    if (!plan.clocks.empty()) move_ends(plan.clocks);
   }
 
   void submit() {
@@ -134,7 +175,15 @@ class Future {
             : task_.run_times.draw(kind, work_in(job.request, elapsed), uniform_of(job.id, kind));
     // It may have to begin again.
     if (job.request.preemptible || job.request.is_elastic()) drawn_[job.id] = run_time;
-    push({on_grid(std::max(started + span_of(job.request, run_time), now_)), job.id, started});
+    Instant end = std::max(started + span_of(job.request, run_time), now_);
+    speeds_.erase(job.id);
+    moved_.erase(job.id);
+    if (job.clock < 1000) {
+      const std::uint32_t speed = speeds_[job.id] = core_->state().speed_of(job);
+      const double left = static_cast<double>((end - now_).count()) * 1000 / speed;
+      end = now_ + Nanoseconds{static_cast<std::int64_t>(std::min(left, 4e18))};
+    }
+    push({on_grid(end), job.id, started});
   }
 
   void push(const End& end) {
@@ -173,9 +222,12 @@ class Future {
   std::size_t present_running_ = 0;  ///< Of those.
   std::optional<ArrivalDraw> arrivals_;
   std::optional<ArrivalDraw::Arrival> next_arrival_;
-  std::vector<End> ends_;  ///< A heap, earliest first.
-  std::map<JobId, Nanoseconds>
-      drawn_;  ///< What jobs that may begin again have still to run, on their least nodes.
+  std::size_t next_fact_ = 0;
+  std::vector<End> ends_;                  ///< A heap, earliest first.
+  std::map<JobId, Instant> moved_;         ///< The end that counts, of those whose clocks have changed.
+  std::map<JobId, std::uint32_t> speeds_;  ///< Of the same, in thousandths.
+  /// What jobs that may begin again have still to run, on their least nodes.
+  std::map<JobId, Nanoseconds> drawn_;
   ForecastMember member_;
 };
 

@@ -14,6 +14,7 @@
 #include "twin/arrivals.h"
 #include "twin/forecast_quantiles.h"
 #include "twin/run_times.h"
+#include "twin/timed_fact.h"
 
 namespace gw::twin {
 
@@ -26,6 +27,7 @@ struct ForecastTask {
   std::uint32_t steps = 0;  ///< See ForecastOptions; 0 = no grid.
   const RunTimeSampler& run_times;
   const ArrivalModel* arrivals = nullptr;  ///< None: no more jobs come.
+  std::span<const TimedFact> facts = {};   ///< In order of time.
 };
 
 struct ForecastMember {

@@ -10,11 +10,25 @@ constexpr double kMegawatt = 1e9;  // In mW.
 
 }  // namespace
 
+PowerMeter::PowerMeter(const Fleet& fleet, const PowerSchedule& schedule)
+    : fleet_(&fleet), schedule_(&schedule) {
+  for (const SiteEnergy& site : schedule.energy)
+    accounts_.push_back({&site, site.price.expand(Nanoseconds{0}, schedule.energy_until),
+                         site.carbon.expand(Nanoseconds{0}, schedule.energy_until)});
+}
+
 /// The feed's levels held until `until`.
 void PowerMeter::span(Feed& feed, Instant until, bool is_top) {
   const std::int64_t ns = (until - feed.since).count();
   if (ns <= 0) return;
   feed.energy += Int128{feed.draw} * ns;
+  if (feed.account >= 0) {
+    Account& account = accounts_[static_cast<std::size_t>(feed.account)];
+    const double kwh = static_cast<double>(feed.draw) * static_cast<double>(ns) / 3.6e18 * account.site->pue;
+    account.kwh += kwh;
+    if (!account.price.empty()) account.micro_euros += kwh * mean_price(account.price, feed.since, until);
+    if (!account.carbon.empty()) account.milligrams += kwh * mean_price(account.carbon, feed.since, until);
+  }
   feed.peak = std::max(feed.peak, feed.draw);
   if (feed.cap != 0) {
     feed.cap_energy += Int128{feed.cap} * ns;
@@ -73,12 +87,41 @@ void PowerMeter::advance(Instant now, const sched::PowerTree& power, bool ordere
       feeds_.emplace_back(power.vertices(level));
       for (std::uint32_t vertex = 0; vertex < power.vertices(level); ++vertex) {
         feeds_[level][vertex].since = now;
+        for (std::size_t index = 0; index < accounts_.size(); ++index) {
+          if (accounts_[index].site->level == level && accounts_[index].site->vertex == vertex)
+            feeds_[level][vertex].account = static_cast<std::int32_t>(index);
+        }
         update({level, vertex});
       }
     }
     return;
   }
   for (const sched::FeedId id : power.touched()) update(id);
+}
+
+EnergySummary PowerMeter::energy(Instant end) {
+  EnergySummary summary;
+  for (const Account& account : accounts_) {
+    summary.priced = summary.priced || !account.price.empty();
+    summary.carbon = summary.carbon || !account.carbon.empty();
+  }
+  if (!started_ || end <= begin_) return summary;
+  for (std::vector<Feed>& level : feeds_) {
+    for (Feed& feed : level) {
+      if (feed.account >= 0) run_to(feed, std::max(end, feed.since), &level == &feeds_.back());
+    }
+  }
+  for (const Account& account : accounts_) {
+    EnergySummary::Site& site = summary.sites.emplace_back();
+    site.name = fleet_->sites[account.site->vertex].name;
+    site.mwh = account.kwh / 1000;
+    site.euros = account.micro_euros * 1e-6;
+    site.tonnes = account.milligrams * 1e-9;
+    summary.mwh += site.mwh;
+    summary.euros += site.euros;
+    summary.tonnes += site.tonnes;
+  }
+  return summary;
 }
 
 PowerSummary PowerMeter::summarize(Instant end) {

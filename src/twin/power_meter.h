@@ -16,15 +16,24 @@ namespace gw::twin {
 /// only once the schedule's delay has passed; all else at once.
 class PowerMeter {
  public:
-  PowerMeter(const Fleet& fleet, const PowerSchedule& schedule) : fleet_(&fleet), schedule_(&schedule) {}
+  PowerMeter(const Fleet& fleet, const PowerSchedule& schedule);
 
   /// After each pass; `ordered`: the plan caps clocks or stops jobs for the sake of caps.
   void advance(Instant now, const sched::PowerTree& power, bool ordered);
   /// Of the feeds that have ever had a cap that could bind; the run ends at `end`.
   [[nodiscard]] PowerSummary summarize(Instant end);
+  /// Of the sites that have prices or carbon. To be asked after `summarize`, for the same end.
+  [[nodiscard]] EnergySummary energy(Instant end);
 
  private:
+  /// What a site's energy has cost and emitted, and was.
+  struct Account {
+    const SiteEnergy* site = nullptr;
+    PriceCurve price, carbon;
+    double kwh = 0, micro_euros = 0, milligrams = 0;
+  };
   struct Feed {
+    std::int32_t account = -1;  ///< Index, of a site that has one.
     Instant since;
     std::int64_t draw = 0;
     std::int64_t cap = 0;    ///< 0 = not limited.
@@ -46,6 +55,7 @@ class PowerMeter {
 
   const Fleet* fleet_;
   const PowerSchedule* schedule_;
+  std::vector<Account> accounts_;
   bool started_ = false;
   Instant begin_;
   std::vector<std::vector<Feed>> feeds_;  ///< By level and vertex; empty until the first call.

@@ -124,5 +124,62 @@ TEST(PowerMeter, EventsThatOverlapLeaveTheLowestCap) {
   EXPECT_EQ(steps[3].cap.count(), 40'000'000);
 }
 
+/// Energy is dear for six hours, then cheap; two of four jobs may wait.
+RunSummary run_by_price(bool shift) {
+  Fleet fleet = small_site();
+  fleet.sites.resize(1);
+  fleet.sites[0].name = "lab";
+  fleet.sites[0].pue = 1.5;
+  TenantTree tenants;
+  const TenantId tenant = tenants.add(TenantTree::root(), "lab");
+  std::vector<TraceJob> jobs;
+  for (int index = 0; index < 4; ++index) {
+    TraceJob job;
+    job.id = std::to_string(index);
+    job.request.shape.nodes = 1;
+    job.request.shape.gpus = 8;
+    job.request.tenant = tenant;
+    job.request.limit = hours(2);
+    job.request.flexible = index >= 2;
+    if (index >= 2) job.request.deadline = Instant{} + hours(12);
+    job.truth.run_time = hours(2);
+    jobs.push_back(job);
+  }
+  workload::ListStream stream(jobs, tenants);
+  TwinOptions options;
+  options.policy = *policy_by_name("easy");
+  options.check_every = 1;
+  SiteEnergy site;
+  site.pue = 1.5;
+  site.price.daily = {100'000, 40'000, 40'000, 100'000};
+  site.carbon.steps = {{Instant{}, 300'000}};
+  options.power.energy = {site};
+  options.power.shift = shift;
+  Result<RunSummary> summary = run_twin(fleet, stream, options);
+  EXPECT_TRUE(summary.has_value());
+  return std::move(*summary);
+}
+
+TEST(PowerMeter, EnergyCostsWhatItDoesWhenItIsUsed) {
+  const RunSummary now = run_by_price(false);
+  // 8 kW idle and 32 kW of work for two hours, times the PUE.
+  EXPECT_TRUE(now.energy.priced && now.energy.carbon);
+  EXPECT_NEAR(now.energy.mwh, 0.120, 1e-9);
+  EXPECT_NEAR(now.energy.euros, 12, 1e-6);
+  EXPECT_NEAR(now.energy.tonnes, 0.120 * 0.3, 1e-9);
+  EXPECT_EQ(now.energy.shifted_jobs, 0U);
+  EXPECT_EQ(now.energy.flexible_jobs, 2U);
+  const RunSummary later = run_by_price(true);
+  EXPECT_NEAR(later.last_end_s, 8 * 3600, 1e-6);
+  // Six hours more of idle nodes; half of the work at 40 EUR/MWh.
+  EXPECT_NEAR(later.energy.mwh, 0.192, 1e-9);
+  EXPECT_NEAR(later.energy.euros, 120 * 0.1 + 72 * 0.04, 1e-6);
+  ASSERT_EQ(later.energy.sites.size(), 1U);
+  EXPECT_EQ(later.energy.sites[0].name, "lab");
+  EXPECT_EQ(later.energy.shifted_jobs, 2U);
+  EXPECT_NEAR(later.energy.shifted_hours, 12, 1e-9);
+  EXPECT_EQ(later.energy.late_jobs, 0U);
+}
+
 }  // namespace
 }  // namespace gw::twin

@@ -130,6 +130,28 @@ struct PowerSummary {
   std::vector<double> draw_mw, cap_mw;  ///< Of all sites together, means over each bin.
 };
 
+/// Facility energy of the sites that have prices or carbon, and what became of flexible jobs.
+struct EnergySummary {
+  struct Site {
+    std::string name;
+    double mwh = 0;
+    double euros = 0;
+    double tonnes = 0;  ///< Of CO2.
+  };
+  std::vector<Site> sites;
+  bool priced = false;  ///< Some site has prices;
+  bool carbon = false;  ///< ... or carbon. Else the rest is empty.
+  double mwh = 0, euros = 0, tonnes = 0;
+  std::uint64_t flexible_jobs = 0;  ///< Started.
+  std::uint64_t shifted_jobs = 0;   ///< Of them, that waited for a cheaper hour,
+  double shifted_hours = 0;         ///< so long from submission to start, all together.
+  std::uint64_t late_jobs = 0;      ///< Of the flexible ones, that ended after their deadline.
+  /// The same run without shifting, if it was made.
+  bool has_unshifted = false;
+  double unshifted_mwh = 0, unshifted_euros = 0, unshifted_tonnes = 0;
+  std::uint64_t unshifted_late_jobs = 0;
+};
+
 struct RunSummary {
   RunLabels labels;
 
@@ -197,6 +219,7 @@ struct RunSummary {
   } failures;
 
   PowerSummary power;
+  EnergySummary energy;
 
   std::vector<GroupSummary> by_size;             ///< All classes, small to large, also empty ones.
   std::vector<GroupSummary> by_class;            ///< Classes with jobs.

@@ -101,6 +101,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   }
 
   void take(Instant due, std::vector<sched::Event>& events) override {
+    tell_prices(events);
     if (reservations_.next_due() <= due) {  // Alone: what comes with it comes in the next batch.
       tell_tenants(events, due);
       if (std::optional<sched::Event> made = reservations_.take(due)) events.push_back(std::move(*made));
@@ -179,6 +180,11 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     summary.power.cap_changes = cap_changes_;
     summary.power.clock_orders = clock_orders_;
     summary.power.stopped_jobs = stopped_;
+    summary.energy = power_.energy(last_end_);
+    summary.energy.flexible_jobs = energy_.flexible_jobs;
+    summary.energy.shifted_jobs = energy_.shifted_jobs;
+    summary.energy.shifted_hours = energy_.shifted_hours;
+    summary.energy.late_jobs = energy_.late_jobs;
     summary.reservations = reservations_.summary(stream_.tenants(), last_end_);
     return summary;
   }
@@ -226,6 +232,20 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       if ((mask >> name) & 1U) bits |= type_map_[name];
     }
     return bits != 0 ? bits : std::uint64_t{1} << 63;
+  }
+
+  /// Once, before anything else.
+  void tell_prices(std::vector<sched::Event>& events) {
+    if (prices_told_ || !options_.power.shift) return;
+    prices_told_ = true;
+    for (const SiteEnergy& site : options_.power.energy) {
+      const auto steps = [&](const EnergyCurve& curve) {
+        return curve.expand(Nanoseconds{0}, options_.power.energy_until);
+      };
+      events.push_back(sched::Event::feed_price(
+          site.level, site.vertex,
+          priced_curve(steps(site.price), steps(site.carbon), options_.power.euros_per_tonne)));
+    }
   }
 
   void tell_tenants(std::vector<sched::Event>& events, Instant now) {
@@ -300,6 +320,11 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       job.first_start = now;
       job.reason = now > job.request.submit ? reason : std::uint8_t{0};
       metrics_.started(now, job.facts(), job.request.submit, job.reason);
+      if (job.request.flexible) ++energy_.flexible_jobs;
+      if (job.reason == static_cast<std::uint8_t>(sched::Reason::kCheaperLater)) {
+        ++energy_.shifted_jobs;
+        energy_.shifted_hours += to_seconds(now - job.request.submit) / 3600;
+      }
     } else {
       span += options_.faults.restart_time;
       metrics_.resumed(now, job.facts());
@@ -460,6 +485,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     record.end = now;
     last_end_ = now;
     record.limit = job.request.limit;
+    if (job.request.flexible && now > job.request.deadline) ++energy_.late_jobs;
     record.held = job.held;
     record.lost = job.lost;
     metrics_.finished(record);
@@ -502,6 +528,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   std::uint64_t cap_changes_ = 0;
   std::uint64_t clock_orders_ = 0;
   std::uint64_t stopped_ = 0;
+  bool prices_told_ = false;
+  EnergySummary energy_;  ///< What is counted by jobs.
   IdTable<SimJob> jobs_;
   std::vector<End> ends_;  ///< A heap, earliest first.
   TraceJob next_job_;

@@ -99,6 +99,7 @@ class Question {
     for (std::uint32_t tenant = 1; tenant < shares.tenants(); ++tenant)
       parents.push_back(shares.parent(TenantId{tenant}));
     run_times_ = std::make_unique<RunTimeSampler>(input_.run_times, parents);
+    find_feeds(core->state().power.tracked());
     core.reset();
     found_.horizon = std::clamp(options_.horizon, seconds(1), sched::kLastInstant - found_.now);
     if (!run_members()) return fail("what-if: it was cancelled");
@@ -107,6 +108,17 @@ class Question {
   }
 
  private:
+  void find_feeds(bool tracked) {
+    for (const std::string& name : changes_.feeds) {
+      const std::optional<Fleet::FeedAt> base = input_.fleet.find_feed(name);
+      const std::optional<Fleet::FeedAt> changed = changed_fleet().find_feed(name);
+      if (!tracked || !base || !changed) continue;
+      found_.feeds.push_back({name, {}, {}, {}, 0, 0});
+      feeds_base_.push_back({base->level, base->vertex});
+      feeds_changed_.push_back({changed->level, changed->vertex});
+    }
+  }
+
   [[nodiscard]] std::unique_ptr<sched::Core> restored() const {
     auto core = std::make_unique<sched::Core>(input_.fleet, input_.policy);
     return core->restore(input_.snapshot) ? std::move(core) : nullptr;
@@ -142,10 +154,12 @@ class Question {
     std::inplace_merge(pair.arrivals.begin(), pair.arrivals.begin() + static_cast<std::ptrdiff_t>(drawn),
                        pair.arrivals.end(),
                        [](const Arrival& a, const Arrival& b) { return a.when < b.when; });
-    const WorldTask task{waiting_,   pair.arrivals, found_.now,        end,
-                         found_.bin, *run_times_,   options_.cancelled};
+    WorldTask task{waiting_,    pair.arrivals,      found_.now,   end,        found_.bin,
+                   *run_times_, options_.cancelled, input_.facts, feeds_base_};
     const Rng run_times = rng.split("run-times");
     pair.base = run_world(restored(), input_.fleet, task, run_times, most_events);
+    if (changes_.facts) task.facts = *changes_.facts;
+    task.feeds = feeds_changed_;
     pair.changed = run_world(changed(moved), changed_fleet(), task, run_times, most_events);
     return pair;
   }
@@ -217,6 +231,23 @@ class Question {
     found_.figures.push_back({name, compare(base, changed)});
   }
 
+  void compare_feed(std::size_t index) {
+    FeedComparison& feed = found_.feeds[index];
+    const auto of = [&](double FeedRun::* figure) {
+      std::vector<double> base, changed;
+      for (const Pair& pair : pairs_) {
+        base.push_back(pair.base.feeds[index].*figure);
+        changed.push_back(pair.changed.feeds[index].*figure);
+      }
+      return compare(base, changed);
+    };
+    feed.mean = of(&FeedRun::mean);
+    feed.peak = of(&FeedRun::peak);
+    feed.above_s = of(&FeedRun::above_s);
+    feed.cap_base = pairs_.front().base.feeds[index].lowest_cap;
+    feed.cap_changed = pairs_.front().changed.feeds[index].lowest_cap;
+  }
+
   void summarize() {
     found_.members = static_cast<std::uint32_t>(pairs_.size());
     found_.waiting_jobs = waiting_.size();
@@ -257,6 +288,7 @@ class Question {
     add("starts", [](const Pair&, const WorldRun& r) { return static_cast<double>(r.started); });
     add("ends", [](const Pair&, const WorldRun& r) { return static_cast<double>(r.ended); });
     add("interruptions", [](const Pair&, const WorldRun& r) { return static_cast<double>(r.interrupted); });
+    for (std::size_t index = 0; index < found_.feeds.size(); ++index) compare_feed(index);
     add("rejections", [](const Pair&, const WorldRun& r) { return static_cast<double>(r.rejected); });
     add("waiting_at_end",
         [](const Pair&, const WorldRun& r) { return static_cast<double>(r.waiting_at_end); });
@@ -313,6 +345,7 @@ class Question {
   const WhatIfOptions& options_;
   const Rng rng_;
   std::vector<JobId> waiting_;
+  std::vector<sched::FeedId> feeds_base_, feeds_changed_;
   std::unique_ptr<RunTimeSampler> run_times_;
   std::vector<Pair> pairs_;
   WhatIf found_;

@@ -18,6 +18,7 @@
 #include "sched/events.h"
 #include "twin/run_times.h"
 #include "twin/submissions.h"
+#include "twin/timed_fact.h"
 
 namespace gw::twin {
 
@@ -30,6 +31,7 @@ struct WhatIfInput {
   const RunTimeModel& run_times;
   const SubmissionModel& arrivals;
   const std::vector<Arrival>& planned;  ///< What will arrive for certain, in order of time.
+  std::vector<TimedFact> facts = {};    ///< What else is known to come, in order of time.
 };
 
 /// What is different in the changed world, from now on. Nothing given: nothing is.
@@ -39,6 +41,9 @@ struct WorldChanges {
   /// Facts, in terms of the fleet of the changed world: nodes closed, weights, and whatever else the core is
   /// told.
   std::vector<sched::Event> events;
+  /// In place of WhatIfInput::facts, in terms of the fleet of the changed world; none: the same.
+  std::optional<std::vector<TimedFact>> facts;
+  std::vector<std::string> feeds;  ///< Whose power is compared, by name.
 };
 
 struct WhatIfOptions {
@@ -72,6 +77,14 @@ struct WhatIfFigure {
   Comparison value;
 };
 
+/// A feed's predicted draw in both worlds, in watts.
+struct FeedComparison {
+  std::string name;
+  Comparison mean, peak;
+  Comparison above_s;                    ///< Time above its cap.
+  double cap_base = 0, cap_changed = 0;  ///< The lowest it had; 0: none.
+};
+
 /// A job that waits now, in both worlds: mean starts over the members; one that has not started by the
 /// horizon counts as starting then.
 struct JobShift {
@@ -88,7 +101,8 @@ struct WhatIf {
   std::uint64_t waiting_jobs = 0;
   double new_jobs = 0;  ///< Mean of the members.
   std::vector<WhatIfFigure> figures;
-  Nanoseconds bin;  ///< Of the series below: means over it and over the members.
+  std::vector<FeedComparison> feeds;  ///< Of WorldChanges::feeds that both fleets have.
+  Nanoseconds bin;                    ///< Of the series below: means over it and over the members.
   std::vector<double> gpus_base, gpus_changed;
   std::vector<double> watts_base, watts_changed;
   std::int64_t gpus_up_base = 0, gpus_up_changed = 0;

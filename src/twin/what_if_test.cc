@@ -108,6 +108,64 @@ TEST(WhatIf, NoChangeGivesExactlyNoDifference) {
   EXPECT_GT(jobs, 2000);
 }
 
+/// All of its nodes below one feed.
+Middle fed_middle(const std::string& policy, std::uint64_t seed) {
+  Middle made = middle_of(policy, seed);
+  for (GpuType& type : made.fleet.gpu_types) {
+    type.power_floor_permille = 600;
+    type.floor_speed_permille = 800;
+  }
+  made.fleet.feed = {{{"site", {0, made.fleet.nodes()}}, {Milliwatts{0}}, {"here"}}};
+  auto core = std::make_unique<Core>(made.fleet, made.policy);
+  core->move_from(*made.core, made.fleet, made.fleet, made.core->now());
+  core->plan(made.core->now());
+  made.core = std::move(core);
+  made.snapshot = made.core->snapshot();
+  return made;
+}
+
+TEST(WhatIf, ACapIsKeptInTheChangedWorldWhileItHolds) {
+  int cut = 0, longer = 0;
+  for (const char* policy : {"gigawerk", "easy", "conservative"}) {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      SCOPED_TRACE(std::string(policy) + ", seed " + std::to_string(seed));
+      const Middle middle = fed_middle(policy, seed);
+      const Instant now = middle.core->now();
+      const std::int64_t idle = std::int64_t{middle.fleet.nodes()} * 1'000'000;
+      const Milliwatts cap{idle + idle};  // A quarter of what the work can draw.
+      WorldChanges changes;
+      changes.feeds = {"here", "nowhere"};
+      changes.facts.emplace();
+      changes.facts->push_back({now + minutes(30), Event::feed_cap(0, 0, cap)});
+      changes.facts->push_back({now + minutes(90), Event::feed_cap(0, 0, Milliwatts{0})});
+      const WhatIf answer = must_ask(middle, changes);
+      ASSERT_EQ(answer.feeds.size(), 1U);
+      const FeedComparison& feed = answer.feeds[0];
+      EXPECT_EQ(feed.cap_base, 0);
+      EXPECT_EQ(feed.cap_changed, static_cast<double>(cap.count()) / 1000);
+      EXPECT_EQ(feed.above_s.changed, 0) << "what a plan lowers shows at once here";
+      EXPECT_LE(feed.mean.changed, feed.peak.changed);
+      cut += feed.mean.changed < feed.mean.base;
+      longer += figure(answer, "ends").changed <= figure(answer, "ends").base;
+      // In both worlds it is as if it were in none.
+      Middle known = fed_middle(policy, seed);
+      WhatIfInput input = known.input();
+      input.facts = *changes.facts;
+      WorldChanges same;
+      same.feeds = changes.feeds;
+      WhatIfOptions options;
+      options.horizon = hours(2);
+      const Result<WhatIf> both = what_if(input, same, options);
+      ASSERT_TRUE(both.has_value());
+      EXPECT_EQ(both->feeds[0].mean.difference, 0);
+      EXPECT_EQ(both->feeds[0].mean.base, feed.mean.changed);
+      EXPECT_EQ(both->feeds[0].cap_base, feed.cap_changed);
+    }
+  }
+  EXPECT_GE(cut, 10);
+  EXPECT_GE(longer, 10);
+}
+
 /// A node of the fleet on which nothing runs; none if all are in use.
 NodeId idle_node(const Middle& middle) {
   std::set<std::uint32_t> used;

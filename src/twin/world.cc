@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include "base/check.h"
 #include "base/id_table.h"
@@ -37,6 +38,7 @@ class World {
     run_.watts.assign(static_cast<std::size_t>(bins), 0);
     run_.starts.assign(task.waiting.size(), WorldRun::kNotStarted);
     run_.new_starts.assign(task.arrivals.size(), WorldRun::kNotStarted);
+    run_.feeds.resize(task.feeds.size());
     const sched::State& state = core_->state();
     first_new_ = state.next_job;
     plans_all_ = state.policy.backfill == BackfillKind::kConservative;
@@ -75,6 +77,10 @@ class World {
         ++(leaves ? run_.interrupted : run_.ended);
         ++run_.events;
       }
+      for (; next_fact_ < task_.facts.size() && task_.facts[next_fact_].when <= due; ++next_fact_) {
+        core_->apply(task_.facts[next_fact_].event, now_);
+        ++run_.events;
+      }
       for (; next_ < task_.arrivals.size() && task_.arrivals[next_].when <= due; ++next_) {
         JobRequest request = task_.arrivals[next_].request;
         core_->apply(sched::Event::job_submitted(JobId{core_->state().next_job}, request), now_);
@@ -100,14 +106,20 @@ class World {
   struct Running {
     JobId id;
     std::uint32_t attempt = 0;
-    double watts = 0;
+    double watts = 0;       ///< At its clocks.
+    double full_watts = 0;  ///< At free clocks.
+    std::uint32_t speed = 1000;
+    Instant started;
+    Instant end;
   };
 
   [[nodiscard]] Instant next_due() const {
     Instant due = ends_.empty() ? Instant::max() : ends_.front().when;
     if (next_ < task_.arrivals.size()) due = std::min(due, std::max(task_.arrivals[next_].when, now_));
+    if (next_fact_ < task_.facts.size()) due = std::min(due, std::max(task_.facts[next_fact_].when, now_));
     // The core's own time counts as long as something waits that it could start.
-    if (core_->state().pending.size() > 0 || !core_->state().resizable().empty())
+    if (core_->state().pending.size() > 0 || !core_->state().prices.put_off.empty() ||
+        !core_->state().resizable().empty())
       due = std::min(due, std::max(core_->next_due(), now_));
     return due;
   }
@@ -148,6 +160,18 @@ class World {
       forget(job);
       ++run_.interrupted;
     }
+    for (const JobId job : plan.stopped) {
+      const Running* running = running_.find(job);
+      if (running == nullptr) continue;
+      const sched::Job* of = core_->job(job);
+      if (of != nullptr && of->request.checkpoint_interval > Nanoseconds{0}) {
+        const std::int64_t interval = of->request.checkpoint_interval.count();
+        saved_[job] += Nanoseconds{(now_ - running->started).count() / interval * interval};
+      }
+      forget(job);
+      ++run_.interrupted;
+      ++run_.stopped;
+    }
     run_.rejected += plan.rejections.size();
     for (const sched::Plan::Preemption& preemption : plan.preemptions)
       push_leave(preemption.job, now_ + grace_of(*core_->job(preemption.job)));
@@ -158,7 +182,35 @@ class World {
       if (first != nullptr && *first == WorldRun::kNotStarted) *first = now_;
       push_end(*core_->job(start.job), now_);
     }
+    for (const sched::Plan::Clock& clock : plan.clocks) {
+      const sched::Job* job = core_->job(clock.job);
+      if (job != nullptr && job->running && running_.find(clock.job) != nullptr) change_clock(*job);
+    }
     run_.peak_watts = std::max(run_.peak_watts, watts_);
+  }
+
+  void change_clock(const sched::Job& job) {
+    Running& running = running_[job.id];
+    const std::uint32_t speed = core_->state().speed_of(job);
+    watts_ -= running.watts;
+    running.watts = running.full_watts * job.clock / 1000;
+    watts_ += running.watts;
+    const std::uint32_t before = std::exchange(running.speed, speed);
+    if (speed == before || job.leaving) return;
+    running.end = later_by(running.end, before, speed);
+    running.attempt = ++attempts_;
+    push_end(running);
+  }
+
+  /// What is left until `end` goes at another speed.
+  [[nodiscard]] Instant later_by(Instant end, std::uint32_t before, std::uint32_t speed) const {
+    const double left = static_cast<double>(std::max(end - now_, Nanoseconds{0}).count()) * before / speed;
+    return now_ + Nanoseconds{static_cast<std::int64_t>(std::min(left, 4e18))};
+  }
+
+  void push_end(const Running& running) {
+    ends_.push_back({running.end, running.id, running.attempt});
+    std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
 
   /// Null of a job that ran at the beginning.
@@ -172,7 +224,10 @@ class World {
   void push_end(const sched::Job& job, Instant started) {
     Running& running = running_.add(job.id);
     running.attempt = ++attempts_;
-    running.watts = watts_of(fleet_, core_->state(), job);
+    running.started = started;
+    running.full_watts = watts_of(fleet_, core_->state(), job);
+    running.watts = running.full_watts * job.clock / 1000;
+    running.speed = core_->state().speed_of(job);
     watts_ += running.watts;
     const double uniform = rng_.split(job.id.value()).uniform();
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
@@ -180,8 +235,9 @@ class World {
         task_.run_times.draw(job.request.tenant, job.request.limit, work_in(job.request, elapsed), uniform);
     if (const auto saved = saved_.find(job.id); saved != saved_.end())
       run_time = std::max(run_time - saved->second, seconds(1));
-    ends_.push_back({std::max(started + span_of(job.request, run_time), now_), job.id, running.attempt});
-    std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
+    running.end = std::max(started + span_of(job.request, run_time), now_);
+    if (running.speed < 1000) running.end = later_by(running.end, 1000, running.speed);
+    push_end(running);
   }
 
   /// What is so now holds until `to`.
@@ -194,12 +250,25 @@ class World {
       const double seconds = static_cast<double>((until - now_).count()) / kNsPerSecond;
       run_.gpus[bin] += gpus * seconds;
       run_.watts[bin] += watts_ * seconds;
+      for (std::size_t index = 0; index < run_.feeds.size(); ++index) {
+        const sched::PowerTree& power = core_->state().power;
+        const double draw = static_cast<double>(power.draw(task_.feeds[index]).count()) / 1000;
+        const double cap = static_cast<double>(power.cap(task_.feeds[index]).count()) / 1000;
+        FeedRun& feed = run_.feeds[index];
+        feed.mean += draw * seconds;
+        if (seconds > 0) feed.peak = std::max(feed.peak, draw);
+        if (cap > 0 && seconds > 0)
+          feed.lowest_cap = feed.lowest_cap == 0 ? cap : std::min(feed.lowest_cap, cap);
+        if (cap > 0 && draw > cap) feed.above_s += seconds;
+      }
       now_ = until;
     }
   }
 
   /// Sums over time become means.
   void finish() {
+    const double whole = std::max(1e-9, static_cast<double>((run_.until - task_.now).count()) / kNsPerSecond);
+    for (FeedRun& feed : run_.feeds) feed.mean /= whole;
     for (std::size_t bin = 0; bin < run_.gpus.size(); ++bin) {
       run_.joules += run_.watts[bin];
       const Instant from = task_.now + task_.bin * static_cast<std::int64_t>(bin);
@@ -217,6 +286,7 @@ class World {
   Instant now_;
   std::uint32_t first_new_ = 0;  ///< The id of the first arrival.
   std::size_t next_ = 0;         ///< The next arrival.
+  std::size_t next_fact_ = 0;
   bool plans_all_ = false;
   std::uint32_t attempts_ = 0;
   double watts_ = 0;

@@ -15,6 +15,7 @@
 #include "sched/core.h"
 #include "twin/run_times.h"
 #include "twin/submissions.h"
+#include "twin/timed_fact.h"
 
 namespace gw::twin {
 
@@ -26,7 +27,17 @@ struct WorldTask {
   Instant end;
   Nanoseconds bin = hours(1);  ///< Of what is measured by the hour.
   const RunTimeSampler& run_times;
-  std::function<bool()> cancelled;  ///< Asked now and then: true ends it at once. May be empty.
+  std::function<bool()> cancelled;            ///< Asked now and then: true ends it at once. May be empty.
+  std::span<const TimedFact> facts = {};      ///< What is known to come, in order of time.
+  std::span<const sched::FeedId> feeds = {};  ///< Whose draw is measured against their caps.
+};
+
+/// The predicted draw of a feed, in watts.
+struct FeedRun {
+  double mean = 0;
+  double peak = 0;
+  double lowest_cap = 0;  ///< 0: it had none.
+  double above_s = 0;     ///< So long its draw was above its cap.
 };
 
 struct WorldRun {
@@ -45,11 +56,13 @@ struct WorldRun {
   std::uint64_t waiting_at_end = 0;
   Instant until;  ///< `end`, or where the events were used up.
   std::uint64_t events = 0;
+  std::uint64_t stopped = 0;   ///< Of `interrupted`: for want of power.
+  std::vector<FeedRun> feeds;  ///< Of WorldTask::feeds.
 };
 
 /// Runs `core`, as it is at `task.now`, to the end, until it has cost `most_events`. A job's run time depends
 /// on `rng` and its number alone, so equal jobs of two worlds run equally long. Power: each node that is not
-/// down draws its idle power, and the part of it that is in use the part of what is above.
+/// down draws its idle power, and the part of it that is in use the part of what is above, at its clocks.
 WorldRun run_world(std::unique_ptr<sched::Core> core, const Fleet& fleet, const WorldTask& task,
                    const Rng& rng, std::uint64_t most_events);
 

@@ -49,6 +49,7 @@ class Generator final : public JobStream {
     laws_[source.job_class]->draw_task(source.burst, source.rng, job);
     job.request.tenant = source.tenant;
     job.request.submit = Instant{source.next_s * kNanosecondsPerSecond};
+    job.request.deadline = laws_[source.job_class]->deadline_of(job.request);
     job.job_class = source.job_class;
     if (source.burst.left == 0) replace_front(start_burst(source));
     return true;

@@ -62,6 +62,8 @@ ClassLaw::ClassLaw(const JobClass& job_class)
       elastic_factor_(std::max(job_class.elastic_factor, 1.0)),
       scaling_permille_(static_cast<std::uint32_t>(
           std::clamp<std::int64_t>(std::llround(job_class.elastic_scaling * 1000), 1, 1000))),
+      flexible_share_(std::clamp(job_class.flexible_share, 0.0, 1.0)),
+      slack_(seconds(static_cast<std::int64_t>(job_class.slack_s))),
       power_permille_(static_cast<std::uint32_t>(
           std::clamp<std::int64_t>(std::llround(job_class.power_peak * 1000), 1, 1000))) {
   if (burst_mean_ > 1) log_burst_continues_ = stable_log(1 - 1 / burst_mean_);
@@ -238,6 +240,12 @@ void ClassLaw::draw_task(Burst& burst, Rng& rng, TraceJob& job) const {
     job.request.nodes_max = std::max(shape.nodes, static_cast<std::uint32_t>(most));
     job.truth.scaling_permille = scaling_permille_;
   }
+  // Drawn only where it matters: other classes' jobs stay what they were.
+  job.request.flexible = flexible_share_ >= 1 || (flexible_share_ > 0 && rng.chance(flexible_share_));
+}
+
+Instant ClassLaw::deadline_of(const JobRequest& request) const {
+  return request.flexible ? request.submit + request.limit + slack_ : Instant{};
 }
 
 }  // namespace gw::workload

@@ -33,6 +33,8 @@ class ClassLaw {
   [[nodiscard]] Burst draw_burst(Rng& rng) const;
   /// The next task of `burst` (left > 0): shape, limit and truth; leaves tenant, submit time and id alone.
   void draw_task(Burst& burst, Rng& rng, TraceJob& job) const;
+  /// Of a job that has been drawn, and has its time of submission; zero: none.
+  [[nodiscard]] Instant deadline_of(const JobRequest& request) const;
 
   /// E[GPUs x seconds] of one task, what is held while it runs; by numeric integration, equal to what is
   /// drawn.
@@ -70,6 +72,8 @@ class ClassLaw {
   bool keep_on_failure_;
   double elastic_factor_;
   std::uint32_t scaling_permille_;
+  double flexible_share_;
+  Nanoseconds slack_;
   std::uint32_t power_permille_;
   double mean_gpu_seconds_ = 0;
 };

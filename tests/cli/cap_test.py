@@ -97,6 +97,24 @@ class CapTest(FolderTest):
         self.until(lambda: self.feed(server, "here/left")["draw_w"] == 18000)
         self.assertEqual(server.get("/v1/caps").json["caps"], [])
 
+    def test_what_if(self):
+        server = self.start("--engine", "twin", "--speed", "1")
+        self.run_jobs(server, 4)
+        words = ("whatif", "--arrivals", "none", "--members", "2", "--horizon", "2h")
+        answer = json.loads(server.gw(*words, "--cap", "here=37.5kW", "--json").stdout)
+        feed = answer["feeds"][0]
+        self.assertEqual((feed["feed"], feed["cap_w"]), ("here", {"base": 36000, "changed": 30000}))
+        self.assertEqual(round(feed["mean_w"]["base"]), 36000)
+        self.assertLessEqual(feed["peak_w"]["changed"], 30000)
+        self.assertLess(answer["figures"]["energy_j"]["changed"], answer["figures"]["energy_j"]["base"])
+        begins = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1800))
+        said = server.gw(*words, "--cap", f"left=12kW@{begins}..").stdout
+        self.assertIn("here/left carries 12 kW of IT power from", said)
+        self.assertRegex(said, r"here/left\s+18 kW\s+1[2-7]")
+        self.assertIn("there is no feed", server.gw(*words, "--cap", "nowhere=1kW").stderr)
+        self.assertIn("write FEED=8MW", server.gw(*words, "--cap", "here").stderr)
+        self.assertEqual(server.get("/v1/caps").json["caps"], [])
+
     def test_rights(self):
         server = self.start("--engine", "twin")
         server.gw("tenants", "add", "acme")
