@@ -17,7 +17,7 @@ namespace gw::sched {
 class QuotaTree {
  public:
   /// `gpu_types`: of the fleet. The root (tenant 0) is there from the start.
-  explicit QuotaTree(std::size_t gpu_types) : resources_(gpu_types + 1), parents_(1), tops_(1) {}
+  explicit QuotaTree(std::size_t gpu_types) : resources_(gpu_types + 1), parents_(1), tops_(1, TenantId{0}) {}
   /// What the GPU type that counts least counts for; whether there are GPUs (processors) of no type.
   void set_kinds(std::int64_t least_equivalent_milli, bool untyped) {
     least_equivalent_milli_ = least_equivalent_milli;
