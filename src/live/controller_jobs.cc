@@ -239,13 +239,13 @@ Instant Controller::close_attempt(LiveJob& job, const Report& report) {
   if (report.end == AttemptEnd::kLaunchFailed) attempt.ended_at = attempt.started;
   attempt.ended = true;
   attempt.end = report.end;
+  attempt.note = report.note;
   if (job.leaving && report.end == AttemptEnd::kStopped) {
     attempt.end = AttemptEnd::kPreempted;
     if (attempt.note.empty()) attempt.note = job.leaving_why;
   }
   attempt.exit_code = report.exit_code;
   attempt.signal = report.signal;
-  attempt.note = report.note;
   attempt.cpu_time = report.cpu_time;
   attempt.memory_peak = report.memory_peak;
   attempt.output_bytes = report.output_bytes;

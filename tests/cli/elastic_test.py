@@ -48,8 +48,11 @@ class ElasticTest(FolderTest):
         self.wait_for_nodes(job, 4)
         self.server.gw("cancel", str(other))
         self.wait_for_nodes(job, 8)
-        attempts = self.server.get(f"/v1/jobs/{job}/attempts").json["attempts"]
-        self.assertEqual(sorted(attempt["gpus"] for attempt in attempts)[0], 32)
+        attempts = sorted(self.server.job(job)["attempts"], key=lambda attempt: attempt["attempt"])
+        self.assertEqual([attempt["gpus"] for attempt in attempts], [64, 32, 64])
+        self.assertEqual([attempt["end"] for attempt in attempts[:2]], ["preempted", "preempted"])
+        self.assertIn(f"for job {other}", attempts[0]["note"])
+        self.assertEqual(attempts[1]["note"], "goes on with 8 nodes")
 
     def test_without_checkpoints_it_keeps_its_size(self):
         script = self.path("job.sh", "#!/bin/sh\n#SBATCH --nodes=2-6 --gpus-per-node=8 --time=500:00:00\nsleep 1000000\n")
