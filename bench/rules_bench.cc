@@ -13,8 +13,10 @@
 namespace gw::sched {
 namespace {
 
-/// Nodes of 8 GPUs; racks of 4 nodes, leaves of 8 racks, spines of 16 leaves, the site: four fabric levels.
-Fleet site_of(std::uint32_t gpus) {
+/// Nodes of 8 GPUs; racks of 4 nodes, leaves of 8 racks, spines of 16 leaves, the site: four fabric levels,
+/// and as many of feeds, which carry all at nameplate but for `short_percent`, by which the site's falls
+/// short.
+Fleet site_of(std::uint32_t gpus, std::int64_t short_percent = 0) {
   Fleet fleet = flat_fleet(gpus / 8, 8);
   const std::uint32_t nodes = fleet.nodes();
   const auto level = [&](const char* name, std::uint32_t size) {
@@ -24,6 +26,19 @@ Fleet site_of(std::uint32_t gpus) {
     return partition;
   };
   fleet.fabric = {level("rack", 4), level("leaf", 32), level("spine", 512), level("site", nodes)};
+  constexpr std::int64_t kNodeMw = 10'200'000;
+  fleet.node_types[0].power_max = Milliwatts{kNodeMw};
+  fleet.node_types[0].power_idle = Milliwatts{kNodeMw / 5};
+  for (const auto& [name, size] : {std::pair{"rack", 4U}, {"row", 32U}, {"hall", 512U}, {"site", nodes}}) {
+    FeedLevel feed;
+    feed.partition = level(name, size);
+    for (std::uint32_t vertex = 0; vertex < feed.partition.vertices(); ++vertex) {
+      const std::int64_t below = feed.partition.end(vertex) - feed.partition.begin(vertex);
+      const std::int64_t percent = size == nodes ? 100 - short_percent : 100;
+      feed.capacity.emplace_back(kNodeMw * below * percent / 100);
+    }
+    fleet.feed.push_back(feed);
+  }
   return fleet;
 }
 
@@ -34,8 +49,9 @@ constexpr std::uint32_t kProjects = 9;  ///< In each.
 /// a limit, some of the jobs preemptible.
 class SharedFactory {
  public:
-  SharedFactory(std::uint32_t gpus, std::size_t pending, std::int64_t preemptible_percent)
-      : core_(site_of(gpus), *policy_by_name("gigawerk")),
+  SharedFactory(std::uint32_t gpus, std::size_t pending, std::int64_t preemptible_percent,
+                std::int64_t short_percent)
+      : core_(site_of(gpus, short_percent), *policy_by_name("gigawerk")),
         pending_(pending),
         preemptible_(static_cast<double>(preemptible_percent) / 100) {
     for (std::uint32_t organisation = 0; organisation < kOrganisations; ++organisation) {
@@ -74,6 +90,7 @@ class SharedFactory {
   }
   Core& core() { return core_; }
   std::uint64_t preemptions = 0;
+  std::uint64_t plans = 14695981039346656037U;  ///< A hash of all that has been decided.
 
  private:
   struct End {
@@ -85,14 +102,19 @@ class SharedFactory {
       return when != other.when ? when > other.when : job > other.job;
     }
   };
+  void note(std::uint64_t what) { plans = (plans ^ what) * 1099511628211U; }
   std::size_t decide() {
     const Plan& plan = core_.plan(now_);
     for (const Plan::Start& start : plan.starts) {
+      note(start.job.value());
+      for (const Piece& piece : start.placement.pieces)
+        note(piece.gpu_mask + piece.node * 4099ULL + piece.count);
       const Nanoseconds limit = core_.job(start.job)->request.limit;
       ends_.push(
           {now_ + Nanoseconds{rng_.between(limit.count() / 10, limit.count())}, start.job, now_, false});
     }
     preemptions += plan.preemptions.size();
+    for (const Plan::Preemption& preemption : plan.preemptions) note(preemption.job.value() * 31ULL);
     for (const Plan::Preemption& preemption : plan.preemptions)
       ends_.push({now_ + seconds(30), preemption.job, core_.job(preemption.job)->started, true});
     return plan.starts.size();
@@ -126,7 +148,7 @@ class SharedFactory {
 /// and with preemptions.
 void BM_SharedSteadyState(benchmark::State& bench) {
   SharedFactory factory(static_cast<std::uint32_t>(bench.range(0)), static_cast<std::size_t>(bench.range(1)),
-                        bench.range(2));
+                        bench.range(2), bench.range(3));
   std::size_t starts = 0;
   std::vector<double> plain;
   std::vector<double> preempting;
@@ -147,13 +169,14 @@ void BM_SharedSteadyState(benchmark::State& bench) {
   bench.SetItemsProcessed(static_cast<std::int64_t>(starts));
   bench.counters["p99_us"] = p99(plain);
   bench.counters["p99_preempting_us"] = p99(preempting);
+  bench.counters["plans_hash"] = static_cast<double>(factory.plans >> 40);  // Equal plans, equal numbers.
   bench.counters["preemptions"] = static_cast<double>(factory.preemptions);
   const std::string problem = factory.core().check();
   if (!problem.empty()) bench.SkipWithError(problem.c_str());
 }
 BENCHMARK(BM_SharedSteadyState)
-    ->ArgsProduct({{10'000, 100'000}, {10'000}, {0, 5, 50}})
-    ->ArgNames({"gpus", "pending", "preemptible_percent"})
+    ->ArgsProduct({{10'000, 100'000}, {10'000}, {0, 5, 50}, {0, 2}})
+    ->ArgNames({"gpus", "pending", "preemptible_percent", "power_short_percent"})
     ->Iterations(20'000);
 
 /// 100,000 GPUs, all in use by a tenant that borrows; another wants the 40,000 that are guaranteed to it, as

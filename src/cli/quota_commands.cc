@@ -135,6 +135,16 @@ CLI::Validator amount_or_none() {
 void add_quota_commands(CLI::App& app, AppContext& context) {
   CLI::App* quota = app.add_subcommand("quota", "Show or set what tenants may use, lend and spend");
   quota->group(kGroupOperate);
+  {  // Without a command: as `show`.
+    auto type = std::make_shared<std::string>();
+    auto access = std::make_shared<ServerAccess>();
+    quota->add_option("--type", *type, "GPUs of this type (default: all, in GPU-equivalents)")
+        ->type_name("TYPE");
+    add_server_options(*quota, *access);
+    set_server_action(*quota, context, access, [&context, type, access](Connection& connection) {
+      return show(context, "", *type, access->json, connection);
+    });
+  }
   {
     auto path = std::make_shared<std::string>();
     auto type = std::make_shared<std::string>();
@@ -208,7 +218,6 @@ void add_quota_commands(CLI::App& app, AppContext& context) {
       return set_budget(context, *options, access->json, connection);
     });
   }
-  quota->require_subcommand(1);
 }
 
 }  // namespace gw

@@ -13,8 +13,25 @@ FairShare::FairShare(const PolicyConfig& policy)
     : half_life_s_(to_seconds(policy.half_life)),
       commitment_s_(to_seconds(policy.commitment)),
       charge_interval_(policy.charge_interval),
-      nodes_(1) {
+      nodes_(1),
+      scale_{1.0},
+      usage_(1),
+      running_milli_(1) {
   GW_CHECK(half_life_s_ > 0 && charge_interval_ > Nanoseconds{0});
+}
+
+void FairShare::set_kinds(const std::vector<std::int64_t>& capacity_milli) {
+  GW_CHECK(nodes_.size() == 1 && !capacity_milli.empty());
+  std::int64_t all = 0;
+  for (const std::int64_t milli : capacity_milli) all += milli;
+  scale_.clear();
+  for (const std::int64_t milli : capacity_milli) {
+    GW_CHECK(milli > 0);
+    scale_.push_back(static_cast<double>(all) / static_cast<double>(milli));
+  }
+  all_milli_ = static_cast<double>(all);
+  usage_.assign(kinds(), 0);
+  running_milli_.assign(kinds(), 0);
 }
 
 void FairShare::add_tenant(TenantId parent, std::uint32_t weight) {
@@ -23,6 +40,8 @@ void FairShare::add_tenant(TenantId parent, std::uint32_t weight) {
   node.parent = parent;
   node.weight = weight;
   nodes_.push_back(std::move(node));
+  usage_.resize(usage_.size() + kinds());
+  running_milli_.resize(usage_.size());
 }
 
 void FairShare::set_weight(TenantId tenant, std::uint32_t weight) {
@@ -32,7 +51,7 @@ void FairShare::set_weight(TenantId tenant, std::uint32_t weight) {
   const bool active = is_active(node);
   if (active) erase_active(tenant);
   node.weight = weight;
-  node.key = key_of(node);
+  node.key = key_of(tenant.value());
   if (active) insert_active(tenant);
 }
 
@@ -42,9 +61,14 @@ std::uint32_t FairShare::depth(TenantId tenant) const {
   return depth;
 }
 
-double FairShare::key_of(const Node& node) const {
-  const double committed = static_cast<double>(node.running_milli) * 1e-3 * commitment_s_ * inflation_;
-  return (node.usage + committed) / node.weight;
+double FairShare::key_of(std::size_t tenant) const {
+  double largest = -INFINITY;
+  for (std::size_t kind = 0; kind < scale_.size(); ++kind) {
+    const std::size_t at = tenant * scale_.size() + kind;
+    const double committed = static_cast<double>(running_milli_[at]) * 1e-3 * commitment_s_ * inflation_;
+    largest = std::max(largest, (usage_[at] + committed) * scale_[kind]);
+  }
+  return largest / nodes_[tenant].weight;
 }
 
 void FairShare::set_owed(TenantId tenant, bool owed) {
@@ -87,20 +111,20 @@ bool FairShare::advance(Instant now) {
     const double moved = std::floor(steps / 32) * 32;
     steps -= moved;
     start = moved > 900 ? 0.0 : stable_exp2(-moved);
-    for (Node& node : nodes_) node.usage *= start;
+    for (double& usage : usage_) usage *= start;
   }
   const double growth = stable_exp2(steps);
   const double charge_s = inflation_ * (growth - start) * half_life_s_ * 1.4426950408889634;  // 1 / ln 2
-  for (Node& node : nodes_) {
-    if (node.running_milli != 0) node.usage += static_cast<double>(node.running_milli) * 1e-3 * charge_s;
+  for (std::size_t at = 0; at < usage_.size(); ++at) {
+    if (running_milli_[at] != 0) usage_[at] += static_cast<double>(running_milli_[at]) * 1e-3 * charge_s;
   }
   inflation_ *= growth;
   charged_to_ = now;
   if (inflation_ > 0x1p64) {
     inflation_ *= 0x1p-64;
-    for (Node& node : nodes_) node.usage *= 0x1p-64;
+    for (double& usage : usage_) usage *= 0x1p-64;
   }
-  for (Node& node : nodes_) node.key = key_of(node);
+  for (std::size_t tenant = 0; tenant < nodes_.size(); ++tenant) nodes_[tenant].key = key_of(tenant);
   for (Node& node : nodes_) {
     if (node.active.size() > 1)
       std::sort(node.active.begin(), node.active.end(),
@@ -124,28 +148,33 @@ void FairShare::insert_active(TenantId child) {
                 child);
 }
 
-void FairShare::change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge) {
+void FairShare::change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge,
+                               std::uint32_t kind) {
   if (delta_milli == 0) return;
+  GW_CHECK(kind < kinds());
   // The next charge takes what runs then to have run all the while since the last: correct for it here.
   const double correction = -static_cast<double>(delta_milli) * 1e-3 * to_seconds(since_charge) * inflation_;
   for (TenantId at = tenant; at != TenantId{0}; at = nodes_[at.value()].parent) {
     Node& node = nodes_[at.value()];
     const bool active = is_active(node);
     if (active) erase_active(at);
-    node.running_milli += delta_milli;
-    node.usage += correction;
-    GW_CHECK(node.running_milli >= 0);
-    node.key = key_of(node);
+    const std::size_t of_kind = at.value() * scale_.size() + kind;
+    running_milli_[of_kind] += delta_milli;
+    usage_[of_kind] += correction;
+    GW_CHECK(running_milli_[of_kind] >= 0);
+    node.key = key_of(at.value());
     if (active) insert_active(at);
   }
 }
 
-void FairShare::started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge) {
-  change_running(tenant, gpu_milli, since_charge);
+void FairShare::started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge,
+                        std::uint32_t kind) {
+  change_running(tenant, gpu_milli, since_charge, kind);
 }
 
-void FairShare::stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge) {
-  change_running(tenant, -gpu_milli, since_charge);
+void FairShare::stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge,
+                        std::uint32_t kind) {
+  change_running(tenant, -gpu_milli, since_charge, kind);
 }
 
 void FairShare::set_waiting(TenantId tenant, bool waiting) {
@@ -184,27 +213,30 @@ void FairShare::ordered(std::vector<TenantId>& out) const {
 }
 
 double FairShare::usage_gpu_seconds(TenantId tenant) const {
-  return nodes_[tenant.value()].usage / inflation_;
+  double sum = 0;
+  for (std::size_t kind = 0; kind < scale_.size(); ++kind)
+    sum += usage_[tenant.value() * scale_.size() + kind];
+  return sum / inflation_;
 }
 
-FairShare::State FairShare::save() const {
-  State state{charged_to_, inflation_, {}, {}};
-  for (const Node& node : nodes_) {
-    state.usage.push_back(node.usage);
-    state.running_milli.push_back(node.running_milli);
-  }
-  return state;
+double FairShare::dominant_share(TenantId tenant) const {
+  if (all_milli_ == 0) return 0;
+  double largest = 0;
+  for (std::size_t kind = 0; kind < scale_.size(); ++kind)
+    largest = std::max(largest, usage_[tenant.value() * scale_.size() + kind] * scale_[kind]);
+  // One GPU for ever has the integral of 2^(-t / h): h / ln 2.
+  return largest / inflation_ / (all_milli_ * 1e-3 * half_life_s_ * 1.4426950408889634);
 }
+
+FairShare::State FairShare::save() const { return {charged_to_, inflation_, usage_, running_milli_}; }
 
 void FairShare::restore(const State& state) {
-  GW_CHECK(state.usage.size() == nodes_.size() && state.running_milli.size() == nodes_.size());
+  GW_CHECK(state.usage.size() == usage_.size() && state.running_milli.size() == usage_.size());
   charged_to_ = state.charged_to;
   inflation_ = state.inflation;
-  for (std::size_t index = 0; index < nodes_.size(); ++index) {
-    nodes_[index].usage = state.usage[index];
-    nodes_[index].running_milli = state.running_milli[index];
-    nodes_[index].key = key_of(nodes_[index]);
-  }
+  usage_ = state.usage;
+  running_milli_ = state.running_milli;
+  for (std::size_t tenant = 0; tenant < nodes_.size(); ++tenant) nodes_[tenant].key = key_of(tenant);
   for (Node& node : nodes_)
     std::sort(node.active.begin(), node.active.end(),
               [this](TenantId a, TenantId b) { return before(a, b); });

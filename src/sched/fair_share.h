@@ -1,8 +1,10 @@
 // FairShare: hierarchical weighted fair share with half-life decay: which tenant comes next.
 //
 // Each tenant's key is its decayed GPU-time plus a commitment for what runs now, over its weight; among
-// siblings the smallest key comes first. Decay scales all keys alike, so usage is kept "inflated" by 2^(t /
-// half-life) and never has to be decayed: only running usage is charged, at every `charge_interval`.
+// siblings the smallest key comes first. GPUs of several kinds are counted apart, and the kind of which the
+// tenant has the largest part decides (its dominant share; Ghodsi et al., NSDI 2011). Decay scales all keys
+// alike, so usage is kept "inflated" by 2^(t / half-life) and never has to be decayed: only running usage is
+// charged, at every `charge_interval`.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +19,10 @@ namespace gw::sched {
 class FairShare {
  public:
   explicit FairShare(const PolicyConfig& policy);
+
+  /// How many GPUs (thousandths) of each kind there are, before the first tenant; one kind if never called.
+  void set_kinds(const std::vector<std::int64_t>& capacity_milli);
+  [[nodiscard]] std::uint32_t kinds() const { return static_cast<std::uint32_t>(scale_.size()); }
 
   /// Tenants must be added in id order, parents first; the root (id 0) is there from the start.
   void add_tenant(TenantId parent, std::uint32_t weight);
@@ -39,8 +45,8 @@ class FairShare {
 
   /// `since_charge`: how long before now the last charge was, so that each job pays for exactly the time it
   /// ran.
-  void started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge);
-  void stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge);
+  void started(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge, std::uint32_t kind = 0);
+  void stopped(TenantId tenant, std::int64_t gpu_milli, Nanoseconds since_charge, std::uint32_t kind = 0);
   [[nodiscard]] Nanoseconds since_charge(Instant now) const { return now - charged_to_; }
   /// A tenant that has less than is guaranteed to it comes before its siblings that have not.
   void set_owed(TenantId tenant, bool owed);
@@ -66,15 +72,18 @@ class FairShare {
   /// The best tenant with waiting jobs; none if there is none.
   [[nodiscard]] TenantId first() const;
 
-  /// Decayed usage as of the last charge, GPU-seconds (reports).
+  /// Decayed usage as of the last charge, GPU-seconds of all kinds (reports).
   [[nodiscard]] double usage_gpu_seconds(TenantId tenant) const;
+  /// What that is of the kind of which it is the largest part: 1 is all of it, for many half-lives. Where
+  /// GPUs of each kind have been told.
+  [[nodiscard]] double dominant_share(TenantId tenant) const;
 
   /// For snapshots: the whole state that decisions depend on.
   struct State {
     Instant charged_to;
     double inflation = 1;
-    std::vector<double> usage;
-    std::vector<std::int64_t> running_milli;
+    std::vector<double> usage;                ///< By tenant, then kind.
+    std::vector<std::int64_t> running_milli;  ///< Likewise.
   };
   [[nodiscard]] State save() const;
   void restore(const State& state);
@@ -83,17 +92,16 @@ class FairShare {
   struct Node {
     TenantId parent;
     double weight = 1;
-    double usage = 0;  ///< Inflated GPU-seconds.
-    std::int64_t running_milli = 0;
     double key = 0;
     bool waiting = false;          ///< Own jobs wait.
     bool owed = false;             ///< It has less than is guaranteed to it.
     std::vector<TenantId> active;  ///< Children with waiting jobs below, by (key, id).
   };
   [[nodiscard]] bool is_active(const Node& node) const { return node.waiting || !node.active.empty(); }
-  [[nodiscard]] double key_of(const Node& node) const;
+  [[nodiscard]] double key_of(std::size_t tenant) const;
   [[nodiscard]] bool before(TenantId a, TenantId b) const;
-  void change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge);
+  void change_running(TenantId tenant, std::int64_t delta_milli, Nanoseconds since_charge,
+                      std::uint32_t kind);
   void insert_active(TenantId child);
   void erase_active(TenantId child);
   template <class Visit>
@@ -113,6 +121,10 @@ class FairShare {
   double inflation_ =
       1;  ///< 2^((charged_to - epoch) / half-life); the epoch moves so that it stays below 2^64.
   std::vector<Node> nodes_;
+  std::vector<double> scale_;                ///< By kind: all GPUs over those of the kind.
+  double all_milli_ = 0;                     ///< GPUs of all kinds.
+  std::vector<double> usage_;                ///< Inflated GPU-seconds, by tenant, then kind.
+  std::vector<std::int64_t> running_milli_;  ///< Likewise.
 };
 
 }  // namespace gw::sched

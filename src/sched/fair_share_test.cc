@@ -215,5 +215,62 @@ TEST(FairShare, LongPausesCostNothing) {
   EXPECT_LT(fair.usage_gpu_seconds(TenantId{1}), 1);
 }
 
+// Two kinds of GPUs: whoever comes first takes one of a kind that it wants and that is free, for a random
+// time. Whatever the mix, dominant shares come out as the weights; one that wants the scarce kind alone gets
+// no more.
+TEST(FairShare, DominantSharesOfKindsComeOutAsTheWeights) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    Rng rng(seed);
+    PolicyConfig policy = policy_with(days(2), hours(1));
+    FairShare fair(policy);
+    const std::vector<std::int64_t> capacity{rng.between(8, 16), rng.between(100, 300)};
+    fair.set_kinds({capacity[0] * 1000, capacity[1] * 1000});
+    // The first wants the scarce kind alone; both others want both, one of them for twice the weight.
+    const std::vector<std::uint32_t> weights{1, 1, 2};
+    for (const std::uint32_t weight : weights) fair.add_tenant(kRoot, weight);
+    for (std::uint32_t tenant = 1; tenant <= 3; ++tenant) fair.set_waiting(TenantId{tenant}, true);
+    std::vector<std::int64_t> free = capacity;
+    std::multimap<Instant, std::pair<std::uint32_t, std::uint32_t>> ends;
+    std::vector<std::vector<double>> held(4, std::vector<double>(2));
+    std::vector<std::vector<std::int64_t>> runs(4, std::vector<std::int64_t>(2));
+    Instant now;
+    for (int step = 0; step < 6'000; ++step) {
+      now = now + minutes(5);
+      fair.advance(now);
+      for (; !ends.empty() && ends.begin()->first <= now; ends.erase(ends.begin())) {
+        const auto [tenant, kind] = ends.begin()->second;
+        fair.stopped(TenantId{tenant}, 1000, Nanoseconds{0}, kind);
+        ++free[kind];
+        --runs[tenant][kind];
+      }
+      for (std::uint32_t kind = 0; kind < 2; ++kind) {
+        while (free[kind] > 0) {
+          std::vector<TenantId> order;
+          fair.ordered(order);
+          const auto first = std::find_if(order.begin(), order.end(),
+                                          [&](TenantId t) { return kind == 0 || t != TenantId{1}; });
+          fair.started(*first, 1000, Nanoseconds{0}, kind);
+          --free[kind];
+          ++runs[first->value()][kind];
+          ends.emplace(now + minutes(rng.between(10, 120)), std::pair{first->value(), kind});
+        }
+      }
+      if (step < 1'500) continue;
+      for (std::uint32_t tenant = 1; tenant <= 3; ++tenant) {
+        for (std::uint32_t kind = 0; kind < 2; ++kind)
+          held[tenant][kind] += static_cast<double>(runs[tenant][kind]) / static_cast<double>(capacity[kind]);
+      }
+    }
+    std::vector<double> dominant{0};
+    for (std::uint32_t tenant = 1; tenant <= 3; ++tenant)
+      dominant.push_back(std::max(held[tenant][0], held[tenant][1]) / weights[tenant - 1] / 4'500);
+    // The two that want both share the abundant kind, which is their dominant one, by weight.
+    EXPECT_NEAR(dominant[2], dominant[3], 0.05 * dominant[3]) << "seed " << seed;
+    EXPECT_NEAR(held[2][1] + held[3][1], 4'500, 45) << "seed " << seed;
+    // The scarce kind is left to the one that wants nothing else until its share of it is as large as theirs.
+    EXPECT_NEAR(dominant[1], dominant[2], 0.08 * dominant[2]) << "seed " << seed;
+  }
+}
+
 }  // namespace
 }  // namespace gw::sched

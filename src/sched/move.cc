@@ -152,6 +152,28 @@ void move_caps(const State& old, const Fleet& old_fleet, State& state, const Fle
   state.prices.set_mean_wait(old.prices.mean_wait());
 }
 
+/// Usage by tenant and kind of GPU, matched by the type's name; what was used of others counts as of the
+/// first.
+std::vector<double> move_usage(const State& old, const Fleet& old_fleet, const std::vector<double>& usage,
+                               const State& state, const Fleet& fleet) {
+  const auto name_of = [](const Fleet& of, std::uint32_t type) {
+    return type < of.gpu_types.size() ? of.gpu_types[type].name : std::string();
+  };
+  const std::size_t old_kinds = old.pending.fair_share().kinds();
+  const std::size_t kinds = state.pending.fair_share().kinds();
+  std::vector<std::size_t> kind_of(old_kinds);
+  for (std::size_t kind = 0; kind < old.gpu_type_of_kind().size(); ++kind) {
+    for (std::size_t now = 0; now < state.gpu_type_of_kind().size(); ++now) {
+      if (name_of(old_fleet, old.gpu_type_of_kind()[kind]) == name_of(fleet, state.gpu_type_of_kind()[now]))
+        kind_of[kind] = now;
+    }
+  }
+  std::vector<double> moved(usage.size() / old_kinds * kinds);
+  for (std::size_t at = 0; at < usage.size(); ++at)
+    moved[at / old_kinds * kinds + kind_of[at % old_kinds]] += usage[at];
+  return moved;
+}
+
 }  // namespace
 
 Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet& fleet, Instant now,
@@ -235,6 +257,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
   // What was used counts as before; what runs is charged on from the last charge.
   FairShare::State usage = shares.save();
   if (!old.state_.pending.by_tenant()) usage.charged_to = now;
+  usage.usage = move_usage(old.state_, old_fleet, usage.usage, state_, fleet);
   usage.running_milli = state_.pending.fair_share().save().running_milli;
   state_.pending.fair_share().restore(usage);
   return moved;

@@ -358,7 +358,7 @@ bool Core::restore(std::string_view snapshot) {
   if (shares.charged_to < Instant{} || shares.charged_to > now_ || !sensible(shares.inflation) ||
       shares.inflation < 1)
     return false;
-  for (std::size_t tenant = 0; tenant <= tenants; ++tenant) {
+  for (std::size_t left = (tenants + 1) * state_.pending.fair_share().kinds(); left > 0; --left) {
     shares.usage.push_back(in.f64());
     if (!sensible(shares.usage.back())) return false;
   }

@@ -44,6 +44,7 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
   quota.set_kinds(least, std::any_of(pools.begin(), pools.end(), [](const auto& pool) {
                     return pool->gpus_per_node() > 0 && pool->gpu_type() == NodeType::kNoGpu;
                   }));
+  set_gpu_kinds();
   set_full_capacity();
   running.resize(pools.size());
   preemptible_in_.resize(pools.size());
@@ -52,6 +53,26 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
             first.memory_mib == 0 && !power.limited();
   for (const auto& pool : pools) pool->set_power_limited(power.limited());
   classes.track_limits(!uniform && policy.backfill == BackfillKind::kEasy);
+}
+
+/// Fair share counts the GPUs of each type apart, and those of no type.
+void State::set_gpu_kinds() {
+  std::vector<std::int64_t> capacity;
+  std::vector<std::uint32_t> types;
+  for (const auto& pool : pools) {
+    kind_of_pool_.push_back(0);
+    const std::int64_t milli = std::int64_t{pool->nodes()} * pool->gpus_per_node() * 1000;
+    if (milli == 0) continue;
+    const auto at = std::find(types.begin(), types.end(), pool->gpu_type());
+    kind_of_pool_.back() = static_cast<std::uint32_t>(at - types.begin());
+    if (at == types.end()) {
+      types.push_back(pool->gpu_type());
+      capacity.push_back(0);
+    }
+    capacity[kind_of_pool_.back()] += milli;
+  }
+  if (!capacity.empty()) pending.fair_share().set_kinds(capacity);
+  gpu_type_of_kind_ = std::move(types);
 }
 
 std::vector<std::uint32_t> State::pools_for(const Shape& shape) const {
@@ -269,7 +290,7 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
   count_preemptible(job, placement.pool, +1);
   if (pending.by_tenant())
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
-                                 pending.fair_share().since_charge(now));
+                                 pending.fair_share().since_charge(now), kind_of_pool_[placement.pool]);
   job.placement = std::move(placement);
   if (job.request.is_resizable()) resizable_.insert(job.id);
   if (power.tracked()) add_power(job, +1);
@@ -290,7 +311,7 @@ void State::stop(Job& job, Instant now) {
   --running_jobs_;
   if (pending.by_tenant())
     pending.fair_share().stopped(job.request.tenant, shape.total_gpu_milli(),
-                                 pending.fair_share().since_charge(now));
+                                 pending.fair_share().since_charge(now), kind_of_pool_[job.placement.pool]);
   if (job.leaving) {
     victim_left(job.id);
   } else {

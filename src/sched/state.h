@@ -245,6 +245,8 @@ class State {
   [[nodiscard]] std::int64_t free_gpus() const;
   [[nodiscard]] std::int64_t down_gpus() const;
   [[nodiscard]] std::int64_t allocated_milli() const { return allocated_milli_; }
+  /// GPU types (NodeType::kNoGpu: none) by the kind that fair share counts them as.
+  [[nodiscard]] const std::vector<std::uint32_t>& gpu_type_of_kind() const { return gpu_type_of_kind_; }
   [[nodiscard]] std::size_t running_jobs() const { return running_jobs_; }
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
@@ -338,6 +340,7 @@ class State {
     QuotaResource resource = kAllGpus;
     std::int64_t equivalent_milli = 1000;
   };
+  void set_gpu_kinds();
   void count_preemptible(const Job& job, std::uint32_t pool, int sign);
   /// What is known about a tenant: who asks for so many GPUs of any kind is barred until enough is freed.
   struct Barred {
@@ -379,6 +382,8 @@ class State {
   Nanoseconds window_horizon_{0};          ///< With which they were looked at.
 
   std::vector<std::uint16_t> pool_of_node_;
+  std::vector<std::uint32_t> kind_of_pool_;  ///< For fair share.
+  std::vector<std::uint32_t> gpu_type_of_kind_;
   std::vector<GpuType> gpu_types_;
   std::uint32_t dark_nodes_ = 0;
   std::map<JobId, std::uint32_t> clocks_before_;  ///< Of those that balance_power has changed.

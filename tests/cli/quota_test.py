@@ -102,6 +102,7 @@ class QuotaTest(FolderTest):
 
     def test_a_limit_says_where_it_is_and_what_lifts_it(self):
         self.server.gw("quota", "set", "owner", "--type", "h100", "--limit", "4")
+        self.assertEqual(self.server.gw("quota", "--json").stdout, self.server.gw("quota", "show", "--json").stdout)
         self.server.wait(self.submit("owner/lab", gpus=4), "running")
         second = self.submit("owner/lab", gpus=4)
         self.until(lambda: self.server.job(second).get("reason") == "quota")
