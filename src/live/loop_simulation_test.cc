@@ -242,11 +242,12 @@ class Simulation {
   }
 
   /// Whoever was made to leave left for a start that came, in the very turn in which the last of them had
-  /// gone; but for the loss of a node, a window that has come too near, a cancellation, or another fleet or
-  /// policy.
+  /// gone; but for the loss of a node, a window that has come too near, a cap that has fallen, a
+  /// cancellation, or another fleet or policy.
   void judge_preemptions() {
     std::map<JobId, std::set<JobId>> claims;
     bool reserved = false;  // One who left late may have left too little time before a window.
+    bool capped = false;    // A cap may have fallen below what it would draw.
     const auto gone = [&](JobId victim) {
       for (auto& [id, victims] : claims) victims.erase(victim);
     };
@@ -263,6 +264,7 @@ class Simulation {
         if (event.kind == kNodeDown || event.kind == kNodeClosed) claims.clear();
         if (event.kind == kJobCancelled) claims.erase(event.job);
         reserved = reserved || event.kind == kWindowAdded;
+        capped = capped || event.kind == kFeedCap;
         if (event.kind == kJobCancelled || event.kind == kJobEnded || event.kind == kJobRequeued)
           gone(event.job);
       }
@@ -278,7 +280,7 @@ class Simulation {
       }
       for (auto claim = claims.begin(); claim != claims.end();) {
         const bool came_to_nothing = claim->second.empty();
-        EXPECT_TRUE(!came_to_nothing || reserved)
+        EXPECT_TRUE(!came_to_nothing || reserved || capped)
             << "all have left for job " << claim->first.value() << ", and it does not start";
         claim = came_to_nothing ? claims.erase(claim) : std::next(claim);
       }
