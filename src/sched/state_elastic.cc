@@ -316,7 +316,8 @@ std::int64_t State::shrink_below(FeedId feed, const std::vector<JobId>& under, I
     kept += after;
     forget_interruption(job, plan);
     plan.resizes.push_back({id, rest, false});
-    plan.stopped.push_back(id);
+    const auto of_job = [&](const Plan::Start& start) { return start.job == id; };
+    if (std::erase_if(plan.starts, of_job) == 0) plan.stopped.push_back(id);
     put_resize(job, {std::move(rest), job.expected_end});
     wait_again(job, now, plan);
     changes.released = changes.irregular = true;

@@ -129,7 +129,9 @@ void State::change_clock(Job& job, std::uint32_t permille, Instant now) {
 
 void State::stop_for_power(Job& job, Instant now, Plan& plan) {
   forget_interruption(job, plan);
-  plan.stopped.push_back(job.id);
+  // Whom this very plan starts need not be stopped: it does not start.
+  const auto of_job = [&](const Plan::Start& start) { return start.job == job.id; };
+  if (std::erase_if(plan.starts, of_job) == 0) plan.stopped.push_back(job.id);
   wait_again(job, now, plan);  // Which may be its end, where the law has changed.
   changes.released = changes.irregular = true;
 }

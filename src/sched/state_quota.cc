@@ -400,6 +400,8 @@ void State::start_claimed(Instant now, Plan& plan) {
     occupy(job, std::move(placement), now + job.request.limit, now);
     plan.starts.push_back({id, job.placement});
   }
+  // What is left of their nodes must not be had for more than the feeds can carry.
+  if (!ready.empty() && power.limited()) darken();
 }
 
 }  // namespace gw::sched
