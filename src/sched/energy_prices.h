@@ -43,6 +43,20 @@ class EnergyPrices {
   void note_wait(Nanoseconds wait) { mean_wait_ += (std::min(wait, kLongestWait) - mean_wait_) / 16; }
   [[nodiscard]] Nanoseconds mean_wait() const { return mean_wait_; }
   void set_mean_wait(Nanoseconds wait) { mean_wait_ = wait; }
+  /// A job has ended that had such a limit.
+  void note_run(Nanoseconds ran, Nanoseconds limit) {
+    const auto part = std::clamp<std::int64_t>(
+        ran.count() / std::max<std::int64_t>(limit.count() / 1'000'000, 1), 0, 1'000'000);
+    run_ppm_ += (part - run_ppm_) / 16;
+  }
+  /// The mean part of their limits that jobs have run of late, in millionths.
+  [[nodiscard]] std::int64_t run_ppm() const { return run_ppm_; }
+  void set_run_ppm(std::int64_t ppm) { run_ppm_ = ppm; }
+  /// How long a job with that limit is taken to run when its cost is weighed; its limit is what its deadline
+  /// is held against.
+  [[nodiscard]] Nanoseconds expected_run(Nanoseconds limit) const {
+    return std::min(std::max(limit / 1'000'000 * run_ppm_, minutes(1)), limit);
+  }
   /// How long before its deadline a job with that limit should end by it.
   [[nodiscard]] Nanoseconds margin(Nanoseconds limit) const {
     return std::max(kLeastMargin, limit / kLimitPart) + mean_wait_ * kWaits;
@@ -55,6 +69,7 @@ class EnergyPrices {
   std::map<FeedId, PriceCurve> curves_;
   std::map<std::vector<std::uint32_t>, PriceCurve> means_;
   Nanoseconds mean_wait_;
+  std::int64_t run_ppm_ = 1'000'000;
 };
 
 }  // namespace gw::sched

@@ -150,6 +150,7 @@ void move_caps(const State& old, const Fleet& old_fleet, State& state, const Fle
     if (here) state.prices.set({here->level, here->vertex}, curve);
   }
   state.prices.set_mean_wait(old.prices.mean_wait());
+  state.prices.set_run_ppm(old.prices.run_ppm());
 }
 
 /// Usage by tenant and kind of GPU, matched by the type's name; what was used of others counts as of the

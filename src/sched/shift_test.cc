@@ -274,6 +274,20 @@ TEST_F(ShiftTest, WaitsOfOthersMakeItMoreCareful) {
   EXPECT_EQ(core_->state().prices.margin(hours(1)), minutes(15) + hours(4) / 8);
 }
 
+TEST_F(ShiftTest, ItWeighsWhatJobsRunAndNotWhatTheyAskFor) {
+  // By its limit of nine hours it is as cheap from the third hour on as it can be.
+  for (int index = 0; index < 60; ++index) {
+    const JobId job = submit(hours(9), hours(12), false);
+    core_->plan(now_);
+    now_ = now_ + minutes(1);
+    core_->apply(Event::job_ended(job), now_);
+    core_->plan(now_);
+  }
+  EXPECT_LT(core_->state().prices.run_ppm(), 50'000);
+  const JobId longer = submit(hours(9), hours(12));  // Now it is taken to run for a few minutes.
+  EXPECT_EQ(starts(Instant{} + hours(30)).at(longer), Instant{} + hours(6));
+}
+
 TEST_F(ShiftTest, AMovedFactoryGoesOn) {
   const JobId job = submit(hours(2), hours(12));
   core_->plan(now_);

@@ -111,6 +111,7 @@ void save_power(const State& state, ByteWriter& out) {
     encode(out, curve);
   }
   out.i64(state.prices.mean_wait().count());
+  out.i64(state.prices.run_ppm());
 }
 
 bool restore_power(State& state, ByteReader& in) {
@@ -160,6 +161,9 @@ bool restore_power(State& state, ByteReader& in) {
   const Nanoseconds wait{in.i64()};
   if (wait < Nanoseconds{0} || wait > EnergyPrices::kLongestWait) return false;
   state.prices.set_mean_wait(wait);
+  const std::int64_t ran = in.i64();
+  if (ran < 0 || ran > 1'000'000) return false;
+  state.prices.set_run_ppm(ran);
   return in.ok();
 }
 

@@ -394,6 +394,8 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
       GW_CHECK(job.running || event.kind == EventKind::kJobCancelled);
       forget_interruption(job, plan);
       if (job.running) {
+        if (prices.in_use() && event.kind == EventKind::kJobEnded)
+          prices.note_run(now - job.started, job.request.limit);
         drop_resize(job.id);
         stop(job, now);
       } else if (job.claims) {

@@ -63,7 +63,7 @@ Instant State::joins_at(const Job& job, Instant now) {
   const Nanoseconds needs = request.limit + prices.margin(request.limit);
   if (request.deadline - now <= needs) return now;
   return cheapest_start(price_curve(classes[job.shape_class].pools), now, request.deadline - needs,
-                        request.limit, EnergyPrices::kWorth);
+                        prices.expected_run(request.limit), EnergyPrices::kWorth);
 }
 
 void State::line_up(Job& job, Instant now) {
@@ -96,6 +96,7 @@ void State::call_in_due(Instant now) {
 }
 
 void State::feed_price(const Event& event, Instant now) {
+  if (!power.tracked()) return;  // Nothing that could be shifted draws anything.
   prices.set({event.feed_level, event.feed_vertex}, event.prices);
   std::vector<JobId> waiting;
   for (const auto& [until, id] : prices.put_off) waiting.push_back(id);

@@ -485,7 +485,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     record.end = now;
     last_end_ = now;
     record.limit = job.request.limit;
-    if (job.request.flexible && now > job.request.deadline) ++energy_.late_jobs;
+    if (job.request.flexible && job.request.deadline != Instant{} && now > job.request.deadline)
+      ++energy_.late_jobs;
     record.held = job.held;
     record.lost = job.lost;
     metrics_.finished(record);
