@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "spec/job_json.h"
@@ -124,12 +125,18 @@ Result<void> Loop::step(std::vector<Command> commands) {
 
 void Loop::carry_out(Orders& orders) {
   for (const ClockLimit& limit : orders.clocks) engine_.limit_clocks(limit);
+  // What goes on elsewhere leaves first; what is stopped in the turn in which it starts must be there for that.
+  std::set<AttemptId> starting;
+  for (const Orders::Start& start : orders.starts) starting.insert(start.launch.id);
+  const auto late = std::stable_partition(orders.stops.begin(), orders.stops.end(),
+                                          [&](const Stop& stop) { return !starting.contains(stop.id); });
+  for (auto stop = orders.stops.begin(); stop != late; ++stop) engine_.stop(*stop);
   for (Orders::Start& start : orders.starts) {
     if (!complete(start, reports_, now())) continue;
     engine_.start(std::move(start.launch));
     point("turn.started");
   }
-  for (const Stop& stop : orders.stops) engine_.stop(stop);
+  for (auto stop = late; stop != orders.stops.end(); ++stop) engine_.stop(*stop);
   for (const AttemptId id : orders.forgets) engine_.forget(id);
   if (!reports_.empty()) again_ = true;
 }
