@@ -58,7 +58,7 @@ class Energy(FolderTest):
     def test_mistakes_have_their_place(self):
         def told(power):
             path = self.path("bad.yaml", FLEET.split("power:", maxsplit=1)[0] + power)
-            return gw("validate", path).stderr
+            return gw("validate", path).stdout
         self.assertIn('either "daily" or "steps"', told("power: {price: [{site: here}]}\n"))
         self.assertIn("not in order of time",
                       told("power: {price: [{steps: [{at: 2h, value: 1}, {at: 1h, value: 2}]}]}\n"))
