@@ -343,8 +343,8 @@ void Pool::release_hold(std::uint32_t node) {
   if (takes_work(node)) {
     held_index_.change(node, node + 1, free, 0);
     open_.change(node, node + 1, 0, free);
-    ++version_;
   }
+  ++version_;  // Also where it is off: a window may admit somebody there.
   if (!is_shut(node)) move_partials(node, held_partials_, open_partials_);
   set_bit(held_, node, false);
   --held_nodes_;
