@@ -12,11 +12,11 @@ struct NamePrefix {
   Generation generation;
 };
 constexpr std::array kPrefixes = {
-    NamePrefix{"v100", Generation::kVolta},      NamePrefix{"a100", Generation::kAmpere},
-    NamePrefix{"h100", Generation::kHopper},     NamePrefix{"h200", Generation::kHopper},
-    NamePrefix{"h800", Generation::kHopper},     NamePrefix{"gh200", Generation::kHopper},
-    NamePrefix{"h20", Generation::kHopper},      NamePrefix{"b200", Generation::kBlackwell},
-    NamePrefix{"gb200", Generation::kBlackwell}, NamePrefix{"b300", Generation::kBlackwellUltra},
+    NamePrefix{"v100", Generation::kVolta},           NamePrefix{"a100", Generation::kAmpere},
+    NamePrefix{"h100", Generation::kHopper},          NamePrefix{"h200", Generation::kHopper},
+    NamePrefix{"h800", Generation::kHopper},          NamePrefix{"gh200", Generation::kHopper},
+    NamePrefix{"h20", Generation::kHopper},           NamePrefix{"b200", Generation::kBlackwell},
+    NamePrefix{"gb200", Generation::kBlackwell},      NamePrefix{"b300", Generation::kBlackwellUltra},
     NamePrefix{"gb300", Generation::kBlackwellUltra},
 };
 

@@ -56,8 +56,8 @@ double scaleup_rate(Collective collective, const Group& group, const Fabric& fab
 }  // namespace
 
 std::string_view collective_name(Collective collective) {
-  constexpr std::array<std::string_view, kCollectives> kNames = {
-      "all-reduce", "all-gather", "reduce-scatter", "all-to-all", "broadcast", "send-receive"};
+  constexpr std::array<std::string_view, kCollectives> kNames = {"all-reduce", "all-gather", "reduce-scatter",
+                                                                 "all-to-all", "broadcast",  "send-receive"};
   return kNames[static_cast<std::size_t>(collective)];
 }
 

@@ -1,9 +1,9 @@
 // Time of a collective operation between GPUs, by size, number of GPUs and fabric.
 //
 // T = base + hops + fill S / (S + S0) + bytes / bandwidth (docs/physics-collectives.md): latency by algorithm
-// (ring or tree, whichever is shorter; NVLS switches reduce in one step), the filling of pipelines, which grows
-// with the number of GPUs, and the slower stage of a hierarchy: inside the scale-up domains or across the
-// network.
+// (ring or tree, whichever is shorter; NVLS switches reduce in one step), the filling of pipelines, which
+// grows with the number of GPUs, and the slower stage of a hierarchy: inside the scale-up domains or across
+// the network.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +26,13 @@ inline constexpr int kCollectives = 6;
 
 /// What was fitted of one kind of links (NVLink generation, PCIe, network).
 struct LinkConstants {
-  double base_s = 0;            ///< Launch of the kernels and first step.
-  double hop_s = 0;             ///< Each further step of a ring or level of a tree.
-  double efficiency = 1;        ///< Of the nominal bandwidth, at large sizes.
-  double fill_s = 0;            ///< Filling of the pipeline in large operations,
-  double fill_gpu_s = 0;        ///< more for each GPU (network: of the group; scale-up: of a domain),
-  double fill_bytes = 1;        ///< half of it at this size.
-  double switch_efficiency = 0; ///< As `efficiency` where the switch reduces (NVLS); 0 = it cannot.
+  double base_s = 0;             ///< Launch of the kernels and first step.
+  double hop_s = 0;              ///< Each further step of a ring or level of a tree.
+  double efficiency = 1;         ///< Of the nominal bandwidth, at large sizes.
+  double fill_s = 0;             ///< Filling of the pipeline in large operations,
+  double fill_gpu_s = 0;         ///< more for each GPU (network: of the group; scale-up: of a domain),
+  double fill_bytes = 1;         ///< half of it at this size.
+  double switch_efficiency = 0;  ///< As `efficiency` where the switch reduces (NVLS); 0 = it cannot.
 };
 
 /// Links between the GPUs of a group, seen from one of them.

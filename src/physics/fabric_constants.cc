@@ -1,4 +1,5 @@
-// Constants of the links by generation, fitted to published collectives; docs/physics-collectives.md says how.
+// Constants of the links by generation, fitted to published collectives; docs/physics-collectives.md says
+// how.
 #include "physics/collectives.h"
 
 namespace gw::physics {

@@ -10,8 +10,8 @@ namespace gw::physics {
 
 namespace {
 
-constexpr double kMaster = 12;  // fp32 weight and two fp32 moments (Adam), per parameter.
-constexpr double kReserve = 0.94;  // Share of the memory that context, libraries and fragments leave.
+constexpr double kMaster = 12;        // fp32 weight and two fp32 moments (Adam), per parameter.
+constexpr double kReserve = 0.94;     // Share of the memory that context, libraries and fragments leave.
 constexpr double kWorkspace = 1.5e9;  // Communication buffers and matrix-product workspaces.
 
 /// Bytes that one token keeps of a layer for the backward pass.

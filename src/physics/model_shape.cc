@@ -41,8 +41,8 @@ double ModelShape::parameters() const {
   total += layers * attention_parameters() + dense_layers() * feed_forward_parameters(ffn);
   if (mixture()) {
     total += routed_expert_parameters() +
-             mixture_layers() * (experts.shared * feed_forward_parameters(experts.ffn) +
-                                 double{1} * hidden * experts.count);
+             mixture_layers() *
+                 (experts.shared * feed_forward_parameters(experts.ffn) + double{1} * hidden * experts.count);
   }
   return total;
 }
@@ -52,11 +52,12 @@ double ModelShape::training_flops_per_token(double sequence, bool causal) const 
   double matrices = (1 + more) * vocabulary * hidden + computed_layers() * attention_parameters() +
                     (dense_layers() + (mixture() ? 0 : more)) * feed_forward_parameters(ffn);
   if (mixture()) {
-    matrices += (mixture_layers() + more) * ((experts.active + experts.shared) * feed_forward_parameters(experts.ffn) +
-                                    double{1} * hidden * experts.count);
+    matrices += (mixture_layers() + more) *
+                ((experts.active + experts.shared) * feed_forward_parameters(experts.ffn) +
+                 double{1} * hidden * experts.count);
   }
-  const double scores =
-      2 * sequence * (query_width() + value_width()) * computed_layers() * (causal ? 0.5 * attention_share : 1.0);
+  const double scores = 2 * sequence * (query_width() + value_width()) * computed_layers() *
+                        (causal ? 0.5 * attention_share : 1.0);
   return 3 * (2 * matrices + scores);
 }
 

@@ -46,6 +46,8 @@ struct ModelShape {
   [[nodiscard]] bool mixture() const { return experts.count != 0; }
   [[nodiscard]] double dense_layers() const { return mixture() ? experts.dense_layers : layers; }
   [[nodiscard]] double mixture_layers() const { return layers - dense_layers(); }
+  /// Whether its sizes are whole tiles of matrix kernels (128).
+  [[nodiscard]] bool aligned() const { return hidden % 128 == 0 && ffn % 128 == 0 && experts.ffn % 128 == 0; }
   /// Layers that are computed, with those of further predictions.
   [[nodiscard]] double computed_layers() const { return double{1} * layers + more_predictions; }
   /// Width of all queries and of all values, as attention sees them.

@@ -1,4 +1,5 @@
-// Published measurements as runs of the model: a table's rows read by column, or the reason why one cannot be.
+// Published measurements as runs of the model: a table's rows read by column, or the reason why one cannot
+// be.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +42,7 @@ struct PublishedTraining {
   double sequence = 0;
   double global_batch = 0;
   double measured_s = 0;
+  bool drops_tokens = false;
 
   /// Refers to this object.
   [[nodiscard]] TrainingRun run() const;

@@ -9,7 +9,9 @@ namespace gw::physics {
 
 namespace {
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 constexpr double kGiga = 1e9;
 
@@ -39,8 +41,8 @@ void read_fabric(std::string_view text, const Accelerator& gpu, PublishedCollect
 Result<std::vector<PublishedCollective>> read_published_collectives(const PublishedTable& table,
                                                                     const KnownTypes& known) {
   std::string missing;
-  for (const std::string_view column :
-       {"id", "group", "kind", "collective", "gpus", "nodes", "gpus_per_node", "gpu_type", "fabric", "bytes"}) {
+  for (const std::string_view column : {"id", "group", "kind", "collective", "gpus", "nodes", "gpus_per_node",
+                                        "gpu_type", "fabric", "bytes"}) {
     if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
   }
   if (!missing.empty()) return fail(fmt::format("collectives.csv: its first row does not name {}", missing));
@@ -72,7 +74,8 @@ Result<std::vector<PublishedCollective>> read_published_collectives(const Publis
       row.collective = Collective::kBroadcast;
     } else if (name == "send_recv") {
       row.collective = Collective::kSendReceive;
-    } else if (name == "moe_dispatch" || name == "moe_combine" || name == "all_to_all" || name == "alltoall") {
+    } else if (name == "moe_dispatch" || name == "moe_combine" || name == "all_to_all" ||
+               name == "alltoall") {
       row.collective = Collective::kAllToAll;
     } else {
       give("operation not modelled");

@@ -15,7 +15,9 @@ namespace {
 
 std::uint32_t whole(std::string_view text) { return static_cast<std::uint32_t>(leading_number(text)); }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 void assume(PublishedTraining& row, std::string_view what) {
   row.assumed += fmt::format("{}{}", row.assumed.empty() ? "" : ", ", what);
@@ -46,8 +48,8 @@ void read_ffn(std::string_view text, ModelShape& shape) {
 /// The catalog's model with those layers and sizes.
 const ModelShape* alike(const KnownTypes& known, const ModelShape& shape) {
   for (const ModelShape& each : known.models) {
-    const bool same = each.layers == shape.layers && each.hidden == shape.hidden && each.heads == shape.heads &&
-                      each.experts.count == shape.experts.count;
+    const bool same = each.layers == shape.layers && each.hidden == shape.hidden &&
+                      each.heads == shape.heads && each.experts.count == shape.experts.count;
     const bool width = shape.mixture() || shape.ffn == 0 || each.ffn == shape.ffn;
     const bool keys = shape.kv_heads == 0 || each.kv_heads == shape.kv_heads;
     if (same && width && keys) return &each;
@@ -55,7 +57,8 @@ const ModelShape* alike(const KnownTypes& known, const ModelShape& shape) {
   return nullptr;
 }
 
-void read_shape(const PublishedTable& table, std::size_t at, const KnownTypes& known, PublishedTraining& row) {
+void read_shape(const PublishedTable& table, std::size_t at, const KnownTypes& known,
+                PublishedTraining& row) {
   ModelShape& shape = row.shape;
   shape.name = row.model;
   shape.layers = whole(table.field(at, "layers"));
@@ -85,8 +88,10 @@ void read_shape(const PublishedTable& table, std::size_t at, const KnownTypes& k
   if (shape.kv_heads == 0) shape.kv_heads = shape.heads;
   if (shape.head_size == 0) shape.head_size = shape.hidden / shape.heads;
   if (kv == "MLA" && shape.latent.key_value_rank == 0)
-    shape.latent = {.query_rank = 1536, .key_value_rank = 512, .head_plain = 128, .head_rotary = 64, .head_value = 128};
-  // The floating-point operations that the row counts per token tell whether a module predicts further tokens.
+    shape.latent = {
+        .query_rank = 1536, .key_value_rank = 512, .head_plain = 128, .head_rotary = 64, .head_value = 128};
+  // The floating-point operations that the row counts per token tell whether a module predicts further
+  // tokens.
   const double tokens = leading_number(table.field(at, "tokens_s_gpu"));
   const double tflops = leading_number(table.field(at, "tflops_per_gpu"));
   if (shape.latent.key_value_rank != 0 && tokens > 0 && tflops > 0) {
@@ -122,16 +127,16 @@ struct GroupStack {
   std::string_view stack;
 };
 constexpr std::array kGroupStacks = {
-    GroupStack{"megatron20", "megatron-2020"},     GroupStack{"megatron21", "megatron-2021"},
+    GroupStack{"megatron20", "megatron-2020"},      GroupStack{"megatron21", "megatron-2021"},
     GroupStack{"megatron-readme", "megatron-2021"}, GroupStack{"mtnlg", "megatron-2021"},
-    GroupStack{"bloom", "megatron-2021"},          GroupStack{"opt", "megatron-2021"},
-    GroupStack{"korthikanti22", "megatron-2022"},  GroupStack{"deepseek", "deepseek"},
-    GroupStack{"nemotron4", "mcore-0.8"},          GroupStack{"mcore-r08", "mcore-0.8"},
-    GroupStack{"dgxc-2505", "nemo-25.04"},         GroupStack{"mlperf-train-v3.0", "nemo-23.04"},
-    GroupStack{"mlperf-train-v3.1", "nemo-23.09"}, GroupStack{"mlperf-train-v4.0", "nemo-24.04"},
-    GroupStack{"mlperf-train-v4.1", "nemo-24.09"}, GroupStack{"mlperf-train-v5", "nemo-25.04"},
-    GroupStack{"bridge-25.09", "bridge-25.09"},    GroupStack{"bridge-25.11", "bridge-25.11"},
-    GroupStack{"bridge-26.02", "bridge-26.02"},    GroupStack{"bridge-26.04", "bridge-26.04"},
+    GroupStack{"bloom", "megatron-2021"},           GroupStack{"opt", "megatron-2021"},
+    GroupStack{"korthikanti22", "megatron-2022"},   GroupStack{"deepseek", "deepseek"},
+    GroupStack{"nemotron4", "mcore-0.8"},           GroupStack{"mcore-r08", "mcore-0.8"},
+    GroupStack{"dgxc-2505", "nemo-25.04"},          GroupStack{"mlperf-train-v3.0", "nemo-23.04"},
+    GroupStack{"mlperf-train-v3.1", "nemo-23.09"},  GroupStack{"mlperf-train-v4.0", "nemo-24.04"},
+    GroupStack{"mlperf-train-v4.1", "nemo-24.09"},  GroupStack{"mlperf-train-v5", "nemo-25.04"},
+    GroupStack{"bridge-25.09", "bridge-25.09"},     GroupStack{"bridge-25.11", "bridge-25.11"},
+    GroupStack{"bridge-26.02", "bridge-26.02"},     GroupStack{"bridge-26.04", "bridge-26.04"},
 };
 
 /// By group, and where two are compared in one by the notes; else what was usual on such GPUs.
@@ -142,9 +147,10 @@ int stack_of(const PublishedTraining& row, std::string_view notes) {
   } else if (contains(notes, "ZeRO-3 (")) {
     name = "deepspeed-2021";
   } else if (row.group.starts_with("megascale")) {
-    name = contains(notes, "MegaScale uses") || contains(notes, "MegaScale;") || notes.starts_with("MegaScale")
-               ? "megascale"
-               : "megatron-2023";
+    name =
+        contains(notes, "MegaScale uses") || contains(notes, "MegaScale;") || notes.starts_with("MegaScale")
+            ? "megascale"
+            : "megatron-2023";
   } else {
     for (const GroupStack& each : kGroupStacks) {
       if (row.group.starts_with(each.prefix)) name = each.stack;
@@ -161,8 +167,8 @@ std::uint32_t largest_divisor(std::uint32_t number, std::uint32_t most) {
   return 1;
 }
 
-/// Interleaving where a row does not say: Megatron-Bridge prints it where it is used; MLPerf entries of NVIDIA
-/// use as much as the layers allow; else two chunks.
+/// Interleaving where a row does not say: Megatron-Bridge prints it where it is used; MLPerf entries of
+/// NVIDIA use as much as the layers allow; else two chunks.
 std::uint32_t assumed_chunks(const PublishedTraining& row) {
   if (row.layout.pipeline == 1 || row.group.starts_with("bridge")) return 1;
   const std::uint32_t per_stage = row.shape.layers / row.layout.pipeline;
@@ -173,9 +179,7 @@ std::uint32_t assumed_chunks(const PublishedTraining& row) {
 void read_layout(const PublishedTable& table, std::size_t at, PublishedTraining& row) {
   Layout& layout = row.layout;
   const std::string_view notes = table.field(at, "notes");
-  const auto degree = [&](std::string_view column) {
-    return std::max(1U, whole(table.field(at, column)));
-  };
+  const auto degree = [&](std::string_view column) { return std::max(1U, whole(table.field(at, column))); };
   layout.tensor = degree("tp");
   layout.pipeline = degree("pp");
   layout.context = degree("cp");
@@ -228,14 +232,15 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedTraining&
 }  // namespace
 
 TrainingRun PublishedTraining::run() const {
-  return {&shape, &gpu, stack, layout, precision, sequence, global_batch};
+  return {&shape, &gpu, stack, layout, precision, sequence, global_batch, drops_tokens};
 }
 
 Result<std::vector<PublishedTraining>> read_published_training(const PublishedTable& table,
                                                                const KnownTypes& known) {
   std::string missing;
-  for (const std::string_view column : {"id", "group", "model", "layers", "hidden", "heads", "ffn", "seq",
-                                        "vocab", "gpus", "gpu_type", "tp", "pp", "global_batch", "precision"}) {
+  for (const std::string_view column :
+       {"id", "group", "model", "layers", "hidden", "heads", "ffn", "seq", "vocab", "gpus", "gpu_type", "tp",
+        "pp", "global_batch", "precision"}) {
     if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
   }
   if (!missing.empty()) return fail(fmt::format("training.csv: its first row does not name {}", missing));
@@ -247,6 +252,7 @@ Result<std::vector<PublishedTraining>> read_published_training(const PublishedTa
     row.group = table.field(at, "group");
     row.model = table.field(at, "model");
     row.gpu_type = table.field(at, "gpu_type");
+    row.drops_tokens = contains(row.model, "tokendrop");
     row.sequence = leading_number(table.field(at, "seq"));
     row.global_batch = leading_number(table.field(at, "global_batch"));
     row.measured_s = leading_number(table.field(at, "step_time_s"));

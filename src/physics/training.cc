@@ -16,6 +16,7 @@ struct LayerCost {
   double attention = 0;    ///< Forward.
   double elementwise = 0;  ///< Forward.
   double all_to_all = 0;   ///< One of them.
+  bool crosses = false;    ///< It does so beyond a scale-up domain.
 };
 
 /// All that the costs of one run share.
@@ -62,6 +63,7 @@ Machine make_machine(const TrainingRun& run, const Calibration& calibration) {
       machine.operand_bytes = 0.5;
       break;
   }
+  if (!run.model->aligned()) machine.product_rate /= calibration.unaligned;
   machine.memory_rate = run.gpu->memory_bytes_s * machine.chip.memory * speed;
   machine.tokens = run.layout.micro_batch * run.sequence / run.layout.context;
   return machine;
@@ -90,17 +92,19 @@ void add_attention(const Machine& machine, LayerCost& cost) {
   double inputs = hidden + value;
   if (model.latent.key_value_rank != 0) {
     const LatentShape& latent = model.latent;
-    cost.products += product_s(machine, tokens, latent.query_rank, hidden) +
-                     product_s(machine, tokens, query, latent.query_rank) +
-                     product_s(machine, tokens, latent.key_value_rank + latent.head_rotary, hidden) +
-                     product_s(machine, tokens, model.heads / tensor * (latent.head_plain + latent.head_value),
-                               latent.key_value_rank) +
-                     product_s(machine, tokens, hidden, value);
+    cost.products +=
+        product_s(machine, tokens, latent.query_rank, hidden) +
+        product_s(machine, tokens, query, latent.query_rank) +
+        product_s(machine, tokens, latent.key_value_rank + latent.head_rotary, hidden) +
+        product_s(machine, tokens, model.heads / tensor * (latent.head_plain + latent.head_value),
+                  latent.key_value_rank) +
+        product_s(machine, tokens, hidden, value);
     inputs += latent.query_rank + latent.key_value_rank;
     cost.elementwise += 2 * tokens * (8 * query) / machine.memory_rate;
   } else {
     const double kv = 2.0 * std::max(1.0, model.kv_heads / tensor) * model.head_size;
-    cost.products += product_s(machine, tokens, query + kv, hidden) + product_s(machine, tokens, hidden, value);
+    cost.products +=
+        product_s(machine, tokens, query + kv, hidden) + product_s(machine, tokens, hidden, value);
     cost.elementwise += 2 * tokens * (2 * query + kv) / machine.memory_rate;
   }
   cost.elementwise += cast_s(machine, tokens * inputs);
@@ -109,7 +113,8 @@ void add_attention(const Machine& machine, LayerCost& cost) {
   const double per_score = 2 * (query + value) / heads;
   if (machine.stack.fused_attention) {
     const double speed = machine.calibration.speed[static_cast<std::size_t>(machine.run.stack)];
-    const double rate = machine.run.gpu->dense_16bit_flops * machine.chip.attention * machine.family.attention * speed;
+    const double rate =
+        machine.run.gpu->dense_16bit_flops * machine.chip.attention * machine.family.attention * speed;
     cost.attention += 0.5 * scores * (per_score + machine.calibration.softmax_flops) / rate;
   } else {
     // A third of the bytes forward, two thirds backward, as of everything else.
@@ -149,9 +154,12 @@ void add_experts(const Machine& machine, LayerCost& cost) {
                    (product_s(machine, each, gates * experts.ffn, model.hidden, local_experts) +
                     product_s(machine, each, model.hidden, experts.ffn, local_experts));
   // Router; tokens are put in the order of their experts and back.
-  cost.elementwise += 2 * (routed * (4 * model.hidden + (gates + 1) * experts.ffn) + own * experts.count * 6) /
-                          machine.memory_rate +
-                      cast_s(machine, routed * (model.hidden + experts.ffn));
+  cost.elementwise +=
+      2 *
+          (routed * (machine.calibration.routed_bytes / 2 * model.hidden + (gates + 1) * experts.ffn) +
+           own * experts.count * 6) /
+          machine.memory_rate +
+      cast_s(machine, routed * (model.hidden + experts.ffn));
   if (experts.shared > 0) add_feed_forward(machine, experts.ffn, experts.shared, cost);
   if (layout.expert <= 1) return;
   const Group group = group_of(machine.fabric, layout.expert);
@@ -159,8 +167,9 @@ void add_experts(const Machine& machine, LayerCost& cost) {
   const double domains = group.domains();
   const double copies =
       domains <= 1 ? experts.active : domains * (1 - stable_pow(1 - 1 / domains, experts.active));
-  cost.all_to_all = collective_seconds(Collective::kAllToAll, own * copies * model.hidden * 2, group,
-                                       machine.fabric);
+  cost.crosses = domains > 1;
+  cost.all_to_all =
+      collective_seconds(Collective::kAllToAll, own * copies * model.hidden * 2, group, machine.fabric);
 }
 
 /// What one layer takes for one micro-batch, forward and backward.
@@ -214,18 +223,21 @@ LayerTime layer_time(const Machine& machine, bool mixture) {
   }
   if (layout.context > 1) {
     // Keys and values go round the ring forward; backward also their gradients.
-    const double width = model.latent.key_value_rank != 0
-                             ? model.query_width() + model.value_width()
-                             : 2.0 * std::max(1.0, double{1} * model.kv_heads / layout.tensor) * model.head_size;
+    const double width =
+        model.latent.key_value_rank != 0
+            ? model.query_width() + model.value_width()
+            : 2.0 * std::max(1.0, double{1} * model.kv_heads / layout.tensor) * model.head_size;
     const Group group = group_of(machine.fabric, layout.context, layout.tensor);
     const double gather = collective_seconds(
         Collective::kAllGather, machine.tokens * layout.context * width * 2, group, machine.fabric);
     time.context = 3 * gather * machine.family.context_exposed;
   }
-  time.expert = 2 * passes * cost.all_to_all * machine.family.expert_exposed;
+  time.expert = 2 * passes * cost.all_to_all *
+                (cost.crosses ? machine.family.expert_network_exposed : machine.family.expert_exposed);
   const double hidden_s = time.tensor / std::max(1e-3, machine.family.tensor_exposed) - time.tensor;
   time.elementwise += machine.calibration.overlap_slowdown * std::max(0.0, hidden_s);
-  const double least = mixture ? machine.family.host_expert_s : machine.family.host_layer_s;
+  const double least =
+      mixture && !run.drops_tokens ? machine.family.host_expert_s : machine.family.host_layer_s;
   // The longer of what the GPU and what the host takes, rounded where they are near: they take turns waiting.
   const double busy = time.total();
   const double launches = least * passes / 2;
@@ -253,8 +265,7 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
   const TrainingRun& run = machine.run;
   const Layout& layout = run.layout;
   const ModelShape& model = *run.model;
-  const double expert_parameters =
-      model.routed_expert_parameters() / layout.pipeline / layout.expert;
+  const double expert_parameters = model.routed_expert_parameters() / layout.pipeline / layout.expert;
   const double dense_parameters =
       (model.parameters() - model.routed_expert_parameters()) / layout.pipeline / layout.tensor;
   const double replicas = double{1} * layout.data * layout.context;
@@ -278,8 +289,8 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
       if (layout.sharding == Sharding::kNone)
         exchange = both(Collective::kAllReduce, machine.stack.gradient_bytes);
       else
-        exchange = both(Collective::kReduceScatter, machine.stack.gradient_bytes) +
-                   both(Collective::kAllGather, 2);
+        exchange =
+            both(Collective::kReduceScatter, machine.stack.gradient_bytes) + both(Collective::kAllGather, 2);
       const double window = machine.family.data_overlap * computing;
       cost.exposed = std::max(0.0, exchange - window) +
                      machine.calibration.overlap_slowdown * std::min(exchange, window);
@@ -288,9 +299,8 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
     case Sharding::kGradients:
     case Sharding::kFull: {
       const double gathers = layout.sharding == Sharding::kFull ? 2 : 1;
-      const double exchange =
-          gathers * both(Collective::kAllGather, 2) +
-          both(Collective::kReduceScatter, machine.stack.gradient_bytes);
+      const double exchange = gathers * both(Collective::kAllGather, 2) +
+                              both(Collective::kReduceScatter, machine.stack.gradient_bytes);
       const double window = machine.family.shard_overlap * computing;
       const double first = exchange / std::max(1.0, layers);  // Nothing runs before the first layer is there.
       cost.exposed = micro_batches * (std::max(first, exchange - window) +

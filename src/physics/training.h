@@ -16,8 +16,9 @@ struct TrainingRun {
   int stack = 0;  ///< Index into stacks().
   Layout layout;
   Precision precision = Precision::kBf16;
-  double sequence = 0;  ///< Tokens in one sequence.
-  double global_batch = 0;  ///< Sequences in one step.
+  double sequence = 0;        ///< Tokens in one sequence.
+  double global_batch = 0;    ///< Sequences in one step.
+  bool drops_tokens = false;  ///< Experts have a fixed capacity: the host need not wait for their loads.
 };
 
 /// Seconds of one step by cause; they add up to `total`.
