@@ -198,7 +198,7 @@ Result<ExitCode> one_step(const Options& options, const Subject& subject) {
   const physics::StepTime time = physics::step_time(run, physics::published_calibration());
   const physics::TrainingMemory memory =
       physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
-                               physics::stacks()[static_cast<std::size_t>(subject.stack)].fused_attention);
+                               physics::stacks()[static_cast<std::size_t>(subject.stack)]);
   if (options.json) {
     Json json = head_of(options, subject);
     json["layout"] = json_of(layout);

@@ -39,9 +39,13 @@ Json json_of(const std::vector<physics::ErrorSummary>& summaries) {
 }
 
 Json json_of(const physics::ValidationReport& report, std::size_t worst) {
-  Json json = {{"totals", json_of(report.totals)}, {"groups", json_of(report.groups)},
-               {"cells", json_of(report.cells)},   {"worst", Json::array()},
-               {"left_out", Json::array()},        {"does_not_fit", report.does_not_fit}};
+  Json json = {{"totals", json_of(report.totals)},
+               {"groups", json_of(report.groups)},
+               {"cells", json_of(report.cells)},
+               {"worst", Json::array()},
+               {"left_out", Json::array()},
+               {"does_not_fit", report.does_not_fit},
+               {"does_not_fit_recompute_unsaid", report.unsaid}};
   for (std::size_t i = 0; i < std::min(worst, report.rows.size()); ++i) {
     const physics::Comparison& row = report.rows[i];
     json["worst"].push_back({{"id", row.id},
@@ -87,8 +91,10 @@ void print_report(const char* title, const physics::ValidationReport& report, st
     fmt::print("{}", reasons.text());
   }
   if (report.does_not_fit > 0)
-    fmt::print("\n{} of the runs were made although the memory model says that they do not fit.\n",
-               report.does_not_fit);
+    fmt::print(
+        "\n{} of the runs were made although the memory model says that they do not fit; {} of these do not "
+        "say what they recompute.\n",
+        report.does_not_fit, report.unsaid);
   fmt::print("\n");
 }
 

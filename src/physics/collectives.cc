@@ -109,6 +109,7 @@ double collective_seconds(Collective collective, double bytes, const Group& grou
     fill_bytes = std::max(fill_bytes, fabric.network.fill_bytes);
     transfer = std::max(transfer, across);
   }
+  if (collective == Collective::kSendReceive) fill = 0;
   return latency + fill * bytes / (bytes + fill_bytes) + transfer;
 }
 

@@ -10,23 +10,26 @@ namespace gw::physics {
 
 namespace {
 
-constexpr double kMaster = 12;        // fp32 weight and two fp32 moments (Adam), per parameter.
-constexpr double kReserve = 0.94;     // Share of the memory that context, libraries and fragments leave.
+constexpr double kMaster = 12;  // fp32 weight and two fp32 moments (Adam), per parameter.
+// Vendors count device memory in units of 2^30 bytes (an 80 GB H100 reports 81,559 MiB); context, libraries
+// and fragments take a part.
+constexpr double kVendorGigabyte = 1.073741824;
+constexpr double kReserve = 0.95;
 constexpr double kWorkspace = 1.5e9;  // Communication buffers and matrix-product workspaces.
 
-/// Bytes that one token keeps of a layer for the backward pass.
+/// Bytes that one token keeps of a layer for the backward pass; `operand`: of an input of a product.
 double layer_bytes(const ModelShape& model, const Layout& layout, double inner, double active, bool fused,
-                   double sequence) {
+                   double sequence, double operand) {
   const double tensor = layout.tensor;
   const double spread = layout.sequence_parallel ? tensor : 1;
   const double hidden = model.hidden;
-  // Inputs of the two norms, of attention and feed-forward, and the residuals.
-  double bytes = 2 * 5 * hidden / spread;
+  // Inputs of the two norms and the residual in 16 bits; inputs of products as these take them.
+  double bytes = (2 * 3 + operand * 2) * hidden / spread;
   const double kv = model.latent.key_value_rank != 0 ? model.query_width() + model.value_width()
                                                      : 2.0 * model.kv_heads * model.head_size;
-  bytes += 2 * (model.query_width() + kv + model.value_width()) / tensor;
-  bytes += 2 * inner * active * (model.gated ? 3 : 2) / tensor;
-  if (active > 1) bytes += 2 * 2 * hidden * active / spread;  // Tokens in the order of their experts.
+  bytes += (2 * (model.query_width() + kv) + operand * model.value_width()) / tensor;
+  bytes += (2 * (model.gated ? 2 : 1) + operand) * inner * active / tensor;
+  if (active > 1) bytes += (2 + operand) * hidden * active / spread;  // Tokens in the order of their experts.
   if (!fused && layout.recompute == Recompute::kNone) bytes += 5.0 * model.heads * sequence / tensor;
   return bytes;
 }
@@ -34,7 +37,7 @@ double layer_bytes(const ModelShape& model, const Layout& layout, double inner, 
 }  // namespace
 
 TrainingMemory training_memory(const ModelShape& model, const Layout& layout, double sequence,
-                               Precision precision, const Accelerator& gpu, bool fused_attention) {
+                               Precision precision, const Accelerator& gpu, const Stack& stack) {
   TrainingMemory memory;
   const double tensor = layout.tensor;
   const double stages = layout.pipeline;
@@ -53,23 +56,24 @@ TrainingMemory training_memory(const ModelShape& model, const Layout& layout, do
       std::max(1.0, double{1} * layout.tensor * layout.context * layout.data / layout.expert);
   const double sharded = local_dense / replicas + local_experts / expert_replicas;
   const double weight_bytes = 2.0;
-  const double gradient_bytes = layout.sharding == Sharding::kFull ? 2.0 : 4.0;
+  const double gradient_bytes = stack.gradient_bytes;
   memory.weights = weight_bytes * (layout.sharding == Sharding::kFull ? sharded : local);
   memory.gradients = gradient_bytes * (layout.sharding >= Sharding::kGradients ? sharded : local);
   memory.optimizer = kMaster * (layout.sharding >= Sharding::kOptimizer ? sharded : local);
-  if (precision == Precision::kFp8 || precision == Precision::kMxfp8 || precision == Precision::kNvfp4)
+  if (precision >= Precision::kFp8)
     memory.weights *= 1.25;  // A copy in 8 bits for the forward pass, part of which replaces the other.
 
   const double tokens = layout.micro_batch * sequence / layout.context;
-  const bool fused = fused_attention || layout.recompute != Recompute::kNone;
+  const bool fused = stack.fused_attention || layout.recompute != Recompute::kNone;
+  const double operand = precision >= Precision::kFp8 ? 1 : 2;
   double per_layer = 0;
   if (model.mixture()) {
     const double mixture = model.mixture_layers() / model.layers;
     per_layer = mixture * layer_bytes(model, layout, model.experts.ffn,
-                                      model.experts.active + model.experts.shared, fused, sequence) +
-                (1 - mixture) * layer_bytes(model, layout, model.ffn, 1, fused, sequence);
+                                      model.experts.active + model.experts.shared, fused, sequence, operand) +
+                (1 - mixture) * layer_bytes(model, layout, model.ffn, 1, fused, sequence, operand);
   } else {
-    per_layer = layer_bytes(model, layout, model.ffn, 1, fused, sequence);
+    per_layer = layer_bytes(model, layout, model.ffn, 1, fused, sequence, operand);
   }
   const double kept = layout.recompute == Recompute::kFull
                           ? 2.0 * model.hidden / (layout.sequence_parallel ? tensor : 1)
@@ -85,7 +89,7 @@ TrainingMemory training_memory(const ModelShape& model, const Layout& layout, do
     memory.buffers += 2 * 2 * (local_dense + local_experts) / stage_layers;
   memory.total = memory.weights + memory.gradients + memory.optimizer + memory.activations + memory.logits +
                  memory.buffers;
-  memory.available = gpu.memory_bytes * kReserve;
+  memory.available = gpu.memory_bytes * kVendorGigabyte * kReserve;
   return memory;
 }
 

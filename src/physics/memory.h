@@ -1,7 +1,7 @@
 // Memory of one GPU in training, by category, and whether it fits.
 #pragma once
 
-#include "physics/accelerator.h"
+#include "physics/calibration.h"
 #include "physics/layout.h"
 
 namespace gw::physics {
@@ -21,9 +21,8 @@ struct TrainingMemory {
   [[nodiscard]] double short_by() const { return fits() ? 0 : total - available; }
 };
 
-/// `sequence`: tokens of one sequence. `fused_attention`: scores are never kept.
+/// `sequence`: tokens of one sequence. The stack says whether scores are kept and how wide gradients are.
 [[nodiscard]] TrainingMemory training_memory(const ModelShape& model, const Layout& layout, double sequence,
-                                             Precision precision, const Accelerator& gpu,
-                                             bool fused_attention = true);
+                                             Precision precision, const Accelerator& gpu, const Stack& stack);
 
 }  // namespace gw::physics

@@ -43,6 +43,7 @@ struct PublishedTraining {
   double global_batch = 0;
   double measured_s = 0;
   bool drops_tokens = false;
+  bool recompute_known = false;  ///< The row says what it recomputes.
 
   /// Refers to this object.
   [[nodiscard]] TrainingRun run() const;

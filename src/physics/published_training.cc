@@ -190,7 +190,8 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedTraining&
   layout.chunks = whole(table.field(at, "vpp"));
   if (layout.chunks == 0) {
     layout.chunks = assumed_chunks(row);
-    if (layout.pipeline > 1) assume(row, fmt::format("{} chunks", layout.chunks));
+    if (layout.pipeline > 1)
+      assume(row, layout.chunks > 1 ? fmt::format("{} chunks a stage", layout.chunks) : "no interleaving");
   }
   if (stack.name == "deepseek") layout.chunks = 2;  // DualPipe feeds both ends.
   if (contains(notes, "SHARD_GRAD_OP"))
@@ -202,6 +203,7 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedTraining&
   else
     layout.sharding = Sharding::kOptimizer;
   const std::string_view recompute = table.field(at, "recompute");
+  row.recompute_known = !recompute.empty();
   layout.sequence_parallel = stack.year >= 2022.4 && !contains(notes, "no sequence parallel");
   if (recompute.starts_with("full") || recompute == "yes")
     layout.recompute = Recompute::kFull;
@@ -210,8 +212,7 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedTraining&
   layout.micro_batch = whole(table.field(at, "micro_batch"));
   const bool batch_known = layout.micro_batch != 0;
   const auto fits = [&] {
-    return training_memory(row.shape, layout, row.sequence, row.precision, row.gpu, stack.fused_attention)
-        .fits();
+    return training_memory(row.shape, layout, row.sequence, row.precision, row.gpu, stack).fits();
   };
   if (!batch_known) {
     layout.micro_batch = 1;

@@ -87,7 +87,7 @@ class Search {
       layout_.recompute = recompute;
       const TrainingMemory memory =
           training_memory(*options_.model, layout_, options_.sequence, options_.precision, *options_.gpu,
-                          stacks()[static_cast<std::size_t>(options_.stack)].fused_attention);
+                          stacks()[static_cast<std::size_t>(options_.stack)]);
       if (memory.fits()) {
         keep(memory);
         return;

@@ -157,9 +157,10 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
     cells.add(cell_of(row), comparison);
     totals.add(row.shape.mixture() ? "MoE, all groups" : "dense, all groups", comparison);
     const Stack& stack = stacks()[static_cast<std::size_t>(row.stack)];
-    if (!training_memory(row.shape, row.layout, row.sequence, row.precision, row.gpu, stack.fused_attention)
-             .fits())
+    if (!training_memory(row.shape, row.layout, row.sequence, row.precision, row.gpu, stack).fits()) {
       ++report.does_not_fit;
+      if (!row.recompute_known) ++report.unsaid;
+    }
     report.rows.push_back(std::move(comparison));
   }
   report.groups = groups.summaries();

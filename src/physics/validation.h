@@ -43,7 +43,8 @@ struct ValidationReport {
   std::vector<ErrorSummary> totals;
   std::vector<Comparison> rows;  ///< Largest error first.
   std::vector<LeftOut> left_out;
-  std::size_t does_not_fit = 0;  ///< Runs that were made although the memory model says that they do not fit.
+  std::size_t does_not_fit = 0;  ///< Runs that were made although the memory model says that they do not fit,
+  std::size_t unsaid = 0;        ///< and of them those that do not say what they recompute.
 };
 
 /// The null model of training: the median TFLOP/s per GPU of its GPU type and precision.
