@@ -317,11 +317,11 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
   command->add_option("--shard", options->sharding, "What replicas spread between them")
       ->check(CLI::IsMember({"none", "optimizer", "gradients", "full"}))
       ->capture_default_str();
-  std::vector<std::string> names;
-  for (const physics::Stack& stack : physics::stacks()) names.emplace_back(stack.name);
   command
-      ->add_option("--stack", options->stack, "Training software; the newest known for the GPU if not given")
-      ->check(CLI::IsMember(names));
+      ->add_option(
+          "--stack", options->stack,
+          "Training software, such as bridge-26.04 or nemo-24.09; the newest known for the GPU if not given")
+      ->type_name("NAME");
   command->add_flag("--search", options->search, "Find the fastest layouts that fit, instead of timing one");
   count("--top", options->keep, "With --search: how many to show", 1000);
   command->add_flag("--json", options->json, "Print JSON");

@@ -49,6 +49,10 @@ TEST(Training, MechanismsPointTheRightWay) {
   run.layout.recompute = Recompute::kFull;
   EXPECT_GT(total(run), 1.2 * total(plain));
   EXPECT_LT(total(run), 1.4 * total(plain));
+  // The forward pass communicates once more, too.
+  EXPECT_NEAR(
+      step_time(run, published_calibration()).tensor / step_time(plain, published_calibration()).tensor, 1.5,
+      1e-9);
   run = plain;
   run.precision = Precision::kFp8;
   EXPECT_LT(total(run), total(plain));
