@@ -37,7 +37,7 @@ TEST(Collectives, GroupsFillDomains) {
 RC_GTEST_PROP(Collectives, NeverNegativeAndGrowWithSize, ()) {
   const Fabric fabric = h100();
   const double gpus = *rc::gen::inRange(1, 5000);
-  const double bytes = *rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 40);
+  const auto bytes = static_cast<double>(*rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 40));
   for (int i = 0; i < kCollectives; ++i) {
     const auto collective = static_cast<Collective>(i);
     const Group group = group_of(fabric, gpus);
@@ -51,7 +51,7 @@ RC_GTEST_PROP(Collectives, NeverNegativeAndGrowWithSize, ()) {
 RC_GTEST_PROP(Collectives, AFasterNetworkIsNeverSlower, ()) {
   Fabric fabric = h100();
   const double gpus = 8 * *rc::gen::inRange(1, 500);
-  const double bytes = *rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 36);
+  const auto bytes = static_cast<double>(*rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 36));
   for (int i = 0; i < kCollectives; ++i) {
     const auto collective = static_cast<Collective>(i);
     const double slow = collective_seconds(collective, bytes, group_of(fabric, gpus), fabric);
