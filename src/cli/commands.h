@@ -60,6 +60,7 @@ void add_defrag_command(CLI::App& app, AppContext& context);
 void add_fleet_command(CLI::App& app, AppContext& context);
 void add_help_command(CLI::App& app, AppContext& context);
 void add_man_command(CLI::App& app, AppContext& context);
+void add_physics_command(CLI::App& app, AppContext& context);
 void add_schema_command(CLI::App& app, AppContext& context);
 void add_validate_command(CLI::App& app, AppContext& context);
 void add_what_if_command(CLI::App& app, AppContext& context);

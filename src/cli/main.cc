@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   gw::add_validate_command(app, context);
   gw::add_fleet_command(app, context);
   gw::add_catalog_command(app, context);
+  gw::add_physics_command(app, context);
   gw::add_schema_command(app, context);
   gw::add_workload_command(app, context);
   gw::add_compare_command(app, context);

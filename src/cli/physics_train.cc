@@ -1,0 +1,335 @@
+// `gw physics train`: one training step by cause, or the best parallel layouts for a number of GPUs.
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+
+#include "cli/app.h"
+#include "cli/physics_types.h"
+#include "cli/text_table.h"
+#include "physics/memory.h"
+#include "physics/search.h"
+
+namespace gw {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string model;
+  std::string gpu = "h100";
+  std::string precision = "bf16";
+  std::string stack;
+  std::string recompute = "none";
+  std::string sharding = "optimizer";
+  std::uint32_t gpus = 8;
+  std::uint32_t tensor = 1;
+  std::uint32_t pipeline = 1;
+  std::uint32_t chunks = 1;
+  std::uint32_t context = 1;
+  std::uint32_t expert = 1;
+  std::uint32_t micro_batch = 1;
+  std::uint32_t batch = 0;
+  std::uint32_t sequence = 4096;
+  std::uint32_t keep = 10;
+  bool search = false;
+  bool json = false;
+};
+
+constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+
+/// Everything that names refer to.
+struct Subject {
+  physics::ModelShape model;
+  physics::Accelerator gpu;
+  physics::Precision precision = physics::Precision::kBf16;
+  int stack = 0;
+  std::uint32_t batch = 0;
+};
+
+Result<Subject> subject_of(const Options& options) {
+  const Result<physics::KnownTypes> known = known_types();
+  if (!known) return std::unexpected(known.error());
+  Subject subject;
+  Result<physics::ModelShape> model = find_model(*known, options.model);
+  if (!model) return std::unexpected(model.error());
+  Result<physics::Accelerator> gpu = find_gpu(*known, options.gpu);
+  if (!gpu) return std::unexpected(gpu.error());
+  const Result<physics::Precision> precision = find_precision(options.precision);
+  if (!precision) return std::unexpected(precision.error());
+  if (const Result<void> sound = physics::check_shape(*model); !sound) return std::unexpected(sound.error());
+  if (gpu->peak_flops(*precision) == 0)
+    return fail(fmt::format("{} has no peak rate for {} in the catalog; take another --precision", gpu->name,
+                            options.precision));
+  if (gpu->memory_bytes_s == 0)
+    return fail(fmt::format("the catalog does not know the memory bandwidth of {}", gpu->name));
+  subject.stack = physics::default_stack(gpu->generation);
+  if (!options.stack.empty()) {
+    const Result<int> stack = physics::find_stack(options.stack);
+    if (!stack) return std::unexpected(stack.error());
+    subject.stack = *stack;
+  }
+  subject.model = *std::move(model);
+  subject.gpu = *std::move(gpu);
+  subject.precision = *precision;
+  subject.batch = options.batch != 0 ? options.batch : 512;
+  return subject;
+}
+
+struct NamedPart {
+  const char* key;
+  const char* title;
+  double physics::StepTime::* seconds;
+};
+constexpr std::array kParts = {
+    NamedPart{"products_s", "matrix products", &physics::StepTime::products},
+    NamedPart{"attention_s", "attention", &physics::StepTime::attention},
+    NamedPart{"elementwise_s", "element-wise", &physics::StepTime::elementwise},
+    NamedPart{"logits_s", "output layer", &physics::StepTime::logits},
+    NamedPart{"recompute_s", "recomputation", &physics::StepTime::recompute},
+    NamedPart{"host_s", "host", &physics::StepTime::host},
+    NamedPart{"tensor_s", "tensor-parallel communication", &physics::StepTime::tensor},
+    NamedPart{"context_s", "context-parallel communication", &physics::StepTime::context},
+    NamedPart{"expert_s", "expert-parallel communication", &physics::StepTime::expert},
+    NamedPart{"pipeline_s", "pipeline communication", &physics::StepTime::pipeline},
+    NamedPart{"data_s", "gradients and weights", &physics::StepTime::data},
+    NamedPart{"imbalance_s", "fullest stage", &physics::StepTime::imbalance},
+    NamedPart{"bubble_s", "pipeline bubble", &physics::StepTime::bubble},
+    NamedPart{"optimizer_s", "optimizer", &physics::StepTime::optimizer},
+    NamedPart{"stragglers_s", "stragglers", &physics::StepTime::stragglers},
+};
+
+struct NamedBytes {
+  const char* key;
+  const char* title;
+  double physics::TrainingMemory::* bytes;
+};
+constexpr std::array kMemory = {
+    NamedBytes{"weights_bytes", "weights", &physics::TrainingMemory::weights},
+    NamedBytes{"gradients_bytes", "gradients", &physics::TrainingMemory::gradients},
+    NamedBytes{"optimizer_bytes", "optimizer", &physics::TrainingMemory::optimizer},
+    NamedBytes{"activations_bytes", "activations", &physics::TrainingMemory::activations},
+    NamedBytes{"logits_bytes", "logits", &physics::TrainingMemory::logits},
+    NamedBytes{"buffers_bytes", "buffers", &physics::TrainingMemory::buffers},
+};
+
+Json json_of(const physics::Layout& layout) {
+  return {{"tensor", layout.tensor},
+          {"pipeline", layout.pipeline},
+          {"chunks", layout.chunks},
+          {"data", layout.data},
+          {"context", layout.context},
+          {"expert", layout.expert},
+          {"micro_batch", layout.micro_batch},
+          {"recompute", physics::recompute_name(layout.recompute)},
+          {"sharding", physics::sharding_name(layout.sharding)}};
+}
+
+Json json_of(const physics::StepTime& time) {
+  Json json = {{"step_s", time.total},
+               {"tokens_s_gpu", time.tokens_s_gpu},
+               {"model_tflops_gpu", time.model_flops_gpu * 1e-12},
+               {"mfu", time.utilisation}};
+  for (const NamedPart& part : kParts) json["parts"][part.key] = time.*part.seconds;
+  return json;
+}
+
+Json json_of(const physics::TrainingMemory& memory) {
+  Json json;
+  for (const NamedBytes& part : kMemory) json[part.key] = memory.*part.bytes;
+  json["total_bytes"] = memory.total;
+  json["available_bytes"] = memory.available;
+  json["fits"] = memory.fits();
+  return json;
+}
+
+Json head_of(const Options& options, const Subject& subject) {
+  return {{"model", subject.model.name},
+          {"gpu", subject.gpu.name},
+          {"gpus", options.gpus},
+          {"precision", options.precision},
+          {"stack", physics::stacks()[static_cast<std::size_t>(subject.stack)].name},
+          {"sequence", options.sequence},
+          {"global_batch", subject.batch}};
+}
+
+void print_head(const Options& options, const Subject& subject) {
+  fmt::print("{} on {} x {}, {}, {}, sequences of {}, batch {}\n", subject.model.name, options.gpus,
+             subject.gpu.name, options.precision,
+             physics::stacks()[static_cast<std::size_t>(subject.stack)].name, options.sequence,
+             subject.batch);
+}
+
+std::string shortage_text(const physics::TrainingMemory& memory) {
+  return fmt::format("does not fit: short by {:.1f} GiB ({:.1f} GiB needed, {:.1f} there)",
+                     memory.short_by() / kGibibyte, memory.total / kGibibyte, memory.available / kGibibyte);
+}
+
+Result<ExitCode> one_step(const Options& options, const Subject& subject) {
+  physics::Layout layout;
+  layout.tensor = options.tensor;
+  layout.pipeline = options.pipeline;
+  layout.chunks = options.chunks;
+  layout.context = options.context;
+  layout.expert = options.expert;
+  layout.micro_batch = options.micro_batch;
+  const std::uint32_t product = options.tensor * options.pipeline * options.context;
+  if (options.gpus % product != 0)
+    return fail(fmt::format("{} GPUs do not divide over tensor {} x pipeline {} x context {} = {}",
+                            options.gpus, options.tensor, options.pipeline, options.context, product));
+  layout.data = options.gpus / product;
+  for (const physics::Recompute each :
+       {physics::Recompute::kNone, physics::Recompute::kSelective, physics::Recompute::kFull}) {
+    if (physics::recompute_name(each) == options.recompute) layout.recompute = each;
+  }
+  for (const physics::Sharding each : {physics::Sharding::kNone, physics::Sharding::kOptimizer,
+                                       physics::Sharding::kGradients, physics::Sharding::kFull}) {
+    if (physics::sharding_name(each) == options.sharding) layout.sharding = each;
+  }
+  if (const Result<void> divides = physics::check_layout(layout, subject.model, subject.batch); !divides)
+    return std::unexpected(divides.error());
+  const physics::TrainingRun run{&subject.model,
+                                 &subject.gpu,
+                                 subject.stack,
+                                 layout,
+                                 subject.precision,
+                                 double{1} * options.sequence,
+                                 double{1} * subject.batch};
+  const physics::StepTime time = physics::step_time(run, physics::published_calibration());
+  const physics::TrainingMemory memory =
+      physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
+                               physics::stacks()[static_cast<std::size_t>(subject.stack)]);
+  if (options.json) {
+    Json json = head_of(options, subject);
+    json["layout"] = json_of(layout);
+    json["time"] = json_of(time);
+    json["memory"] = json_of(memory);
+    fmt::print("{}\n", json_out(json));
+    return ExitCode::ok;
+  }
+  print_head(options, subject);
+  fmt::print("step {}, {:.0f} tokens/s per GPU, {:.0f} TFLOP/s per GPU, MFU {:.1f} %\n\n",
+             duration_text(time.total), time.tokens_s_gpu, time.model_flops_gpu * 1e-12,
+             100 * time.utilisation);
+  TextTable table("lrr");
+  for (const NamedPart& part : kParts) {
+    const double seconds = time.*part.seconds;
+    if (seconds > 5e-4 * time.total)
+      table.add({part.title, duration_text(seconds), fmt::format("{:.1f} %", 100 * seconds / time.total)});
+  }
+  fmt::print("{}\n", table.text());
+  TextTable bytes("lr");
+  for (const NamedBytes& part : kMemory) {
+    if (memory.*part.bytes > 0)
+      bytes.add({part.title, fmt::format("{:.2f} GiB", memory.*part.bytes / kGibibyte)});
+  }
+  bytes.add({"in all", fmt::format("{:.2f} GiB", memory.total / kGibibyte)});
+  fmt::print("{}{}\n", bytes.text(), memory.fits() ? "fits" : shortage_text(memory));
+  return ExitCode::ok;
+}
+
+Result<ExitCode> search(const Options& options, const Subject& subject) {
+  physics::SearchOptions wanted;
+  wanted.model = &subject.model;
+  wanted.gpu = &subject.gpu;
+  wanted.stack = subject.stack;
+  wanted.precision = subject.precision;
+  wanted.sequence = options.sequence;
+  wanted.gpus = options.gpus;
+  wanted.global_batch = subject.batch;
+  wanted.keep = options.keep;
+  const physics::SearchResult found = physics::search_layouts(wanted, physics::published_calibration());
+  if (found.best.empty()) {
+    if (found.nearest.memory.total == 0)
+      return fail(
+          fmt::format("no layout of {} GPUs divides a batch of {} and this model; take another --batch",
+                      options.gpus, subject.batch));
+    return fail(fmt::format("no layout of {} GPUs fits; the nearest {}", options.gpus,
+                            shortage_text(found.nearest.memory)));
+  }
+  if (options.json) {
+    Json json = head_of(options, subject);
+    json["timed"] = found.timed;
+    json["too_large"] = found.too_large;
+    json["best"] = Json::array();
+    for (const physics::Candidate& each : found.best)
+      json["best"].push_back(
+          {{"layout", json_of(each.layout)}, {"time", json_of(each.time)}, {"memory", json_of(each.memory)}});
+    fmt::print("{}\n", json_out(json));
+    return ExitCode::ok;
+  }
+  print_head(options, subject);
+  fmt::print("{} layouts fit, {} do not\n\n", found.timed, found.too_large);
+  TextTable table("rrrrrrrrllrrr");
+  table.add({"#", "TENSOR", "PIPELINE", "CHUNKS", "CONTEXT", "DATA", "EXPERT", "MICRO", "RECOMPUTE",
+             "SHARDED", "STEP", "MFU", "GIB"});
+  std::size_t rank = 0;
+  for (const physics::Candidate& each : found.best) {
+    const physics::Layout& layout = each.layout;
+    table.add({fmt::format("{}", ++rank), fmt::format("{}", layout.tensor),
+               fmt::format("{}", layout.pipeline), fmt::format("{}", layout.chunks),
+               fmt::format("{}", layout.context), fmt::format("{}", layout.data),
+               fmt::format("{}", layout.expert), fmt::format("{}", layout.micro_batch),
+               std::string(physics::recompute_name(layout.recompute)),
+               std::string(physics::sharding_name(layout.sharding)), duration_text(each.time.total),
+               fmt::format("{:.1f} %", 100 * each.time.utilisation),
+               fmt::format("{:.0f}", each.memory.total / kGibibyte)});
+  }
+  fmt::print("{}", table.text());
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_physics_train_command(CLI::App& physics, AppContext& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = physics.add_subcommand("train", "Time and memory of a training step, by cause");
+  command->add_option("MODEL", options->model, "Model of the catalog: gw catalog models")
+      ->required()
+      ->type_name("NAME");
+  command->add_option("--gpu", options->gpu, "GPU type of the catalog")
+      ->type_name("NAME")
+      ->capture_default_str();
+  const auto count = [&](const char* flags, std::uint32_t& value, const char* help,
+                         std::uint64_t most = 1'000'000) {
+    command->add_option(flags, value, help)
+        ->check(whole_number(1, most))
+        ->type_name("N")
+        ->capture_default_str();
+  };
+  count("--gpus", options->gpus, "GPUs in all", 10'000'000);
+  count("--tp", options->tensor, "Tensor-parallel GPUs");
+  count("--pp", options->pipeline, "Pipeline stages");
+  count("--vpp", options->chunks, "Chunks of a stage (interleaving)");
+  count("--cp", options->context, "Context-parallel GPUs");
+  count("--ep", options->expert, "Expert-parallel GPUs");
+  count("--micro-batch", options->micro_batch, "Sequences of one replica at a time");
+  command->add_option("--batch", options->batch, "Sequences in a step; 512 if not given")
+      ->check(whole_number(1, 100'000'000))
+      ->type_name("N");
+  count("--sequence", options->sequence, "Tokens in a sequence", 100'000'000);
+  command->add_option("--precision", options->precision, "Of the matrix products")
+      ->check(CLI::IsMember({"fp16", "bf16", "fp8", "mxfp8", "nvfp4"}))
+      ->capture_default_str();
+  command->add_option("--recompute", options->recompute, "Activations that are computed twice")
+      ->check(CLI::IsMember({"none", "selective", "full"}))
+      ->capture_default_str();
+  command->add_option("--shard", options->sharding, "What replicas spread between them")
+      ->check(CLI::IsMember({"none", "optimizer", "gradients", "full"}))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--stack", options->stack,
+          "Training software, such as bridge-26.04 or nemo-24.09; the newest known for the GPU if not given")
+      ->type_name("NAME");
+  command->add_flag("--search", options->search, "Find the fastest layouts that fit, instead of timing one");
+  count("--top", options->keep, "With --search: how many to show", 1000);
+  command->add_flag("--json", options->json, "Print JSON");
+  set_action(*command, context, [options]() -> Result<ExitCode> {
+    const Result<Subject> subject = subject_of(*options);
+    if (!subject) return std::unexpected(subject.error());
+    return options->search ? search(*options, *subject) : one_step(*options, *subject);
+  });
+}
+
+}  // namespace gw

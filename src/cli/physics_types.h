@@ -1,0 +1,37 @@
+// What the commands of `gw physics` share: the catalog as physics sees it, values of options, tables from
+// CSV.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/result.h"
+#include "physics/published.h"
+#include "physics/training.h"
+
+namespace CLI {
+class App;
+}
+
+namespace gw {
+
+struct AppContext;
+
+/// The catalog's models and GPU types.
+Result<physics::KnownTypes> known_types();
+Result<physics::ModelShape> find_model(const physics::KnownTypes& known, const std::string& name);
+Result<physics::Accelerator> find_gpu(const physics::KnownTypes& known, const std::string& name);
+Result<physics::Precision> find_precision(const std::string& name);
+
+/// A CSV file whose first row names the columns. An Error where the file cannot be read or a row is spoiled.
+Result<physics::PublishedTable> read_published_table(const std::string& path);
+
+/// `1.25 s`, `310 ms`, `42.1 us`.
+std::string duration_text(double seconds);
+
+/// Below `gw physics`.
+void add_physics_train_command(CLI::App& physics, AppContext& context);
+void add_physics_collective_command(CLI::App& physics, AppContext& context);
+void add_physics_validate_command(CLI::App& physics, AppContext& context);
+
+}  // namespace gw

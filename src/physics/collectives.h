@@ -1,0 +1,72 @@
+// Time of a collective operation between GPUs, by size, number of GPUs and fabric.
+//
+// T = base + hops + fill S / (S + S0) + bytes / bandwidth (docs/physics-collectives.md): latency by algorithm
+// (ring or tree, whichever is shorter; NVLS switches reduce in one step), the filling of pipelines, which
+// grows with the number of GPUs, and the slower stage of a hierarchy: inside the scale-up domains or across
+// the network.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "physics/accelerator.h"
+
+namespace gw::physics {
+
+enum class Collective : std::uint8_t {
+  kAllReduce,
+  kAllGather,
+  kReduceScatter,
+  kAllToAll,
+  kBroadcast,
+  kSendReceive,
+};
+inline constexpr int kCollectives = 6;
+[[nodiscard]] std::string_view collective_name(Collective collective);
+
+/// What was fitted of one kind of links (NVLink generation, PCIe, network).
+struct LinkConstants {
+  double base_s = 0;             ///< Launch of the kernels and first step.
+  double hop_s = 0;              ///< Each further step of a ring or level of a tree.
+  double efficiency = 1;         ///< Of the nominal bandwidth, at large sizes.
+  double fill_s = 0;             ///< Filling of the pipeline in large operations,
+  double fill_gpu_s = 0;         ///< more for each GPU (network: of the group; scale-up: of a domain),
+  double fill_bytes = 1;         ///< half of it at this size.
+  double switch_efficiency = 0;  ///< As `efficiency` where the switch reduces (NVLS); 0 = it cannot.
+};
+
+/// Links between the GPUs of a group, seen from one of them.
+struct Fabric {
+  double scaleup_bytes_s = 0;   ///< Nominal, one direction.
+  std::uint32_t domain = 1;     ///< GPUs that scale-up links connect.
+  double network_bytes_s = 0;   ///< Nominal, one direction, of one rail.
+  double rails = 0;             ///< Network rails of a domain; 0 = one for each GPU.
+  double oversubscription = 1;  ///< Of the network beyond one leaf; 1 = none.
+  LinkConstants scaleup;
+  LinkConstants network;
+};
+
+/// A group: `gpus` in all, of which `per_domain` in each scale-up domain (1 <= per_domain <= gpus).
+struct Group {
+  double gpus = 1;
+  double per_domain = 1;
+  [[nodiscard]] double domains() const { return gpus / per_domain; }
+};
+
+/// The fabric that a GPU type usually stands in.
+[[nodiscard]] Fabric fabric_of(const Accelerator& gpu);
+[[nodiscard]] LinkConstants scaleup_constants(Generation generation);
+[[nodiscard]] LinkConstants network_constants();
+
+/// `gpus` GPUs that stand `stride` ranks apart, ranks filling one domain after the other.
+[[nodiscard]] Group group_of(const Fabric& fabric, double gpus, double stride = 1);
+
+/// Seconds for one operation. `bytes` as nccl-tests count them: the buffer of one GPU; of an all-gather or
+/// reduce-scatter the whole buffer, of which each GPU brings or keeps its part. 0 for a group of one.
+[[nodiscard]] double collective_seconds(Collective collective, double bytes, const Group& group,
+                                        const Fabric& fabric);
+
+/// What nccl-tests print: bytes over time times the share of the links that the operation needs.
+[[nodiscard]] double bus_bandwidth(Collective collective, double bytes, const Group& group, double seconds);
+
+}  // namespace gw::physics

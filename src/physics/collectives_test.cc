@@ -1,0 +1,86 @@
+#include "physics/collectives.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "physics/test_subjects.h"
+#include "physics/validation.h"
+
+namespace gw::physics {
+namespace {
+
+Fabric h100() { return fabric_of(test_gpu("h100")); }
+
+TEST(Collectives, LargeAllReducesReachThePublishedBusBandwidth) {
+  // nccl-tests on one DGX H100: 460 to 480 GB/s; on 8 x A100: 230 to 250; on one NVL72 rack: about 835.
+  const double size = 8.0 * (1U << 30U);
+  const auto bus = [&](const char* gpu, double gpus) {
+    const Fabric fabric = fabric_of(test_gpu(gpu));
+    const Group group = group_of(fabric, gpus);
+    return bus_bandwidth(Collective::kAllReduce, size, group,
+                         collective_seconds(Collective::kAllReduce, size, group, fabric)) *
+           1e-9;
+  };
+  EXPECT_NEAR(bus("h100", 8), 470, 12);
+  EXPECT_NEAR(bus("a100", 8), 232, 8);
+  EXPECT_NEAR(bus("gb200", 72), 820, 25);
+}
+
+TEST(Collectives, GroupsFillDomains) {
+  const Fabric fabric = h100();
+  EXPECT_EQ(group_of(fabric, 4).domains(), 1);
+  EXPECT_EQ(group_of(fabric, 16).domains(), 2);
+  EXPECT_EQ(group_of(fabric, 16, 8).domains(), 16);  // One GPU in each node.
+  EXPECT_EQ(group_of(fabric, 12).per_domain, 6);     // Even parts.
+}
+
+RC_GTEST_PROP(Collectives, NeverNegativeAndGrowWithSize, ()) {
+  const Fabric fabric = h100();
+  const double gpus = *rc::gen::inRange(1, 5000);
+  const auto bytes = static_cast<double>(*rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 40));
+  for (int i = 0; i < kCollectives; ++i) {
+    const auto collective = static_cast<Collective>(i);
+    const Group group = group_of(fabric, gpus);
+    const double once = collective_seconds(collective, bytes, group, fabric);
+    RC_ASSERT(once >= 0);
+    RC_ASSERT(collective_seconds(collective, 2 * bytes, group, fabric) >= once);
+    if (gpus > 1) RC_ASSERT(once > 0);
+  }
+}
+
+RC_GTEST_PROP(Collectives, AFasterNetworkIsNeverSlower, ()) {
+  Fabric fabric = h100();
+  const double gpus = 8 * *rc::gen::inRange(1, 500);
+  const auto bytes = static_cast<double>(*rc::gen::inRange<std::int64_t>(1, std::int64_t{1} << 36));
+  for (int i = 0; i < kCollectives; ++i) {
+    const auto collective = static_cast<Collective>(i);
+    const double slow = collective_seconds(collective, bytes, group_of(fabric, gpus), fabric);
+    Fabric fast = fabric;
+    fast.network_bytes_s *= 2;
+    RC_ASSERT(collective_seconds(collective, bytes, group_of(fast, gpus), fast) <= slow);
+    Fabric thin = fabric;
+    thin.oversubscription = 4;
+    RC_ASSERT(collective_seconds(collective, bytes, group_of(thin, gpus), thin) >= slow);
+  }
+}
+
+TEST(Collectives, PublishedOnesAreNear) {
+  GW_NEED_REFERENCE(path, "collectives.csv");
+  const auto source = workload::open_file(path);
+  ASSERT_TRUE(source.has_value());
+  const auto rows = read_published_collectives(test_table(**source), test_types());
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  const ValidationReport report = validate_collectives(*rows);
+  bool seen = false;
+  for (const ErrorSummary& cell : report.cells) {
+    if (cell.name != "all-reduce, 64 MB and more") continue;
+    seen = true;
+    EXPECT_GE(cell.points, 40U);
+    EXPECT_LT(cell.mean, 0.05);
+    EXPECT_LT(cell.mean, cell.null_mean);
+  }
+  EXPECT_TRUE(seen);
+}
+
+}  // namespace
+}  // namespace gw::physics

@@ -1,0 +1,50 @@
+// Entries of the catalog as physics sees them. Templates, so that this layer need not stand on the catalog's.
+#pragma once
+
+#include "physics/accelerator.h"
+#include "physics/model_shape.h"
+
+namespace gw::physics {
+
+/// `entry`: a spec::ModelEntry.
+template <class ModelEntry>
+ModelShape shape_of(const ModelEntry& entry) {
+  ModelShape shape;
+  shape.name = entry.name;
+  shape.layers = entry.layers;
+  shape.hidden = entry.hidden;
+  shape.heads = entry.heads;
+  shape.kv_heads = entry.kv_heads.value_or(entry.heads);
+  shape.head_size = entry.head_size.value_or(entry.heads > 0 ? entry.hidden / entry.heads : 0);
+  shape.ffn = entry.ffn;
+  shape.vocabulary = entry.vocabulary;
+  shape.gated = entry.gated;
+  shape.tied_embeddings = entry.tied_embeddings;
+  // Every second layer looks back 128 tokens only (arXiv:2508.10925, section 2.2); for sequences of a few
+  // thousand tokens that leaves about half of the scores.
+  if (shape.name.starts_with("gpt-oss")) shape.attention_share = 0.52;
+  if (entry.experts) {
+    shape.experts = {.count = entry.experts->count,
+                     .active = entry.experts->active,
+                     .shared = entry.experts->shared,
+                     .ffn = entry.experts->ffn,
+                     .dense_layers = entry.experts->dense_layers};
+  }
+  if (entry.latent_attention) {
+    shape.latent = {.query_rank = entry.latent_attention->query_rank,
+                    .key_value_rank = entry.latent_attention->key_value_rank,
+                    .head_plain = entry.latent_attention->head_plain,
+                    .head_rotary = entry.latent_attention->head_rotary,
+                    .head_value = entry.latent_attention->head_value};
+  }
+  return shape;
+}
+
+/// `entry`: a spec::GpuEntry.
+template <class GpuEntry>
+Accelerator accelerator_from(const GpuEntry& entry) {
+  return accelerator_of(entry.type, entry.network_gbit_s, entry.measured_bf16_tflops,
+                        entry.measured_fp8_tflops);
+}
+
+}  // namespace gw::physics
