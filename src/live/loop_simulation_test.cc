@@ -270,6 +270,7 @@ class Simulation {
       }
       ByteReader bytes(row.plan);
       const sched::Plan plan = sched::decode_plan(bytes);
+      for (const JobId stopped : plan.stopped) gone(stopped);  // For want of power, before anything starts.
       for (const sched::Plan::Start& start : plan.starts) {
         const auto claim = claims.find(start.job);
         if (claim == claims.end()) continue;
