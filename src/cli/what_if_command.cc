@@ -246,7 +246,7 @@ void add_what_if_command(CLI::App& app, AppContext& context) {
   command
       ->add_option("--cap", options->caps,
                    "A feed that carries less, perhaps for a time only: munich=8MW, "
-                   "munich/hall-2=75%@2026-12-01T17:00:00Z..2026-12-01T19:00:00Z; may be repeated")
+                   "munich=75%@2026-12-01..2026-12-03; may be repeated")
       ->type_name("FEED=CAP[@FROM..UNTIL]")
       ->expected(1)
       ->take_all();
