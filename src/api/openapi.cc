@@ -156,7 +156,8 @@ Json start_schema() {
 Json change_schema() {
   return object(
       {{"change",
-        {{"enum", {"gpu-types", "level", "spread", "preemptible", "zones", "cpus", "memory", "limit", "size"}}}},
+        {{"enum",
+          {"gpu-types", "level", "spread", "preemptible", "zones", "cpus", "memory", "limit", "size"}}}},
        {"text", type("string")},
        {"options", described(type("string"), "Of gw submit and gw run.")},
        {"set", described(type("object"), "Fields of a job; see `job`.")},

@@ -151,7 +151,8 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   if (last_of_array) tell_dependents(record.array_job, nullptr);
 }
 
-/// An elastic job has so many nodes from now on. Who is in the core counts for its tenants, and is counted anew.
+/// An elastic job has so many nodes from now on. Who is in the core counts for its tenants, and is counted
+/// anew.
 void Controller::take_size(LiveJob& job, std::uint32_t nodes, bool in_core) {
   if (in_core) count_core(job, -1);
   job.record.nodes = job.request.shape.nodes = nodes;

@@ -125,7 +125,8 @@ Result<void> Loop::step(std::vector<Command> commands) {
 
 void Loop::carry_out(Orders& orders) {
   for (const ClockLimit& limit : orders.clocks) engine_.limit_clocks(limit);
-  // What goes on elsewhere leaves first; what is stopped in the turn in which it starts must be there for that.
+  // What goes on elsewhere leaves first; what is stopped in the turn in which it starts must be there for
+  // that.
   std::set<AttemptId> starting;
   for (const Orders::Start& start : orders.starts) starting.insert(start.launch.id);
   const auto late = std::stable_partition(orders.stops.begin(), orders.stops.end(),

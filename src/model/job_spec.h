@@ -114,7 +114,7 @@ struct JobSpec {
   std::string exclusive_level;      ///< It has whole ones of that level, or `node`, to itself; empty: no.
   std::string spread_level;         ///< Its nodes keep apart at that level; empty: they need not.
   bool spread_required = false;
-  std::string reservation;       ///< It runs in this one only; empty: wherever it may.
+  std::string reservation;  ///< It runs in this one only; empty: wherever it may.
   /// It is elastic: any number of nodes from `nodes` to this will do; 0 = exactly `nodes`.
   std::uint32_t nodes_max = 0;
   bool keep_on_failure = false;  ///< Where a node fails it keeps the others and goes on with a spare one.

@@ -76,11 +76,12 @@ struct JobClass {
   std::string spread;     ///< Fabric level over which gangs are spread.
   bool spread_required = false;
   bool keep_on_failure = false;
-  /// Gangs are elastic: what was drawn is the least, this many times as many nodes the most; 1 = they are not.
+  /// Gangs are elastic: what was drawn is the least, this many times as many nodes the most; 1 = they are
+  /// not.
   double elastic_factor = 1;
   double elastic_scaling = 1;  ///< What each further node adds, as a share of what one of the first does.
-  double flexible_share = 0;  ///< Of its jobs, that may wait for a cheaper hour; these have a deadline:
-  double slack_s = 43200;     ///< so long after submission and limit together.
+  double flexible_share = 0;   ///< Of its jobs, that may wait for a cheaper hour; these have a deadline:
+  double slack_s = 43200;      ///< so long after submission and limit together.
   std::string source;
 };
 
