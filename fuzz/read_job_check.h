@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "spec/job_check.h"
 #include "spec/job_json.h"
-#include "base/utf8.h"
 
 namespace gw::fuzz {
 

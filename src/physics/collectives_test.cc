@@ -1,3 +1,4 @@
+// Collectives: limits, monotony, and what the catalog and published tables say.
 #include "physics/collectives.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Memory by category: totals that follow from the shapes, and what does not fit.
 #include "physics/memory.h"
 
 #include "physics/test_subjects.h"

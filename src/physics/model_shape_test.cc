@@ -1,3 +1,4 @@
+// Parameters and operations of the models in the catalog against what their authors say.
 #include "physics/model_shape.h"
 
 #include "physics/test_subjects.h"

@@ -1,3 +1,4 @@
+// Rows of published measurements as runs, and the reasons why some are none.
 #include "physics/published.h"
 
 #include "physics/test_subjects.h"

@@ -1,3 +1,4 @@
+// The search over layouts: what it gives fits, divides the model, and is in order.
 #include "physics/search.h"
 
 #include <chrono>

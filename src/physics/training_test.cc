@@ -1,3 +1,4 @@
+// Step times: limits, monotony, and sums that are their parts.
 #include "physics/training.h"
 
 #include <gtest/gtest.h>
