@@ -9,28 +9,15 @@
 
 #include "base/rng.h"
 #include "sched/core.h"
+#include "site.h"
 
 namespace gw::sched {
 namespace {
 
-/// Nodes of 8 GPUs; racks of 4 nodes, leaves of 8 racks, spines of 16 leaves, the site: four fabric levels.
-Fleet site_of(std::uint32_t gpus) {
-  Fleet fleet = flat_fleet(gpus / 8, 8);
-  const std::uint32_t nodes = fleet.nodes();
-  const auto level = [&](const char* name, std::uint32_t size) {
-    Partition partition{name, {0}};
-    while (partition.first.back() < nodes)
-      partition.first.push_back(std::min(nodes, partition.first.back() + size));
-    return partition;
-  };
-  fleet.fabric = {level("rack", 4), level("leaf", 32), level("spine", 512), level("site", nodes)};
-  return fleet;
-}
-
 /// The same with power: racks, rows, halls and the site have feeds that carry 95, 92, 88 and 85 % of their
 /// nodes at nameplate, so that caps bind on every level.
 Fleet capped_site_of(std::uint32_t gpus) {
-  Fleet fleet = site_of(gpus);
+  Fleet fleet = bench::site_of(gpus);
   GpuType gpu;
   gpu.name = "b200";
   gpu.power_floor_permille = 600;
@@ -70,7 +57,7 @@ JobRequest draw_request(Rng& rng, Instant now) {
 /// A full site with `pending` waiting jobs under the default policy; each step ends the job that is due.
 class Factory {
  public:
-  Factory(std::uint32_t gpus, std::size_t pending) : Factory(site_of(gpus), pending, false) {}
+  Factory(std::uint32_t gpus, std::size_t pending) : Factory(bench::site_of(gpus), pending, false) {}
   /// With `classes`, a third of the jobs each draws all, 80 % and 65 % of its power.
   Factory(const Fleet& fleet, std::size_t pending, bool classes)
       : core_(fleet, *policy_by_name("gigawerk")), pending_(pending), classes_(classes) {
@@ -184,7 +171,7 @@ BENCHMARK(BM_GridEvent)->Arg(100'000)->ArgName("gpus")->Unit(benchmark::kMillise
 
 /// A gang of whole nodes onto an idle site and off again.
 void BM_GangPlacement(benchmark::State& bench) {
-  Core core(site_of(static_cast<std::uint32_t>(bench.range(0))), *policy_by_name("gigawerk"));
+  Core core(bench::site_of(static_cast<std::uint32_t>(bench.range(0))), *policy_by_name("gigawerk"));
   core.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
   JobRequest request;
   request.shape.nodes = static_cast<std::uint32_t>(bench.range(1));
@@ -243,7 +230,7 @@ BENCHMARK(BM_ManyShapes)->Arg(2'000)->Arg(16'000)->ArgName("shapes")->Unit(bench
 /// Placements on a site of random occupation, without a queue: the search and the index update alone.
 void BM_PlaceAndRelease(benchmark::State& bench) {
   const auto gpus = static_cast<std::uint32_t>(bench.range(0));
-  Core core(site_of(gpus), *policy_by_name("gigawerk"));
+  Core core(bench::site_of(gpus), *policy_by_name("gigawerk"));
   core.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
   Rng rng(3);
   std::vector<JobId> running;
@@ -278,7 +265,7 @@ void BM_Memory(benchmark::State& bench) {
     const auto gpus = static_cast<std::uint32_t>(bench.range(0));
     const double before = used();
     {
-      const Fleet fleet = site_of(gpus);
+      const Fleet fleet = bench::site_of(gpus);
       Core core(fleet, *policy_by_name("gigawerk"));
       bench.counters["bytes_per_gpu"] = (used() - before) / gpus;
     }

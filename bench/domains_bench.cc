@@ -10,23 +10,10 @@
 
 #include "base/rng.h"
 #include "sched/core.h"
+#include "site.h"
 
 namespace gw::sched {
 namespace {
-
-/// Nodes of 8 GPUs; domains of 4 nodes, leaves of 8 domains, spines of 16 leaves.
-Fleet site_of(std::uint32_t gpus) {
-  Fleet fleet = flat_fleet(gpus / 8, 8);
-  const std::uint32_t nodes = fleet.nodes();
-  const auto level = [&](const char* name, std::uint32_t size) {
-    Partition partition{name, {0}};
-    while (partition.first.back() < nodes)
-      partition.first.push_back(std::min(nodes, partition.first.back() + size));
-    return partition;
-  };
-  fleet.fabric = {level("nvlink", 4), level("leaf", 32), level("spine", 512), level("site", nodes)};
-  return fleet;
-}
 
 struct Measured {
   double free = 0;          ///< Mean share of GPUs that are free.
@@ -39,7 +26,7 @@ struct Measured {
 Measured run(std::uint32_t gpus, std::int64_t days_long, double load, PlacementKind placement) {
   static constexpr double kShares[] = {0.45, 0.12, 0.12, 0.18, 0.06, 0.04, 0.02, 0.01};
   static constexpr std::uint32_t kGpus[] = {1, 2, 4, 8, 16, 32, 64, 256};
-  const Fleet fleet = site_of(gpus);
+  const Fleet fleet = bench::site_of(gpus, "nvlink");
   PolicyConfig policy = *policy_by_name("gigawerk");
   policy.placement = placement;
   Core core(fleet, policy);

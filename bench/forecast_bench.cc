@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "sched/core.h"
+#include "site.h"
 #include "twin/forecast.h"
 
 namespace gw::twin {
@@ -15,26 +16,12 @@ namespace {
 
 constexpr std::uint32_t kTenants = 300;
 
-/// Racks of 4 nodes of 8 GPUs, leaves of 8 racks, spines of 16 leaves, the site.
-Fleet site_of(std::uint32_t gpus) {
-  Fleet fleet = flat_fleet(gpus / 8, 8);
-  const std::uint32_t nodes = fleet.nodes();
-  const auto level = [&](const char* name, std::uint32_t size) {
-    Partition partition{name, {0}};
-    while (partition.first.back() < nodes)
-      partition.first.push_back(std::min(nodes, partition.first.back() + size));
-    return partition;
-  };
-  fleet.fabric = {level("rack", 4), level("leaf", 32), level("spine", 512), level("site", nodes)};
-  return fleet;
-}
-
 /// A factory that has been full for a while, with `waiting` jobs in its queue: gangs of up to 256 GPUs, or of
 /// a whole small site.
 class Busy {
  public:
   Busy(std::uint32_t gpus, std::size_t waiting, const char* policy_name)
-      : fleet(site_of(gpus)), policy(*policy_by_name(policy_name)), core_(fleet, policy) {
+      : fleet(bench::site_of(gpus)), policy(*policy_by_name(policy_name)), core_(fleet, policy) {
     for (std::uint32_t tenant = 0; tenant < kTenants; ++tenant)
       core_.apply(sched::Event::tenant_added(TenantId{0}, 1 + tenant % 4), now);
     do {

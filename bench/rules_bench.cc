@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "sched/core.h"
+#include "site.h"
 
 namespace gw::sched {
 namespace {
@@ -17,21 +18,14 @@ namespace {
 /// and as many of feeds, which carry all at nameplate but for `short_percent`, by which the site's falls
 /// short.
 Fleet site_of(std::uint32_t gpus, std::int64_t short_percent = 0) {
-  Fleet fleet = flat_fleet(gpus / 8, 8);
+  Fleet fleet = bench::site_of(gpus);
   const std::uint32_t nodes = fleet.nodes();
-  const auto level = [&](const char* name, std::uint32_t size) {
-    Partition partition{name, {0}};
-    while (partition.first.back() < nodes)
-      partition.first.push_back(std::min(nodes, partition.first.back() + size));
-    return partition;
-  };
-  fleet.fabric = {level("rack", 4), level("leaf", 32), level("spine", 512), level("site", nodes)};
   constexpr std::int64_t kNodeMw = 10'200'000;
   fleet.node_types[0].power_max = Milliwatts{kNodeMw};
   fleet.node_types[0].power_idle = Milliwatts{kNodeMw / 5};
   for (const auto& [name, size] : {std::pair{"rack", 4U}, {"row", 32U}, {"hall", 512U}, {"site", nodes}}) {
     FeedLevel feed;
-    feed.partition = level(name, size);
+    feed.partition = bench::even_level(name, size, nodes);
     for (std::uint32_t vertex = 0; vertex < feed.partition.vertices(); ++vertex) {
       const std::int64_t below = feed.partition.end(vertex) - feed.partition.begin(vertex);
       const std::int64_t percent = size == nodes ? 100 - short_percent : 100;

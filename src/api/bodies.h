@@ -120,17 +120,9 @@ void describe(Visitor& visit, WhatIfQuotaBody& body) {
               {.help = "Guaranteed, in GPU-equivalents.", .required = true, .min = 0, .max = 1e9});
 }
 
-struct WhatIfCapBody {
-  static constexpr std::string_view kRecord = "feed_cap";
-  static constexpr std::string_view kHelp = "A feed that carries less for a time.";
-  std::string feed;
-  Milliwatts cap;
-  double percent = 0;
-  std::string from;
-  std::string until;
-};
-template <class Visitor>
-void describe(Visitor& visit, WhatIfCapBody& body) {
+/// What feed, how much and from when: the same for a cap that is set and for one that is only tried.
+template <class Visitor, class Body>
+void describe_feed_cap(Visitor& visit, Body& body) {
   visit.field(
       "feed", body.feed,
       {.help = "Path of a site, hall, row or rack, or its end where only one has it.", .required = true});
@@ -145,6 +137,20 @@ void describe(Visitor& visit, WhatIfCapBody& body) {
                .max = 100,
                .default_text = "by `cap`"});
   visit.field("from", body.from, {.help = "When it begins: time or date (UTC).", .default_text = "now"});
+}
+
+struct WhatIfCapBody {
+  static constexpr std::string_view kRecord = "feed_cap";
+  static constexpr std::string_view kHelp = "A feed that carries less for a time.";
+  std::string feed;
+  Milliwatts cap;
+  double percent = 0;
+  std::string from;
+  std::string until;
+};
+template <class Visitor>
+void describe(Visitor& visit, WhatIfCapBody& body) {
+  describe_feed_cap(visit, body);
   visit.field("until", body.until, {.help = "When it ends.", .default_text = "never"});
 }
 
@@ -313,20 +319,7 @@ struct CapBody {
 };
 template <class Visitor>
 void describe(Visitor& visit, CapBody& body) {
-  visit.field(
-      "feed", body.feed,
-      {.help = "Path of a site, hall, row or rack, or its end where only one has it.", .required = true});
-  visit.field("cap", body.cap,
-              {.help = "What it may carry: of a site facility power, else IT power.",
-               .min = 1,
-               .max = 1e15,
-               .default_text = "by `percent`"});
-  visit.field("percent", body.percent,
-              {.help = "In place of `cap`: of what it was built for.",
-               .min = 0.001,
-               .max = 100,
-               .default_text = "by `cap`"});
-  visit.field("from", body.from, {.help = "When it begins: time or date (UTC).", .default_text = "now"});
+  describe_feed_cap(visit, body);
   visit.field("until", body.until,
               {.help = "When it ends: time or date (UTC).", .default_text = "when it is cleared"});
   visit.field("for", body.length,

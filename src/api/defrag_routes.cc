@@ -5,16 +5,11 @@
 #include <map>
 
 #include "api/api.h"
+#include "api/defrag_json.h"
 #include "live/time_text.h"
 #include "sched/defrag.h"
 
 namespace gw::api {
-namespace {
-
-double gpu_seconds(std::int64_t milli) { return static_cast<double>(milli) / 1000; }
-
-}  // namespace
-
 void Api::defrag(Call call) {
   const std::optional<std::uint64_t> domains = call.number("domains", 1, 1, 10'000);
   if (!domains) return;
@@ -52,47 +47,18 @@ void Api::defrag(Call call) {
     sched::Core copy(*fleet, policy);
     if (!copy.restore(snapshot)) return each.refuse({500, "internal", "the core's own snapshot is no good"});
     const sched::DefragPlan plan = sched::plan_defrag(copy, wish);
-    Json json;
-    json["level"] = fleet->fabric[wish.level].level;
-    json["domains"] = plan.domains;
-    json["free_now"] = plan.free_now;
-    json["stuck"] = plan.stuck;
+    std::map<JobId, std::string> names;
+    std::string as_of;
+    for (const sched::DefragPlan::Move& move : plan.moves) names.emplace(move.job, "ended");  // Since.
     options_.factory->read([&](const live::Book& book) {
-      std::map<JobId, std::string> names;
-      for (const sched::DefragPlan::Move& move : plan.moves) names.emplace(move.job, "ended");  // Since.
       for (const auto& [number, job] : book.jobs) {
         const auto at = names.find(job.record.core);
         if (at != names.end()) at->second = job_id(job.record);
       }
-      const auto name = [&](JobId job) { return names.at(job); };
-      json["freed"] = Json::array();
-      for (const sched::DefragPlan::Domain& domain : plan.freed) {
-        Json one;
-        one["nodes"] = Json::array();
-        for (const NodeId node : domain.nodes) one["nodes"].push_back(book.node_name(node));
-        one["jobs"] = Json::array();
-        for (const JobId job : domain.jobs) one["jobs"].push_back(name(job));
-        one["lost_gpu_s"] = gpu_seconds(domain.lost_gpu_milli_s);
-        json["freed"].push_back(std::move(one));
-      }
-      json["moves"] = Json::array();
-      for (const sched::DefragPlan::Move& move : plan.moves) {
-        Json one;
-        one["job"] = name(move.job);
-        one["lost_gpu_s"] = gpu_seconds(move.lost_gpu_milli_s);
-        one["starts_at_once"] = move.starts_at_once;
-        one["to"] = Json::array();
-        for (const sched::Piece& piece : move.to.pieces) {
-          for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-            one["to"].push_back(book.node_name(copy.state().fleet_node(move.to, node)));
-        }
-        json["moves"].push_back(std::move(one));
-      }
-      json["as_of"] = live::time_text(book.unix_ns(now));
+      as_of = live::time_text(book.unix_ns(now));
     });
-    json["lost_gpu_s"] = gpu_seconds(plan.lost_gpu_milli_s);
-    json["verified"] = plan.verified;
-    each.answer(json);
+    each.answer(
+        defrag_json(plan, wish, copy.state(), *fleet, [&](JobId job) { return names.at(job); }, as_of));
   });
 }
 

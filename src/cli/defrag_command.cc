@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "api/defrag_json.h"
 #include "cli/commands.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
@@ -114,34 +115,8 @@ Result<ExitCode> from_journal(const Options& options, bool json) {
   if (!options.gpu_type.empty() && wish.gpu_types == 0)
     return fail(fmt::format("--gpu-type {}: this fleet has no such GPU type", options.gpu_type));
   const sched::DefragPlan plan = sched::plan_defrag(core, wish);
-  const auto in_seconds = [](std::int64_t milli) { return static_cast<double>(milli) / 1000; };
-  Json out;
-  out["level"] = fleet.fabric[wish.level].level;
-  out["domains"] = plan.domains;
-  out["free_now"] = plan.free_now;
-  out["stuck"] = plan.stuck;
-  out["freed"] = Json::array();
-  for (const sched::DefragPlan::Domain& domain : plan.freed) {
-    Json one{{"nodes", Json::array()}, {"jobs", Json::array()}};
-    for (const NodeId node : domain.nodes) one["nodes"].push_back(fleet.node_name(node));
-    for (const JobId job : domain.jobs) one["jobs"].push_back(fmt::format("{}", job.value()));
-    one["lost_gpu_s"] = in_seconds(domain.lost_gpu_milli_s);
-    out["freed"].push_back(std::move(one));
-  }
-  out["moves"] = Json::array();
-  for (const sched::DefragPlan::Move& move : plan.moves) {
-    Json one{{"job", fmt::format("{}", move.job.value())},
-             {"lost_gpu_s", in_seconds(move.lost_gpu_milli_s)},
-             {"starts_at_once", move.starts_at_once},
-             {"to", Json::array()}};
-    for (const sched::Piece& piece : move.to.pieces) {
-      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-        one["to"].push_back(fleet.node_name(core.state().fleet_node(move.to, node)));
-    }
-    out["moves"].push_back(std::move(one));
-  }
-  out["lost_gpu_s"] = in_seconds(plan.lost_gpu_milli_s);
-  out["verified"] = plan.verified;
+  const Json out = api::defrag_json(
+      plan, wish, core.state(), fleet, [](JobId job) { return fmt::format("{}", job.value()); }, "");
   if (json) {
     fmt::print("{}\n", json_out(out));
   } else {
