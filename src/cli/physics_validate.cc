@@ -1,13 +1,15 @@
 // `gw physics validate`: the model beside published measurements that the user has at hand.
 #include <fmt/format.h>
 
+#include <array>
 #include <filesystem>
 #include <memory>
 
 #include "cli/app.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
-#include "physics/validation.h"
+#include "physics/validation_collectives.h"
+#include "physics/validation_training.h"
 
 namespace gw {
 namespace {
@@ -39,20 +41,17 @@ Json json_of(const std::vector<physics::ErrorSummary>& summaries) {
 }
 
 Json json_of(const physics::ValidationReport& report, std::size_t worst) {
-  Json json = {{"totals", json_of(report.totals)},
-               {"groups", json_of(report.groups)},
-               {"cells", json_of(report.cells)},
-               {"worst", Json::array()},
-               {"left_out", Json::array()},
-               {"does_not_fit", report.does_not_fit},
-               {"does_not_fit_recompute_unsaid", report.unsaid}};
+  Json json = {{"totals", json_of(report.totals)}, {"groups", json_of(report.groups)},
+               {"cells", json_of(report.cells)},   {"worst", Json::array()},
+               {"left_out", Json::array()},        {"notes", report.notes}};
   for (std::size_t i = 0; i < std::min(worst, report.rows.size()); ++i) {
     const physics::Comparison& row = report.rows[i];
     json["worst"].push_back({{"id", row.id},
                              {"group", row.group},
                              {"what", row.what},
-                             {"measured_s", row.measured_s},
-                             {"predicted_s", row.predicted_s},
+                             {"unit", row.unit},
+                             {"measured", row.measured},
+                             {"predicted", row.predicted},
                              {"error", row.error},
                              {"why", row.why}});
   }
@@ -61,8 +60,12 @@ Json json_of(const physics::ValidationReport& report, std::size_t worst) {
   return json;
 }
 
-void print_report(const char* title, const physics::ValidationReport& report, std::size_t worst) {
-  fmt::print("{}\n", title);
+std::string value_text(double value, const std::string& unit) {
+  return unit == "s" ? duration_text(value) : fmt::format("{:.4g} {}", value, unit);
+}
+
+void print_report(const physics::ValidationReport& report, std::size_t worst) {
+  fmt::print("{}\n", report.heading);
   TextTable table("lrrrrrrr");
   table.add({"", "POINTS", "MEAN", "MEDIAN", "MAX", "BIAS", "NULL MEAN", "NULL MAX"});
   for (const std::vector<physics::ErrorSummary>* part : {&report.groups, &report.cells, &report.totals}) {
@@ -78,8 +81,8 @@ void print_report(const char* title, const physics::ValidationReport& report, st
     rows.add({"ROW", "GROUP", "WHAT", "MEASURED", "PREDICTED", "ERROR", "MADE OF"});
     for (std::size_t i = 0; i < std::min(worst, report.rows.size()); ++i) {
       const physics::Comparison& row = report.rows[i];
-      rows.add({row.id, row.group, row.what, duration_text(row.measured_s), duration_text(row.predicted_s),
-                percent_text(row.error, true), row.why});
+      rows.add({row.id, row.group, row.what, value_text(row.measured, row.unit),
+                value_text(row.predicted, row.unit), percent_text(row.error, true), row.why});
     }
     fmt::print("{}", rows.text());
   }
@@ -90,59 +93,71 @@ void print_report(const char* title, const physics::ValidationReport& report, st
       reasons.add({fmt::format("{}", each.rows), each.reason});
     fmt::print("{}", reasons.text());
   }
-  if (report.does_not_fit > 0)
-    fmt::print(
-        "\n{} of the runs were made although the memory model says that they do not fit; {} of these do not "
-        "say what they recompute.\n",
-        report.does_not_fit, report.unsaid);
+  for (const std::string& note : report.notes) fmt::print("\n{}\n", note);
   fmt::print("\n");
+}
+
+/// A kind of measurement: the file that holds it and what compares it.
+struct Subject {
+  const char* name;
+  const char* file;
+  Result<physics::ValidationReport> (*compare)(const physics::PublishedTable& table,
+                                               const physics::KnownTypes& known);
+};
+
+constexpr std::array kSubjects = {
+    Subject{"training", "training.csv",
+            [](const physics::PublishedTable& table,
+               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
+              const auto rows = physics::read_published_training(table, known);
+              if (!rows) return std::unexpected(rows.error());
+              return physics::validate_training(*rows, physics::published_calibration());
+            }},
+    Subject{"collectives", "collectives.csv",
+            [](const physics::PublishedTable& table,
+               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
+              const auto rows = physics::read_published_collectives(table, known);
+              if (!rows) return std::unexpected(rows.error());
+              return physics::validate_collectives(*rows);
+            }},
+};
+
+std::string subject_files() {
+  std::string text;
+  for (const Subject& each : kSubjects) text += fmt::format("{}{}", text.empty() ? "" : ", ", each.file);
+  return text;
 }
 
 Result<ExitCode> validate(const Options& options) {
   if (options.data.empty())
     return fail(
-        "no measurements come with gw: give --data a folder with training.csv or collectives.csv, whose "
-        "columns "
-        "docs/physics-training.md and docs/physics-collectives.md list; published ones are in the "
-        "Megatron-Bridge "
-        "performance summaries, MLPerf Training results, llm-foundry's benchmark tables and nccl-tests logs");
+        fmt::format("no measurements come with gw: give --data a folder with any of {}, whose columns "
+                    "docs/physics-*.md list; "
+                    "published ones are in the Megatron-Bridge performance summaries, MLPerf results, "
+                    "llm-foundry's benchmark "
+                    "tables and nccl-tests logs",
+                    subject_files()));
   const std::filesystem::path folder(options.data);
   const Result<physics::KnownTypes> known = known_types();
   if (!known) return std::unexpected(known.error());
   Json json;
   bool found = false;
-  std::error_code error;
-  if (const std::filesystem::path file = folder / "training.csv"; std::filesystem::exists(file, error)) {
+  for (const Subject& subject : kSubjects) {
+    std::error_code error;
+    const std::filesystem::path file = folder / subject.file;
+    if (!std::filesystem::exists(file, error)) continue;
     found = true;
     const Result<physics::PublishedTable> table = read_published_table(file.string());
     if (!table) return std::unexpected(table.error());
-    const auto rows = physics::read_published_training(*table, *known);
-    if (!rows) return std::unexpected(rows.error());
-    const physics::ValidationReport report =
-        physics::validate_training(*rows, physics::published_calibration());
+    const Result<physics::ValidationReport> report = subject.compare(*table, *known);
+    if (!report) return std::unexpected(report.error());
     if (options.json)
-      json["training"] = json_of(report, options.worst);
+      json[subject.name] = json_of(*report, options.worst);
     else
-      print_report(
-          "Training step time: error of the model, and of the median TFLOP/s per GPU type and precision",
-          report, options.worst);
-  }
-  if (const std::filesystem::path file = folder / "collectives.csv"; std::filesystem::exists(file, error)) {
-    found = true;
-    const Result<physics::PublishedTable> table = read_published_table(file.string());
-    if (!table) return std::unexpected(table.error());
-    const auto rows = physics::read_published_collectives(*table, *known);
-    if (!rows) return std::unexpected(rows.error());
-    const physics::ValidationReport report = physics::validate_collectives(*rows);
-    if (options.json)
-      json["collectives"] = json_of(report, options.worst);
-    else
-      print_report("Collectives: error of the model, and of bytes over nominal bandwidth", report,
-                   options.worst);
+      print_report(*report, options.worst);
   }
   if (!found)
-    return fail(
-        fmt::format("{}: there is neither training.csv nor collectives.csv in this folder", options.data));
+    return fail(fmt::format("{}: there is none of {} in this folder", options.data, subject_files()));
   if (options.json) fmt::print("{}\n", json_out(json));
   return ExitCode::ok;
 }
@@ -152,7 +167,7 @@ Result<ExitCode> validate(const Options& options) {
 void add_physics_validate_command(CLI::App& physics, AppContext& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command = physics.add_subcommand("validate", "Set the model beside published measurements");
-  command->add_option("--data", options->data, "Folder with training.csv, collectives.csv or both")
+  command->add_option("--data", options->data, "Folder with training.csv, collectives.csv and the like")
       ->type_name("DIR");
   command->add_option("--worst", options->worst, "How many of the furthest rows to show")
       ->check(whole_number(0, 100'000))

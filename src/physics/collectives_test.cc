@@ -5,7 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "physics/test_subjects.h"
-#include "physics/validation.h"
+#include "physics/validation_collectives.h"
 
 namespace gw::physics {
 namespace {

@@ -2,7 +2,7 @@
 #include "physics/published.h"
 
 #include "physics/test_subjects.h"
-#include "physics/validation.h"
+#include "physics/validation_training.h"
 
 namespace gw::physics {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "physics/memory.h"
 #include "physics/test_subjects.h"
-#include "physics/validation.h"
+#include "physics/validation_training.h"
 
 namespace gw::physics {
 namespace {

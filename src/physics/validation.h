@@ -1,7 +1,8 @@
-// The model beside published measurements: errors by group and by cell, and those of a model that knows
+// A model beside published measurements: errors by group and by cell, and those of a model that knows
 // nothing.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,11 @@ struct ErrorSummary {
 struct Comparison {
   std::string id;
   std::string group;
-  std::string what;  ///< Model and GPUs, or operation and size.
-  std::string why;   ///< What the model's time is made of, and what was assumed.
-  double measured_s = 0;
-  double predicted_s = 0;
+  std::string what;        ///< Model and GPUs, or operation and size.
+  std::string why;         ///< What the model's value is made of, and what was assumed.
+  std::string unit = "s";  ///< Of the two values.
+  double measured = 0;
+  double predicted = 0;
   double error = 0;
   double null_error = 0;
 };
@@ -38,19 +40,42 @@ struct LeftOut {
 };
 
 struct ValidationReport {
+  std::string heading;               ///< What is compared with what, in one line.
   std::vector<ErrorSummary> groups;  ///< In the order of the table.
   std::vector<ErrorSummary> cells;   ///< GPU type and precision, or operation and band of sizes.
   std::vector<ErrorSummary> totals;
   std::vector<Comparison> rows;  ///< Largest error first.
   std::vector<LeftOut> left_out;
-  std::size_t does_not_fit = 0;  ///< Runs that were made although the memory model says that they do not fit,
-  std::size_t unsaid = 0;        ///< and of them those that do not say what they recompute.
+  std::vector<std::string> notes;  ///< Whole sentences on what the numbers do not show.
 };
 
-/// The null model of training: the median TFLOP/s per GPU of its GPU type and precision.
-[[nodiscard]] ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
-                                                 const Calibration& calibration);
-/// The null model of collectives: nominal bandwidth of the slowest link, no latency.
-[[nodiscard]] ValidationReport validate_collectives(const std::vector<PublishedCollective>& rows);
+/// Puts a report together, row by row in the order of the table.
+class ReportBuilder {
+ public:
+  explicit ReportBuilder(std::string heading);
+
+  /// `error` and `null_error` are set. The row counts in the summaries of these three names.
+  void add(const std::string& group, const std::string& cell, const std::string& total, Comparison row);
+  void leave_out(const std::string& reason);
+  void note(std::string sentence);
+  [[nodiscard]] ValidationReport finish() &&;
+
+ private:
+  struct Named {
+    std::string name;
+    std::vector<double> errors;
+    std::vector<double> null_errors;
+  };
+  static void add_to(std::vector<Named>& list, const std::string& name, const Comparison& row);
+  static std::vector<ErrorSummary> summaries(const std::vector<Named>& list);
+
+  ValidationReport report_;
+  std::vector<Named> groups_;
+  std::vector<Named> cells_;
+  std::vector<Named> totals_;
+};
+
+/// Of no values: 0.
+[[nodiscard]] double median_of(std::vector<double> values);
 
 }  // namespace gw::physics

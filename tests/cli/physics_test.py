@@ -67,7 +67,7 @@ class PhysicsTest(FolderTest):
 
     def test_without_measurements_it_says_where_they_may_come_from(self):
         self.assert_refused(gw("physics", "validate"), 1, "MLPerf")
-        self.assert_refused(gw("physics", "validate", "--data", self.folder), 1, "neither training.csv")
+        self.assert_refused(gw("physics", "validate", "--data", self.folder), 1, "none of training.csv")
         self.path("training.csv", "id,group\n")
         self.assert_refused(gw("physics", "validate", "--data", self.folder), 1, "does not name model")
         self.assertTrue(os.path.exists(os.path.join(self.folder, "training.csv")))

@@ -1,0 +1,103 @@
+// Step times of the model beside published ones.
+#include "physics/validation_training.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "physics/memory.h"
+
+namespace gw::physics {
+
+namespace {
+
+std::string cell_of(const PublishedTraining& row) {
+  return fmt::format("{} {}{}", row.gpu.name, precision_name(row.precision),
+                     row.shape.mixture() ? " MoE" : "");
+}
+
+/// The largest parts of a step, for a reader who asks why.
+std::string parts_of(const StepTime& time) {
+  struct Part {
+    const char* name;
+    double seconds;
+  };
+  std::array parts = {Part{"products", time.products},
+                      Part{"attention", time.attention},
+                      Part{"element-wise", time.elementwise},
+                      Part{"output layer", time.logits},
+                      Part{"recomputation", time.recompute},
+                      Part{"host", time.host},
+                      Part{"tensor", time.tensor},
+                      Part{"context", time.context},
+                      Part{"expert", time.expert},
+                      Part{"pipeline", time.pipeline},
+                      Part{"data", time.data},
+                      Part{"imbalance", time.imbalance},
+                      Part{"bubble", time.bubble},
+                      Part{"optimizer", time.optimizer},
+                      Part{"stragglers", time.stragglers}};
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Part& a, const Part& b) { return a.seconds > b.seconds; });
+  std::string text;
+  for (std::size_t i = 0; i < 3; ++i)
+    text +=
+        fmt::format("{}{} {:.0f} %", i == 0 ? "" : ", ", parts[i].name, 100 * parts[i].seconds / time.total);
+  return text;
+}
+
+}  // namespace
+
+ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
+                                   const Calibration& calibration) {
+  ReportBuilder report(
+      "Training step time: error of the model, and of the median TFLOP/s per GPU type and precision");
+  const auto rate = [](const PublishedTraining& row) {
+    return row.global_batch * row.sequence * row.shape.training_flops_per_token(row.sequence) /
+           (row.measured_s * row.layout.gpus());
+  };
+  std::map<std::string, std::vector<double>> rates;
+  for (const PublishedTraining& row : rows) {
+    if (row.reason.empty()) rates[cell_of(row)].push_back(rate(row));
+  }
+  std::map<std::string, double> medians;
+  for (const auto& [cell, values] : rates) medians[cell] = median_of(values);
+  std::size_t does_not_fit = 0;
+  std::size_t unsaid = 0;
+  for (const PublishedTraining& row : rows) {
+    if (!row.reason.empty()) {
+      report.leave_out(row.reason);
+      continue;
+    }
+    const StepTime time = step_time(row.run(), calibration);
+    Comparison comparison;
+    comparison.id = row.id;
+    comparison.group = row.group;
+    comparison.what = fmt::format("{}, {:.0f} x {}, {}", row.model, row.layout.gpus(), row.gpu.name,
+                                  precision_name(row.precision));
+    comparison.why = parts_of(time);
+    if (!row.assumed.empty()) comparison.why += "; assumed " + row.assumed;
+    comparison.measured = row.measured_s;
+    comparison.predicted = time.total;
+    comparison.error = time.total / row.measured_s - 1;
+    comparison.null_error = rate(row) / medians[cell_of(row)] - 1;
+    report.add(row.group + (row.shape.mixture() ? " MoE" : ""), cell_of(row),
+               row.shape.mixture() ? "MoE, all groups" : "dense, all groups", std::move(comparison));
+    const Stack& stack = stacks()[static_cast<std::size_t>(row.stack)];
+    if (!training_memory(row.shape, row.layout, row.sequence, row.precision, row.gpu, stack).fits()) {
+      ++does_not_fit;
+      if (!row.recompute_known) ++unsaid;
+    }
+  }
+  if (does_not_fit > 0)
+    report.note(fmt::format(
+        "{} of the runs were made although the memory model says that they do not fit; {} of these do "
+        "not say what they recompute.",
+        does_not_fit, unsaid));
+  return std::move(report).finish();
+}
+
+}  // namespace gw::physics
