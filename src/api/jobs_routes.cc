@@ -373,20 +373,16 @@ void Api::order_job(Call call) {
     each.answer({{"count", reply.count}});
   };
   const bool here = reference && options_.factory->read([&](const live::Book& book) {
-    auto job = book.jobs.find(reference->number);
-    if (book.arrays.contains(reference->number)) {
-      const auto is_meant = [&](const live::JobRecord& task) {
-        return !reference->index || task.array_index == *reference->index;
-      };
-      job = book.jobs.lower_bound(reference->number);
-      while (job != book.jobs.end() && job->second.record.array_job == reference->number &&
-             !is_meant(job->second.record))
-        ++job;
-      if (job != book.jobs.end() && job->second.record.array_job != reference->number) job = book.jobs.end();
+    const auto array = book.arrays.find(reference->number);
+    const live::LiveJob* job = nullptr;
+    if (array == book.arrays.end()) {
+      if (!reference->index) job = book.entry(reference->number);
     } else if (reference->index) {
-      return false;
+      job = book.task(reference->number, *reference->index);
+    } else if (const auto first = book.jobs.lower_bound(reference->number); first != book.jobs.end()) {
+      job = &first->second;
     }
-    return job != book.jobs.end() && book.is_within(job->second.record.tenant, call.actor.tenant);
+    return job != nullptr && book.is_within(job->record.tenant, call.actor.tenant);
   });
   if (here) return ask(std::move(call), live::JobOrder{kind, reference->number, reference->index}, answer);
   // Not in memory: it has ended, or it is none of theirs. An ended one is cancelled already.

@@ -44,6 +44,7 @@ std::size_t nesting_of(std::string_view text) {
 }
 
 std::string job_id(const live::JobRecord& job) {
+  if (job.stands_for > 1) return fmt::format("{}_[{}]", job.array_job, job.indices);
   return job.array_job == 0 ? fmt::format("{}", job.number)
                             : fmt::format("{}_{}", job.array_job, job.array_index);
 }
@@ -97,6 +98,7 @@ Json job_json(const live::Book& book, const live::JobRecord& job) {
   if (job.stopping) json["stopping"] = true;
   if (job.array_job != 0)
     json["array"] = {{"job", job.array_job}, {"index", job.array_index}, {"tasks", job.array_tasks}};
+  if (job.stands_for > 1) json["array"]["rest"] = {{"tasks", job.stands_for}, {"indices", job.indices}};
   json["nodes"] = job.nodes;
   json["gpus"] = thousandths(job.gpu_milli);
   json["cpus"] = thousandths(job.cpu_milli);

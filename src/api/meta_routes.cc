@@ -71,7 +71,8 @@ std::array<std::int64_t, 4> cpus_of(const live::Book& book) {
 Totals totals_of(const live::Book& book) {
   Totals totals;
   for (const char* state : {"held", "blocked", "waiting", "running"}) totals.jobs[state] = 0;
-  for (const auto& [number, job] : book.jobs) ++totals.jobs[std::string(live::name_of(job.record.state))];
+  for (const auto& [number, job] : book.jobs)
+    totals.jobs[std::string(live::name_of(job.record.state))] += job.record.stands_for;
   totals.nodes = book.fleet.nodes();
   for (const auto& [name, mark] : book.marks) totals.nodes_off += book.node(name).valid();
   for (const auto& pool : book.core->state().pools) {

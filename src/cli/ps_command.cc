@@ -40,7 +40,7 @@ class Rows {
   void add(const Json& job) {
     const bool waits = !job.value("ended", false) && job.value("status", "") != "running" &&
                        !job.value("stopping", false) && job.contains("array");
-    if (!folds_ || !waits) {
+    if (!folds_ || !waits || job.at("array").contains("rest")) {
       rows_.push_back({job, {}});
       return;
     }

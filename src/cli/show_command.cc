@@ -48,7 +48,9 @@ Result<ExitCode> show_array(const AppContext& context, const Json& first, bool j
     if (!page) return report_failure(context, page.error());
     for (const Json& task : page->at("jobs")) {
       const std::string status = task.value("status", "");
-      ++statuses[status];
+      statuses[status] += task.at("array").contains("rest")
+                              ? task.at("array").at("rest").value("tasks", std::uint64_t{1})
+                              : 1;
       if (task.value("ended", false) && status != "completed" && status != "cancelled")
         bad.push_back(fmt::format("{} {}", task.value("id", ""), status) +
                       (where_text(task).empty() ? "" : ": " + where_text(task)));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -51,7 +52,13 @@ class Wait {
   }
 
  private:
-  [[nodiscard]] bool done() const { return next_ == first_ + count_; }
+  [[nodiscard]] bool done() const { return next_ >= first_ + count_; }
+
+  /// Of a large array several tasks may have ended as one.
+  static std::uint64_t tasks_of(const Json& job) {
+    if (!job.contains("array") || !job.at("array").contains("rest")) return 1;
+    return std::max<std::uint64_t>(1, job.at("array").at("rest").value("tasks", std::uint64_t{1}));
+  }
 
   /// Takes in what is known of a job; an end is final, so old news does no harm.
   void take(const Json& job) {
@@ -61,7 +68,7 @@ class Wait {
     waiting_.emplace(number, job);
     for (auto at = waiting_.begin(); at != waiting_.end() && at->first == next_; at = waiting_.erase(at)) {
       ended_(at->second);
-      ++next_;
+      next_ += tasks_of(at->second);
     }
   }
 

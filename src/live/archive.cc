@@ -9,7 +9,10 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "live/admission.h"
 #include "live/sql_store.h"
+#include "live/task_indices.h"
+#include "spec/job_json.h"
 
 namespace gw::live {
 namespace {
@@ -136,15 +139,18 @@ Result<std::vector<JobRecord>> Archive::jobs(const JobFilter& filter) {
 }
 
 Result<std::optional<JobRecord>> Archive::job(std::uint64_t number) {
-  static const std::string text = fmt::format("SELECT {}, spec FROM jobs WHERE number = $1", kJobColumns);
+  static const std::string text = fmt::format(
+      "SELECT {}, spec FROM jobs WHERE number = (SELECT MAX(number) FROM jobs WHERE number <= $1) AND "
+      "number + stands_for > $1",
+      kJobColumns);
   static const Statement statement{text.c_str()};
   static constexpr Statement kText{"SELECT spec FROM jobs WHERE number = $1"};
   std::optional<JobRecord> found;
   Result<void> read = database_->query(statement, std::array<Param, 1>{static_cast<std::int64_t>(number)},
                                        [&](const Row& row) {
                                          found = read_job(row);
-                                         if (!row.null(27))
-                                           found->spec = std::make_shared<const std::string>(row.text(27));
+                                         if (!row.null(29))
+                                           found->spec = std::make_shared<const std::string>(row.text(29));
                                          return true;
                                        });
   if (read && found && found->spec == nullptr && found->array_job != 0)
@@ -170,8 +176,18 @@ Result<std::optional<JobRecord>> Archive::task(std::uint64_t array_job, std::uin
                          return false;
                        });
   if (!read) return std::unexpected(read.error());
-  if (number == 0) return std::nullopt;
-  return job(number);
+  if (number != 0) return job(number);
+  // It may share the record of one before it: where it stands, the text of the array says.
+  const Result<std::optional<JobRecord>> first = job(array_job);
+  if (!first) return std::unexpected(first.error());
+  if (!*first || (*first)->array_job != array_job || (*first)->spec == nullptr) return std::nullopt;
+  const spec::Checked<JobSpec> text = spec::parse_job_json(*(*first)->spec);
+  if (!text || !text->array) return std::nullopt;
+  const auto indices = array_indices(*text->array);
+  if (!indices) return std::nullopt;
+  const std::optional<std::uint32_t> position = TaskIndices(*indices).position_of(index);
+  if (!position) return std::nullopt;
+  return job(array_job + *position);
 }
 
 Result<std::vector<AttemptRecord>> Archive::attempts(std::uint64_t job) {

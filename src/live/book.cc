@@ -15,6 +15,24 @@ LiveJob* Book::job(std::uint64_t number) {
   return at == jobs.end() ? nullptr : &at->second;
 }
 
+const LiveJob* Book::entry(std::uint64_t number) const {
+  auto at = jobs.upper_bound(number);
+  if (at == jobs.begin()) return nullptr;
+  --at;
+  return number < at->first + at->second.record.stands_for ? &at->second : nullptr;
+}
+
+bool Book::in_line(const LiveJob& job) const {
+  return job.in_line && arrays.at(job.record.array_job).most_running == 0;
+}
+
+const LiveJob* Book::task(std::uint64_t array_job, std::uint32_t index) const {
+  const auto array = arrays.find(array_job);
+  if (array == arrays.end()) return nullptr;
+  const std::optional<std::uint32_t> position = array->second.indices.position_of(index);
+  return position ? entry(array_job + *position) : nullptr;
+}
+
 LiveJob* Book::job_of(JobId core_id) {
   const auto at = by_core.find(core_id.value());
   return at == by_core.end() ? nullptr : job(at->second);

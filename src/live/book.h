@@ -16,6 +16,7 @@
 
 #include "live/budget_meter.h"
 #include "live/records.h"
+#include "live/task_indices.h"
 #include "model/fleet.h"
 #include "model/job.h"
 #include "model/law.h"
@@ -42,7 +43,7 @@ struct Waits {
   }
 };
 
-/// A job that has not ended.
+/// A job that has not ended, or the tasks of an array that share one record.
 struct LiveJob {
   JobRecord record;
   JobRequest request;
@@ -57,18 +58,24 @@ struct LiveJob {
   std::uint64_t leaving_for = 0;  ///< The job that starts once it has gone; 0: none, or another tenant's.
   bool compensated = false;       ///< ... for which the work that it loses is credited.
   std::string leaving_why;        ///< For people.
-  bool is_new = false;            ///< The store does not know it yet.
-  bool is_changed = false;        ///< The store knows an older state of it.
+  /// Of tasks that share a record: their ids in the core are reserved, so that each keeps its place in the
+  /// order however late it comes in; the first one's is in `record`.
+  bool in_line = false;
+  bool is_new = false;      ///< The store does not know it yet.
+  bool is_changed = false;  ///< The store knows an older state of it.
 };
 
 /// What the tasks of an array share.
 struct LiveArray {
+  TaskIndices indices;
   std::uint32_t most_running = 0;   ///< 0 = any number.
   std::uint32_t in_core = 0;        ///< Tasks that wait or run.
+  std::uint32_t running = 0;        ///< Of them.
+  std::uint32_t ahead = 0;          ///< So many may wait in the core; the others share records until then.
   std::uint32_t tasks = 0;          ///< That have not ended.
   std::uint32_t unstarted = 0;      ///< That have never started; of those that have not ended.
   std::uint32_t bad = 0;            ///< That have ended otherwise than completed.
-  std::set<std::uint64_t> blocked;  ///< By the limit.
+  std::set<std::uint64_t> blocked;  ///< By the limit, or as enough wait in the core.
   Waits waits;                      ///< Shared by all tasks.
 };
 
@@ -121,6 +128,10 @@ class Book {
 
   [[nodiscard]] const LiveJob* job(std::uint64_t number) const;
   [[nodiscard]] LiveJob* job(std::uint64_t number);
+  /// The job of that number, or the one whose record the task of that number shares.
+  [[nodiscard]] const LiveJob* entry(std::uint64_t number) const;
+  /// The same for a task by its index; none if the array has no such task that has not ended.
+  [[nodiscard]] const LiveJob* task(std::uint64_t array_job, std::uint32_t index) const;
   [[nodiscard]] LiveJob* job_of(JobId core_id);
   /// By path; none if there is no such tenant. The empty path is the root.
   [[nodiscard]] TenantId tenant(std::string_view path) const;
@@ -137,6 +148,9 @@ class Book {
   [[nodiscard]] std::uint64_t identity_of(const AttemptRecord& attempt) const;
   /// 0 for one that does not run: it was told apart when it did.
   [[nodiscard]] std::uint64_t identity_of_running(AttemptId id) const;
+  /// Do tasks that share a record count among those that their tenants have in the core? They would be there,
+  /// but for what that costs; where the array's own limit keeps them back they would not.
+  [[nodiscard]] bool in_line(const LiveJob& job) const;
   TenantId add_tenant(const TenantRecord& record);
   /// A setting that the tenant has or inherits.
   [[nodiscard]] const std::string& unix_user(TenantId id) const;

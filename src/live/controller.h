@@ -49,6 +49,9 @@ struct ControllerOptions {
   bool accept_losses = true;
   /// Jobs in the system at a time, each task of an array counted: a bound on memory.
   std::uint64_t most_jobs = 2'000'000;
+  /// Of an array of more tasks so many wait in the core at a time, or more where these start at once; the
+  /// others share one record and cost nothing.
+  std::uint32_t array_ahead = 64;
   /// The engine can cap the clocks of GPUs; else jobs are stopped where a cap cannot be met otherwise.
   bool clocks = false;
   /// Prices and carbon of sites; only what is the same each day (in UTC) is taken.
@@ -203,7 +206,16 @@ class Controller {
   void enter(LiveJob& job);
   void leave(LiveJob& job);
   void withdraw(LiveJob& job);
+
+  // controller_arrays.cc
   void wake_array(std::uint64_t array_job);
+  void note_array_start(const LiveJob& job);
+  void get_in_line(LiveJob& job);
+  void leave_line(LiveJob& job);
+  JobId take_core_ids(std::uint32_t count);
+  LiveJob& split(LiveJob& job, std::uint32_t count);
+  LiveJob* isolate(std::uint64_t number);
+  void name_tasks(JobRecord& record) const;
 
   // controller_dependencies.cc
   Waits& waits_of(LiveJob& job);
@@ -279,6 +291,7 @@ class Controller {
   Instant last_kept_;   ///< Before it was loaded.
   std::string header_;  ///< Bytes of the journal header of fleet and policy.
 
+  std::uint32_t next_core_ = 0;           ///< Ids of the core from here on are given to nobody.
   std::set<std::uint64_t> ready_;         ///< To be looked at by `settle`.
   std::vector<std::uint64_t> powerless_;  ///< See end_powerless.
   std::vector<std::uint64_t> doomed_;     ///< A job that they depend on has ended in the wrong way.

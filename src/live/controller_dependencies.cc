@@ -50,7 +50,7 @@ std::optional<bool> Controller::holds(const Dependency& dependency, const Outcom
 std::expected<EndedJob, Refusal> Controller::ended_job(std::uint64_t number) {
   for (const std::vector<JobRecord>* list : {&ended_, &ended_new_}) {
     for (const JobRecord& job : *list) {
-      if (job.number == number && job.array_job != number)
+      if (job.number <= number && number < job.number + job.stands_for && job.array_job != number)
         return EndedJob{number, job.array_job, job.array_tasks, job.tenant, job.outcome};
     }
   }
@@ -93,6 +93,9 @@ std::expected<Waits, Refusal> Controller::waits_for(const std::vector<Dependency
     if (task != book_.jobs.end() &&
         (task->first == dependency.job || task->second.record.array_job == dependency.job)) {
       owner = task->second.record.tenant;
+      now = holds(dependency, nullptr);
+    } else if (const LiveJob* shared = isolate(dependency.job)) {
+      owner = shared->record.tenant;
       now = holds(dependency, nullptr);
     } else {
       const std::expected<EndedJob, Refusal> ended = ended_job(dependency.job);
@@ -179,8 +182,12 @@ Result<void> Controller::link_dependencies() {
     depend(number, waits);
     return {};
   };
-  for (auto& [number, job] : book_.jobs) {
-    if (Result<void> done = link(number, job.waits); !done) return done;
+  std::vector<std::uint64_t> waiting;  // Others may get records of their own meanwhile.
+  for (const auto& [number, job] : book_.jobs) {
+    if (!job.waits.over()) waiting.push_back(number);
+  }
+  for (const std::uint64_t number : waiting) {
+    if (Result<void> done = link(number, book_.jobs[number].waits); !done) return done;
   }
   for (auto& [number, array] : book_.arrays) {
     if (Result<void> done = link(number, array.waits); !done) return done;

@@ -31,17 +31,13 @@ void Controller::settle() {
       block(*job, reason, before);
       continue;
     }
+    if (job->record.stands_for > 1) {
+      get_in_line(*job);
+      ready_.insert(split(*job, 1).record.number);
+    }
     enter(*job);
     wake_array(job->record.array_job);
   }
-}
-
-/// The next of the tasks that the limit of their array keeps back is looked at; 0: it is no task.
-void Controller::wake_array(std::uint64_t array_job) {
-  if (array_job == 0) return;
-  const auto array = book_.arrays.find(array_job);
-  if (array != book_.arrays.end() && !array->second.blocked.empty())
-    ready_.insert(*array->second.blocked.begin());
 }
 
 BlockReason Controller::blocked_by(LiveJob& job) {
@@ -50,6 +46,8 @@ BlockReason Controller::blocked_by(LiveJob& job) {
   if (job.record.array_job != 0) {
     const LiveArray& array = book_.arrays[job.record.array_job];
     if (array.most_running != 0 && array.in_core >= array.most_running) return BlockReason::kArrayLimit;
+    if (job.record.stands_for > 1 && array.in_core - array.running >= array.ahead)
+      return BlockReason::kArrayLimit;
   }
   return BlockReason::kNone;
 }
@@ -92,13 +90,15 @@ void Controller::unblock(LiveJob& job) {
 
 void Controller::enter(LiveJob& job) {
   job.request.shape.zones = zones_of(job);
-  if (job.request.is_elastic()) take_size(job, job.request.nodes_min, false);
-  job.record.core = JobId{book_.core->state().next_job};
+  const bool counted = book_.in_line(job);
+  if (job.request.is_elastic()) take_size(job, job.request.nodes_min, counted);
+  if (!job.in_line) job.record.core = take_core_ids(1);
+  job.in_line = false;
   job.record.state = JobState::kWaiting;
   job.reason = sched::Reason::kNone;
   job.reason_since = book_.now;
   book_.by_core.emplace(job.record.core.value(), job.record.number);
-  count_core(job, +1);
+  if (!counted) count_core(job, +1);
   if (job.record.array_job != 0) ++book_.arrays[job.record.array_job].in_core;
   apply(sched::Event::job_submitted(job.record.core, job.request));
   mark(job);
@@ -117,6 +117,7 @@ void Controller::withdraw(LiveJob& job) {
   unblock(job);
   wake_array(job.record.array_job);
   ready_.erase(job.record.number);
+  leave_line(job);
   if (job.record.state != JobState::kWaiting) return;
   // Not of one that a change of the law has taken out of the core: the plan that says so comes yet.
   if (book_.core->job(job.record.core) != nullptr) apply(sched::Event::job_cancelled(job.record.core));

@@ -63,12 +63,12 @@ void Controller::mark(LiveJob& job) {
 
 void Controller::count_job(const LiveJob& job, int sign) {
   for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent)
-    book_.tenants[at.value()].jobs += static_cast<std::uint32_t>(sign);
+    book_.tenants[at.value()].jobs += static_cast<std::uint32_t>(sign) * job.record.stands_for;
 }
 
 void Controller::count_core(const LiveJob& job, int sign) {
   for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent)
-    book_.tenants[at.value()].gpu_milli += sign * job.record.gpu_milli;
+    book_.tenants[at.value()].gpu_milli += sign * job.record.gpu_milli * job.record.stands_for;
 }
 
 void Controller::count_running(const LiveJob& job, int sign) {
@@ -76,6 +76,8 @@ void Controller::count_running(const LiveJob& job, int sign) {
     book_.tenants[at.value()].running += static_cast<std::uint32_t>(sign);
     book_.tenants[at.value()].running_milli += sign * job.record.gpu_milli;
   }
+  if (job.record.array_job != 0)
+    book_.arrays[job.record.array_job].running += static_cast<std::uint32_t>(sign);
 }
 
 /// It is out of the core and has no attempt that runs. `ended`: when its last attempt did.
@@ -84,7 +86,8 @@ void Controller::end_job(LiveJob& job, Outcome outcome, std::string note, std::o
   record.state = JobState::kEnded;
   record.outcome = outcome;
   record.ended = ended.value_or(book_.now);
-  ++book_.tally.ended.at(static_cast<std::size_t>(outcome));
+  const std::uint32_t tasks = record.stands_for;
+  book_.tally.ended.at(static_cast<std::size_t>(outcome)) += tasks;
   record.stopping = record.requeueing = false;
   if (!note.empty()) record.note = std::move(note);
   count_job(job, -1);
@@ -97,12 +100,13 @@ void Controller::end_job(LiveJob& job, Outcome outcome, std::string note, std::o
   tell_dependents(number, &outcome);
   if (array_job == 0) return;
   LiveArray& array = book_.arrays[array_job];
-  --array.tasks;
-  if (!started) --array.unstarted;
+  array.tasks -= tasks;
+  if (!started) array.unstarted -= tasks;
   const bool bad = outcome != Outcome::kCompleted;
-  array.bad += bad;
+  const bool first_bad = bad && array.bad == 0;
+  if (bad) array.bad += tasks;
   // Only what may decide something: tasks are many.
-  if (array.tasks == 0 || (bad && array.bad == 1) || (!started && array.unstarted == 0))
+  if (array.tasks == 0 || first_bad || (!started && array.unstarted == 0))
     tell_dependents(array_job, nullptr);
   if (array.tasks == 0) book_.arrays.erase(array_job);
 }
@@ -145,6 +149,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   if (job.reason != sched::Reason::kNone) job.reason_since = book_.now;
   job.reason = sched::Reason::kNone;
   count_running(job, +1);
+  note_array_start(job);
   turn_.orders.starts.push_back(start_order(job));
   mark(job);
   tell_dependents(record.number, nullptr);
@@ -440,6 +445,8 @@ std::string Controller::check() const {
   if (!problem.empty()) return problem;
   std::vector<LiveTenant> count(book_.tenants.size());
   std::size_t waiting = 0, running = 0;
+  std::uint64_t free_number = 0;
+  std::map<std::uint64_t, LiveArray> arrays;
   for (const auto& [number, job] : book_.jobs) {
     const JobRecord& record = job.record;
     const bool in_core = record.state == JobState::kWaiting || record.state == JobState::kRunning;
@@ -454,11 +461,23 @@ std::string Controller::check() const {
     if (job.attempt.has_value() != (record.state == JobState::kRunning))
       return fmt::format("job {} is {} with{} an attempt", number, name_of(record.state),
                          job.attempt ? "" : "out");
+    if (number < free_number || record.stands_for == 0 ||
+        (record.stands_for > 1 && (in_core || record.array_job == 0 || record.attempt > 0)))
+      return fmt::format("job {} stands for what it may not", number);
+    free_number = number + record.stands_for;
+    if (job.in_line && record.state != JobState::kBlocked)
+      return fmt::format("job {} is in line and should not be", number);
+    if (record.array_job != 0) {
+      LiveArray& array = arrays[record.array_job];
+      array.tasks += record.stands_for;
+      array.in_core += in_core;
+      array.running += record.state == JobState::kRunning;
+    }
     if (record.state == JobState::kEnded) return fmt::format("job {} has ended and is still here", number);
     for (TenantId at = record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
       LiveTenant& tenant = count[at.value()];
-      ++tenant.jobs;
-      if (in_core) tenant.gpu_milli += record.gpu_milli;
+      tenant.jobs += record.stands_for;
+      if (in_core || book_.in_line(job)) tenant.gpu_milli += record.gpu_milli * record.stands_for;
       if (record.state == JobState::kRunning) tenant.running_milli += record.gpu_milli, ++tenant.running;
     }
   }
@@ -468,6 +487,13 @@ std::string Controller::check() const {
         tenant.running_milli != count[index].running_milli || tenant.running != count[index].running)
       return fmt::format("tenant {} is miscounted", tenant.path);
   }
+  for (const auto& [number, array] : arrays) {
+    const auto known = book_.arrays.find(number);
+    if (known == book_.arrays.end() || known->second.tasks != array.tasks ||
+        known->second.in_core != array.in_core || known->second.running != array.running)
+      return fmt::format("array {} is miscounted", number);
+  }
+  if (arrays.size() != book_.arrays.size()) return "there are arrays without tasks";
   if (!book_.meter.check(book_, options_.prices)) return "use of the month is miscounted";
   if (book_.core->state().jobs.size() != waiting + running) return "the core has other jobs than the book";
   if (book_.by_core.size() != waiting + running) return "a core id leads nowhere";

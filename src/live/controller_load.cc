@@ -342,8 +342,8 @@ Result<void> Controller::load_job(JobRecord& record, ParsedText& last) {
   count_job(job, +1);
   if (record.array_job != 0) {
     LiveArray& array = book_.arrays[record.array_job];
-    ++array.tasks;
-    array.unstarted += record.attempt == 0;
+    array.tasks += record.stands_for;
+    if (record.attempt == 0) array.unstarted += record.stands_for;
   }
   if (record.state == JobState::kWaiting || record.state == JobState::kRunning) {
     const sched::Job* core_job = book_.core->job(record.core);
@@ -384,7 +384,20 @@ Result<void> Controller::load_jobs(Loaded& loaded) {
     const auto task = book_.jobs.lower_bound(first);
     GW_CHECK(task != book_.jobs.end() && task->second.record.spec != nullptr);
     const spec::Checked<JobSpec> spec = spec::parse_job_json(*task->second.record.spec);
-    if (spec && spec->array) array.most_running = spec->array->most_running;
+    array.ahead = options_.array_ahead;
+    if (spec && spec->array) {
+      array.most_running = spec->array->most_running;
+      if (const auto indices = array_indices(*spec->array)) array.indices = TaskIndices(*indices);
+    }
+    for (auto entry = task; entry != book_.jobs.end() && entry->second.record.array_job == first; ++entry) {
+      LiveJob& job = entry->second;
+      if (job.record.number + job.record.stands_for > first + array.indices.size())
+        return fail(fmt::format("the store is damaged: array {} has more tasks than its text says", first));
+      if (job.record.stands_for == 1 || !job.record.core.valid()) continue;
+      job.in_line = true;
+      next_core_ = std::max(next_core_, job.record.core.value() + job.record.stands_for);
+      if (book_.in_line(job)) count_core(job, +1);
+    }
     if (spec) array.waits = waits_in(*spec);
     const Result<Store::EndedTasks> ended = store_->ended_tasks(first);
     if (!ended) return std::unexpected(ended.error());

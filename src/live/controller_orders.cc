@@ -193,11 +193,12 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
     if (!found) return refused(command, std::move(found.error()));
     indices = std::move(*found);
   }
-  if (book_.jobs.size() + indices.size() > options_.most_jobs)
+  const std::uint64_t present = book_.tenants[TenantTree::root().value()].jobs;
+  if (present + indices.size() > options_.most_jobs)
     return refused(command, {429, "factory_full",
                              fmt::format("the factory has {} of at most {} jobs in the system; wait for some "
                                          "to end, or ask its operator for a higher limit",
-                                         book_.jobs.size(), options_.most_jobs)});
+                                         present, options_.most_jobs)});
   for (TenantId at = what.tenant; at.valid(); at = book_.tenants[at.value()].record.parent) {
     const LiveTenant& tenant = book_.tenants[at.value()];
     const TenantLimits& limits = tenant.record.limits;
@@ -220,19 +221,27 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
   std::shared_ptr<const LegalWishes> law;
   if (!what.spec.law.empty()) law = std::make_shared<const LegalWishes>(what.spec.law);
   const std::uint64_t first = book_.next_number;
-  for (const std::uint32_t index : indices) {
-    const std::uint64_t number = book_.next_number++;
+  const auto count = static_cast<std::uint32_t>(indices.size());
+  if (what.spec.array) {
+    LiveArray& array = book_.arrays[first];
+    array.indices = TaskIndices(indices);
+    array.most_running = what.spec.array->most_running;
+    array.ahead = options_.array_ahead;
+    array.tasks = array.unstarted = count;
+  }
+  // The tasks of a large array share one record until they are wanted.
+  const std::uint32_t shared = count > options_.array_ahead ? count : 1;
+  for (std::uint32_t position = 0; position < count; position += shared) {
+    const std::uint64_t number = book_.next_number;
+    book_.next_number += shared;
     LiveJob& job = book_.jobs.emplace_hint(book_.jobs.end(), number, LiveJob{})->second;
     JobRecord& record = job.record;
     record.number = number;
     if (what.spec.array) {
       record.array_job = first;
-      record.array_index = index;
-      record.array_tasks = static_cast<std::uint32_t>(indices.size());
-      LiveArray& array = book_.arrays[first];
-      array.most_running = what.spec.array->most_running;
-      ++array.tasks;
-      ++array.unstarted;
+      record.array_tasks = count;
+      record.stands_for = shared;
+      name_tasks(record);
     }
     record.tenant = what.tenant;
     record.user = command.actor.user;
@@ -261,7 +270,6 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
   }
   depend(first, *waits);
   (what.spec.array ? book_.arrays[first].waits : book_.jobs[first].waits) = std::move(*waits);
-  const auto count = static_cast<std::uint32_t>(indices.size());
   audit(command.actor, "job.submit", fmt::format("{}", first),
         count == 1 ? what.spec.name : fmt::format("{} ({} tasks)", what.spec.name, count), what.tenant);
   if (!what.key.empty())
@@ -284,20 +292,22 @@ BlockReason Controller::would_block(Instant begin, const Waits& waits) const {
 Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
   std::vector<std::uint64_t> numbers;
   bool known = false;
-  const auto consider = [&](std::uint64_t number) {
-    const LiveJob* job = book_.job(number);
+  const auto consider = [&](const LiveJob* job) {
     if (job == nullptr || !book_.is_within(job->record.tenant, command.actor.tenant)) return;
     known = true;
-    numbers.push_back(number);
+    numbers.push_back(job->record.number);
   };
-  if (book_.arrays.contains(what.number)) {
-    const auto end = book_.jobs.end();
-    for (auto at = book_.jobs.lower_bound(what.number);
-         at != end && at->second.record.array_job == what.number; ++at) {
-      if (!what.index || at->second.record.array_index == *what.index) consider(at->first);
-    }
-  } else if (!what.index) {
-    consider(what.number);
+  const auto alone = [&](std::uint64_t number) {
+    const LiveJob* job = book_.entry(number);
+    if (job != nullptr && book_.is_within(job->record.tenant, command.actor.tenant))
+      consider(isolate(number));
+  };
+  if (const auto array = book_.arrays.find(what.number); array == book_.arrays.end()) {
+    if (!what.index) alone(what.number);
+  } else if (what.index) {
+    if (const auto position = array->second.indices.position_of(*what.index)) alone(what.number + *position);
+  } else {
+    for_each_of(what.number, [&](const LiveJob& job) { consider(&job); });
   }
   if (!known) {
     // One that has ended, or another's: the caller (who looked first) says which it is.
@@ -311,11 +321,12 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
     LiveJob* job = book_.job(number);
     if (job == nullptr) continue;  // It ended with one before it.
     tenant = job->record.tenant;
+    const std::uint32_t tasks = job->record.stands_for;
     switch (what.kind) {
       case JobOrder::Kind::kCancel:
         action = "job.cancel";
         stop_or_end(*job);
-        ++count;
+        count += tasks;
         break;
       case JobOrder::Kind::kRequeue:
         action = "job.requeue";
@@ -330,7 +341,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         job->record.stopping = job->record.requeueing = true;
         mark(*job);
         turn_.orders.stops.push_back({job->attempt->id, StopKind::kRequeue});
-        ++count;
+        count += tasks;
         break;
       case JobOrder::Kind::kHold:
         action = "job.hold";
@@ -343,7 +354,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         job->record.state = JobState::kHeld;
         job->reason_since = book_.now;
         mark(*job);
-        ++count;
+        count += tasks;
         break;
       case JobOrder::Kind::kRelease:
         action = "job.release";
@@ -354,7 +365,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         job->record.state = JobState::kBlocked;
         ready_.insert(number);
         mark(*job);
-        ++count;
+        count += tasks;
         break;
     }
   }

@@ -100,8 +100,12 @@ class FakeEngine final : public Engine {
 
   void recover(std::vector<Launch> expected) override {
     std::set<AttemptId> wanted;
+    for (const Launch& launch : expected) wanted.insert(launch.id);
+    // First, as a real engine keeps an attempt back until the one before it has gone.
+    for (auto& [id, process] : world_.processes) {
+      if (!wanted.contains(id)) stop({id});
+    }
     for (Launch& launch : expected) {
-      wanted.insert(launch.id);
       const auto at = world_.processes.find(launch.id);
       if (at == world_.processes.end()) {
         start(std::move(launch));  // It had been decided, but never reached the machine.
@@ -109,9 +113,6 @@ class FakeEngine final : public Engine {
         at->second.start_told = at->second.end_told = false;
         if (at->second.forgotten) world_.violations.push_back("an end was forgotten before it was kept");
       }
-    }
-    for (auto& [id, process] : world_.processes) {
-      if (!wanted.contains(id)) stop({id});
     }
   }
 

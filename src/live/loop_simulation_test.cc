@@ -68,6 +68,7 @@ class Simulation {
     options_.clocks = seed % 4 == 0;
     options_.policy = random_policy(rng_);
     options_.engine_id = "fake:0";
+    options_.array_ahead = 1 + static_cast<std::uint32_t>(seed % 5);
     options_.snapshot_events = static_cast<std::uint64_t>(rng_.between(5, 200));
     options_.prices["default"].per_other_gpu_hour = MicroEuros{2'500'000};
     options_.prices["default"].per_core_hour = MicroEuros{10'000};
@@ -88,6 +89,7 @@ class Simulation {
   [[nodiscard]] std::uint64_t made_room() const { return made_room_; }
   [[nodiscard]] std::uint64_t credits() const { return credits_; }
   [[nodiscard]] std::uint64_t resized() const { return resized_; }
+  [[nodiscard]] std::uint64_t shared() const { return shared_; }
 
  private:
   static PolicyConfig random_policy(Rng& rng) {
@@ -132,7 +134,8 @@ class Simulation {
       if (turn == 30 || turn == 60) {
         std::vector<std::uint64_t> held;
         for (const auto& [number, job] : controller_->book().jobs) {
-          if (job.record.state == JobState::kHeld) held.push_back(number);
+          if (job.record.state == JobState::kHeld)
+            held.push_back(job.record.stands_for > 1 ? job.record.array_job : number);
         }
         for (const LiveTenant& tenant : controller_->book().tenants) {
           if (tenant.path.empty()) continue;
@@ -174,10 +177,23 @@ class Simulation {
     for (const std::string& violation : world_.violations) ADD_FAILURE() << violation;
     // No acknowledged job is lost, and each has ended.
     for (const auto& [number, ticket] : acknowledged_) {
-      ASSERT_TRUE(store_.jobs.contains(number)) << "job " << number << " was acknowledged and is gone";
-      EXPECT_EQ(store_.jobs.at(number).state, JobState::kEnded) << "job " << number;
+      auto record = store_.jobs.upper_bound(number);
+      ASSERT_TRUE(record != store_.jobs.begin() && number < (--record)->first + record->second.stands_for)
+          << "job " << number << " was acknowledged and is gone";
+      EXPECT_EQ(record->second.state, JobState::kEnded) << "job " << number;
     }
     for (const auto& [number, job] : store_.jobs) ++outcomes_[job.outcome];
+    // Each task of an array is in one record, by itself or with others that nothing was done for.
+    std::uint64_t next = 1;
+    for (const auto& [number, job] : store_.jobs) {
+      EXPECT_GE(number, next) << "two records have the same number";
+      if (job.array_job != 0 && number != job.array_job) EXPECT_EQ(number, next) << "a task is missing";
+      next = number + job.stands_for;
+      if (job.stands_for == 1) continue;
+      ++shared_;
+      EXPECT_EQ(job.attempt, 0U);
+      EXPECT_LE(next, job.array_job + job.array_tasks);
+    }
     // A key stands for one submission, however often it was sent.
     std::map<std::string, std::set<std::uint64_t>> by_name;
     for (const auto& [number, job] : store_.jobs)
@@ -421,13 +437,14 @@ class Simulation {
       spec.begin_unix = (world_.wall + world_.skew) / 1'000'000'000 + rng_.between(-50, 500);
     if (rng_.chance(0.1)) {
       spec.array.emplace();
-      spec.array->ranges.push_back({0, static_cast<std::uint32_t>(rng_.between(0, 6)), 1});
+      spec.array->ranges.push_back({0, static_cast<std::uint32_t>(rng_.between(0, 14)), 1});
       spec.array->most_running = static_cast<std::uint32_t>(rng_.below(3));
     }
     if (!numbers_.empty() && rng_.chance(0.3)) {
       for (std::int64_t count = rng_.between(1, 3); count > 0; --count)
         spec.dependencies.push_back(
-            {static_cast<DependencyKind>(rng_.below(4)), numbers_[rng_.below(numbers_.size())]});
+            {static_cast<DependencyKind>(rng_.below(4)),
+             numbers_[rng_.below(numbers_.size())] + (rng_.chance(0.1) ? rng_.below(8) : 0)});
       spec.any_dependency = rng_.chance(0.3);
     }
     Submit what;
@@ -457,8 +474,10 @@ class Simulation {
         commands.push_back(submit());
       } else if (what < 0.8 && !numbers_.empty()) {
         JobOrder order{static_cast<JobOrder::Kind>(rng_.below(4)), numbers_[rng_.below(numbers_.size())], {}};
+        if (rng_.chance(0.2))
+          order.index = static_cast<std::uint32_t>(rng_.below(15));  // Of an array's tasks one.
         if (order.kind == JobOrder::Kind::kRelease) {
-          for (std::uint64_t task = 0; task < 7; ++task) world_.released.insert(order.number + task);
+          for (std::uint64_t task = 0; task < 15; ++task) world_.released.insert(order.number + task);
         }
         commands.push_back({next_ticket_++, admin(), order});
       } else if (what < 0.86) {
@@ -572,6 +591,7 @@ class Simulation {
   std::map<Outcome, int> outcomes_;
   std::uint64_t credits_ = 0;
   std::uint64_t resized_ = 0;    ///< Times that the core told an elastic job to change its size.
+  std::uint64_t shared_ = 0;     ///< Records of several tasks that ended as one.
   std::uint64_t made_room_ = 0;  ///< Starts that others had to leave for.
 };
 
@@ -654,7 +674,8 @@ std::uint64_t seeds(std::uint64_t usual) {
 
 /// Runs the seeds, or the one that GW_SEED names, and says what happened in all.
 struct Campaign {
-  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, credits = 0, resized = 0, last = 0;
+  std::uint64_t crashes = 0, failures = 0, jobs = 0, made_room = 0, credits = 0, resized = 0, shared = 0,
+                last = 0;
   bool alone = false;
   std::map<Outcome, int> outcomes;
 
@@ -675,6 +696,7 @@ struct Campaign {
       made_room += simulation.made_room();
       credits += simulation.credits();
       resized += simulation.resized();
+      shared += simulation.shared();
       for (const auto& [outcome, count] : simulation.outcomes()) outcomes[outcome] += count;
       if (::testing::Test::HasFailure()) return;
     }
@@ -692,6 +714,7 @@ TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
   EXPECT_GT(campaign.made_room, campaign.last / 4);
   EXPECT_GT(campaign.resized, campaign.last / 4);
   EXPECT_GT(campaign.credits, campaign.last / 4);
+  EXPECT_GT(campaign.shared, campaign.last / 10);
   for (const Outcome outcome :
        {Outcome::kCompleted, Outcome::kFailed, Outcome::kCancelled, Outcome::kTimeLimit, Outcome::kLost,
         Outcome::kLaunchFailed, Outcome::kDependency})

@@ -41,7 +41,7 @@ class MemoryStore : public Store {
     for (const auto& [id, tenant] : tenants) loaded.tenants.push_back(tenant);
     for (const auto& [number, job] : jobs) {
       if (job.state != JobState::kEnded) loaded.jobs.push_back(job);
-      loaded.last_job = number;
+      loaded.last_job = number + job.stands_for - 1;
     }
     for (const auto& [id, attempt] : attempts) {
       if (!attempt.ended) loaded.attempts.push_back(attempt);
@@ -66,18 +66,19 @@ class MemoryStore : public Store {
   }
 
   Result<std::optional<EndedJob>> ended_job(std::uint64_t number) override {
-    const auto at = jobs.find(number);
-    if (at == jobs.end() || at->second.state != JobState::kEnded) return std::nullopt;
-    const JobRecord& job = at->second;
-    return EndedJob{job.number, job.array_job, job.array_tasks, job.tenant, job.outcome};
+    auto at = jobs.upper_bound(number);
+    if (at == jobs.begin()) return std::nullopt;
+    const JobRecord& job = (--at)->second;
+    if (number >= job.number + job.stands_for || job.state != JobState::kEnded) return std::nullopt;
+    return EndedJob{number, job.array_job, job.array_tasks, job.tenant, job.outcome};
   }
 
   Result<EndedTasks> ended_tasks(std::uint64_t first) override {
     EndedTasks tasks;
     for (auto at = jobs.lower_bound(first); at != jobs.end() && at->second.array_job == first; ++at) {
       if (at->second.state != JobState::kEnded) continue;
-      ++tasks.ended;
-      tasks.bad += at->second.outcome != Outcome::kCompleted;
+      tasks.ended += at->second.stands_for;
+      if (at->second.outcome != Outcome::kCompleted) tasks.bad += at->second.stands_for;
     }
     return tasks;
   }

@@ -48,12 +48,13 @@ class View {
   void count_jobs(bool running) {
     const std::string& name = book_.fleet.gpu_types[resource_ - 1U].name;
     for (const auto& [number, job] : book_.jobs) {
-      const bool waits = job.record.state == JobState::kWaiting &&
+      const bool waits = (job.record.state == JobState::kWaiting || book_.in_line(job)) &&
                          job.request.shape.gpu_types == std::uint64_t{1} << (resource_ - 1U);
       const bool runs = running && job.attempt && job.attempt->gpu_type == name;
       if (!waits && !runs) continue;
       for (TenantId at = job.record.tenant; at.valid(); at = book_.tenants[at.value()].record.parent)
-        (waits ? standings_[at.value()].waiting : standings_[at.value()].used) += job.record.gpu_milli;
+        (waits ? standings_[at.value()].waiting : standings_[at.value()].used) +=
+            job.record.gpu_milli * job.record.stands_for;
     }
   }
 

@@ -61,6 +61,10 @@ struct JobRecord {
   std::uint64_t array_job = 0;
   std::uint32_t array_index = 0;
   std::uint32_t array_tasks = 0;
+  /// So many tasks of a large array that nothing has been done for yet share one record, the first one's;
+  /// `indices` names them all (`64-99999`). Else 1, and no text.
+  std::uint32_t stands_for = 1;
+  std::string indices;
   TenantId tenant;
   std::string user;
   std::string name;

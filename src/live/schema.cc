@@ -115,6 +115,12 @@ CREATE TABLE caps (
   reason TEXT NOT NULL, made_by TEXT NOT NULL, made BIGINT NOT NULL, is_over BIGINT NOT NULL);
 )sql";
 
+// Tasks of a large array that nothing has been done for share one row.
+constexpr std::string_view kSharedRows = R"sql(
+ALTER TABLE jobs ADD COLUMN stands_for BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE jobs ADD COLUMN indices TEXT NOT NULL DEFAULT '';
+)sql";
+
 std::string with(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
@@ -162,7 +168,8 @@ std::vector<sql::Migration> migrations() {
           quotas_step(),
           {4, "decision records", decisions_sqlite, decisions_postgres},
           reservations_step(),
-          caps_step()};
+          caps_step(),
+          {7, "tasks that share a row", std::string_view(kSharedRows), {}}};
 }
 
 }  // namespace

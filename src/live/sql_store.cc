@@ -74,14 +74,16 @@ constexpr Statement kAddJob{
     "INSERT INTO jobs (number, array_job, array_index, array_tasks, tenant, owner, name, submitted, nodes, "
     "gpu_milli, cpu_milli, memory_mib, time_limit, priority, requeue, state, outcome, stopping, requeueing, "
     "core, "
-    "attempt, started, ended, exit_code, signal, place, note, spec) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+    "attempt, started, ended, exit_code, signal, place, note, stands_for, indices, spec) VALUES ($1, $2, $3, "
+    "$4, $5, $6, $7, $8, "
     "$9, "
-    "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)"};
+    "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, "
+    "$30)"};
 constexpr Statement kChangeJob{
     "UPDATE jobs SET state = $1, outcome = $2, stopping = $3, requeueing = $4, core = $5, attempt = $6, "
     "started = "
     "$7, ended = $8, exit_code = $9, signal = $10, place = $11, note = $12, nodes = $13, gpu_milli = $14, "
-    "cpu_milli = $15 WHERE number = $16"};
+    "cpu_milli = $15, stands_for = $16, indices = $17 WHERE number = $18"};
 constexpr Statement kAddAttempt{
     "INSERT INTO attempts (job, attempt, core, tenant, placement, place, gpu_type, gpu_milli, cpu_milli, "
     "power_mw, decided, started, is_over, ended, how, exit_code, signal, note, cpu_ns, memory_peak, "
@@ -167,6 +169,8 @@ JobRecord read_job(const Row& row) {
   job.signal = static_cast<int>(row.integer(24));
   job.place = row.text(25);
   job.note = row.text(26);
+  job.stands_for = u32(row, 27);
+  job.indices = row.text(28);
   return job;
 }
 
@@ -308,7 +312,7 @@ void SqlStore::write_jobs(const Changes& changes) {
     // The tasks of an array share one text: it is kept with the first.
     const bool has_text = job.spec != nullptr && (job.array_job == 0 || job.array_job == job.number);
     const Param spec = has_text ? Param(std::string_view(*job.spec)) : Param(std::monostate{});
-    database_->execute(kAddJob, std::array<Param, 28>{number(job.number),
+    database_->execute(kAddJob, std::array<Param, 30>{number(job.number),
                                                       number(job.array_job),
                                                       number(job.array_index),
                                                       number(job.array_tasks),
@@ -335,15 +339,18 @@ void SqlStore::write_jobs(const Changes& changes) {
                                                       std::int64_t{job.signal},
                                                       text(job.place),
                                                       text(job.note),
+                                                      number(job.stands_for),
+                                                      text(job.indices),
                                                       spec});
   }
   for (const JobRecord& job : changes.changed_jobs)
     database_->execute(
-        kChangeJob, std::array<Param, 16>{
-                        code(job.state), code(job.outcome), flag(job.stopping), flag(job.requeueing),
-                        id(job.core), number(job.attempt), when(job.started), when(job.ended),
-                        std::int64_t{job.exit_code}, std::int64_t{job.signal}, text(job.place),
-                        text(job.note), number(job.nodes), job.gpu_milli, job.cpu_milli, number(job.number)});
+        kChangeJob,
+        std::array<Param, 18>{code(job.state), code(job.outcome), flag(job.stopping), flag(job.requeueing),
+                              id(job.core), number(job.attempt), when(job.started), when(job.ended),
+                              std::int64_t{job.exit_code}, std::int64_t{job.signal}, text(job.place),
+                              text(job.note), number(job.nodes), job.gpu_milli, job.cpu_milli,
+                              number(job.stands_for), text(job.indices), number(job.number)});
 }
 
 void SqlStore::write_attempts(const Changes& changes) {
@@ -484,7 +491,7 @@ Result<Loaded> SqlStore::load() {
   std::map<std::uint64_t, std::shared_ptr<const std::string>> array_texts;
   each(kJobs, [&](const Row& row) {
     JobRecord& job = loaded.jobs.emplace_back(read_job(row));
-    if (!row.null(27)) job.spec = std::make_shared<const std::string>(row.text(27));
+    if (!row.null(29)) job.spec = std::make_shared<const std::string>(row.text(29));
     if (job.array_job != 0) array_texts.try_emplace(job.array_job);
   });
   static constexpr Statement kText{"SELECT spec FROM jobs WHERE number = $1"};
@@ -531,7 +538,8 @@ Result<Loaded> SqlStore::load() {
                                   std::string(row.blob(3)), std::string(row.blob(4))};
   });
   static constexpr Statement kLasts{
-      "SELECT (SELECT MAX(number) FROM jobs), (SELECT MAX(sequence) FROM audit), (SELECT MAX(sequence) FROM "
+      "SELECT (SELECT MAX(number + stands_for - 1) FROM jobs), (SELECT MAX(sequence) FROM audit), (SELECT "
+      "MAX(sequence) FROM "
       "transfers)"};
   each(kLasts, [&](const Row& row) {
     loaded.last_job = u64(row, 0);
@@ -558,11 +566,11 @@ Result<void> SqlStore::journal_after(std::uint64_t sequence,
 
 Result<std::optional<EndedJob>> SqlStore::ended_job(std::uint64_t job) {
   static constexpr Statement kJob{
-      "SELECT number, array_job, array_tasks, tenant, outcome FROM jobs WHERE number = $1 AND state = 4"};
+      "SELECT array_job, array_tasks, tenant, outcome FROM jobs WHERE number = (SELECT MAX(number) FROM jobs "
+      "WHERE number <= $1) AND number + stands_for > $1 AND state = 4"};
   std::optional<EndedJob> found;
   const Result<void> read = database_->query(kJob, std::array<Param, 1>{number(job)}, [&](const Row& row) {
-    found = EndedJob{u64(row, 0), u64(row, 1), u32(row, 2), read_id<TenantId>(row, 3),
-                     read_code<Outcome>(row, 4)};
+    found = EndedJob{job, u64(row, 0), u32(row, 1), read_id<TenantId>(row, 2), read_code<Outcome>(row, 3)};
     return true;
   });
   if (!read) return std::unexpected(read.error());
@@ -572,7 +580,8 @@ Result<std::optional<EndedJob>> SqlStore::ended_job(std::uint64_t job) {
 Result<Store::EndedTasks> SqlStore::ended_tasks(std::uint64_t first) {
   // The tasks of an array have consecutive numbers.
   static constexpr Statement kTasks{
-      "SELECT COUNT(*), SUM(CASE WHEN outcome <> 1 THEN 1 ELSE 0 END) FROM jobs WHERE number >= $1 AND "
+      "SELECT SUM(stands_for), SUM(CASE WHEN outcome <> 1 THEN stands_for ELSE 0 END) FROM jobs WHERE number "
+      ">= $1 AND "
       "number < $1 + "
       "(SELECT array_tasks FROM jobs WHERE number = $1) AND state = 4"};
   static_assert(static_cast<int>(Outcome::kCompleted) == 1 && static_cast<int>(JobState::kEnded) == 4);

@@ -66,7 +66,7 @@ inline constexpr std::string_view kJobColumns =
     "cpu_milli, "
     "memory_mib, time_limit, priority, requeue, state, outcome, stopping, requeueing, core, attempt, "
     "started, "
-    "ended, exit_code, signal, place, note";
+    "ended, exit_code, signal, place, note, stands_for, indices";
 JobRecord read_job(const sql::Row& row);
 inline constexpr std::string_view kAttemptColumns =
     "job, attempt, core, tenant, placement, place, gpu_type, gpu_milli, cpu_milli, power_mw, decided, "

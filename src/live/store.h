@@ -54,7 +54,7 @@ struct Loaded {
   std::vector<CapRecord> caps;                  ///< All, by id.
   std::vector<TokenRecord> tokens;
   std::optional<SnapshotRow> snapshot;  ///< The latest.
-  std::uint64_t last_job = 0;           ///< Largest number given so far.
+  std::uint64_t last_job = 0;           ///< Largest number given so far, to a task that shares a record too.
   std::uint64_t last_audit = 0;
   std::uint64_t last_transfer = 0;
   audit::Head last_decision;
@@ -78,7 +78,7 @@ class Store {
   /// Calls `row` for the journal rows behind `sequence`, in order, until it gives false.
   virtual Result<void> journal_after(std::uint64_t sequence,
                                      const std::function<bool(const JournalRow&)>& row) = 0;
-  /// The job of that number if it has ended.
+  /// The job of that number if it has ended, by itself or with the tasks that shared its record.
   virtual Result<std::optional<EndedJob>> ended_job(std::uint64_t number) = 0;
   /// Of the array whose first task has that number: how many of its tasks have ended, and how many of those
   /// did not complete.

@@ -38,7 +38,9 @@ std::string check_event(const sched::Core& core, const sched::Event& event, Inst
         return "the tenant tree is too deep";
       return "";
     case EventKind::kJobSubmitted:
-      if (event.job.value() != state.next_job || !event.job.valid()) return "a job's id is out of order";
+      if (!event.job.valid() || state.jobs.find(event.job) != nullptr ||
+          event.job.value() >= state.next_job + sched::State::kMostReserved)
+        return "a job's id is out of order";
       if (event.request.tenant.value() >= state.pending.tenants()) return "a job's tenant is unknown";
       return std::string(sched::request_problem(event.request));
     case EventKind::kJobEnded:

@@ -112,11 +112,17 @@ Job* State::admit(JobId id, const JobRequest& request, Instant since, bool runs)
 }
 
 void State::submit(const Event& event, Instant now, Plan& plan) {
-  GW_CHECK(event.job.value() == next_job);
-  ++next_job;
+  // An id may come late: its place in the order was reserved, and those behind it may have been looked at.
+  const bool late = event.job.value() < next_job;
+  GW_CHECK(event.job.valid() && jobs.find(event.job) == nullptr);
+  if (late) {
+    changes.released = changes.irregular = true;
+  } else {
+    next_job = event.job.value() + 1;
+  }
   JobRequest request = event.request;
   if (request.is_elastic()) request.shape.nodes = request.nodes_min;
-  Job* job = admit(event.job, request, now);
+  Job* job = admit(event.job, request, late ? std::min(request.submit, now) : now);
   if (job == nullptr) {
     plan.rejections.push_back({event.job, never_reason(request.shape)});
     return;

@@ -227,7 +227,10 @@ class State {
   Changes changes;
   /// Waiting jobs of more GPUs than a node has, longest waiting first; kept under fair share only.
   std::set<std::pair<Instant, JobId>> waiting_gangs;
+  /// Ids up to here have come. A later one may leave a gap behind it, of at most so many ids: those are
+  /// reserved, and come late or never.
   std::uint32_t next_job = 0;
+  static constexpr std::uint32_t kMostReserved = 1U << 20;
   /// One pool of one-processor nodes without structure, and no job yet that asks for less than a processor:
   /// the textbook setting, decided on counts alone.
   bool uniform = false;

@@ -108,10 +108,10 @@ Planned planned_of(live::Factory& factory, Instant from) {
   Planned planned;
   factory.read([&](const live::Book& book) {
     for (const auto& [number, job] : book.jobs) {
-      if (job.record.state == live::JobState::kHeld) ++planned.held;
+      if (job.record.state == live::JobState::kHeld) planned.held += job.record.stands_for;
       if (job.record.state != live::JobState::kBlocked) continue;
       if (job.blocked != live::BlockReason::kBegin || job.begin == Instant::max()) {
-        ++planned.kept_back;
+        planned.kept_back += job.record.stands_for;
         continue;
       }
       planned.arrivals.push_back({std::max(job.begin, from), job.request});
