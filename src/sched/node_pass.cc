@@ -231,6 +231,7 @@ class NodePass final : public Pass {
     const Pool& pool = *state.pools[pool_];
     if (std::any_of(held.begin(), held.end(),
                     [&](std::uint32_t node) { return pool.is_closed(node, Closure::kClaimed); })) {
+      if (state.power.tracked()) state.release_power(pool_, held);
       drop(state);  // Its nodes are another's now: it is made anew.
       return done;
     }
