@@ -28,9 +28,9 @@ class ConservativePass final : public Pass {
     if (state.pending.by_tenant()) state.pending.fair_share().advance(now);
     state.refresh_quota(now);
     // Where places matter, counts go astray of what really starts, so old reservations may not stand.
-    const bool rebuild =
-        !valid_ || !fifo_ || !state.uniform || state.changes.irregular || overdue(state, now);
-    const bool may_stop = rebuild && !state.pending.by_tenant() && !state.windows.in_use();
+    const bool rebuild = state.thorough || !valid_ || !fifo_ || !state.uniform || state.changes.irregular ||
+                         overdue(state, now);
+    const bool may_stop = rebuild && !state.thorough && !state.pending.by_tenant() && !state.windows.in_use();
     std::vector<std::pair<JobId, std::uint32_t>> due;
     valid_ = true;
     if (rebuild) {

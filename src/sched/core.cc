@@ -41,6 +41,7 @@ const Plan& Core::plan(Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;
   if (state_.wake <= now) state_.wake = Instant::max();
+  if (state_.thorough) state_.classes.forget_hopeless();
   state_.call_in_due(now);
   state_.refresh_windows(now, &building_);
   if (state_.power.tracked() && planned_) state_.power.forget_touched();

@@ -30,6 +30,10 @@ class Core {
   /// an instant. Empty, or which start is not possible; what came before it has been taken over.
   [[nodiscard]] std::string adopt(const Plan& decided, Instant now);
 
+  /// From now on nothing is passed over because an earlier search for it has failed, or a quick look says
+  /// that one would. Plans are the same, but cost what those looks and memories spare: for tests.
+  void search_thoroughly() { state_.thorough = true; }
+
   /// What did not survive a change of fleet or policy.
   struct Moved {
     std::vector<JobId> interrupted;  ///< Their nodes are gone, or too small now: they wait again.

@@ -29,7 +29,7 @@ class CountPass final : public Pass {
     free_ = state.pools[0]->free_gpus();
     // With nothing released and the head as it was, jobs that could not start still cannot: the shadow time
     // stands, the window to it only shrinks. Only what is new needs a look.
-    const bool only_new = fifo_ && !state.changes.released && head_.valid();
+    const bool only_new = !state.thorough && fifo_ && !state.changes.released && head_.valid();
     if (!only_new && !find_head(state, now, plan)) return;
     if (!backfill_ || free_ == 0) return;
     if (!only_new) {
@@ -41,6 +41,7 @@ class CountPass final : public Pass {
     state.pending.scan(
         only_new ? state.changes.last_seen : JobId{},
         [&](TenantId) {
+          if (state.thorough) return PendingQueue::Bounds{};
           return PendingQueue::Bounds{static_cast<std::int32_t>(free_), static_cast<std::int32_t>(spare_),
                                       whole_seconds(shadow_ - now)};
         },

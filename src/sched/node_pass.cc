@@ -199,14 +199,15 @@ class NodePass final : public Pass {
 
   /// Could quota let in anyone below the child of the root?
   [[nodiscard]] bool may_let(const State& state, TenantId top) const {
-    return (reserved_.valid() && state.quota.top(state.jobs[reserved_].request.tenant) == top) ||
+    return state.thorough ||
+           (reserved_.valid() && state.quota.top(state.jobs[reserved_].request.tenant) == top) ||
            state.quota_may_let(top);
   }
 
   /// No more than the tenant's quota could let start.
   [[nodiscard]] PendingQueue::Bounds quota_bounds(const State& state, TenantId tenant) const {
     PendingQueue::Bounds bounds;
-    if (!tenant.valid() || !state.quota.in_use()) return bounds;
+    if (!tenant.valid() || !state.quota.in_use() || state.thorough) return bounds;
     if (reserved_.valid() && state.jobs[reserved_].request.tenant == tenant) return bounds;
     bounds.free = cut(state.quota_room(tenant));
     if (state.fixed_barred(tenant)) bounds.open_tags = bounds.held_tags = state.classes.borrowing_tags();
@@ -231,6 +232,7 @@ class NodePass final : public Pass {
     const Pool& pool = *state.pools[pool_];
     if (std::any_of(held.begin(), held.end(),
                     [&](std::uint32_t node) { return pool.is_closed(node, Closure::kClaimed); })) {
+      if (state.power.tracked()) state.release_power(pool_, held);
       drop(state);  // Its nodes are another's now: it is made anew.
       return done;
     }
@@ -248,7 +250,7 @@ class NodePass final : public Pass {
     const WindowChoice choice = state.windows.in_use() ? window_choice(state, job, now_) : WindowChoice{};
     if (!choice.own.empty() && start_in_own_window(state, job, choice.own, shape_decides, plan)) return true;
     if (job.request.window.valid()) return false;
-    if (shape.failed_open != version) {
+    if (state.thorough || shape.failed_open != version) {
       if (std::optional<Placement> placement = state.place(job, View::kOpen)) {
         state.start_widest(job, std::move(*placement), View::kOpen, now_, plan);
         return true;
@@ -256,7 +258,7 @@ class NodePass final : public Pass {
       if (shape_decides) shape.failed_open = version;
     }
     const bool may_hold = reserved_.valid() && job.request.limit <= window();
-    if (may_hold && shape.failed_held != version) {
+    if (may_hold && (state.thorough || shape.failed_held != version)) {
       if (std::optional<Placement> placement = state.place(job, View::kHeld)) {
         state.start_widest(job, std::move(*placement), View::kHeld, now_, plan);
         return true;
@@ -277,6 +279,7 @@ class NodePass final : public Pass {
   };
 
   [[nodiscard]] bool has_failed(const State& state, const WindowTry& what, std::uint64_t version) const {
+    if (state.thorough) return false;
     const auto at = window_failures_.find(what);
     if (at != window_failures_.end() && at->second == version) return true;
     return std::all_of(what.groups.begin(), what.groups.end(),
@@ -388,6 +391,7 @@ class NodePass final : public Pass {
 
   /// Could the class fit into `view` now, as far as is known without a search?
   static bool may_fit(const State& state, const ShapeClasses::Class& shape, View view) {
+    if (state.thorough) return true;
     const std::uint64_t failed = view == View::kOpen ? shape.failed_open : shape.failed_held;
     if (failed == version_of(state, shape)) return false;
     return std::any_of(shape.pools.begin(), shape.pools.end(),
@@ -396,6 +400,7 @@ class NodePass final : public Pass {
 
   /// A class that has failed to fit stays out of the rest of the pass: each start only takes capacity.
   void note_failure(const State& state, std::uint32_t id) {
+    if (state.thorough) return;
     const ShapeClasses::Class& shape = state.classes[id];
     const std::uint64_t version = version_of(state, shape);
     if (shape.failed_open == version) open_.remove(id);
@@ -415,6 +420,7 @@ class NodePass final : public Pass {
 
   /// Where few shapes wait, it pays to know at once which still fit: often none does, and the pass is over.
   void settle(State& state) {
+    if (state.thorough) return;
     constexpr std::size_t kFew = 32;
     if (open_.size() <= kFew) open_.filter([&](std::uint32_t id) { return fits(state, id, View::kOpen); });
     if (held_.size() <= kFew) {
@@ -442,6 +448,7 @@ class NodePass final : public Pass {
         JobId{},
         [&](TenantId tenant) {
           PendingQueue::Bounds bounds = quota_bounds(state, tenant);
+          if (state.thorough) return bounds;
           std::int64_t open = -1;
           std::int64_t held = -1;
           for (const auto& pool : state.pools) {
@@ -468,7 +475,7 @@ class NodePass final : public Pass {
           note_failure(state, job.shape_class);
           return false;
         },
-        [&] { return (open_.tags() | held_.tags() | kept_.tags()) == 0; },
+        [&] { return !state.thorough && (open_.tags() | held_.tags() | kept_.tags()) == 0; },
         [&](TenantId top) { return may_let(state, top); });
   }
 

@@ -112,7 +112,10 @@ class Pool {
   void lighten(std::uint32_t node);
   /// Where feeds have caps, work without GPUs must not go to nodes whose GPUs are all in use: they count with
   /// what they draw now.
-  void set_power_limited(bool limited) { power_limited_ = limited; }
+  void set_power_limited(bool limited) {
+    if (power_limited_ && !limited) ++version_;  // From now on it may go there.
+    power_limited_ = limited;
+  }
   [[nodiscard]] bool is_down(std::uint32_t node) const { return bit(down_, node); }
   [[nodiscard]] bool is_closed(std::uint32_t node) const { return bit(closed_, node); }
   [[nodiscard]] bool is_closed(std::uint32_t node, Closure why) const {
@@ -155,7 +158,8 @@ class Pool {
   [[nodiscard]] const CapacityIndex& index(View view) const {
     return view == View::kOpen ? open_ : held_index_;
   }
-  /// Grows with every release of capacity: what did not fit at one version does not fit until the next.
+  /// Grows with everything by which a shape may come to fit: what did not fit at one version does not fit
+  /// until the next.
   [[nodiscard]] std::uint64_t version() const { return version_; }
   /// After trying something and undoing it: the capacity is again what it was at `version`.
   void set_version(std::uint64_t version) { version_ = version; }

@@ -86,6 +86,10 @@ class ShapeClasses {
       }
     }
   }
+  /// What fits in no future is looked for again.
+  void forget_hopeless() {
+    for (Class& entry : classes_) entry.hopeless_at = 0;
+  }
   /// Numbers modulo 64 of shapes that some job waits for and that are not kept back by what is guaranteed to
   /// others.
   [[nodiscard]] std::uint64_t borrowing_tags() const { return borrowing_tags_; }

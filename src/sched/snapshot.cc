@@ -148,6 +148,8 @@ bool restore_power(State& state, ByteReader& in) {
     if (!read_feed(feed)) return false;
     state.slowed_for.insert(feed);
   }
+  // Where claims were put back, what is left beside them has gone dark by the caps of the fleet.
+  for (const std::uint32_t node : power.dark_nodes()) state.set_dark(NodeId{node}, false);
   for (std::size_t left = in.count(); left > 0; --left) {
     const std::uint32_t node = in.u32();
     if (!in.ok() || node >= power.nodes() || power.is_dark(node)) return false;

@@ -234,6 +234,9 @@ class State {
   /// One pool of one-processor nodes without structure, and no job yet that asks for less than a processor:
   /// the textbook setting, decided on counts alone.
   bool uniform = false;
+  /// Nothing is passed over because it is known, or seen without a search, that it cannot start: slow, and
+  /// plans are the same. For tests.
+  bool thorough = false;
   std::uint64_t node_changes = 1;  ///< Counts failures and repairs.
   /// When a plan is due though nothing has happened; Instant::max() if none is.
   Instant wake = Instant::max();

@@ -248,15 +248,15 @@ void State::stop_below(FeedId feed, const std::vector<JobId>& under, std::int64_
   while (power.draw(feed).count() + kept > power.limit(feed)) {
     std::vector<Victim> candidates;
     for (const JobId id : under) {
-      Job& job = jobs[id];
-      const std::int64_t draw = job.running ? draw_in(feed, job, job.clock) : 0;
+      Job* job = jobs.find(id);  // Gone where it was stopped above and the law lets it run nowhere any more.
+      const std::int64_t draw = job != nullptr && job->running ? draw_in(feed, *job, job->clock) : 0;
       if (draw == 0) continue;
-      const JobRequest& request = job.request;
+      const JobRequest& request = job->request;
       const std::int64_t interval = request.checkpoint_interval.count();
-      const std::int64_t spent = (now - job.started).count();
+      const std::int64_t spent = (now - job->started).count();
       const Int128 lost = Int128{interval > 0 ? spent % interval : spent} *
                           std::max<std::int64_t>(1000, request.shape.total_gpu_milli());
-      candidates.push_back({{!request.preemptible, request.priority, lost, ~id.value()}, &job, draw});
+      candidates.push_back({{!request.preemptible, request.priority, lost, ~id.value()}, job, draw});
     }
     if (candidates.empty()) return;  // What is left is idle power.
     std::sort(candidates.begin(), candidates.end(),
