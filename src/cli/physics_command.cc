@@ -29,14 +29,28 @@ Result<physics::KnownTypes> known_types() {
 
 namespace {
 
+/// A name as people vary it: `Llama3-405B` and `llama-3-405b` are one.
+std::string plain_name(std::string_view name) {
+  std::string plain;
+  for (const char letter : name) {
+    if (letter == '-' || letter == '.' || letter == '_' || letter == ' ') continue;
+    plain += static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
+  }
+  return plain;
+}
+
+/// The entry of that name, or the only one whose name differs in dashes, dots and capitals alone.
 template <class Entry>
 Result<Entry> find_named(const std::vector<Entry>& entries, const std::string& name, const char* what,
                          const char* list) {
   std::vector<std::string> names;
+  std::vector<const Entry*> alike;
   for (const Entry& each : entries) {
     if (each.name == name) return each;
     names.push_back(each.name);
+    if (plain_name(each.name) == plain_name(name)) alike.push_back(&each);
   }
+  if (alike.size() == 1) return *alike.front();
   return fail(fmt::format("there is no {} \"{}\" in the catalog{}; see {}", what, name,
                           spec::suggestion(name, names), list));
 }
@@ -172,11 +186,12 @@ void add_physics_collective_command(CLI::App& physics, AppContext& context) {
 
 void add_physics_command(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand(
-      "physics", "How long training steps and collectives take, and how well that is known");
+      "physics", "How long training steps, collectives and transfers take, and how well that is known");
   command->group(kGroupInspect);
   command->require_subcommand(1);
   add_physics_train_command(*command, context);
   add_physics_collective_command(*command, context);
+  add_physics_link_command(*command, context);
   add_physics_validate_command(*command, context);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/memory.h"
+#include "physics/multi_site.h"
 #include "physics/search.h"
 
 namespace gw {
@@ -17,6 +18,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string model;
+  std::string named_model;  // Of --model.
   std::string gpu = "h100";
   std::string precision = "bf16";
   std::string stack;
@@ -32,6 +34,12 @@ struct Options {
   std::uint32_t batch = 0;
   std::uint32_t sequence = 4096;
   std::uint32_t keep = 10;
+  std::uint32_t sites = 1;
+  std::uint32_t inner_steps = 500;
+  std::uint32_t overlap_steps = 0;
+  double link_gbit_s = 400;
+  double link_km = 500;
+  double exchange_bytes = 4;
   bool search = false;
   bool json = false;
 };
@@ -51,7 +59,15 @@ Result<Subject> subject_of(const Options& options) {
   const Result<physics::KnownTypes> known = known_types();
   if (!known) return std::unexpected(known.error());
   Subject subject;
-  Result<physics::ModelShape> model = find_model(*known, options.model);
+  if (options.model.empty() == options.named_model.empty())
+    return fail(
+        options.model.empty()
+            ? std::string(
+                  "which model? Give its name, such as gw physics train llama-3-8b; gw catalog models "
+                  "lists them")
+            : fmt::format("two models, {} and {}: give one", options.model, options.named_model));
+  Result<physics::ModelShape> model =
+      find_model(*known, options.model.empty() ? options.named_model : options.model);
   if (!model) return std::unexpected(model.error());
   Result<physics::Accelerator> gpu = find_gpu(*known, options.gpu);
   if (!gpu) return std::unexpected(gpu.error());
@@ -165,7 +181,48 @@ std::string shortage_text(const physics::TrainingMemory& memory) {
                      memory.short_by() / kGibibyte, memory.total / kGibibyte, memory.available / kGibibyte);
 }
 
-Result<ExitCode> one_step(const Options& options, const Subject& subject) {
+/// Sites that each train by themselves between exchanges: the numbers of one round.
+Json json_of(const physics::MultiSite& run, const physics::MultiSiteTime& round, const Options& options,
+             const Subject& subject, physics::BytesPerSecond least) {
+  const double tokens = double{1} * subject.batch * options.sequence * run.inner_steps;
+  return {{"sites", options.sites},
+          {"inner_steps", options.inner_steps},
+          {"payload_bytes", round.payload.value()},
+          {"exchange_s", round.exchange.value()},
+          {"exposed_s", round.exposed.value()},
+          {"round_s", round.round.value()},
+          {"lost_share", round.lost},
+          {"mean_gbit_s", physics::in_gigabits_per_second(round.mean_rate)},
+          {"least_gbit_s_for_1_percent", physics::in_gigabits_per_second(least)},
+          {"tokens_s", tokens / round.round.value()}};
+}
+
+void print_round(const physics::MultiSiteTime& round, const Options& options, const Subject& subject,
+                 physics::BytesPerSecond least) {
+  const double tokens = double{1} * subject.batch * options.sequence * options.inner_steps;
+  fmt::print(
+      "\n{} sites of {} GPUs and batch {}, which exchange after {} steps over {:.4g} Gbit/s and {:.4g} km\n",
+      options.sites, options.gpus / options.sites, subject.batch / options.sites, options.inner_steps,
+      options.link_gbit_s, options.link_km);
+  TextTable table("lr");
+  table.add({"exchange", duration_text(round.exchange.value())});
+  table.add({"of it exposed", duration_text(round.exposed.value())});
+  table.add({"round", duration_text(round.round.value())});
+  table.add({"lost", fmt::format("{:.2f} %", 100 * round.lost)});
+  table.add({"sent by a site, mean", fmt::format("{:.4g} Gbit/s", in_gigabits_per_second(round.mean_rate))});
+  table.add({"least link for 1 % lost", fmt::format("{:.4g} Gbit/s", in_gigabits_per_second(least))});
+  table.add({"all sites", fmt::format("{:.4g} tokens/s", tokens / round.round.value())});
+  fmt::print("{}", table.text());
+}
+
+Result<ExitCode> one_step(const Options& options, const Subject& all_sites) {
+  if (options.gpus % options.sites != 0 || all_sites.batch % options.sites != 0)
+    return fail(fmt::format(
+        "{} GPUs and a batch of {} do not divide over {} sites; --gpus and --batch count all of them",
+        options.gpus, all_sites.batch, options.sites));
+  const std::uint32_t gpus = options.gpus / options.sites;
+  Subject subject = all_sites;  // One site's.
+  subject.batch /= options.sites;
   physics::Layout layout;
   layout.tensor = options.tensor;
   layout.pipeline = options.pipeline;
@@ -174,10 +231,11 @@ Result<ExitCode> one_step(const Options& options, const Subject& subject) {
   layout.expert = options.expert;
   layout.micro_batch = options.micro_batch;
   const std::uint32_t product = options.tensor * options.pipeline * options.context;
-  if (options.gpus % product != 0)
-    return fail(fmt::format("{} GPUs do not divide over tensor {} x pipeline {} x context {} = {}",
-                            options.gpus, options.tensor, options.pipeline, options.context, product));
-  layout.data = options.gpus / product;
+  if (gpus % product != 0)
+    return fail(fmt::format("{} GPUs{} do not divide over tensor {} x pipeline {} x context {} = {}", gpus,
+                            options.sites > 1 ? " of a site" : "", options.tensor, options.pipeline,
+                            options.context, product));
+  layout.data = gpus / product;
   for (const physics::Recompute each :
        {physics::Recompute::kNone, physics::Recompute::kSelective, physics::Recompute::kFull}) {
     if (physics::recompute_name(each) == options.recompute) layout.recompute = each;
@@ -199,15 +257,28 @@ Result<ExitCode> one_step(const Options& options, const Subject& subject) {
   const physics::TrainingMemory memory =
       physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
                                physics::stacks()[static_cast<std::size_t>(subject.stack)]);
+  physics::MultiSite sites;
+  sites.sites = options.sites;
+  sites.inner_steps = options.inner_steps;
+  sites.overlap_steps = options.overlap_steps;
+  sites.parameters = subject.model.parameters();
+  sites.bytes_per_parameter = options.exchange_bytes;
+  sites.link.route = physics::route_length(physics::Kilometres{options.link_km});
+  sites.link.rate = physics::gigabits_per_second(options.link_gbit_s);
+  const physics::Seconds step{time.total};
+  const physics::MultiSiteTime round = physics::multi_site_time(sites, step);
+  constexpr double kAcceptedLoss = 0.01;
+  const physics::BytesPerSecond least = physics::least_rate(sites, step, kAcceptedLoss);
   if (options.json) {
-    Json json = head_of(options, subject);
+    Json json = head_of(options, all_sites);
+    if (options.sites > 1) json["multi_site"] = json_of(sites, round, options, all_sites, least);
     json["layout"] = json_of(layout);
     json["time"] = json_of(time);
     json["memory"] = json_of(memory);
     fmt::print("{}\n", json_out(json));
     return ExitCode::ok;
   }
-  print_head(options, subject);
+  print_head(options, all_sites);
   fmt::print("step {}, {:.0f} tokens/s per GPU, {:.0f} TFLOP/s per GPU, MFU {:.1f} %\n\n",
              duration_text(time.total), time.tokens_s_gpu, time.model_flops_gpu * 1e-12,
              100 * time.utilisation);
@@ -225,6 +296,7 @@ Result<ExitCode> one_step(const Options& options, const Subject& subject) {
   }
   bytes.add({"in all", fmt::format("{:.2f} GiB", memory.total / kGibibyte)});
   fmt::print("{}{}\n", bytes.text(), memory.fits() ? "fits" : shortage_text(memory));
+  if (options.sites > 1) print_round(round, options, all_sites, least);
   return ExitCode::ok;
 }
 
@@ -284,9 +356,8 @@ Result<ExitCode> search(const Options& options, const Subject& subject) {
 void add_physics_train_command(CLI::App& physics, AppContext& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command = physics.add_subcommand("train", "Time and memory of a training step, by cause");
-  command->add_option("MODEL", options->model, "Model of the catalog: gw catalog models")
-      ->required()
-      ->type_name("NAME");
+  command->add_option("MODEL", options->model, "Model of the catalog: gw catalog models")->type_name("NAME");
+  command->add_option("--model", options->named_model, "The same, as an option")->type_name("NAME");
   command->add_option("--gpu", options->gpu, "GPU type of the catalog")
       ->type_name("NAME")
       ->capture_default_str();
@@ -322,12 +393,32 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
           "--stack", options->stack,
           "Training software, such as bridge-26.04 or nemo-24.09; the newest known for the GPU if not given")
       ->type_name("NAME");
+  count("--sites", options->sites, "Sites that train by themselves and exchange now and then", 1000);
+  count("--inner-steps", options->inner_steps, "With --sites: steps between two exchanges");
+  command->add_option("--overlap-steps", options->overlap_steps, "With --sites: steps that go on meanwhile")
+      ->check(whole_number(0, 1'000'000))
+      ->type_name("N");
+  command->add_option("--exchange-bytes", options->exchange_bytes, "With --sites: bytes of a parameter")
+      ->check(number(0.01, 16))
+      ->type_name("BYTES")
+      ->capture_default_str();
+  command
+      ->add_option("--link-gbit-s", options->link_gbit_s, "With --sites: rate of the link to the next site")
+      ->check(number(1e-3, 1e9))
+      ->type_name("RATE")
+      ->capture_default_str();
+  command->add_option("--link-km", options->link_km, "With --sites: to the next site as the crow flies")
+      ->check(number(0, 20'040))
+      ->type_name("KM")
+      ->capture_default_str();
   command->add_flag("--search", options->search, "Find the fastest layouts that fit, instead of timing one");
   count("--top", options->keep, "With --search: how many to show", 1000);
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options]() -> Result<ExitCode> {
     const Result<Subject> subject = subject_of(*options);
     if (!subject) return std::unexpected(subject.error());
+    if (options->search && options->sites > 1)
+      return fail("--search looks at one site; leave out --sites, or time one layout");
     return options->search ? search(*options, *subject) : one_step(*options, *subject);
   });
 }
