@@ -269,6 +269,7 @@ void add_bench_command(CLI::App& app, AppContext& context) {
   bench->group(kGroupRun);
   bench->require_subcommand(1);
   add_bench_eta_command(*bench, context);
+  add_bench_policies_command(*bench, context);
 }
 
 }  // namespace gw

@@ -51,6 +51,7 @@ void add_top_command(CLI::App& app, AppContext& context);
 void add_replay_command(CLI::App& app, AppContext& context);
 void add_simulate_command(CLI::App& app, AppContext& context);
 void add_bench_command(CLI::App& app, AppContext& context);
+void add_bench_policies_command(CLI::App& bench, AppContext& context);
 void add_journal_command(CLI::App& app, AppContext& context);
 void add_catalog_command(CLI::App& app, AppContext& context);
 void add_compare_command(CLI::App& app, AppContext& context);
