@@ -41,6 +41,8 @@ struct ModelShape {
   LatentShape latent;
   /// Modules that predict one more token each (DeepSeek-V3, section 2.2): a layer and an output layer more.
   std::uint32_t more_predictions = 0;
+  std::uint32_t window = 0;           ///< Tokens that layers with a window look back; 0 = there are none.
+  std::uint32_t windowed_layers = 0;  ///< How many have it.
   double attention_share = 1;  ///< Of the causal scores that are computed: below 1 with sliding windows.
 
   [[nodiscard]] bool mixture() const { return experts.count != 0; }
