@@ -75,16 +75,29 @@ double attention_weight_bytes(const Deployment& deployment) {
   return latent && deployment.weights == WeightFormat::kNvfp4 ? 2 : dense_weight_bytes(deployment);
 }
 
-double cache_bytes_of(const Deployment& deployment, double context) {
+namespace {
+
+/// Of `tokens` in all layers together.
+double cache_bytes_of(const Deployment& deployment, double tokens) {
   const ModelShape& model = *deployment.model;
-  const double whole = model.window == 0 ? model.layers : double{1} * model.layers - model.windowed_layers;
-  const double tokens = whole * context + (model.layers - whole) * std::min<double>(context, model.window);
   if (model.latent.key_value_rank != 0)
     // One compressed vector for all heads, kept by each tensor-parallel GPU (arXiv:2405.04434, table 1).
     return tokens * (model.latent.key_value_rank + model.latent.head_rotary) * deployment.cache_bytes;
   // Heads are spread; where there are fewer than GPUs, some are kept twice.
   const double heads = std::max(1.0, double{1} * model.kv_heads / deployment.layout.tensor);
   return tokens * 2 * heads * model.head_size * deployment.cache_bytes;
+}
+
+}  // namespace
+
+double cache_bytes_read(const Deployment& deployment, double context) {
+  return cache_bytes_of(deployment, deployment.model->tokens_looked_at(context));
+}
+
+double cache_bytes_kept(const Deployment& deployment, double context) {
+  const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
+  return engine.one_pool ? cache_bytes_of(deployment, deployment.model->layers * context)
+                         : cache_bytes_read(deployment, context);
 }
 
 ServingMemory serving_memory(const Deployment& deployment) {
@@ -110,7 +123,7 @@ ServingMemory serving_memory(const Deployment& deployment) {
 
 double cache_sequences(const Deployment& deployment, double context) {
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
-  const double each = cache_bytes_of(deployment, std::max(1.0, context));
+  const double each = cache_bytes_kept(deployment, std::max(1.0, context));
   return deployment.layout.data *
          std::min<double>(engine.rank_sequences, serving_memory(deployment).cache() / each);
 }

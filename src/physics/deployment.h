@@ -50,8 +50,10 @@ struct Deployment {
 /// The same of attention's matrices.
 [[nodiscard]] double attention_weight_bytes(const Deployment& deployment);
 
-/// Bytes of keys and values that a sequence of `context` tokens keeps on each of its GPUs.
-[[nodiscard]] double cache_bytes_of(const Deployment& deployment, double context);
+/// Bytes of keys and values that attention to `context` tokens reads on each of a sequence's GPUs,
+[[nodiscard]] double cache_bytes_read(const Deployment& deployment, double context);
+/// and what they take in memory: more where the engine keeps what windows never read again.
+[[nodiscard]] double cache_bytes_kept(const Deployment& deployment, double context);
 
 /// Bytes on one GPU.
 struct ServingMemory {

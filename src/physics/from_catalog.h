@@ -20,6 +20,7 @@ ModelShape shape_of(const ModelEntry& entry) {
   shape.vocabulary = entry.vocabulary;
   shape.gated = entry.gated;
   shape.tied_embeddings = entry.tied_embeddings;
+  shape.normed_heads = entry.query_key_norms;
   shape.window = entry.window;
   shape.windowed_layers = entry.windowed_layers;
   // Every second layer looks back 128 tokens only (arXiv:2508.10925, section 2.2); for sequences of a few

@@ -35,13 +35,14 @@ struct ProductRate {
 
 /// The rate of products whose weights are kept in `bytes` each. Numbers that the GPU has no units for are
 /// widened to the next that it has.
-ProductRate product_rate(const Accelerator& gpu, const ServingChip& chip, double bytes, bool block_scaled) {
+ProductRate product_rate(const Accelerator& gpu, const ServingChip& chip, double bytes, bool block_scaled,
+                         double widened) {
   // mxfp4 weights meet 8-bit activations on GPUs with 4-bit units and 16-bit ones elsewhere (gpt-oss).
   const bool narrow = bytes < 1 && !block_scaled;
   if (narrow && gpu.dense_4bit_flops > 0) return {gpu.dense_4bit_flops, chip.products_4bit};
   const bool eight = bytes == 1 || (bytes < 1 && gpu.dense_4bit_flops > 0);
   if (eight && gpu.dense_8bit_flops > 0) return {gpu.dense_8bit_flops, chip.products_8bit};
-  return {gpu.dense_16bit_flops, chip.products_16bit};
+  return {gpu.dense_16bit_flops, chip.products_16bit * (bytes < 2 ? widened : 1.0)};
 }
 
 /// The busiest of `gpus` holders of `experts` when `touched` of them are: the mean and the spread of drawing.
@@ -70,9 +71,12 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
   const double tensor = deployment.layout.tensor;
   const double data = deployment.layout.data;
   const double gpus = deployment.layout.gpus();
-  const double tokens = pass.sequences + pass.prompt_tokens;
-  const double rank_tokens = tokens / data;
   const double rank_sequences = pass.sequences / data;
+  // Ranks wait for the one that has most prompts; those that gather tokens fill up to as many.
+  const double rank_prompts =
+      std::max(pass.prompt_tokens / data, engine.gathers_tokens ? pass.busiest_prompt_tokens : 0.0);
+  const double rank_tokens = rank_sequences + rank_prompts;
+  const double tokens = pass.sequences + (engine.gathers_tokens ? rank_prompts * data : pass.prompt_tokens);
   const double hidden = model.hidden;
   PassTime time;
   if (tokens <= 0) return time;
@@ -81,7 +85,7 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
   rates.memory = gpu.memory_bytes_s;
 
   const auto product = [&](double parameters, double bytes, double rows, bool block_scaled) {
-    const ProductRate rate = product_rate(gpu, chip, bytes, block_scaled);
+    const ProductRate rate = product_rate(gpu, chip, bytes, block_scaled, calibration.widened);
     return rates.seconds(parameters * bytes, chip.memory, 2 * parameters * rows, rate.peak,
                          rate.share * family.products);
   };
@@ -104,9 +108,12 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
     const double bytes =
         busiest_share(count, touched, holders) * each * slice * expert_weight_bytes(deployment) * layers;
     const double busiest = 1 + calibration.imbalance * (1 - 1 / holders);
-    const double flops = 2 * each * tokens * active / gpus * busiest * layers;
-    const ProductRate rate =
-        product_rate(gpu, chip, expert_weight_bytes(deployment), deployment.weights == WeightFormat::kMxfp4);
+    const double tile = expert_weight_bytes(deployment) == 1 ? family.expert_tile_8bit : 0;
+    const double products_rows =
+        tokens * active / gpus * busiest + tile * busiest_share(count, touched, holders) * slice;
+    const double flops = 2 * each * products_rows * layers;
+    const ProductRate rate = product_rate(gpu, chip, expert_weight_bytes(deployment),
+                                          deployment.weights == WeightFormat::kMxfp4, calibration.widened);
     time.experts = rates.seconds(bytes, chip.memory * family.expert_memory, flops, rate.peak,
                                  rate.share * family.products * family.expert_products);
   }
@@ -117,26 +124,27 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
         model.latent.key_value_rank != 0
             ? double{1} * model.heads * (2.0 * model.latent.key_value_rank + model.latent.head_rotary)
             : model.query_width() + model.value_width();
-    const double whole = model.window == 0 ? model.layers : double{1} * model.layers - model.windowed_layers;
-    const double looked =
-        whole * pass.context + (model.layers - whole) * std::min<double>(pass.context, model.window);
-    time.cache = rates.seconds(
-        rank_sequences * cache_bytes_of(deployment, pass.context), chip.memory * family.cache_memory,
-        rank_sequences * 2 * width / tensor * looked, gpu.dense_16bit_flops, chip.attention);
+    const double looked = model.tokens_looked_at(pass.context);
+    // Latent attention on an 8-bit cache multiplies in 8 bits.
+    const bool eight =
+        model.latent.key_value_rank != 0 && deployment.cache_bytes == 1 && gpu.dense_8bit_flops > 0;
+    time.cache =
+        rates.seconds(rank_sequences * cache_bytes_read(deployment, pass.context),
+                      chip.memory * family.cache_memory, rank_sequences * 2 * width / tensor * looked,
+                      eight ? gpu.dense_8bit_flops : gpu.dense_16bit_flops, chip.attention);
   }
   if (pass.prompt_tokens > 0) {
-    const double whole = model.window == 0 ? model.layers : double{1} * model.layers - model.windowed_layers;
-    const double looked = whole * pass.prompt_context +
-                          (model.layers - whole) * std::min<double>(pass.prompt_context, model.window);
-    time.attention = rates.seconds(
-        0, 1, pass.prompt_tokens / data * 2 * (model.query_width() + model.value_width()) / tensor * looked,
-        gpu.dense_16bit_flops, chip.attention);
+    const double looked = model.tokens_looked_at(pass.prompt_context);
+    time.attention =
+        rates.seconds(0, 1, rank_prompts * 2 * (model.query_width() + model.value_width()) / tensor * looked,
+                      gpu.dense_16bit_flops, chip.attention);
   }
 
   const double layer_traffic = rank_tokens * model.layers * hidden * calibration.layer_bytes;
-  const double routed_traffic = model.mixture() ? tokens / gpus * model.mixture_layers() *
-                                                      model.experts.active * hidden * calibration.routed_bytes
-                                                : 0;
+  const double routed_traffic = model.mixture()
+                                    ? tokens / (engine.gathers_tokens ? 1 : gpus) * model.mixture_layers() *
+                                          model.experts.active * hidden * calibration.routed_bytes
+                                    : 0;
   time.elementwise = rates.seconds(layer_traffic + routed_traffic, chip.memory, 0, 1, 1);
 
   // Only sequences that get a token have their logits computed.
@@ -171,10 +179,10 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
     }
   }
 
-  time.launches =
-      model.dense_layers() * family.layer_s + (model.layers - model.dense_layers()) * family.expert_layer_s;
+  time.launches = model.dense_layers() * family.layer_s + model.mixture_layers() * family.expert_layer_s +
+                  (model.normed_heads ? model.layers * family.norm_s : 0);
   time.host = family.pass_s + family.sequence_s * rank_sequences +
-              (pass.prompt_tokens > 0 ? family.prompt_s + family.token_s * pass.prompt_tokens / data : 0);
+              (pass.prompt_tokens > 0 ? family.prompt_s + family.token_s * rank_prompts : 0);
 
   const double slower = 1 / calibration.speed[static_cast<std::size_t>(deployment.engine)];
   for (double* each : {&time.dense, &time.experts, &time.cache, &time.attention, &time.elementwise,
@@ -208,6 +216,9 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
     const double chunk = double{1} * engine.chunk * deployment.layout.data;
     const double with = std::max(1 - stable_exp(std::max(-600.0, -begun)), std::min(1.0, tokens / chunk));
     pass.prompt_tokens = tokens / with;
+    pass.busiest_prompt_tokens =
+        std::max(pass.prompt_tokens / deployment.layout.data, std::min<double>(fresh, engine.chunk));
+    if (deployment.layout.data == 1) pass.busiest_prompt_tokens = 0;
     pass.prompt_context = load.cached_input + fresh / 2;
     const PassTime mixed = pass_time(deployment, pass, calibration);
     state.pass_s = (1 - with) * state.decode.total + with * mixed.total;

@@ -13,6 +13,9 @@ struct Pass {
   double context = 0;         ///< Tokens that each of them has, on average.
   double prompt_tokens = 0;   ///< Of prompts.
   double prompt_context = 0;  ///< Tokens that each of these looks back at, on average.
+  /// Of `prompt_tokens`, those of the data-parallel rank that has most: the others wait for it. 0 = all have
+  /// equally many.
+  double busiest_prompt_tokens = 0;
 };
 
 /// Seconds of one pass by cause; they add up to `total`.

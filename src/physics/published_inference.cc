@@ -288,7 +288,10 @@ Result<std::vector<PublishedInference>> read_published_inference(const Published
     }
     row.engine = engine_of(row, table.field(at, "engine"));
     // vLLM keeps 16-bit caches unless told otherwise; the others use 8 bits with 8- and 4-bit weights.
-    if (row.weights != WeightFormat::k16Bit && !row.group.starts_with("ml-energy")) row.cache_bytes = 1;
+    // gpt-oss keeps 16 bits on GPUs without 4-bit units.
+    const bool wide = row.weights == WeightFormat::k16Bit || row.group.starts_with("ml-energy") ||
+                      (row.weights == WeightFormat::kMxfp4 && row.gpu.dense_4bit_flops == 0);
+    if (!wide) row.cache_bytes = 1;
     read_layout(table, at, row);
     read_prompts(row);
     if (row.input == 0 && row.prompts < 0) {

@@ -18,6 +18,7 @@ const std::array<ServingEngine, kServingEngines>& serving_engines() {
        .year = 2025.8,
        .rank_sequences = 2048,
        .reserves_output = true,
+       .one_pool = true,
        .note = "TensorRT-LLM on PyTorch, its published performance overview"},
       {.name = "mlperf-4.1",
        .family = EngineFamily::kTuned,

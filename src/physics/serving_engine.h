@@ -24,13 +24,16 @@ struct ServingChip {
 
 /// What a family of engines does about everything that is not a large matrix product.
 struct EngineConstants {
-  double products = 1;            ///< Rate of matrix products over that of the chip.
-  double expert_products = 1;     ///< Rate of grouped (expert) products over that of plain ones.
-  double expert_memory = 1;       ///< Bandwidth at which experts are read over that of plain weights.
-  double cache_memory = 1;        ///< Bandwidth at which keys and values are read over that of plain weights.
+  double products = 1;         ///< Rate of matrix products over that of the chip.
+  double expert_products = 1;  ///< Rate of grouped (expert) products over that of plain ones.
+  double expert_memory = 1;    ///< Bandwidth at which experts are read over that of plain weights.
+  double expert_tile_8bit =
+      0;                    ///< Rows that 8-bit grouped products compute for each expert of a GPU besides.
+  double cache_memory = 1;  ///< Bandwidth at which keys and values are read over that of plain weights.
   double collective_latency = 1;  ///< Of small collectives, over NCCL's.
   double layer_s = 0;             ///< Of each dense layer: kernels that wait for each other.
   double expert_layer_s = 0;      ///< The same of a layer with experts.
+  double norm_s = 0;              ///< Of each layer whose queries and keys are normalised, besides.
   double pass_s = 0;              ///< Host, each pass,
   double sequence_s = 0;          ///< more for each sequence of a rank,
   double prompt_s = 0;            ///< and for a pass with prompts, which runs without a recorded graph.
@@ -51,6 +54,7 @@ struct ServingEngine {
   std::uint32_t chunk = 8192;           ///< Most tokens in one pass of a data-parallel rank.
   /// A sequence is admitted once its whole output has room; else it is put off when memory runs out.
   bool reserves_output = false;
+  bool one_pool = false;        ///< Layers with a window get as much cache as those without.
   bool gathers_tokens = false;  ///< Data-parallel ranks give all tokens to all, instead of an all-to-all.
   std::string_view note;
 };
@@ -68,6 +72,7 @@ struct ServingCalibration {
   double layer_bytes = 0;   ///< Element-wise traffic of a layer: bytes per token and hidden element.
   double routed_bytes = 0;  ///< The same of each expert that a token goes to.
   double same_experts = 1;  ///< Tokens of a batch choose experts as if they were fewer by this factor.
+  double widened = 1;       ///< Rate of products whose weights are widened to 16 bits first, over others.
   double imbalance = 0;     ///< Load of the busiest expert-parallel GPU beyond the mean one.
   std::array<double, kPromptSets> prompts;  ///< Mean tokens of a prompt, by set.
 };

@@ -70,9 +70,11 @@ std::vector<Constant> constants_of(ServingCalibration& c) {
     if (i > 0) add(name + ".products", f.products, i == 2 ? 1.1 : 0.9, 0.15, 0.3, 1.4);
     add(name + ".expert_products", f.expert_products, 0.6, 0.4, 0.05, 1.2);
     add(name + ".expert_memory", f.expert_memory, 0.8, 0.25, 0.1, 1.2);
+    add(name + ".expert_tile_8bit", f.expert_tile_8bit, 40, 0.7, 0.1, 128);
     add(name + ".cache_memory", f.cache_memory, 0.8, 0.25, 0.1, 1.2);
     if (i < 2) add(name + ".collective_latency", f.collective_latency, 0.6, 0.5, 0.01, 5);
     if (i < 2) add(name + ".layer_s", f.layer_s, 1e-5, 0.7);
+    if (i == 0) add(name + ".norm_s", f.norm_s, 2e-5, 0.7);
     if (i < 2) add(name + ".expert_layer_s", f.expert_layer_s, 4e-5, 0.7);
     add(name + ".pass_s", f.pass_s, i == 0 ? 1e-3 : 5e-4, 0.7);
     add(name + ".sequence_s", f.sequence_s, i == 0 ? 1e-5 : 3e-6, 0.8);
@@ -85,6 +87,7 @@ std::vector<Constant> constants_of(ServingCalibration& c) {
   add("layer_bytes", c.layer_bytes, 24, 0.6);
   add("routed_bytes", c.routed_bytes, 24, 0.6);
   add("same_experts", c.same_experts, 0.8, 0.2, 0.2, 1);
+  add("widened", c.widened, 0.7, 0.3, 0.05, 1);
   add("imbalance", c.imbalance, 0.2, 0.7, 1e-3, 2);
   for (std::size_t i = 0; i < c.prompts.size(); ++i) {
     const physics::PromptSet& set = physics::prompt_sets()[i];
@@ -114,6 +117,7 @@ void follow(ServingCalibration& c) {
   tuned.expert_layer_s = tensorrt.expert_layer_s;
   tuned.collective_latency = tensorrt.collective_latency;
   for (physics::EngineConstants* each : {&tensorrt, &tuned}) {
+    each->norm_s = c.families[0].norm_s * each->layer_s / c.families[0].layer_s;
     each->prompt_s = 0.25 * c.families[0].prompt_s;
     each->token_s = 0.25 * c.families[0].token_s;
   }
@@ -156,11 +160,14 @@ void write_values(const ServingCalibration& c, const char* path) {
   for (const physics::EngineConstants& f : c.families)
     fmt::print(file,
                "    {{.products = {:.4g},\n     .expert_products = {:.4g},\n     .expert_memory = {:.4g},\n"
-               "     .cache_memory = {:.4g},\n     .collective_latency = {:.4g},\n     .layer_s = {:.4g},\n"
-               "     .expert_layer_s = {:.4g},\n     .pass_s = {:.4g},\n     .sequence_s = {:.4g},\n"
+               "     .expert_tile_8bit = {:.4g},\n     .cache_memory = {:.4g},\n     .collective_latency = "
+               "{:.4g},\n     .layer_s = {:.4g},\n"
+               "     .expert_layer_s = {:.4g},\n     .norm_s = {:.4g},\n     .pass_s = {:.4g},\n     "
+               ".sequence_s = {:.4g},\n"
                "     .prompt_s = {:.4g},\n     .token_s = {:.4g}}},\n",
-               f.products, f.expert_products, f.expert_memory, f.cache_memory, f.collective_latency,
-               f.layer_s, f.expert_layer_s, f.pass_s, f.sequence_s, f.prompt_s, f.token_s);
+               f.products, f.expert_products, f.expert_memory, f.expert_tile_8bit, f.cache_memory,
+               f.collective_latency, f.layer_s, f.expert_layer_s, f.norm_s, f.pass_s, f.sequence_s,
+               f.prompt_s, f.token_s);
   const auto list = [&](const auto& values) {
     std::string text;
     for (const double each : values) text += fmt::format("{}{:.4g}", text.empty() ? "" : ", ", each);
@@ -168,8 +175,8 @@ void write_values(const ServingCalibration& c, const char* path) {
   };
   fmt::print(file,
              "}}}},\n.speed = {{{{{}}}}},\n.leak = {:.4g},\n.layer_bytes = {:.4g},\n.routed_bytes = {:.4g},\n"
-             ".same_experts = {:.4g},\n.imbalance = {:.4g},\n.prompts = {{{{{}}}}},\n",
-             list(c.speed), c.leak, c.layer_bytes, c.routed_bytes, c.same_experts, c.imbalance,
+             ".same_experts = {:.4g},\n.widened = {:.4g},\n.imbalance = {:.4g},\n.prompts = {{{{{}}}}},\n",
+             list(c.speed), c.leak, c.layer_bytes, c.routed_bytes, c.same_experts, c.widened, c.imbalance,
              list(c.prompts));
   std::fclose(file);
 }
@@ -252,6 +259,22 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
       errors[fmt::format("{} {} {} x{} {}", part_of(*row), row->gpu.name,
                          physics::weight_format_name(row->weights), row->layout.gpus(), row->layout.expert)]
           .push_back(error);
+  }
+  if (quick) {
+    for (const PublishedInference* row : rows) {
+      const auto load = row->load(calibration);
+      const auto state = physics::steady_state(row->deployment(), load, calibration);
+      const physics::PassTime& d = state.decode;
+      fmt::print(
+          "{} {} {} {} {} x{} {:.0f}/{:.0f} b{:.0f} {:.0f} {:+.1f}% | pass {:.2f} prompts {:.2f} | dense "
+          "{:.1f} "
+          "experts {:.1f} cache {:.1f} elem {:.1f} out {:.1f} comm {:.1f} launch {:.1f} host {:.1f}\n",
+          row->id, row->group, row->shape.name, row->gpu.name, physics::weight_format_name(row->weights),
+          row->layout.gpus(), load.input, load.output, load.sequences, row->measured,
+          100 * error_of(*row, calibration), 1e3 * state.pass_s, state.prompt_share, 1e3 * d.dense,
+          1e3 * d.experts, 1e3 * d.cache, 1e3 * d.elementwise, 1e3 * d.output, 1e3 * d.communication,
+          1e3 * d.launches, 1e3 * d.host);
+    }
   }
   print_errors(fmt::format("Fitted: {} constants, {} rows:", constants.size(), rows.size()).c_str(), errors);
   for (const Constant& each : constants) fmt::print("{:<34}{:>12.4g}\n", each.name, *each.value);
