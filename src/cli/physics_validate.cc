@@ -9,6 +9,7 @@
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/validation_collectives.h"
+#include "physics/validation_inference.h"
 #include "physics/validation_training.h"
 
 namespace gw {
@@ -119,6 +120,13 @@ constexpr std::array kSubjects = {
               const auto rows = physics::read_published_collectives(table, known);
               if (!rows) return std::unexpected(rows.error());
               return physics::validate_collectives(*rows);
+            }},
+    Subject{"inference", "inference.csv",
+            [](const physics::PublishedTable& table,
+               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
+              const auto rows = physics::read_published_inference(table, known);
+              if (!rows) return std::unexpected(rows.error());
+              return physics::validate_inference(*rows, physics::published_serving_calibration());
             }},
 };
 

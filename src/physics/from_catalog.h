@@ -20,6 +20,9 @@ ModelShape shape_of(const ModelEntry& entry) {
   shape.vocabulary = entry.vocabulary;
   shape.gated = entry.gated;
   shape.tied_embeddings = entry.tied_embeddings;
+  shape.normed_heads = entry.query_key_norms;
+  shape.window = entry.window;
+  shape.windowed_layers = entry.windowed_layers;
   // Every second layer looks back 128 tokens only (arXiv:2508.10925, section 2.2); for sequences of a few
   // thousand tokens that leaves about half of the scores.
   if (shape.name.starts_with("gpt-oss")) shape.attention_share = 0.52;

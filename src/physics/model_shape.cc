@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace gw::physics {
 
 double ModelShape::query_width() const {
@@ -13,6 +15,11 @@ double ModelShape::query_width() const {
 double ModelShape::value_width() const {
   if (latent.key_value_rank != 0) return double{1} * heads * latent.head_value;
   return double{1} * heads * head_size;
+}
+
+double ModelShape::tokens_looked_at(double context) const {
+  const double windowed = window == 0 ? 0 : windowed_layers;
+  return (layers - windowed) * context + windowed * std::min<double>(context, window);
 }
 
 double ModelShape::attention_parameters() const {

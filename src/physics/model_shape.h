@@ -41,6 +41,9 @@ struct ModelShape {
   LatentShape latent;
   /// Modules that predict one more token each (DeepSeek-V3, section 2.2): a layer and an output layer more.
   std::uint32_t more_predictions = 0;
+  bool normed_heads = false;          ///< Queries and keys are normalised per head.
+  std::uint32_t window = 0;           ///< Tokens that layers with a window look back; 0 = there are none.
+  std::uint32_t windowed_layers = 0;  ///< How many have it.
   double attention_share = 1;  ///< Of the causal scores that are computed: below 1 with sliding windows.
 
   [[nodiscard]] bool mixture() const { return experts.count != 0; }
@@ -53,6 +56,9 @@ struct ModelShape {
   /// Width of all queries and of all values, as attention sees them.
   [[nodiscard]] double query_width() const;
   [[nodiscard]] double value_width() const;
+
+  /// Tokens that attention looks back at in all layers together, of `context` that there are.
+  [[nodiscard]] double tokens_looked_at(double context) const;
 
   /// Parameters of one layer's attention; of one feed-forward block of inner size `inner`.
   [[nodiscard]] double attention_parameters() const;

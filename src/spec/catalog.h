@@ -98,6 +98,8 @@ struct ModelEntry {
   bool query_key_value_biases = false;
   bool query_key_norms = false;
   std::uint32_t learned_positions = 0;
+  std::uint32_t window = 0;           ///< Tokens that layers with a window look back; 0 = no such layers.
+  std::uint32_t windowed_layers = 0;  ///< How many layers have it.
   std::optional<ExpertsSpec> experts;
   std::optional<LatentAttentionSpec> latent_attention;
   double parameters = 0;         ///< As published.

@@ -153,6 +153,12 @@ void describe(Visitor& visit, ModelEntry& model) {
               {.help = "Queries and keys are normalised per head."});
   visit.field("learned_positions", model.learned_positions,
               {.help = "Rows of a learned position table.", .max = 1e9});
+  visit.field("window", model.window,
+              {.help = "Tokens that layers with a sliding window (or chunks) look back; 0 = all look back "
+                       "to the beginning.",
+               .max = 1e9});
+  visit.field("windowed_layers", model.windowed_layers,
+              {.help = "How many layers have that window.", .max = 1e5});
   visit.field("experts", model.experts, {.help = "Mixture of experts.", .default_text = "dense"});
   visit.field("latent_attention", model.latent_attention,
               {.help = "Multi-head latent attention.", .default_text = "grouped-query attention"});

@@ -1,0 +1,146 @@
+// The queue of a serving replica: lone requests, conservation, agreement with the steady state, percentiles.
+#include "physics/serving_queue.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "physics/test_subjects.h"
+
+namespace gw::physics {
+namespace {
+
+const ServingCalibration& constants() { return published_serving_calibration(); }
+
+ServingPool pool_of(const char* model = "llama-3-8b", const char* gpu = "h100", ServingLayout layout = {}) {
+  ServingPool pool;
+  pool.deployment = {&test_model(model), &test_gpu(gpu), 0, layout, WeightFormat::k16Bit, 2};
+  return pool;
+}
+
+TEST(ServingQueue, ALoneRequestTakesItsPromptAndItsTokens) {
+  const ServingPool pool = pool_of();
+  const std::vector<ServingRequest> one = {{5.0, 1000, 101}};
+  const QueueResult result = simulate_queue(pool, one, constants());
+  ASSERT_EQ(result.requests, 1U);
+  EXPECT_NEAR(result.first_token.mean, prompt_seconds(pool.deployment, 1000, constants()), 1e-12);
+  Pass pass;
+  pass.sequences = 1;
+  pass.context = 1050;
+  EXPECT_NEAR(result.per_token.mean, pass_time(pool.deployment, pass, constants()).total,
+              0.01 * result.per_token.mean);
+  EXPECT_NEAR(result.busy, 1, 1e-9);
+  EXPECT_EQ(result.first_token.p99, result.first_token.mean);
+}
+
+TEST(ServingQueue, ALongPromptIsCutIntoChunks) {
+  const ServingPool pool = pool_of();
+  const std::vector<ServingRequest> one = {{0, 30000, 1}};
+  const QueueResult result = simulate_queue(pool, one, constants());
+  EXPECT_NEAR(result.first_token.mean, prompt_seconds(pool.deployment, 30000, constants()), 1e-9);
+  EXPECT_EQ(result.per_token.mean, 0);
+}
+
+TEST(ServingQueue, AFullReplicaServesAsTheSteadyStateSays) {
+  // Ten times as many requests at once as fit: the replica is always full.
+  const ServingPool pool = pool_of();
+  ServingLoad load{.input = 500, .output = 200};
+  load.sequences = most_sequences(pool.deployment, 500, 200);
+  const double steady = steady_state(pool.deployment, load, constants()).tokens_s;
+  const auto requests = random_requests(1e6, 500, 200, 0.4, static_cast<std::size_t>(10 * load.sequences), 7);
+  const QueueResult result = simulate_queue(pool, requests, constants());
+  EXPECT_EQ(result.requests, requests.size());
+  EXPECT_NEAR(result.tokens_s / steady, 1, 0.12);
+  EXPECT_GT(result.sequences, 0.7 * load.sequences);
+}
+
+TEST(ServingQueue, RequestsThatCanNeverFitAreRefused) {
+  const ServingPool pool = pool_of();
+  const std::vector<ServingRequest> two = {{0, 100, 10}, {1, 5e6, 10}, {2, 100, 10}};
+  const QueueResult result = simulate_queue(pool, two, constants());
+  EXPECT_EQ(result.requests, 2U);
+  EXPECT_EQ(result.impossible, 1U);
+  EXPECT_FALSE(meets(result, {}));
+}
+
+TEST(ServingQueue, PercentilesAreNearestRanks) {
+  EXPECT_EQ(percentile_of({}, 50), 0);
+  EXPECT_EQ(percentile_of({3, 1, 2}, 50), 2);
+  EXPECT_EQ(percentile_of({3, 1, 2}, 67), 3);
+  EXPECT_EQ(percentile_of({3, 1, 2}, 100), 3);
+  EXPECT_EQ(percentile_of({3, 1, 2}, 0), 1);
+  std::vector<double> hundred;
+  for (int i = 100; i >= 1; --i) hundred.push_back(i);
+  EXPECT_EQ(percentile_of(hundred, 99), 99);
+}
+
+TEST(ServingQueue, PromptsOfTheirOwnPoolDoNotHoldUpTokens) {
+  ServingPool mixed = pool_of("llama-3-70b", "h200", {2, 1, 1});
+  ServingPool apart = mixed;
+  apart.prompt_deployment = mixed.deployment;
+  const auto requests = random_requests(3, 3000, 150, 0.5, 600, 11);
+  const QueueResult together = simulate_queue(mixed, requests, constants());
+  const QueueResult split = simulate_queue(apart, requests, constants());
+  EXPECT_EQ(together.requests, split.requests);
+  EXPECT_LT(split.per_token.p99, 0.8 * together.per_token.p99);
+  EXPECT_EQ(apart.gpus(), 4);
+  EXPECT_EQ(mixed.gpus(), 2);
+}
+
+TEST(ServingQueue, TheHighestRateKeepsTheTargetsAndALittleMoreDoesNot) {
+  const ServingPool pool = pool_of();
+  const LatencyTargets targets{.first_token_s = 0.3, .per_token_s = 0.025, .percentile = 95};
+  const double rate = highest_rate(pool, 500, 200, 0.5, targets, 3, constants());
+  ASSERT_GT(rate, 1);
+  const auto at = [&](double each) {
+    return meets(simulate_queue(pool, random_requests(each, 500, 200, 0.5, 2000, 3), constants()), targets);
+  };
+  EXPECT_TRUE(at(rate));
+  EXPECT_FALSE(at(1.1 * rate));
+  // Nothing serves a token in a microsecond.
+  EXPECT_EQ(highest_rate(pool, 500, 200, 0.5, {.per_token_s = 1e-6}, 3, constants()), 0);
+}
+
+TEST(ServingQueue, ReplicasAreAsFewAsKeepTheTargets) {
+  const ServingPool pool = pool_of();
+  const LatencyTargets targets{.first_token_s = 0.5, .per_token_s = 0.03, .percentile = 90};
+  const auto requests = random_requests(60, 500, 200, 0.5, 4000, 5);
+  const std::uint32_t replicas = replicas_for(pool, requests, targets, 64, constants());
+  ASSERT_GT(replicas, 1U);
+  EXPECT_TRUE(meets(simulate_replicas(pool, requests, replicas, constants()), targets));
+  EXPECT_FALSE(meets(simulate_replicas(pool, requests, replicas - 1, constants()), targets));
+  EXPECT_EQ(replicas_for(pool, requests, {.per_token_s = 1e-6}, 8, constants()), 0U);
+}
+
+RC_GTEST_PROP(ServingQueueProperty, TimeToTheFirstTokenGrowsWithTheRate, ()) {
+  const ServingPool pool = pool_of();
+  const double input = *rc::gen::inRange(10, 4000);
+  const double output = *rc::gen::inRange(2, 400);
+  const auto seed = static_cast<std::uint64_t>(*rc::gen::inRange(0, 1000));
+  const double rate = *rc::gen::element(0.5, 2.0, 8.0);
+  const auto mean = [&](double each) {
+    return simulate_queue(pool, random_requests(each, input, output, 0.3, 400, seed), constants())
+        .first_token.mean;
+  };
+  // A pass more or less under way at an arrival may help one rate: by less than a hundredth.
+  RC_ASSERT(mean(rate * 3) >= 0.99 * mean(rate));
+}
+
+RC_GTEST_PROP(ServingQueueProperty, EveryRequestEndsAndNothingIsLost, ()) {
+  const ServingPool pool = pool_of();
+  const auto seed = static_cast<std::uint64_t>(*rc::gen::inRange(0, 1000));
+  const double rate = *rc::gen::element(0.1, 5.0, 1000.0);
+  const auto requests = random_requests(rate, 300, 50, 1.0, 300, seed);
+  const QueueResult result = simulate_queue(pool, requests, constants());
+  RC_ASSERT(result.requests == requests.size());
+  RC_ASSERT(result.first_tokens.size() == requests.size());
+  double least = 1e9;
+  for (const double each : result.first_tokens) least = std::min(least, each);
+  RC_ASSERT(least > 0);
+  RC_ASSERT(result.busy > 0 && result.busy <= 1);
+  RC_ASSERT(result.memory_use > 0 && result.memory_use < 1);
+  const QueueResult again = simulate_queue(pool, requests, constants());
+  RC_ASSERT(again.first_tokens == result.first_tokens);
+}
+
+}  // namespace
+}  // namespace gw::physics

@@ -1,0 +1,89 @@
+// Throughputs of the serving model beside published ones.
+#include "physics/validation_inference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+namespace gw::physics {
+
+namespace {
+
+std::string cell_of(const PublishedInference& row) {
+  return fmt::format("{} {}{}", row.gpu.name, weight_format_name(row.weights),
+                     row.shape.mixture() ? " MoE" : "");
+}
+
+std::string null_cell(const PublishedInference& row) {
+  return fmt::format("{} {:.3g}", cell_of(row), row.active_parameters);
+}
+
+/// The largest parts of a decoding pass, for a reader who asks why.
+std::string parts_of(const ServingState& state, const ServingLoad& load) {
+  struct Part {
+    const char* name;
+    double seconds;
+  };
+  const PassTime& time = state.decode;
+  std::array parts = {Part{"products", time.dense},      Part{"experts", time.experts},
+                      Part{"cache", time.cache},         Part{"element-wise", time.elementwise},
+                      Part{"output layer", time.output}, Part{"communication", time.communication},
+                      Part{"launches", time.launches},   Part{"host", time.host}};
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Part& a, const Part& b) { return a.seconds > b.seconds; });
+  std::string text =
+      fmt::format("{:.0f} at once, prompts {:.0f} %", load.sequences, 100 * state.prompt_share);
+  for (std::size_t i = 0; i < 3; ++i)
+    text += fmt::format(", {} {:.0f} %", parts[i].name,
+                        100 * (1 - state.prompt_share) * parts[i].seconds / time.total);
+  return text;
+}
+
+std::string total_of(const PublishedInference& row) {
+  const bool narrow = row.weights == WeightFormat::kNvfp4 || row.weights == WeightFormat::kMxfp4;
+  const char* kind = row.shape.mixture() || narrow ? "MoE or 4-bit" : "dense";
+  return fmt::format("{}, {}", kind, row.offline ? "offline" : "fixed number at once");
+}
+
+}  // namespace
+
+ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
+                                    const ServingCalibration& calibration) {
+  ReportBuilder report(
+      "Serving throughput: error of the model, and of the median tokens/s per GPU type, numbers and active "
+      "parameters");
+  std::map<std::string, std::vector<double>> rates;
+  for (const PublishedInference& row : rows) {
+    if (row.reason.empty()) rates[null_cell(row)].push_back(row.measured);
+  }
+  std::map<std::string, double> medians;
+  for (const auto& [cell, values] : rates) medians[cell] = median_of(values);
+  for (const PublishedInference& row : rows) {
+    if (!row.reason.empty()) {
+      report.leave_out(row.reason);
+      continue;
+    }
+    const ServingLoad load = row.load(calibration);
+    const ServingState state = steady_state(row.deployment(), load, calibration);
+    Comparison comparison;
+    comparison.id = row.id;
+    comparison.group = row.group;
+    comparison.what = fmt::format("{}, {:.0f} x {}, {}, {:.0f} in, {:.0f} out", row.model, row.layout.gpus(),
+                                  row.gpu.name, weight_format_name(row.weights), load.input, load.output);
+    comparison.why = parts_of(state, load);
+    if (!row.assumed.empty()) comparison.why += "; assumed " + row.assumed;
+    comparison.unit = "tokens/s";
+    comparison.measured = row.measured;
+    comparison.predicted = state.tokens_s_gpu;
+    comparison.error = state.tokens_s_gpu / row.measured - 1;
+    comparison.null_error = medians[null_cell(row)] / row.measured - 1;
+    report.add(row.group + (row.shape.mixture() ? " MoE" : ""), cell_of(row), total_of(row),
+               std::move(comparison));
+  }
+  return std::move(report).finish();
+}
+
+}  // namespace gw::physics

@@ -1,0 +1,295 @@
+// Fits the constants of src/physics/serving_calibration_values.inc to published measurements of serving, and
+// says how well they predict groups that were left out.
+//
+//   gw_physics_fit_inference inference.csv catalog/ values.inc [--quick]
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "least_squares.h"
+#include "physics/from_catalog.h"
+#include "physics/published_inference.h"
+#include "spec/catalog.h"
+#include "workload/byte_source.h"
+#include "workload/rows.h"
+
+namespace gw::physics_fit {
+namespace {
+
+using physics::PublishedInference;
+using physics::ServingCalibration;
+
+physics::PublishedTable read_table(const std::string& path) {
+  physics::PublishedTable table;
+  const auto source = workload::open_file(path);
+  if (!source) {
+    fmt::print(stderr, "{}\n", source.error().message);
+    return table;
+  }
+  const auto rows = workload::csv_rows(**source);
+  workload::Row row;
+  for (bool first = true;; first = false) {
+    const Result<bool> there = rows->next(row);
+    if (!there || !*there) return table;
+    std::vector<std::string> fields(row.fields.begin(), row.fields.end());
+    if (first)
+      table.columns = std::move(fields);
+    else
+      table.rows.push_back(std::move(fields));
+  }
+}
+
+/// What is fitted, with priors: rates from the largest measured ones, the rest from what it means.
+std::vector<Constant> constants_of(ServingCalibration& c) {
+  std::vector<Constant> all;
+  const auto add = [&](std::string name, double& value, double prior, double sigma, double least = 1e-9,
+                       double most = 1e9) {
+    all.push_back({std::move(name), &value, prior, sigma, least, most});
+  };
+  for (const physics::Generation generation :
+       {physics::Generation::kHopper, physics::Generation::kBlackwell, physics::Generation::kOther}) {
+    physics::ServingChip& chip = c.chips[static_cast<std::size_t>(generation)];
+    const std::string name(physics::generation_name(generation));
+    add(name + ".memory", chip.memory, 0.8, 0.1, 0.3, 0.98);
+    if (generation != physics::Generation::kOther) {
+      add(name + ".products_16bit", chip.products_16bit, 0.65, 0.15, 0.1, 0.95);
+      add(name + ".attention", chip.attention, 0.45, 0.25, 0.1, 0.9);
+    }
+    add(name + ".products_8bit", chip.products_8bit, 0.6, 0.15, 0.1, 0.95);
+    if (generation != physics::Generation::kHopper)
+      add(name + ".products_4bit", chip.products_4bit, 0.5, 0.2, 0.05, 0.95);
+  }
+  const std::string_view families[] = {"vllm", "tensorrt", "tuned"};
+  for (std::size_t i = 0; i < c.families.size(); ++i) {
+    physics::EngineConstants& f = c.families[i];
+    const std::string name(families[i]);
+    if (i > 0) add(name + ".products", f.products, i == 2 ? 1.1 : 0.9, 0.15, 0.3, 1.4);
+    add(name + ".expert_products", f.expert_products, 0.6, 0.4, 0.05, 1.2);
+    add(name + ".expert_memory", f.expert_memory, 0.8, 0.25, 0.1, 1.2);
+    add(name + ".expert_tile_8bit", f.expert_tile_8bit, 40, 0.7, 0.1, 128);
+    add(name + ".cache_memory", f.cache_memory, 0.8, 0.25, 0.1, 1.2);
+    if (i < 2) add(name + ".collective_latency", f.collective_latency, 0.6, 0.5, 0.01, 5);
+    if (i < 2) add(name + ".layer_s", f.layer_s, 1e-5, 0.7);
+    if (i == 0) add(name + ".norm_s", f.norm_s, 2e-5, 0.7);
+    if (i < 2) add(name + ".expert_layer_s", f.expert_layer_s, 4e-5, 0.7);
+    add(name + ".pass_s", f.pass_s, i == 0 ? 1e-3 : 5e-4, 0.7);
+    add(name + ".sequence_s", f.sequence_s, i == 0 ? 1e-5 : 3e-6, 0.8);
+    if (i == 0) add(name + ".prompt_s", f.prompt_s, 5e-3, 0.8);
+    if (i == 0) add(name + ".token_s", f.token_s, 2e-7, 1);
+  }
+  add("speed.mlperf-4.1", c.speed[2], 0.95, 0.15);
+  add("speed.mlperf-5.1-rocm", c.speed[4], 0.9, 0.2);
+  add("leak", c.leak, 0.3, 0.5, 0.01, 1);
+  add("layer_bytes", c.layer_bytes, 24, 0.6);
+  add("routed_bytes", c.routed_bytes, 24, 0.6);
+  add("same_experts", c.same_experts, 0.8, 0.2, 0.2, 1);
+  add("widened", c.widened, 0.7, 0.3, 0.05, 1);
+  add("imbalance", c.imbalance, 0.2, 0.7, 1e-3, 2);
+  for (std::size_t i = 0; i < c.prompts.size(); ++i) {
+    const physics::PromptSet& set = physics::prompt_sets()[i];
+    c.prompts[i] = set.input;
+    if (set.fitted) add(fmt::format("prompts.{}", set.name), c.prompts[i], set.input, 0.4);
+  }
+  return all;
+}
+
+/// Constants without measurements of their own follow those that have some.
+void follow(ServingCalibration& c) {
+  using physics::Generation;
+  const auto chip = [&](Generation generation) -> physics::ServingChip& {
+    return c.chips[static_cast<std::size_t>(generation)];
+  };
+  chip(Generation::kOther).products_16bit = chip(Generation::kHopper).products_16bit;
+  chip(Generation::kOther).attention = chip(Generation::kHopper).attention;
+  chip(Generation::kVolta) = chip(Generation::kHopper);
+  chip(Generation::kAmpere) = chip(Generation::kHopper);
+  chip(Generation::kHopper).products_4bit = chip(Generation::kBlackwell).products_4bit;
+  chip(Generation::kVolta).products_4bit = chip(Generation::kBlackwell).products_4bit;
+  chip(Generation::kAmpere).products_4bit = chip(Generation::kBlackwell).products_4bit;
+  chip(Generation::kBlackwellUltra) = chip(Generation::kBlackwell);
+  physics::EngineConstants& tensorrt = c.families[1];
+  physics::EngineConstants& tuned = c.families[2];
+  tuned.layer_s = tensorrt.layer_s;
+  tuned.expert_layer_s = tensorrt.expert_layer_s;
+  tuned.collective_latency = tensorrt.collective_latency;
+  for (physics::EngineConstants* each : {&tensorrt, &tuned}) {
+    each->norm_s = c.families[0].norm_s * each->layer_s / c.families[0].layer_s;
+    each->prompt_s = 0.25 * c.families[0].prompt_s;
+    each->token_s = 0.25 * c.families[0].token_s;
+  }
+}
+
+double error_of(const PublishedInference& row, const ServingCalibration& calibration) {
+  const auto state = physics::steady_state(row.deployment(), row.load(calibration), calibration);
+  return state.tokens_s_gpu / row.measured - 1;
+}
+
+void print_errors(const char* title, const std::map<std::string, std::vector<double>>& errors) {
+  fmt::print("{}\n", title);
+  for (const auto& [name, each] : errors) {
+    double mean = 0;
+    double bias = 0;
+    double most = 0;
+    for (const double error : each) {
+      mean += std::abs(error) / static_cast<double>(each.size());
+      bias += error / static_cast<double>(each.size());
+      most = std::max(most, std::abs(error));
+    }
+    fmt::print("{:<44}{:>5} mean {:5.1f} % bias {:+6.1f} % max {:5.1f} %\n", name, each.size(), 100 * mean,
+               100 * bias, 100 * most);
+  }
+}
+
+void write_values(const ServingCalibration& c, const char* path) {
+  std::FILE* file = std::fopen(path, "w");
+  if (file == nullptr) return;
+  fmt::print(file,
+             "// Constants of ServingCalibration in its order, as tools/physics_fit/inference.cc found them; "
+             "included in\n// an initializer.\n");
+  fmt::print(file, ".chips = {{{{\n");
+  for (const physics::ServingChip& chip : c.chips)
+    fmt::print(file,
+               "    {{.memory = {:.4g}, .products_16bit = {:.4g}, .products_8bit = {:.4g}, .products_4bit = "
+               "{:.4g}, .attention = {:.4g}}},\n",
+               chip.memory, chip.products_16bit, chip.products_8bit, chip.products_4bit, chip.attention);
+  fmt::print(file, "}}}},\n.families = {{{{\n");
+  for (const physics::EngineConstants& f : c.families)
+    fmt::print(file,
+               "    {{.products = {:.4g},\n     .expert_products = {:.4g},\n     .expert_memory = {:.4g},\n"
+               "     .expert_tile_8bit = {:.4g},\n     .cache_memory = {:.4g},\n     .collective_latency = "
+               "{:.4g},\n     .layer_s = {:.4g},\n"
+               "     .expert_layer_s = {:.4g},\n     .norm_s = {:.4g},\n     .pass_s = {:.4g},\n     "
+               ".sequence_s = {:.4g},\n"
+               "     .prompt_s = {:.4g},\n     .token_s = {:.4g}}},\n",
+               f.products, f.expert_products, f.expert_memory, f.expert_tile_8bit, f.cache_memory,
+               f.collective_latency, f.layer_s, f.expert_layer_s, f.norm_s, f.pass_s, f.sequence_s,
+               f.prompt_s, f.token_s);
+  const auto list = [&](const auto& values) {
+    std::string text;
+    for (const double each : values) text += fmt::format("{}{:.4g}", text.empty() ? "" : ", ", each);
+    return text;
+  };
+  fmt::print(file,
+             "}}}},\n.speed = {{{{{}}}}},\n.leak = {:.4g},\n.layer_bytes = {:.4g},\n.routed_bytes = {:.4g},\n"
+             ".same_experts = {:.4g},\n.widened = {:.4g},\n.imbalance = {:.4g},\n.prompts = {{{{{}}}}},\n",
+             list(c.speed), c.leak, c.layer_bytes, c.routed_bytes, c.same_experts, c.widened, c.imbalance,
+             list(c.prompts));
+  std::fclose(file);
+}
+
+int run(const char* table_path, const char* catalog_path, const char* values_path, bool quick) {
+  const auto catalog = spec::read_catalog(catalog_path);
+  if (!catalog) {
+    fmt::print(stderr, "{}\n", spec::diagnostics_text(catalog.error()));
+    return 1;
+  }
+  physics::KnownTypes known;
+  for (const spec::ModelEntry& model : catalog->models) known.models.push_back(physics::shape_of(model));
+  for (const spec::GpuEntry& gpu : catalog->gpus)
+    known.accelerators.push_back(physics::accelerator_from(gpu));
+  const auto all = physics::read_published_inference(read_table(table_path), known);
+  if (!all) {
+    fmt::print(stderr, "{}\n", all.error().message);
+    return 1;
+  }
+  // What is left out in turn: all rows of one model family measured by one source.
+  const auto part_of = [](const PublishedInference& row) {
+    return fmt::format("{} {}", row.group.substr(0, row.group.find_first_of("-")), row.shape.name);
+  };
+  std::vector<const PublishedInference*> rows;
+  std::map<std::string, double> sizes;
+  for (const PublishedInference& row : *all) {
+    if (!row.reason.empty()) continue;
+    rows.push_back(&row);
+    sizes[fmt::format("{} {} {}", part_of(row), row.gpu.name, row.layout.gpus())] += 1;
+  }
+
+  constexpr int kRounds = 60;
+  constexpr double kScale = 0.08;
+  ServingCalibration calibration = physics::published_serving_calibration();
+  std::vector<Constant> constants = constants_of(calibration);
+  std::string left_out;
+  const Residuals residuals = [&](std::vector<double>& out) {
+    out.clear();
+    follow(calibration);
+    for (const PublishedInference* row : rows) {
+      if (part_of(*row) == left_out) continue;
+      // Entries that many vendors repeat on the same GPUs must not outvote the others.
+      const double size = sizes[fmt::format("{} {} {}", part_of(*row), row->gpu.name, row->layout.gpus())];
+      const double weight = std::min(1.0, std::sqrt(6 / size));
+      out.push_back(weight * std::log(std::max(1e-6, 1 + error_of(*row, calibration))));
+    }
+  };
+  const auto kind = [](const PublishedInference& row) {
+    const bool narrow =
+        row.weights == physics::WeightFormat::kNvfp4 || row.weights == physics::WeightFormat::kMxfp4;
+    return fmt::format("{}, {}", row.shape.mixture() || narrow ? "MoE or 4-bit" : "dense",
+                       row.offline ? "offline" : "fixed number at once");
+  };
+  std::map<std::string, std::vector<double>> errors;
+  if (!quick) {
+    std::set<std::string> parts;
+    for (const PublishedInference* row : rows) parts.insert(part_of(*row));
+    for (const std::string& part : parts) {
+      left_out = part;
+      for (const Constant& each : constants) *each.value = each.prior;
+      fit(constants, residuals, kRounds, kScale);
+      follow(calibration);
+      for (const PublishedInference* row : rows) {
+        if (part_of(*row) != part) continue;
+        errors[part].push_back(error_of(*row, calibration));
+        errors["~all " + kind(*row)].push_back(error_of(*row, calibration));
+      }
+    }
+    print_errors("Left out of the fit, one model of one source after the other:", errors);
+  }
+  left_out.clear();
+  for (const Constant& each : constants) *each.value = each.prior;
+  fit(constants, residuals, kRounds, kScale);
+  follow(calibration);
+  errors.clear();
+  for (const PublishedInference* row : rows) {
+    const double error = error_of(*row, calibration);
+    errors["all " + kind(*row)].push_back(error);
+    if (quick)
+      errors[fmt::format("{} {} {} x{} {}", part_of(*row), row->gpu.name,
+                         physics::weight_format_name(row->weights), row->layout.gpus(), row->layout.expert)]
+          .push_back(error);
+  }
+  if (quick) {
+    for (const PublishedInference* row : rows) {
+      const auto load = row->load(calibration);
+      const auto state = physics::steady_state(row->deployment(), load, calibration);
+      const physics::PassTime& d = state.decode;
+      fmt::print(
+          "{} {} {} {} {} x{} {:.0f}/{:.0f} b{:.0f} {:.0f} {:+.1f}% | pass {:.2f} prompts {:.2f} | dense "
+          "{:.1f} "
+          "experts {:.1f} cache {:.1f} elem {:.1f} out {:.1f} comm {:.1f} launch {:.1f} host {:.1f}\n",
+          row->id, row->group, row->shape.name, row->gpu.name, physics::weight_format_name(row->weights),
+          row->layout.gpus(), load.input, load.output, load.sequences, row->measured,
+          100 * error_of(*row, calibration), 1e3 * state.pass_s, state.prompt_share, 1e3 * d.dense,
+          1e3 * d.experts, 1e3 * d.cache, 1e3 * d.elementwise, 1e3 * d.output, 1e3 * d.communication,
+          1e3 * d.launches, 1e3 * d.host);
+    }
+  }
+  print_errors(fmt::format("Fitted: {} constants, {} rows:", constants.size(), rows.size()).c_str(), errors);
+  for (const Constant& each : constants) fmt::print("{:<34}{:>12.4g}\n", each.name, *each.value);
+  write_values(calibration, values_path);
+  return 0;
+}
+
+}  // namespace
+}  // namespace gw::physics_fit
+
+int main(int argc, char** argv) {
+  const bool quick = argc == 5 && std::string_view(argv[4]) == "--quick";
+  if (argc != 4 && !quick) {
+    fmt::print(stderr, "gw_physics_fit_inference INFERENCE_CSV CATALOG_FOLDER VALUES_FILE [--quick]\n");
+    return 2;
+  }
+  return gw::physics_fit::run(argv[1], argv[2], argv[3], quick);
+}
