@@ -192,6 +192,7 @@ void add_physics_command(CLI::App& app, AppContext& context) {
   add_physics_train_command(*command, context);
   add_physics_collective_command(*command, context);
   add_physics_link_command(*command, context);
+  add_physics_failures_command(*command, context);
   add_physics_validate_command(*command, context);
 }
 

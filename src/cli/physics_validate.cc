@@ -9,6 +9,7 @@
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/validation_collectives.h"
+#include "physics/validation_failures.h"
 #include "physics/validation_inference.h"
 #include "physics/validation_training.h"
 
@@ -29,7 +30,7 @@ std::string percent_text(double share, bool sign = false) {
 
 Json json_of(const std::vector<physics::ErrorSummary>& summaries) {
   Json json = Json::array();
-  for (const physics::ErrorSummary& each : summaries)
+  for (const physics::ErrorSummary& each : summaries) {
     json.push_back({{"name", each.name},
                     {"points", each.points},
                     {"mean", each.mean},
@@ -38,6 +39,16 @@ Json json_of(const std::vector<physics::ErrorSummary>& summaries) {
                     {"bias", each.bias},
                     {"null_mean", each.null_mean},
                     {"null_max", each.null_max}});
+    if (each.with_interval > 0) {
+      json.back()["with_interval"] = each.with_interval;
+      json.back()["inside"] = each.inside;
+      json.back()["null_inside"] = each.null_inside;
+    }
+    if (each.with_prediction > 0) {
+      json.back()["with_prediction"] = each.with_prediction;
+      json.back()["covered"] = each.covered;
+    }
+  }
   return json;
 }
 
@@ -87,6 +98,14 @@ void print_report(const physics::ValidationReport& report, std::size_t worst) {
     }
     fmt::print("{}", rows.text());
   }
+  for (const physics::ErrorSummary& each : report.totals) {
+    if (each.with_interval > 0)
+      fmt::print("\n{}: {} of {} predicted inside the measurement's interval of 95 %; null model: {}\n",
+                 each.name, each.inside, each.with_interval, each.null_inside);
+    if (each.with_prediction > 0)
+      fmt::print("{}: {} of {} measured inside the model's own interval of 95 %\n", each.name, each.covered,
+                 each.with_prediction);
+  }
   if (!report.left_out.empty()) {
     fmt::print("\nRows that the model cannot express:\n");
     TextTable reasons("rl");
@@ -127,6 +146,13 @@ constexpr std::array kSubjects = {
               const auto rows = physics::read_published_inference(table, known);
               if (!rows) return std::unexpected(rows.error());
               return physics::validate_inference(*rows, physics::published_serving_calibration());
+            }},
+    Subject{"failures", "failures.csv",
+            [](const physics::PublishedTable& table,
+               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
+              const auto rows = physics::read_published_failures(table, known);
+              if (!rows) return std::unexpected(rows.error());
+              return physics::validate_failures(*rows);
             }},
 };
 

@@ -14,6 +14,9 @@ struct FaultSpec {
   double repair_sigma = 1;  ///< Standard deviation of ln(repair time).
   /// From the start of a job's replacement until it works again: load, connect, read the checkpoint.
   Nanoseconds restart_time = minutes(10);
+  /// Rates by cause and GPU type and repairs by cause from physics, with racks, leaves and feeds that fail as
+  /// one, in place of the rate and the repair above.
+  bool by_component = false;
 
   friend bool operator==(const FaultSpec&, const FaultSpec&) = default;
 };

@@ -17,19 +17,27 @@ double median_of(std::vector<double> values) {
 ReportBuilder::ReportBuilder(std::string heading) { report_.heading = std::move(heading); }
 
 void ReportBuilder::add_to(std::vector<Named>& list, const std::string& name, const Comparison& row) {
-  for (Named& each : list) {
-    if (each.name != name) continue;
-    each.errors.push_back(row.error);
-    each.null_errors.push_back(row.null_error);
-    return;
+  auto found = std::find_if(list.begin(), list.end(), [&](const Named& each) { return each.name == name; });
+  if (found == list.end()) found = list.insert(list.end(), Named{name, {}, {}, {}});
+  found->errors.push_back(row.error);
+  found->null_errors.push_back(row.null_error);
+  const auto holds = [](double low, double high, double value) { return low <= value && value <= high; };
+  if (row.measured_low < row.measured_high) {
+    const double null_predicted = row.measured * (1 + row.null_error);
+    ++found->counts.with_interval;
+    found->counts.inside += holds(row.measured_low, row.measured_high, row.predicted);
+    found->counts.null_inside += holds(row.measured_low, row.measured_high, null_predicted);
   }
-  list.push_back({name, {row.error}, {row.null_error}});
+  if (row.predicted_low < row.predicted_high) {
+    ++found->counts.with_prediction;
+    found->counts.covered += holds(row.predicted_low, row.predicted_high, row.measured);
+  }
 }
 
 std::vector<ErrorSummary> ReportBuilder::summaries(const std::vector<Named>& list) {
   std::vector<ErrorSummary> summaries;
   for (const Named& each : list) {
-    ErrorSummary summary;
+    ErrorSummary summary = each.counts;
     summary.name = each.name;
     summary.points = each.errors.size();
     const auto count = static_cast<double>(summary.points);

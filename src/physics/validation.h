@@ -20,6 +20,11 @@ struct ErrorSummary {
   double bias = 0;       ///< Mean with sign.
   double null_mean = 0;  ///< Of the null model over the same points.
   double null_max = 0;
+  std::size_t with_interval = 0;    ///< Points whose measurement has an interval of 95 %.
+  std::size_t inside = 0;           ///< Of those, predicted inside it,
+  std::size_t null_inside = 0;      ///< and by the null model.
+  std::size_t with_prediction = 0;  ///< Points whose prediction has an interval of 95 %.
+  std::size_t covered = 0;          ///< Of those, measured inside it.
 };
 
 struct Comparison {
@@ -32,6 +37,10 @@ struct Comparison {
   double predicted = 0;
   double error = 0;
   double null_error = 0;
+  double measured_low = 0;  ///< Of 95 %; as high as low: it has none.
+  double measured_high = 0;
+  double predicted_low = 0;
+  double predicted_high = 0;
 };
 
 struct LeftOut {
@@ -65,6 +74,7 @@ class ReportBuilder {
     std::string name;
     std::vector<double> errors;
     std::vector<double> null_errors;
+    ErrorSummary counts;  ///< Those of intervals.
   };
   static void add_to(std::vector<Named>& list, const std::string& name, const Comparison& row);
   static std::vector<ErrorSummary> summaries(const std::vector<Named>& list);

@@ -25,7 +25,7 @@ TwinEngine::TwinEngine(const Fleet& fleet, std::function<Instant()> now, const T
     : now_(std::move(now)),
       seed_(options.seed),
       since_begin_(options.begin - Instant{}),
-      faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")) {
+      faults_(options.faults, fleet, Rng(options.seed).split("faults")) {
   GW_CHECK(now_ && since_begin_ >= Nanoseconds{0});
   if (faults_.next_due() == Instant::max()) return;
   nodes_.resize(fleet.nodes());

@@ -412,6 +412,7 @@ FaultSpec build_faults(const std::optional<FaultsSpec>& spec) {
   faults.repair_median_s = spec->repair.median_s;
   faults.repair_sigma = spec->repair.sigma;
   faults.restart_time = spec->restart;
+  faults.by_component = spec->rates == "by-component";
   return faults;
 }
 

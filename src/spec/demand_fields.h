@@ -210,8 +210,17 @@ void describe(Visitor& visit, RepairSpec& repair) {
   visit.field("sigma", repair.sigma, {.help = "Standard deviation of ln(repair time).", .min = 0, .max = 5});
 }
 
+inline constexpr std::string_view kFaultRates[] = {"uniform", "by-component"};
+
 template <class Visitor>
 void describe(Visitor& visit, FaultsSpec& faults) {
+  visit.field(
+      "rates", faults.rates,
+      {.help = "`uniform`: all nodes fail equally often and each for itself, as the two fields below say. "
+               "`by-component`: as often as their GPU type's components do in published runs, with repairs "
+               "by cause, and racks, leaves and rows that fail as one (`gw physics failures`); the two "
+               "fields below are not used then.",
+       .choices = kFaultRates});
   visit.field("node_failures_per_1000_node_days", faults.node_failures_per_1000_node_days,
               {.help = "Failures that take a node out of service; 3.79 in the Llama 3 405B run "
                        "(arXiv:2407.21783), 6.5 and "

@@ -111,6 +111,7 @@ struct FaultsSpec {
   static constexpr std::string_view kRecord = "faults";
   static constexpr std::string_view kHelp =
       "How often nodes fail; `faults: {}` takes the published rate. Left out: never.";
+  std::string rates = "uniform";
   double node_failures_per_1000_node_days = published_faults().node_failures_per_1000_node_days;
   RepairSpec repair;
   Nanoseconds restart = published_faults().restart_time;

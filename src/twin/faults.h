@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <queue>
 #include <vector>
 
@@ -9,15 +11,17 @@
 #include "base/rng.h"
 #include "base/units.h"
 #include "model/faults.h"
+#include "model/fleet.h"
+#include "physics/failure_events.h"
 
 namespace gw::twin {
 
 /// Nodes fail independently and equally often (a Poisson process over the fleet, as the published
 /// interruption counts support at the scale of a factory); a failed node comes back after a log-normal repair
-/// time.
+/// time. With `by_component` they fail as physics::OutageStream draws it, also many at once.
 class FaultProcess {
  public:
-  FaultProcess(const FaultSpec& spec, std::uint32_t nodes, const Rng& rng);
+  FaultProcess(const FaultSpec& spec, const Fleet& fleet, const Rng& rng);
 
   struct Change {
     Instant when;
@@ -42,6 +46,7 @@ class FaultProcess {
     }
   };
   void draw_failure();
+  void draw_outage();
 
   FaultSpec spec_;
   std::uint32_t nodes_;
@@ -49,6 +54,9 @@ class FaultProcess {
   Instant next_failure_ = Instant::max();
   std::priority_queue<Repair, std::vector<Repair>, std::greater<>> repairs_;
   std::vector<bool> down_;
+  std::optional<physics::OutageStream> outages_;
+  std::deque<std::uint32_t> falling_;  ///< Of the outage at `next_failure_`, nodes that are still to be told.
+  Instant falling_until_;
 };
 
 }  // namespace gw::twin

@@ -75,7 +75,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
         metrics_(stream.tenants()),
         budgets_(stream.tenants()),
         reservations_(options.reservations, core),
-        faults_(options.faults, fleet.nodes(), Rng(options.seed).split("faults")),
+        faults_(options.faults, fleet, Rng(options.seed).split("faults")),
         cap_steps_(cap_steps(fleet, options.power)),
         power_(fleet, options.power) {}
 
