@@ -105,5 +105,34 @@ class BenchEta(FolderTest):
         self.assertLess(waiting["error_ratio"], 0.6)
 
 
+class Policies(FolderTest):
+    LOG = "; MaxProcs: 4\n" + "".join(f"{n} {n * 10} -1 {300 + n % 7 * 100} {1 + n % 4} -1 -1 {1 + n % 4} 3600 -1 1 "
+                                      f"{1 + n % 3} -1 -1 0 -1 -1 -1\n" for n in range(1, 200))
+
+    def test_one_table_for_logs_and_policies(self):
+        log = self.path("small.swf", self.LOG)
+        text = gw("bench", "policies", log, f"{log}@8")
+        self.assert_exit(text, 0)
+        self.assertEqual(text.stdout.count("small.swf, 4 "), 3)
+        self.assertEqual(text.stdout.count("small.swf, 8 "), 3)
+        self.assertIn("kept", text.stdout)
+        found = json.loads(gw("bench", "policies", log, "--json").stdout)[0]
+        self.assertEqual([row["policy"] for row in found["policies"]], ["easy", "priority-easy", "gigawerk"])
+        replayed = json.loads(gw("replay", log, "--policy", "easy", "--json").stdout)
+        self.assertEqual(found["policies"][0]["wait_p90_s"], replayed["wait_s"]["p90"])
+        self.assertAlmostEqual(found["policies"][0]["utilization"], replayed["utilization"], places=12)
+        one = gw("bench", "policies", log, "--policies", "fifo", "--markdown").stdout
+        self.assertIn("| small.swf, 4 | fifo |", one)
+        self.assertNotIn("promises", one)
+
+    def test_what_makes_no_sense_is_refused(self):
+        log = self.path("small.swf", self.LOG)
+        self.assert_refused(gw("bench", "policies", f"{log}@none"), 1, "behind @")
+        self.assert_refused(gw("bench", "policies", self.path("nolog.swf")), 1, "nolog.swf")
+        bare = self.path("bare.swf", self.LOG.split("\n", 1)[1])
+        self.assert_refused(gw("bench", "policies", bare), 1, "@N")
+        self.assertEqual(gw("bench", "policies", log, "--policies", "best").returncode, 2)
+
+
 if __name__ == "__main__":
     unittest.main()
