@@ -54,6 +54,9 @@ double busiest_share(double experts, double touched, double gpus) {
   return std::min(held, mean + std::sqrt(2 * stable_log(gpus)) * spread);
 }
 
+/// Tokens that an answer has so far, seen at any time: long answers are seen more often.
+double mean_progress(double output, double spread) { return output * (1 + spread * spread) / 2; }
+
 }  // namespace
 
 double distinct_experts(double experts, double active, double tokens) {
@@ -202,7 +205,7 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
   Pass pass;
   pass.sequences = load.sequences;
-  pass.context = load.input + load.output / 2;
+  pass.context = load.input + mean_progress(load.output, load.spread);
   state.decode = pass_time(deployment, pass, calibration);
   state.pass_s = state.decode.total;
   state.memory_use = state.decode.memory_use;
@@ -233,9 +236,10 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
   return state;
 }
 
-double most_sequences(const Deployment& deployment, double input, double output) {
+double most_sequences(const Deployment& deployment, double input, double output, double spread) {
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
-  return cache_sequences(deployment, input + (engine.reserves_output ? output : output / 2));
+  return cache_sequences(deployment,
+                         input + (engine.reserves_output ? output : mean_progress(output, spread)));
 }
 
 double prompt_seconds(const Deployment& deployment, double input, const ServingCalibration& calibration) {

@@ -50,6 +50,7 @@ struct ServingLoad {
   double input = 0;          ///< Tokens of a prompt.
   double output = 0;         ///< Tokens of an answer.
   double sequences = 0;      ///< At once, in the replica.
+  double spread = 0;         ///< Standard deviation of answers' lengths over their mean.
   double cached_input = 0;   ///< Tokens of the prompt whose keys and values are at hand already.
   bool prompts_here = true;  ///< False where another pool computes the prompts (disaggregated).
 };
@@ -70,7 +71,8 @@ struct ServingState {
                                         const ServingCalibration& calibration);
 
 /// Most requests of that kind at once, by memory and by the engine's limit; below 1 where none fits.
-[[nodiscard]] double most_sequences(const Deployment& deployment, double input, double output);
+[[nodiscard]] double most_sequences(const Deployment& deployment, double input, double output,
+                                    double spread = 0);
 
 /// Seconds until a prompt of `input` tokens has its first token, alone in the replica.
 [[nodiscard]] double prompt_seconds(const Deployment& deployment, double input,

@@ -184,16 +184,16 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedInference
 
 const std::array<PromptSet, kPromptSets>& prompt_sets() {
   static constexpr std::array<PromptSet, kPromptSets> kSets = {{
-      {"lm-arena-chat", 120, 0, true, "ML.ENERGY v3: prompt lengths are not stored"},
-      {"gpqa", 250, 0, true, "the same"},
-      {"sourcegraph-fim", 3000, 0, true, "the same"},
-      {"open-orca", 200, 294.45, true, "MLPerf Inference: 294.45 tokens a sample; prompts below 1024"},
-      {"mixtral-mix", 250, 145.9, true,
+      {"lm-arena-chat", 120, 0, true, 0.5, "ML.ENERGY v3: prompt lengths are not stored"},
+      {"gpqa", 250, 0, true, 0.5, "the same"},
+      {"sourcegraph-fim", 3000, 0, true, 0.5, "the same"},
+      {"open-orca", 200, 294.45, true, 0.8, "MLPerf Inference: 294.45 tokens a sample; prompts below 1024"},
+      {"mixtral-mix", 250, 145.9, true, 0.8,
        "MLPerf Inference: 145.9 tokens a sample of OpenOrca, GSM8K and MBXP"},
-      {"cnn-gptj", 780, 69, false, "MLPerf Inference: CNN/DailyMail, 69 tokens a sample (recalled)"},
-      {"cnn-llama3", 778, 128, false,
+      {"cnn-gptj", 780, 69, false, 0.3, "MLPerf Inference: CNN/DailyMail, 69 tokens a sample (recalled)"},
+      {"cnn-llama3", 778, 128, false, 0,
        "MLPerf Inference v5.1: CNN/DailyMail, 778 tokens in (recalled), answers of 128"},
-      {"reasoning", 800, 3886, false, "MLPerf Inference v5.1: 3886 tokens a sample, 800 in (recalled)"},
+      {"reasoning", 800, 3886, false, 0.9, "MLPerf Inference v5.1: 3886 tokens a sample, 800 in (recalled)"},
   }};
   return kSets;
 }
@@ -206,7 +206,8 @@ ServingLoad PublishedInference::load(const ServingCalibration& calibration) cons
   ServingLoad load;
   load.input = input > 0 || prompts < 0 ? input : calibration.prompts[static_cast<std::size_t>(prompts)];
   load.output = output;
-  const double most = most_sequences(deployment(), load.input, load.output);
+  if (prompts >= 0) load.spread = prompt_sets()[static_cast<std::size_t>(prompts)].spread;
+  const double most = most_sequences(deployment(), load.input, load.output, load.spread);
   load.sequences = sequences > 0 ? std::min(sequences, most) : most;
   return load;
 }

@@ -47,6 +47,7 @@ struct PromptSet {
   double input = 0;   ///< Mean tokens as published, or where `fitted` a first guess.
   double output = 0;  ///< Mean tokens of answers; 0 = the rows say.
   bool fitted = false;
+  double spread = 0;  ///< Standard deviation of answers' lengths over their mean (assumed).
   std::string_view source;
 };
 [[nodiscard]] const std::array<PromptSet, kPromptSets>& prompt_sets();

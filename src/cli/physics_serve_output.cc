@@ -1,0 +1,214 @@
+// The answer of `gw physics serve` as text and as JSON.
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+#include "cli/app.h"
+#include "cli/physics_serve.h"
+#include "cli/physics_types.h"
+#include "cli/text_table.h"
+
+namespace gw {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+
+struct NamedPart {
+  const char* key;
+  const char* title;
+  double physics::PassTime::* seconds;
+};
+constexpr std::array kParts = {
+    NamedPart{"dense_s", "matrix products", &physics::PassTime::dense},
+    NamedPart{"experts_s", "experts", &physics::PassTime::experts},
+    NamedPart{"cache_s", "keys and values", &physics::PassTime::cache},
+    NamedPart{"attention_s", "attention of prompts", &physics::PassTime::attention},
+    NamedPart{"elementwise_s", "element-wise", &physics::PassTime::elementwise},
+    NamedPart{"output_s", "output layer", &physics::PassTime::output},
+    NamedPart{"communication_s", "communication", &physics::PassTime::communication},
+    NamedPart{"launches_s", "launches", &physics::PassTime::launches},
+    NamedPart{"host_s", "host", &physics::PassTime::host},
+};
+
+std::string_view engine_name(const physics::Deployment& deployment) {
+  return physics::serving_engines()[static_cast<std::size_t>(deployment.engine)].name;
+}
+
+Json json_of(const physics::Deployment& deployment) {
+  const physics::ServingMemory memory = physics::serving_memory(deployment);
+  return {{"gpu", deployment.gpu->name},
+          {"gpus", deployment.layout.gpus()},
+          {"tensor", deployment.layout.tensor},
+          {"data", deployment.layout.data},
+          {"expert", deployment.layout.expert},
+          {"precision", physics::weight_format_name(deployment.weights)},
+          {"cache_bytes_per_number", deployment.cache_bytes},
+          {"engine", engine_name(deployment)},
+          {"memory",
+           {{"weights_bytes", memory.weights},
+            {"workspace_bytes", memory.workspace},
+            {"cache_bytes", memory.cache()},
+            {"available_bytes", memory.available}}}};
+}
+
+Json json_of(const physics::LatencySummary& summary) {
+  return {{"mean_s", summary.mean}, {"p50_s", summary.p50}, {"p90_s", summary.p90}, {"p99_s", summary.p99}};
+}
+
+std::string deployment_text(const physics::Deployment& deployment) {
+  const physics::ServingLayout& layout = deployment.layout;
+  std::string text = fmt::format("{:.0f} x {}, {}, {}-bit cache, {}", layout.gpus(), deployment.gpu->name,
+                                 physics::weight_format_name(deployment.weights), 8 * deployment.cache_bytes,
+                                 engine_name(deployment));
+  if (layout.gpus() > 1)
+    text += fmt::format(" (tensor {}, data {}, expert {})", layout.tensor, layout.data, layout.expert);
+  return text;
+}
+
+void print_latencies(const ServeAnswer& answer) {
+  TextTable table("lrrrr");
+  table.add({"", "MEAN", "P50", "P90", "P99"});
+  const auto add = [&](const char* name, const physics::LatencySummary& each) {
+    table.add({name, duration_text(each.mean), duration_text(each.p50), duration_text(each.p90),
+               duration_text(each.p99)});
+  };
+  add("time to first token", answer.queue.first_token);
+  add("time per output token", answer.queue.per_token);
+  fmt::print("{}", table.text());
+}
+
+void print_targets(const ServeAnswer& answer) {
+  std::string text;
+  if (answer.targets.first_token_s > 0)
+    text += fmt::format("first token within {}", duration_text(answer.targets.first_token_s));
+  if (answer.targets.per_token_s > 0)
+    text += fmt::format("{}further ones every {}", text.empty() ? "" : ", ",
+                        duration_text(answer.targets.per_token_s));
+  fmt::print("target: {}, for {} % of requests\n", text, answer.targets.percentile);
+  if (answer.replica_rate)
+    fmt::print("one replica keeps that up to {:.3g} requests/s\n", *answer.replica_rate);
+  if (answer.unreachable) fmt::print("no number of such replicas keeps that\n");
+}
+
+}  // namespace
+
+void print_serve(const ServeAnswer& answer) {
+  const physics::Deployment& deployment = answer.pool.deployment;
+  const physics::ServingMemory memory = physics::serving_memory(deployment);
+  const physics::ServingState& state = answer.state;
+  fmt::print("{}: a replica is {}\n", deployment.model->name, deployment_text(deployment));
+  if (answer.pool.disaggregated())
+    fmt::print("prompts: {:.3g} replicas for each of these, of {}\n", answer.pool.prompt_replicas,
+               deployment_text(answer.pool.prompt_deployment));
+  fmt::print("memory of a GPU: weights {:.1f} GiB, workspace {:.1f} GiB, cache {:.1f} GiB of {:.1f} GiB\n",
+             memory.weights / kGibibyte, memory.workspace / kGibibyte, memory.cache() / kGibibyte,
+             memory.available / kGibibyte);
+  fmt::print("prompts of {:.0f}, answers of {:.0f} tokens: room for {:.0f} at once\n", answer.input,
+             answer.output, std::floor(answer.fitting));
+  fmt::print("a prompt alone takes {}; prompts only: {:.0f} tokens/s, {:.0f} per GPU\n\n",
+             duration_text(answer.prompt_s), answer.prompt_tokens_s,
+             answer.prompt_tokens_s /
+                 (answer.pool.disaggregated() ? answer.pool.prompt_deployment : deployment).layout.gpus());
+  fmt::print("{:.0f} at once: one token each takes {}\n", answer.load.sequences,
+             duration_text(state.decode.total));
+  TextTable table("lrr");
+  for (const NamedPart& part : kParts) {
+    const double seconds = state.decode.*part.seconds;
+    if (seconds > 5e-4 * state.decode.total)
+      table.add(
+          {part.title, duration_text(seconds), fmt::format("{:.1f} %", 100 * seconds / state.decode.total)});
+  }
+  fmt::print("{}", table.text());
+  if (state.prompt_share > 0)
+    fmt::print("with prompts between, {}; these take {:.0f} % of the time\n", duration_text(state.pass_s),
+               100 * state.prompt_share);
+  const double gpus = answer.pool.gpus();
+  fmt::print(
+      "kept so: {:.1f} tokens/s per GPU, {:.4g} requests/s a replica, {:.0f} GPU-seconds for a million "
+      "tokens; memory {:.0f} %, arithmetic {:.0f} % used\n",
+      state.tokens_s / gpus, state.requests_s, 1e6 * gpus / state.tokens_s, 100 * state.memory_use,
+      100 * state.arithmetic_use);
+  const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
+  if (targets || answer.rate) fmt::print("\n");
+  if (targets) print_targets(answer);
+  if (!answer.rate) return;
+  fmt::print("{:.4g} requests/s ({})\n", *answer.rate, answer.requests_from);
+  if (answer.repeated > 0)
+    fmt::print("{:.0f} % of prompt tokens began an earlier prompt too; a cache of them is not modelled\n",
+               100 * answer.repeated);
+  if (answer.replicas == 0) return;
+  fmt::print(
+      "{} replica{}{}, {:.0f} GPUs: {:.0f} % busy, {:.1f} sequences in a pass, {:.1f} tokens/s per GPU\n",
+      answer.replicas, answer.replicas > 1 ? "s" : "", answer.replicas_given ? "" : " needed",
+      answer.replicas * gpus, 100 * answer.queue.busy, answer.queue.sequences,
+      answer.queue.tokens_s / (answer.replicas * gpus));
+  if (answer.queue.impossible > 0)
+    fmt::print("{} requests are longer than the cache and were refused\n", answer.queue.impossible);
+  print_latencies(answer);
+  if (answer.queue.tokens_s > 0)
+    fmt::print("{:.0f} GPU-seconds for a million tokens\n",
+               1e6 * answer.replicas * gpus / answer.queue.tokens_s);
+}
+
+void print_serve_json(const ServeAnswer& answer) {
+  const physics::ServingState& state = answer.state;
+  Json json = {{"model", answer.pool.deployment.model->name}, {"replica", json_of(answer.pool.deployment)}};
+  if (answer.pool.disaggregated()) {
+    json["prompt_replica"] = json_of(answer.pool.prompt_deployment);
+    json["prompt_replicas_per_replica"] = answer.pool.prompt_replicas;
+  }
+  const double gpus = answer.pool.gpus();
+  json["input_tokens"] = answer.input;
+  json["output_tokens"] = answer.output;
+  json["sequences_fitting"] = answer.fitting;
+  json["prompt_s"] = answer.prompt_s;
+  json["prompt_tokens_s"] = answer.prompt_tokens_s;
+  Json parts;
+  for (const NamedPart& part : kParts) parts[part.key] = state.decode.*part.seconds;
+  json["steady_state"] = {{"sequences", answer.load.sequences},
+                          {"decode_s", state.decode.total},
+                          {"parts", parts},
+                          {"pass_s", state.pass_s},
+                          {"prompt_share", state.prompt_share},
+                          {"tokens_s", state.tokens_s},
+                          {"tokens_s_gpu", state.tokens_s / gpus},
+                          {"requests_s", state.requests_s},
+                          {"gpu_s_per_million_tokens", 1e6 * gpus / state.tokens_s},
+                          {"memory_use", state.memory_use},
+                          {"arithmetic_use", state.arithmetic_use}};
+  const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
+  if (targets) {
+    json["targets"] = {{"ttft_s", answer.targets.first_token_s},
+                       {"tpot_s", answer.targets.per_token_s},
+                       {"percentile", answer.targets.percentile},
+                       {"reachable", !answer.unreachable}};
+    if (answer.replica_rate) json["targets"]["highest_rate_of_a_replica"] = *answer.replica_rate;
+  }
+  if (answer.rate) {
+    json["rate"] = *answer.rate;
+    json["requests_from"] = answer.requests_from;
+    if (answer.repeated > 0) json["repeated_share"] = answer.repeated;
+    if (answer.replicas > 0) {
+      json["replicas"] = answer.replicas;
+      json["gpus"] = answer.replicas * gpus;
+      json["queue"] = {{"requests", answer.queue.requests},
+                       {"refused", answer.queue.impossible},
+                       {"ttft", json_of(answer.queue.first_token)},
+                       {"tpot", json_of(answer.queue.per_token)},
+                       {"tokens_s", answer.queue.tokens_s},
+                       {"tokens_s_gpu", answer.queue.tokens_s / (answer.replicas * gpus)},
+                       {"busy", answer.queue.busy},
+                       {"sequences", answer.queue.sequences},
+                       {"gpu_s_per_million_tokens", 1e6 * answer.replicas * gpus / answer.queue.tokens_s},
+                       {"memory_use", answer.queue.memory_use},
+                       {"arithmetic_use", answer.queue.arithmetic_use}};
+    }
+  }
+  fmt::print("{}\n", json_out(json));
+}
+
+}  // namespace gw

@@ -1,0 +1,108 @@
+"""gw physics serve: steady states, latencies, replicas for a rate or a recorded trace; validate's inference.csv."""
+
+import json
+
+from gw_command import FolderTest, gw
+
+HEADER = "id,group,model,precision,gpus,gpu_type,engine,tp,ep,scenario,isl,osl,batch,tok_s_per_gpu\n"
+
+
+def serve(*words):
+    return json.loads(gw("physics", "serve", *words, "--json").stdout)
+
+
+class PhysicsServeTest(FolderTest):
+    def test_a_pass_is_the_sum_of_its_causes(self):
+        given = serve("llama-3-70b", "--gpu", "h200", "--tp", "2", "--precision", "fp8", "--batch", "32")
+        self.assertEqual(given["replica"]["gpus"], 2)
+        steady = given["steady_state"]
+        self.assertEqual(steady["sequences"], 32)
+        self.assertAlmostEqual(sum(steady["parts"].values()), steady["decode_s"], places=9)
+        self.assertGreater(steady["pass_s"], steady["decode_s"])
+        self.assertAlmostEqual(steady["gpu_s_per_million_tokens"], 1e6 / steady["tokens_s_gpu"], places=3)
+        text = gw("physics", "serve", "llama-3-70b", "--gpu", "h200", "--tp", "2", "--precision", "fp8")
+        self.assert_exit(text, 0)
+        for words in ("matrix products", "tokens/s per GPU", "GPU-seconds for a million tokens", "room for"):
+            self.assertIn(words, text.stdout)
+
+    def test_the_fewest_gpus_are_taken_unless_said(self):
+        self.assertEqual(serve("llama-3-8b")["replica"]["gpus"], 1)
+        self.assertEqual(serve("llama-3-70b")["replica"]["gpus"], 4)
+        deepseek = serve("deepseek-v3", "--gpu", "h200", "--dp", "8", "--precision", "fp8")["replica"]
+        self.assertEqual((deepseek["tensor"], deepseek["data"], deepseek["expert"]), (1, 8, 8))
+
+    def test_narrower_caches_hold_more(self):
+        wide = serve("llama-3-8b", "--input", "8000")["sequences_fitting"]
+        narrow = serve("llama-3-8b", "--input", "8000", "--kv-precision", "fp8")["sequences_fitting"]
+        self.assertAlmostEqual(narrow / wide, 2, places=6)
+
+    def test_a_rate_with_targets_gives_replicas_and_latencies(self):
+        words = ["llama-3-8b", "--input", "500", "--output", "200", "--spread", "0.5", "--ttft", "400", "--tpot", "30",
+                 "--percentile", "90", "--requests", "2000"]
+        given = serve(*words, "--rate", "50")
+        most = given["targets"]["highest_rate_of_a_replica"]
+        self.assertEqual(given["replicas"], -(-50 // most))
+        queue = given["queue"]
+        self.assertLessEqual(queue["ttft"]["p90_s"], 0.4)
+        self.assertLessEqual(queue["tpot"]["p90_s"], 0.03)
+        self.assertLessEqual(queue["ttft"]["p50_s"], queue["ttft"]["p99_s"])
+        self.assertEqual(given, serve(*words, "--rate", "50"))
+        # Fewer replicas make users wait.
+        slow = serve(*words, "--rate", "50", "--replicas", str(given["replicas"] // 2))["queue"]
+        self.assertGreater(slow["ttft"]["p99_s"], queue["ttft"]["p99_s"])
+        text = gw("physics", "serve", *words, "--rate", "50").stdout
+        self.assertRegex(text, r"\d+ replicas needed")
+        self.assertIn("time to first token", text)
+        out_of_reach = gw("physics", "serve", "llama-3-8b", "--rate", "50", "--tpot", "0.001")
+        self.assert_exit(out_of_reach, 0)
+        self.assertIn("no number of such replicas keeps that", out_of_reach.stdout)
+
+    def test_prompts_may_have_replicas_of_their_own(self):
+        words = ["llama-3-70b", "--gpu", "h200", "--tp", "2", "--precision", "fp8", "--input", "4000", "--rate", "2"]
+        mixed = serve(*words)["queue"]["tpot"]["p99_s"]
+        apart = serve(*words, "--disaggregated", "--prompt-gpu", "h100", "--prompt-tp", "4", "--prompt-replicas", "0.5")
+        self.assertEqual(apart["prompt_replica"]["gpu"], "h100")
+        self.assertEqual(apart["steady_state"]["prompt_share"], 0)
+        self.assertLess(apart["queue"]["tpot"]["p99_s"], mixed)
+
+    def test_recorded_requests_come_as_they_came(self):
+        rows = "".join(f"{i / 4},m,{400 + i % 7},{20 + i % 5},0,API log\n" for i in range(400))
+        trace = self.path("burst.csv", "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n" + rows)
+        given = serve("llama-3-8b", "--trace", trace, "--ttft", "500", "--tpot", "50")
+        self.assertEqual(given["replicas"], 1)
+        self.assertEqual(given["queue"]["requests"], 400)
+        faster = serve("llama-3-8b", "--trace", trace, "--ttft", "500", "--tpot", "50", "--scale", "200")
+        self.assertGreater(faster["replicas"], 1)
+        self.assertAlmostEqual(faster["rate"] / given["rate"], 200, places=6)
+        self.assert_refused(gw("physics", "serve", "llama-3-8b", "--trace", trace, "--rate", "1"), 1, "give one")
+        table = self.path("other.csv", "a,b\n1,2\n")
+        self.assert_refused(gw("physics", "serve", "llama-3-8b", "--trace", table), 1, "BurstGPT")
+
+    def test_what_does_not_go_together_is_refused(self):
+        def refused(*words):
+            return gw("physics", "serve", *words)
+
+        self.assert_refused(refused("llama-3-70b", "--tp", "1"), 1, "short by")
+        self.assert_refused(refused("llama-3-70b", "--tp", "3"), 1, "attention heads")
+        self.assert_refused(refused("llama-3-70b", "--tp", "4", "--gpus", "8"), 1, "leave one of them out")
+        self.assert_refused(refused("llama-3-70b", "--dp", "2"), 1, "count them as replicas")
+        self.assert_refused(refused("mixtral-8x7b", "--tp", "4", "--ep", "3"), 1, "over expert 3")
+        self.assert_refused(refused("llama-3-8b", "--batch", "100000"), 1, "at once")
+        self.assert_refused(refused("llama-3-8b", "--input", "900000"), 1, "GiB of cache")
+        self.assert_refused(refused("llama-3-8b", "--engine", "none"), 1, "vllm-0.11")
+        self.assert_refused(refused("llama-3-8b", "--precision", "mxfp4"), 1, "experts only")
+        self.assert_refused(refused("llama-4"), 1, "did you mean")
+
+    def test_measurements_are_compared(self):
+        row = "{},mine,Llama-3.3-70B,fp8,2,H200,TensorRT-LLM,2,,offline,1000,1000,,{}\n"
+        self.path("inference.csv", HEADER + row.format("a", 2500) + row.format("b", ""))
+        report = json.loads(gw("physics", "validate", "--data", self.folder, "--json").stdout)["inference"]
+        self.assertEqual(report["totals"][0]["points"], 1)
+        self.assertEqual(report["worst"][0]["unit"], "tokens/s")
+        self.assertEqual(report["left_out"], [{"reason": "no throughput", "rows": 1}])
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
