@@ -186,11 +186,13 @@ void add_physics_collective_command(CLI::App& physics, AppContext& context) {
 
 void add_physics_command(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand(
-      "physics", "How long training steps, collectives and transfers take, and how well that is known");
+      "physics",
+      "How long training and communication take, what power they draw, and how well that is known");
   command->group(kGroupInspect);
   command->require_subcommand(1);
   add_physics_train_command(*command, context);
   add_physics_collective_command(*command, context);
+  add_physics_power_command(*command, context);
   add_physics_link_command(*command, context);
   add_physics_failures_command(*command, context);
   add_physics_validate_command(*command, context);
