@@ -187,12 +187,13 @@ void add_physics_collective_command(CLI::App& physics, AppContext& context) {
 void add_physics_command(CLI::App& app, AppContext& context) {
   CLI::App* command = app.add_subcommand(
       "physics",
-      "How long training steps, serving, collectives and transfers take, and how well that is known");
+      "How fast, how hot, how often broken, at what cost: models of factories, and how well each is known");
   command->group(kGroupInspect);
   command->require_subcommand(1);
   add_physics_train_command(*command, context);
   add_physics_serve_command(*command, context);
   add_physics_collective_command(*command, context);
+  add_physics_power_command(*command, context);
   add_physics_link_command(*command, context);
   add_physics_failures_command(*command, context);
   add_physics_validate_command(*command, context);

@@ -5,34 +5,20 @@
 #include <memory>
 
 #include "cli/app.h"
+#include "cli/physics_power.h"
+#include "cli/physics_step.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
-#include "physics/memory.h"
 #include "physics/multi_site.h"
 #include "physics/search.h"
+#include "physics/training_power.h"
 
 namespace gw {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
-  std::string model;
-  std::string named_model;  // Of --model.
-  std::string gpu = "h100";
-  std::string precision = "bf16";
-  std::string stack;
-  std::string recompute = "none";
-  std::string sharding = "optimizer";
-  std::uint32_t gpus = 8;
-  std::uint32_t tensor = 1;
-  std::uint32_t pipeline = 1;
-  std::uint32_t chunks = 1;
-  std::uint32_t context = 1;
-  std::uint32_t expert = 1;
-  std::uint32_t micro_batch = 1;
-  std::uint32_t batch = 0;
-  std::uint32_t sequence = 4096;
+struct Options : StepOptions {
   std::uint32_t keep = 10;
   std::uint32_t sites = 1;
   std::uint32_t inner_steps = 500;
@@ -45,52 +31,6 @@ struct Options {
 };
 
 constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
-
-/// Everything that names refer to.
-struct Subject {
-  physics::ModelShape model;
-  physics::Accelerator gpu;
-  physics::Precision precision = physics::Precision::kBf16;
-  int stack = 0;
-  std::uint32_t batch = 0;
-};
-
-Result<Subject> subject_of(const Options& options) {
-  const Result<physics::KnownTypes> known = known_types();
-  if (!known) return std::unexpected(known.error());
-  Subject subject;
-  if (options.model.empty() == options.named_model.empty())
-    return fail(
-        options.model.empty()
-            ? std::string(
-                  "which model? Give its name, such as gw physics train llama-3-8b; gw catalog models "
-                  "lists them")
-            : fmt::format("two models, {} and {}: give one", options.model, options.named_model));
-  Result<physics::ModelShape> model =
-      find_model(*known, options.model.empty() ? options.named_model : options.model);
-  if (!model) return std::unexpected(model.error());
-  Result<physics::Accelerator> gpu = find_gpu(*known, options.gpu);
-  if (!gpu) return std::unexpected(gpu.error());
-  const Result<physics::Precision> precision = find_precision(options.precision);
-  if (!precision) return std::unexpected(precision.error());
-  if (const Result<void> sound = physics::check_shape(*model); !sound) return std::unexpected(sound.error());
-  if (gpu->peak_flops(*precision) == 0)
-    return fail(fmt::format("{} has no peak rate for {} in the catalog; take another --precision", gpu->name,
-                            options.precision));
-  if (gpu->memory_bytes_s == 0)
-    return fail(fmt::format("the catalog does not know the memory bandwidth of {}", gpu->name));
-  subject.stack = physics::default_stack(gpu->generation);
-  if (!options.stack.empty()) {
-    const Result<int> stack = physics::find_stack(options.stack);
-    if (!stack) return std::unexpected(stack.error());
-    subject.stack = *stack;
-  }
-  subject.model = *std::move(model);
-  subject.gpu = *std::move(gpu);
-  subject.precision = *precision;
-  subject.batch = options.batch != 0 ? options.batch : 512;
-  return subject;
-}
 
 struct NamedPart {
   const char* key;
@@ -159,7 +99,7 @@ Json json_of(const physics::TrainingMemory& memory) {
   return json;
 }
 
-Json head_of(const Options& options, const Subject& subject) {
+Json head_of(const Options& options, const StepSubject& subject) {
   return {{"model", subject.model.name},
           {"gpu", subject.gpu.name},
           {"gpus", options.gpus},
@@ -169,7 +109,7 @@ Json head_of(const Options& options, const Subject& subject) {
           {"global_batch", subject.batch}};
 }
 
-void print_head(const Options& options, const Subject& subject) {
+void print_head(const Options& options, const StepSubject& subject) {
   fmt::print("{} on {} x {}, {}, {}, sequences of {}, batch {}\n", subject.model.name, options.gpus,
              subject.gpu.name, options.precision,
              physics::stacks()[static_cast<std::size_t>(subject.stack)].name, options.sequence,
@@ -183,7 +123,7 @@ std::string shortage_text(const physics::TrainingMemory& memory) {
 
 /// Sites that each train by themselves between exchanges: the numbers of one round.
 Json json_of(const physics::MultiSite& run, const physics::MultiSiteTime& round, const Options& options,
-             const Subject& subject, physics::BytesPerSecond least) {
+             const StepSubject& subject, physics::BytesPerSecond least) {
   const double tokens = double{1} * subject.batch * options.sequence * run.inner_steps;
   return {{"sites", options.sites},
           {"inner_steps", options.inner_steps},
@@ -197,7 +137,7 @@ Json json_of(const physics::MultiSite& run, const physics::MultiSiteTime& round,
           {"tokens_s", tokens / round.round.value()}};
 }
 
-void print_round(const physics::MultiSiteTime& round, const Options& options, const Subject& subject,
+void print_round(const physics::MultiSiteTime& round, const Options& options, const StepSubject& subject,
                  physics::BytesPerSecond least) {
   const double tokens = double{1} * subject.batch * options.sequence * options.inner_steps;
   fmt::print(
@@ -215,48 +155,23 @@ void print_round(const physics::MultiSiteTime& round, const Options& options, co
   fmt::print("{}", table.text());
 }
 
-Result<ExitCode> one_step(const Options& options, const Subject& all_sites) {
+Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) {
   if (options.gpus % options.sites != 0 || all_sites.batch % options.sites != 0)
     return fail(fmt::format(
         "{} GPUs and a batch of {} do not divide over {} sites; --gpus and --batch count all of them",
         options.gpus, all_sites.batch, options.sites));
   const std::uint32_t gpus = options.gpus / options.sites;
-  Subject subject = all_sites;  // One site's.
+  StepSubject subject = all_sites;  // One site's.
   subject.batch /= options.sites;
-  physics::Layout layout;
-  layout.tensor = options.tensor;
-  layout.pipeline = options.pipeline;
-  layout.chunks = options.chunks;
-  layout.context = options.context;
-  layout.expert = options.expert;
-  layout.micro_batch = options.micro_batch;
-  const std::uint32_t product = options.tensor * options.pipeline * options.context;
-  if (gpus % product != 0)
-    return fail(fmt::format("{} GPUs{} do not divide over tensor {} x pipeline {} x context {} = {}", gpus,
-                            options.sites > 1 ? " of a site" : "", options.tensor, options.pipeline,
-                            options.context, product));
-  layout.data = gpus / product;
-  for (const physics::Recompute each :
-       {physics::Recompute::kNone, physics::Recompute::kSelective, physics::Recompute::kFull}) {
-    if (physics::recompute_name(each) == options.recompute) layout.recompute = each;
-  }
-  for (const physics::Sharding each : {physics::Sharding::kNone, physics::Sharding::kOptimizer,
-                                       physics::Sharding::kGradients, physics::Sharding::kFull}) {
-    if (physics::sharding_name(each) == options.sharding) layout.sharding = each;
-  }
-  if (const Result<void> divides = physics::check_layout(layout, subject.model, subject.batch); !divides)
-    return std::unexpected(divides.error());
-  const physics::TrainingRun run{&subject.model,
-                                 &subject.gpu,
-                                 subject.stack,
-                                 layout,
-                                 subject.precision,
-                                 double{1} * options.sequence,
-                                 double{1} * subject.batch};
-  const physics::StepTime time = physics::step_time(run, physics::published_calibration());
-  const physics::TrainingMemory memory =
-      physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
-                               physics::stacks()[static_cast<std::size_t>(subject.stack)]);
+  const Result<TimedStep> timed = timed_step(options, subject, gpus, options.sites > 1 ? " of a site" : "");
+  if (!timed) return std::unexpected(timed.error());
+  const physics::StepTime& time = timed->time;
+  const physics::TrainingMemory& memory = timed->memory;
+  const physics::TrainingPower power =
+      physics::training_power(physics::published_power(), subject.gpu, subject.precision, time);
+  const double node_gpus = node_size(subject.gpu, gpus);
+  const physics::NodePower node = physics::node_power(physics::published_power(), subject.gpu, node_gpus,
+                                                      power.mean, physics::Cooling::kAir);
   physics::MultiSite sites;
   sites.sites = options.sites;
   sites.inner_steps = options.inner_steps;
@@ -272,9 +187,12 @@ Result<ExitCode> one_step(const Options& options, const Subject& all_sites) {
   if (options.json) {
     Json json = head_of(options, all_sites);
     if (options.sites > 1) json["multi_site"] = json_of(sites, round, options, all_sites, least);
-    json["layout"] = json_of(layout);
+    json["layout"] = json_of(timed->layout);
     json["time"] = json_of(time);
     json["memory"] = json_of(memory);
+    json["power"] = {{"gpu_w", power.mean.value()},
+                     {"node_w", node.total.value()},
+                     {"all_nodes_w", node.total.value() / node_gpus * options.gpus}};
     fmt::print("{}\n", json_out(json));
     return ExitCode::ok;
   }
@@ -296,11 +214,14 @@ Result<ExitCode> one_step(const Options& options, const Subject& all_sites) {
   }
   bytes.add({"in all", fmt::format("{:.2f} GiB", memory.total / kGibibyte)});
   fmt::print("{}{}\n", bytes.text(), memory.fits() ? "fits" : shortage_text(memory));
+  fmt::print("{:.0f} W per GPU, {} per node of {:.0f} cooled by air, {} in all; gw physics power says more\n",
+             power.mean.value(), power_text(node.total), node_gpus,
+             power_text(node.total * (options.gpus / node_gpus)));
   if (options.sites > 1) print_round(round, options, all_sites, least);
   return ExitCode::ok;
 }
 
-Result<ExitCode> search(const Options& options, const Subject& subject) {
+Result<ExitCode> search(const Options& options, const StepSubject& subject) {
   physics::SearchOptions wanted;
   wanted.model = &subject.model;
   wanted.gpu = &subject.gpu;
@@ -356,11 +277,7 @@ Result<ExitCode> search(const Options& options, const Subject& subject) {
 void add_physics_train_command(CLI::App& physics, AppContext& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command = physics.add_subcommand("train", "Time and memory of a training step, by cause");
-  command->add_option("MODEL", options->model, "Model of the catalog: gw catalog models")->type_name("NAME");
-  command->add_option("--model", options->named_model, "The same, as an option")->type_name("NAME");
-  command->add_option("--gpu", options->gpu, "GPU type of the catalog")
-      ->type_name("NAME")
-      ->capture_default_str();
+  add_step_options(*command, *options);
   const auto count = [&](const char* flags, std::uint32_t& value, const char* help,
                          std::uint64_t most = 1'000'000) {
     command->add_option(flags, value, help)
@@ -368,31 +285,6 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
         ->type_name("N")
         ->capture_default_str();
   };
-  count("--gpus", options->gpus, "GPUs in all", 10'000'000);
-  count("--tp", options->tensor, "Tensor-parallel GPUs");
-  count("--pp", options->pipeline, "Pipeline stages");
-  count("--vpp", options->chunks, "Chunks of a stage (interleaving)");
-  count("--cp", options->context, "Context-parallel GPUs");
-  count("--ep", options->expert, "Expert-parallel GPUs");
-  count("--micro-batch", options->micro_batch, "Sequences of one replica at a time");
-  command->add_option("--batch", options->batch, "Sequences in a step; 512 if not given")
-      ->check(whole_number(1, 100'000'000))
-      ->type_name("N");
-  count("--sequence", options->sequence, "Tokens in a sequence", 100'000'000);
-  command->add_option("--precision", options->precision, "Of the matrix products")
-      ->check(CLI::IsMember({"fp16", "bf16", "fp8", "mxfp8", "nvfp4"}))
-      ->capture_default_str();
-  command->add_option("--recompute", options->recompute, "Activations that are computed twice")
-      ->check(CLI::IsMember({"none", "selective", "full"}))
-      ->capture_default_str();
-  command->add_option("--shard", options->sharding, "What replicas spread between them")
-      ->check(CLI::IsMember({"none", "optimizer", "gradients", "full"}))
-      ->capture_default_str();
-  command
-      ->add_option(
-          "--stack", options->stack,
-          "Training software, such as bridge-26.04 or nemo-24.09; the newest known for the GPU if not given")
-      ->type_name("NAME");
   count("--sites", options->sites, "Sites that train by themselves and exchange now and then", 1000);
   count("--inner-steps", options->inner_steps, "With --sites: steps between two exchanges");
   command->add_option("--overlap-steps", options->overlap_steps, "With --sites: steps that go on meanwhile")
@@ -415,7 +307,7 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
   count("--top", options->keep, "With --search: how many to show", 1000);
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options]() -> Result<ExitCode> {
-    const Result<Subject> subject = subject_of(*options);
+    const Result<StepSubject> subject = subject_of(*options);
     if (!subject) return std::unexpected(subject.error());
     if (options->search && options->sites > 1)
       return fail("--search looks at one site; leave out --sites, or time one layout");

@@ -33,6 +33,7 @@ std::string duration_text(double seconds);
 void add_physics_train_command(CLI::App& physics, AppContext& context);
 void add_physics_serve_command(CLI::App& physics, AppContext& context);
 void add_physics_collective_command(CLI::App& physics, AppContext& context);
+void add_physics_power_command(CLI::App& physics, AppContext& context);
 void add_physics_link_command(CLI::App& physics, AppContext& context);
 void add_physics_failures_command(CLI::App& physics, AppContext& context);
 void add_physics_validate_command(CLI::App& physics, AppContext& context);

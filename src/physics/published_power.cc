@@ -249,7 +249,9 @@ double predicted_power(const PublishedPower& row, const PowerConstants& constant
     busy = busy * computing + gpu_power(constants, row.gpu, Use{}) * (1 - computing);
   }
   if (row.run_s > 0) {
-    const double started = constants.start_s / (constants.start_s + row.run_s);
+    // GPUs that wait a part of the time take as much longer over the same work.
+    const double run_s = row.run_s * stable_pow(row.strong_nodes, constants.strong_scaling);
+    const double started = constants.start_s / (constants.start_s + run_s);
     busy = busy * (1 - started) + idle * started;
   }
   const NodePower node = node_power(constants, row.gpu, row.gpus_of_node, busy, row.cooling);

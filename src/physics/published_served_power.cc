@@ -136,6 +136,7 @@ std::string read_row(const PublishedTable& table, std::size_t at, const KnownTyp
 }  // namespace
 
 Result<std::vector<PublishedPower>> read_served_power(const PublishedTable& table, const KnownTypes& known) {
+  if (!table.has("power_w_per_gpu")) return std::vector<PublishedPower>{};  // Of serving alone.
   std::string missing;
   for (const std::string_view column : {"id", "group", "model", "params_b", "active_params_b", "precision",
                                         "gpus", "gpu_type", "batch", "throughput_tok_s", "power_w_per_gpu"}) {

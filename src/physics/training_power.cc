@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "physics/clocks.h"
+
 namespace gw::physics {
 
 namespace {
@@ -16,6 +18,27 @@ constexpr double kProductMemory = 0.25;
 constexpr double kElementwiseMemory = 0.75;  // As the step's time has it: ChipConstants::memory.
 constexpr double kElementwiseArithmetic = 0.01;
 constexpr double kCommunicationMemory = 0.15;  // Buffers are read and written once for each byte on a link.
+// Of each phase's time, what goes with the clock: products are bound by arithmetic but for their first loads
+// and last stores; memory's clock is its own, with some of the kernels short of addresses; links have theirs.
+constexpr std::array<double, kPhases> kComputeShare = {0.95, 0.2, 0, 0};
+
+/// Mean, highest and least of the phases, which add up to `power.step`.
+void sum_phases(TrainingPower& power, const Accelerator& gpu) {
+  WattHours energy;
+  power.mean_use = {};
+  power.peak = Watts{0};
+  power.least = Watts{gpu.power_max_w};
+  for (const PhasePower& phase : power.phases) {
+    const double share = phase.time / power.step;
+    energy = energy + phase.gpu * phase.time;
+    power.mean_use.memory += share * phase.use.memory;
+    power.mean_use.arithmetic += share * phase.use.arithmetic;
+    if (phase.time.value() <= 0) continue;
+    power.peak = std::max(power.peak, phase.gpu);
+    power.least = std::min(power.least, phase.gpu);
+  }
+  power.mean = energy / power.step;
+}
 
 }  // namespace
 
@@ -41,19 +64,31 @@ TrainingPower training_power(const PowerConstants& constants, const Accelerator&
   set(Phase::kCommunication, time.tensor + time.context + time.expert + time.pipeline + time.data,
       {kCommunicationMemory, 0});
   set(Phase::kWaiting, time.host + time.imbalance + time.bubble + time.stragglers, {0, 0});
-  WattHours energy;
-  power.least = Watts{gpu.power_max_w};
-  for (const PhasePower& phase : power.phases) {
-    const double share = phase.time / power.step;
-    energy = energy + phase.gpu * phase.time;
-    power.mean_use.memory += share * phase.use.memory;
-    power.mean_use.arithmetic += share * phase.use.arithmetic;
-    if (phase.time.value() <= 0) continue;
-    power.peak = std::max(power.peak, phase.gpu);
-    power.least = std::min(power.least, phase.gpu);
-  }
-  power.mean = energy / power.step;
+  sum_phases(power, gpu);
   return power;
+}
+
+LimitedPower limited_power(const PowerConstants& constants, const Accelerator& gpu, const TrainingPower& free,
+                           const ClockLimit& limit) {
+  LimitedPower limited;
+  limited.power = free;
+  limited.power.step = Seconds{0};
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    PhasePower& phase = limited.power.phases[i];
+    const ClockedWork work{phase.use, kComputeShare[i]};
+    ClockedPower settled = at_clock(constants, gpu, work, limit.clock);
+    if (limit.cap.value() > 0 && settled.power > limit.cap)
+      settled = under_cap(constants, gpu, work, limit.cap);
+    phase.time = phase.time / settled.speed;
+    phase.gpu = settled.power;
+    limited.power.step += phase.time;
+    if (phase.time.value() <= 0) continue;
+    limited.clock = std::min(limited.clock, settled.clock);
+    limited.met = limited.met && settled.met;
+  }
+  sum_phases(limited.power, gpu);
+  limited.speed = free.step / limited.power.step;
+  return limited;
 }
 
 FeedSwing feed_swing(const TrainingPower& power, const SwingInput& input) {

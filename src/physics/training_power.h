@@ -35,6 +35,22 @@ struct TrainingPower {
 [[nodiscard]] TrainingPower training_power(const PowerConstants& constants, const Accelerator& gpu,
                                            Precision precision, const StepTime& time);
 
+/// A limit on every GPU of the run; 0 watts = no cap on power.
+struct ClockLimit {
+  double clock = 1;  ///< Share of the highest.
+  Watts cap;
+};
+/// The same step under a limit: each phase is as much slower as its clock makes it. Communication, waiting
+/// and the memory do not follow the clock.
+struct LimitedPower {
+  TrainingPower power;
+  double speed = 1;  ///< Of steps, over those without the limit.
+  double clock = 1;  ///< The lowest of any phase.
+  bool met = true;   ///< False where even the lowest clock draws more than the cap in some phase.
+};
+[[nodiscard]] LimitedPower limited_power(const PowerConstants& constants, const Accelerator& gpu,
+                                         const TrainingPower& free, const ClockLimit& limit);
+
 /// Steps of one job as its feed sees them.
 struct FeedSwing {
   Watts mean;

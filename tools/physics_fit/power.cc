@@ -61,14 +61,14 @@ std::vector<Constant> constants_of(PowerConstants& c) {
   add("blackwell.base", c.gpus[kBlackwell].base, 0.5, 0.4, 0.15, 0.7);
   add("blackwell.memory", c.gpus[kBlackwell].memory, 0.4, 0.6, 0.05, 1);
   add("blackwell.arithmetic", c.gpus[kBlackwell].arithmetic, 0.7, 0.6, 0.05, 3);
-  add("memory_exponent", c.memory_exponent, 1, 0.5, 0.3, 2);
+  add("memory_exponent", c.memory_exponent, 1, 0.5, 0.3, 4);
   add("arithmetic_exponent", c.arithmetic_exponent, 0.6, 0.5, 0.2, 2);
   add("host_w", c.host_w, 130, 0.3, 50, 300);
   add("host_share", c.host_share, 0.1, 0.5, 0.01, 0.3);
   add("air_fans", c.air_fans, 0.13, 0.3, 0.03, 0.25);
   add("liquid_fans", c.liquid_fans, 0.04, 0.4, 0.005, 0.1);
   add("supply_loss", c.supply_loss, 0.03, 0.3, 0.01, 0.08);
-  add("strong_scaling", c.strong_scaling, 0.1, 0.5, 0.01, 0.4);
+  add("strong_scaling", c.strong_scaling, 0.25, 0.5, 0.01, 0.8);
   add("start_s", c.start_s, 45, 0.5, 5, 120);
   return all;
 }

@@ -1,0 +1,256 @@
+// `gw physics power`: watts of a training step from the GPU to the facility, under caps, and its energy and
+// carbon.
+#include "cli/physics_power.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/app.h"
+#include "cli/physics_step.h"
+#include "cli/physics_types.h"
+#include "cli/text_table.h"
+#include "physics/cooling.h"
+
+namespace gw {
+
+double node_size(const physics::Accelerator& gpu, double gpus) {
+  return std::min(gpus, gpu.scaleup_domain > 8 && gpu.generation != physics::Generation::kOther ? 4.0 : 8.0);
+}
+
+std::string power_text(physics::Watts power) {
+  const double watts = power.value();
+  if (watts >= 1e6) return fmt::format("{:.3f} MW", watts / 1e6);
+  if (watts >= 1e3) return fmt::format("{:.2f} kW", watts / 1e3);
+  return fmt::format("{:.0f} W", watts);
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options : StepOptions {
+  double cap_w = 0;
+  double clock_share = 1;
+  std::string cooling = "air";
+  std::string rejection = "dry";
+  double outside_c = 15;
+  double humidity = 0.6;
+  double supply_c = 0;
+  double carbon = 0;
+  std::uint32_t nodes_per_rack = 0;
+  double checkpoint_s = 0;
+  double checkpoint_every_s = 0;
+  double storage_s = 0;
+  bool json = false;
+};
+
+/// All that is answered.
+struct Answer {
+  StepSubject subject;
+  TimedStep step;
+  physics::LimitedPower limited;
+  physics::NodePower node;
+  double node_gpus = 8;
+  double nodes_per_rack = 4;
+  physics::RackPower rack;
+  physics::FacilityPower facility;
+  physics::FeedSwing swing;
+  physics::RunEnergy each_step;
+  physics::RunEnergy day;
+};
+
+Result<Answer> answer_of(const Options& options) {
+  const Result<StepSubject> subject = subject_of(options);
+  if (!subject) return std::unexpected(subject.error());
+  Answer answer;
+  answer.subject = *subject;
+  const physics::Accelerator& gpu = answer.subject.gpu;
+  if (gpu.power_max_w <= 0) return fail(fmt::format("the catalog does not know the power of {}", gpu.name));
+  const Result<TimedStep> step = timed_step(options, *subject, options.gpus);
+  if (!step) return std::unexpected(step.error());
+  answer.step = *step;
+  physics::Plant plant;
+  const Result<physics::Cooling> cooling = physics::find_cooling(options.cooling);
+  if (!cooling) return std::unexpected(cooling.error());
+  const Result<physics::Rejection> rejection = physics::find_rejection(options.rejection);
+  if (!rejection) return std::unexpected(rejection.error());
+  plant.cooling = *cooling;
+  plant.rejection = *rejection;
+  plant.supply = physics::Celsius{options.supply_c};
+  if ((options.checkpoint_s > 0) != (options.checkpoint_every_s > 0))
+    return fail("--checkpoint-s and --checkpoint-every-s belong together");
+
+  const physics::PowerConstants& constants = physics::published_power();
+  const physics::TrainingPower free =
+      physics::training_power(constants, gpu, answer.subject.precision, answer.step.time);
+  answer.limited =
+      physics::limited_power(constants, gpu, free, {options.clock_share, physics::Watts{options.cap_w}});
+  const physics::TrainingPower& power = answer.limited.power;
+  answer.node_gpus = node_size(gpu, options.gpus);
+  answer.node = physics::node_power(constants, gpu, answer.node_gpus, power.mean, *cooling);
+  const double trays = gpu.scaleup_domain > 8 ? gpu.scaleup_domain / answer.node_gpus : 4;
+  answer.nodes_per_rack = options.nodes_per_rack > 0 ? options.nodes_per_rack : trays;
+  answer.rack = physics::rack_power(answer.node, answer.nodes_per_rack, answer.node_gpus, gpu);
+  const double nodes = options.gpus / answer.node_gpus;
+  const physics::RackPower all = physics::rack_power(answer.node, nodes, answer.node_gpus, gpu);
+  answer.facility =
+      physics::facility_power(plant, all.total(), {physics::Celsius{options.outside_c}, options.humidity});
+  physics::SwingInput swing;
+  swing.gpus = options.gpus;
+  swing.supply_factor = answer.node.total / answer.node.inside();
+  // What is not GPUs, and the network, whose share of the feed does not pass the nodes' supplies.
+  swing.fixed_per_gpu = (answer.node.host + answer.node.fans) / answer.node_gpus +
+                        all.network / (options.gpus * swing.supply_factor);
+  swing.checkpoint = physics::Seconds{options.checkpoint_s};
+  swing.every = physics::Seconds{options.checkpoint_every_s};
+  swing.storage = physics::Seconds{options.storage_s};
+  answer.swing = physics::feed_swing(power, swing);
+  const physics::CarbonIntensity intensity{options.carbon};
+  answer.each_step = physics::run_energy(answer.facility, power.step, intensity);
+  constexpr double kDay = 86400;
+  answer.day = physics::run_energy(answer.facility, physics::Seconds{kDay}, intensity);
+  return answer;
+}
+
+Json json_of(const physics::RunEnergy& energy) {
+  return {{"it_kwh", energy.it.value() / 1000},
+          {"facility_kwh", energy.facility.value() / 1000},
+          {"carbon_kg", energy.carbon.value() / 1000}};
+}
+
+void print_json(const Options& options, const Answer& answer) {
+  const physics::FacilityPower& facility = answer.facility;
+  const physics::TrainingPower& power = answer.limited.power;
+  Json json = {{"model", answer.subject.model.name},
+               {"gpu", answer.subject.gpu.name},
+               {"gpus", options.gpus},
+               {"step_s", power.step.value()},
+               {"speed", answer.limited.speed},
+               {"clock", answer.limited.clock},
+               {"cap_met", answer.limited.met},
+               {"tokens_s", answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed}};
+  json["gpu_power"] = {{"mean_w", power.mean.value()},
+                       {"peak_w", power.peak.value()},
+                       {"least_w", power.least.value()},
+                       {"memory_use", power.mean_use.memory},
+                       {"arithmetic_use", power.mean_use.arithmetic}};
+  for (std::size_t i = 0; i < physics::kPhases; ++i)
+    json["phases"][std::string(physics::phase_name(static_cast<physics::Phase>(i)))] = {
+        {"s", power.phases[i].time.value()}, {"gpu_w", power.phases[i].gpu.value()}};
+  json["node"] = {{"gpus", answer.node_gpus},
+                  {"gpus_w", answer.node.gpus.value()},
+                  {"host_w", answer.node.host.value()},
+                  {"fans_w", answer.node.fans.value()},
+                  {"supplies_w", answer.node.supplies.value()},
+                  {"total_w", answer.node.total.value()}};
+  json["rack"] = {{"nodes", answer.nodes_per_rack}, {"total_w", answer.rack.total().value()}};
+  json["facility"] = {{"it_w", facility.it.value()},
+                      {"distribution_w", facility.distribution.value()},
+                      {"air_w", facility.air.value()},
+                      {"pumps_w", facility.pumps.value()},
+                      {"outdoor_w", facility.outdoor.value()},
+                      {"compressors_w", facility.compressors.value()},
+                      {"other_w", facility.other.value()},
+                      {"total_w", facility.total.value()},
+                      {"rejected_w", facility.rejected.value()},
+                      {"chilled_share", facility.chilled},
+                      {"pue", facility.pue()}};
+  json["feed"] = {{"mean_w", answer.swing.mean.value()},
+                  {"peak_w", answer.swing.peak.value()},
+                  {"least_w", answer.swing.least.value()},
+                  {"peak_to_mean", answer.swing.peak_to_mean()},
+                  {"period_s", answer.swing.period.value()}};
+  json["step_energy"] = json_of(answer.each_step);
+  json["day_energy"] = json_of(answer.day);
+  fmt::print("{}\n", json_out(json));
+}
+
+void print_text(const Options& options, const Answer& answer) {
+  const physics::TrainingPower& power = answer.limited.power;
+  fmt::print("{} on {} x {}: step {}, {:.0f} tokens/s\n", answer.subject.model.name, options.gpus,
+             answer.subject.gpu.name, duration_text(power.step.value()),
+             answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed);
+  if (options.cap_w > 0 || options.clock_share < 1)
+    fmt::print("under the limit: {:.1f} % of the speed, clock down to {:.0f} %{}\n",
+               100 * answer.limited.speed, 100 * answer.limited.clock,
+               answer.limited.met ? "" : "; the lowest clock draws more than the cap");
+  TextTable phases("lrrr");
+  phases.add({"", "TIME", "SHARE", "PER GPU"});
+  for (std::size_t i = 0; i < physics::kPhases; ++i) {
+    const physics::PhasePower& phase = power.phases[i];
+    if (phase.time.value() <= 0) continue;
+    phases.add({std::string(physics::phase_name(static_cast<physics::Phase>(i))),
+                duration_text(phase.time.value()), fmt::format("{:.1f} %", 100 * (phase.time / power.step)),
+                power_text(phase.gpu)});
+  }
+  fmt::print("\n{}\n", phases.text());
+  TextTable table("lr");
+  const physics::FacilityPower& facility = answer.facility;
+  table.add({"GPU, mean", power_text(power.mean)});
+  table.add({fmt::format("node of {:.0f}", answer.node_gpus), power_text(answer.node.total)});
+  table.add({"  host", power_text(answer.node.host)});
+  table.add({"  fans", power_text(answer.node.fans)});
+  table.add({"  power supplies", power_text(answer.node.supplies)});
+  table.add({fmt::format("rack of {:.0f} nodes, with its part of the network", answer.nodes_per_rack),
+             power_text(answer.rack.total())});
+  table.add({"all nodes and network", power_text(facility.it)});
+  table.add({"facility", power_text(facility.total)});
+  table.add({"PUE", fmt::format("{:.3f}", facility.pue())});
+  table.add({"heat through a compressor", fmt::format("{:.0f} %", 100 * facility.chilled)});
+  table.add({"feed, highest over mean", fmt::format("{:.3f}", answer.swing.peak_to_mean())});
+  table.add({"feed swings between",
+             fmt::format("{} and {}", power_text(answer.swing.least), power_text(answer.swing.peak))});
+  table.add({"energy of a step", fmt::format("{:.4g} kWh", answer.each_step.facility.value() / 1000)});
+  table.add({"energy of a day", fmt::format("{:.4g} MWh", answer.day.facility.value() / 1e6)});
+  if (options.carbon > 0) {
+    table.add({"carbon of a step", fmt::format("{:.4g} kg", answer.each_step.carbon.value() / 1e3)});
+    table.add({"carbon of a day", fmt::format("{:.4g} t", answer.day.carbon.value() / 1e6)});
+  }
+  fmt::print("{}", table.text());
+}
+
+}  // namespace
+
+void add_physics_power_command(CLI::App& physics, AppContext& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      physics.add_subcommand("power", "Watts of a training step, from the GPU to the facility");
+  add_step_options(*command, *options);
+  const auto real = [&](const char* flags, double& value, const char* help, const char* type, double least,
+                        double most) {
+    return command->add_option(flags, value, help)
+        ->check(number(least, most))
+        ->type_name(type)
+        ->capture_default_str();
+  };
+  CLI::Option* cap = real("--cap-w", options->cap_w, "Cap on the power of each GPU", "W", 1, 100'000);
+  real("--clock-share", options->clock_share, "Clock of each GPU over its highest", "SHARE", 0.1, 1)
+      ->excludes(cap);
+  command->add_option("--cooling", options->cooling, "How heat leaves the nodes")
+      ->check(CLI::IsMember({"air", "rear-door", "direct-liquid", "immersion"}))
+      ->capture_default_str();
+  command->add_option("--rejection", options->rejection, "How heat leaves the building")
+      ->check(CLI::IsMember({"dry", "evaporative", "chiller"}))
+      ->capture_default_str();
+  real("--outside-c", options->outside_c, "Temperature outside", "T", -40, 60);
+  real("--humidity", options->humidity, "Relative humidity outside", "SHARE", 0.05, 1);
+  real("--supply-c", options->supply_c, "Of water or air to the nodes; usual if not given", "T", 0, 60);
+  real("--carbon", options->carbon, "Carbon of the electricity", "G_PER_KWH", 0, 2000);
+  command->add_option("--nodes-per-rack", options->nodes_per_rack, "Nodes of a rack; usual if not given")
+      ->check(whole_number(1, 1000))
+      ->type_name("N");
+  real("--checkpoint-s", options->checkpoint_s, "Pause in which GPUs wait for a checkpoint", "S", 0, 1e6);
+  real("--checkpoint-every-s", options->checkpoint_every_s, "Time between such pauses", "S", 0, 1e8);
+  real("--storage-s", options->storage_s, "Time constant of energy storage in power supplies", "S", 0, 1e4);
+  command->add_flag("--json", options->json, "Print JSON");
+  set_action(*command, context, [options]() -> Result<ExitCode> {
+    const Result<Answer> answer = answer_of(*options);
+    if (!answer) return std::unexpected(answer.error());
+    options->json ? print_json(*options, *answer) : print_text(*options, *answer);
+    return ExitCode::ok;
+  });
+}
+
+}  // namespace gw

@@ -1,0 +1,127 @@
+// Options of a training step, and what they make of the catalog's entries.
+#include "cli/physics_step.h"
+
+#include <fmt/format.h>
+
+#include "cli/app.h"
+#include "cli/physics_types.h"
+
+namespace gw {
+
+Result<StepSubject> subject_of(const StepOptions& options) {
+  const Result<physics::KnownTypes> known = known_types();
+  if (!known) return std::unexpected(known.error());
+  StepSubject subject;
+  if (options.model.empty() == options.named_model.empty())
+    return fail(
+        options.model.empty()
+            ? std::string(
+                  "which model? Give its name, such as gw physics train llama-3-8b; gw catalog models "
+                  "lists them")
+            : fmt::format("two models, {} and {}: give one", options.model, options.named_model));
+  Result<physics::ModelShape> model =
+      find_model(*known, options.model.empty() ? options.named_model : options.model);
+  if (!model) return std::unexpected(model.error());
+  Result<physics::Accelerator> gpu = find_gpu(*known, options.gpu);
+  if (!gpu) return std::unexpected(gpu.error());
+  const Result<physics::Precision> precision = find_precision(options.precision);
+  if (!precision) return std::unexpected(precision.error());
+  if (const Result<void> sound = physics::check_shape(*model); !sound) return std::unexpected(sound.error());
+  if (gpu->peak_flops(*precision) == 0)
+    return fail(fmt::format("{} has no peak rate for {} in the catalog; take another --precision", gpu->name,
+                            options.precision));
+  if (gpu->memory_bytes_s == 0)
+    return fail(fmt::format("the catalog does not know the memory bandwidth of {}", gpu->name));
+  subject.stack = physics::default_stack(gpu->generation);
+  if (!options.stack.empty()) {
+    const Result<int> stack = physics::find_stack(options.stack);
+    if (!stack) return std::unexpected(stack.error());
+    subject.stack = *stack;
+  }
+  subject.model = *std::move(model);
+  subject.gpu = *std::move(gpu);
+  subject.precision = *precision;
+  subject.batch = options.batch != 0 ? options.batch : 512;
+  return subject;
+}
+
+Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subject, std::uint32_t gpus,
+                             const char* whose) {
+  TimedStep step;
+  physics::Layout& layout = step.layout;
+  layout.tensor = options.tensor;
+  layout.pipeline = options.pipeline;
+  layout.chunks = options.chunks;
+  layout.context = options.context;
+  layout.expert = options.expert;
+  layout.micro_batch = options.micro_batch;
+  const std::uint32_t product = options.tensor * options.pipeline * options.context;
+  if (gpus % product != 0)
+    return fail(fmt::format("{} GPUs{} do not divide over tensor {} x pipeline {} x context {} = {}", gpus,
+                            whose, options.tensor, options.pipeline, options.context, product));
+  layout.data = gpus / product;
+  for (const physics::Recompute each :
+       {physics::Recompute::kNone, physics::Recompute::kSelective, physics::Recompute::kFull}) {
+    if (physics::recompute_name(each) == options.recompute) layout.recompute = each;
+  }
+  for (const physics::Sharding each : {physics::Sharding::kNone, physics::Sharding::kOptimizer,
+                                       physics::Sharding::kGradients, physics::Sharding::kFull}) {
+    if (physics::sharding_name(each) == options.sharding) layout.sharding = each;
+  }
+  if (const Result<void> divides = physics::check_layout(layout, subject.model, subject.batch); !divides)
+    return std::unexpected(divides.error());
+  const physics::TrainingRun run{&subject.model,
+                                 &subject.gpu,
+                                 subject.stack,
+                                 layout,
+                                 subject.precision,
+                                 double{1} * options.sequence,
+                                 double{1} * subject.batch};
+  step.time = physics::step_time(run, physics::published_calibration());
+  step.memory =
+      physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
+                               physics::stacks()[static_cast<std::size_t>(subject.stack)]);
+  return step;
+}
+
+void add_step_options(CLI::App& command, StepOptions& options) {
+  command.add_option("MODEL", options.model, "Model of the catalog: gw catalog models")->type_name("NAME");
+  command.add_option("--model", options.named_model, "The same, as an option")->type_name("NAME");
+  command.add_option("--gpu", options.gpu, "GPU type of the catalog")
+      ->type_name("NAME")
+      ->capture_default_str();
+  const auto count = [&](const char* flags, std::uint32_t& value, const char* help,
+                         std::uint64_t most = 1'000'000) {
+    command.add_option(flags, value, help)
+        ->check(whole_number(1, most))
+        ->type_name("N")
+        ->capture_default_str();
+  };
+  count("--gpus", options.gpus, "GPUs in all", 10'000'000);
+  count("--tp", options.tensor, "Tensor-parallel GPUs");
+  count("--pp", options.pipeline, "Pipeline stages");
+  count("--vpp", options.chunks, "Chunks of a stage (interleaving)");
+  count("--cp", options.context, "Context-parallel GPUs");
+  count("--ep", options.expert, "Expert-parallel GPUs");
+  count("--micro-batch", options.micro_batch, "Sequences of one replica at a time");
+  command.add_option("--batch", options.batch, "Sequences in a step; 512 if not given")
+      ->check(whole_number(1, 100'000'000))
+      ->type_name("N");
+  count("--sequence", options.sequence, "Tokens in a sequence", 100'000'000);
+  command.add_option("--precision", options.precision, "Of the matrix products")
+      ->check(CLI::IsMember({"fp16", "bf16", "fp8", "mxfp8", "nvfp4"}))
+      ->capture_default_str();
+  command.add_option("--recompute", options.recompute, "Activations that are computed twice")
+      ->check(CLI::IsMember({"none", "selective", "full"}))
+      ->capture_default_str();
+  command.add_option("--shard", options.sharding, "What replicas spread between them")
+      ->check(CLI::IsMember({"none", "optimizer", "gradients", "full"}))
+      ->capture_default_str();
+  command
+      .add_option(
+          "--stack", options.stack,
+          "Training software, such as bridge-26.04 or nemo-24.09; the newest known for the GPU if not given")
+      ->type_name("NAME");
+}
+
+}  // namespace gw
