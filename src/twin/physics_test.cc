@@ -4,8 +4,6 @@
 #include <map>
 
 #include "base/rng.h"
-#include "runtime/journal.h"
-#include "runtime/verify.h"
 #include "twin/pacer.h"
 #include "twin/twin.h"
 #include "workload/list_stream.h"
@@ -13,7 +11,7 @@
 namespace gw::twin {
 namespace {
 
-/// Four leaves of four H100 nodes; a leaf's way up carries half of what one node could send.
+/// Four leaves of four H100 nodes; a leaf's way up carries an eighth of what one node could send.
 struct Case {
   Fleet fleet = flat_fleet(16, 8);
   TenantTree tenants;
@@ -34,19 +32,19 @@ struct Case {
     gpu.floor_speed_permille = 800;
     fleet.node_types.front().gpu_type = 0;
     fleet.fabric.insert(fleet.fabric.begin(), {"leaf", {0, 4, 8, 12, 16}});
-    fleet.uplink_gbit_s = {{1600, 1600, 1600, 1600}, {0}};
+    fleet.uplink_gbit_s = {{400, 400, 400, 400}, {0}};
     EXPECT_EQ(check_fleet(fleet), "");
     setup.gpus.push_back(physics::accelerator_of(gpu, 400));
     physics::Work& mixture = add_class("mixture", WorkKind::kTraining);
     mixture.model.name = "mixture";
-    mixture.model.layers = 32;
+    mixture.model.layers = 16;
     mixture.model.hidden = 4096;
     mixture.model.heads = 32;
     mixture.model.kv_heads = 8;
     mixture.model.head_size = 128;
     mixture.model.vocabulary = 32'000;
     mixture.model.experts = {.count = 8, .active = 2, .ffn = 14'336};
-    mixture.profile.batch = 64;
+    mixture.profile.batch = 32;
     add_class("images", WorkKind::kPerception);
     add_class("drawn", WorkKind::kNone);
     tenants.add(TenantTree::root(), "org", 1);
@@ -84,6 +82,7 @@ struct Case {
   RunSummary run() {
     records.clear();
     workload::ListStream stream(jobs, tenants);
+    stream.class_names = setup.class_names;
     options.on_job = [this](const JobRecord& record, const TenantTree&) -> Result<void> {
       records[std::string(record.id)] = record;
       return {};
@@ -181,19 +180,19 @@ TEST(Physics, HalfFilledDomainsAreSlower) {
   attempt.job = JobId{2};
   ASSERT_TRUE(pacer.start(attempt, {.pool = 0, .span = 1, .pieces = {{0, 4, 0x0f}}}, pool));
   EXPECT_EQ(pacer.end(JobId{1}), Instant{} + hours(1));
-  EXPECT_GT(pacer.end(JobId{2}), Instant{} + minutes(66));
+  EXPECT_GT(pacer.end(JobId{2}), Instant{} + minutes(61));
 }
 
 TEST(Physics, AnElasticJobGrowsByWhatPhysicsGives) {
   Case it;
   TraceJob& job = it.job(0, 2, 240);
   job.request.nodes_min = 2;
-  job.request.nodes_max = 8;
+  job.request.nodes_max = 4;
   job.request.checkpoint_interval = minutes(10);
   job.truth.scaling_permille = 1;  // Is not asked.
   it.run();
-  EXPECT_LT(it.ran_s("0"), 0.5 * 4 * kHour);
-  EXPECT_GT(it.ran_s("0"), 0.2 * 4 * kHour);
+  EXPECT_LT(it.ran_s("0"), 0.75 * 4 * kHour);
+  EXPECT_GE(it.ran_s("0"), 0.5 * 4 * kHour);
 }
 
 TEST(Physics, AFailureCostsNoMoreThanTheWorkSinceTheLastCheckpoint) {
@@ -219,6 +218,7 @@ TEST(Physics, ADoesNotFitEndsTheRunWithItsReason) {
   it.setup.classes[0].model.layers = 2000;
   it.job(0, 1, 60);
   workload::ListStream stream(it.jobs, it.tenants);
+  stream.class_names = it.setup.class_names;
   const Result<RunSummary> summary = run_twin(it.fleet, stream, it.options);
   ASSERT_FALSE(summary);
   EXPECT_NE(summary.error().message.find("\"mixture\" on 8 GPUs of the type h100: does not fit"),
