@@ -58,7 +58,10 @@ for policy in fifo easy conservative sjf gigawerk; do
 done
 compare replay-wide replay "$work/wide.swf" --procs 512 --out . --journal journal --json
 compare simulate simulate "$here/data/small-factory.yaml" --out . --journal journal --json
+compare simulate-physics simulate "$here/../scenarios/placement-pays.yaml" --days 4 --placement first-fit --out . \
+  --journal journal --json
 compare journal-show journal show "$work/a/simulate/journal"
 compare journal-verify journal verify "$work/a/simulate/journal"
+compare journal-verify-physics journal verify "$work/a/simulate-physics/journal"
 ((failed == 0)) || exit 1
 echo "determinism: $count files are the same, byte for byte"

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_use.h"
+#include "cli/physics_setup.h"
 #include "cli/run_files.h"
 #include "spec/scenario.h"
 #include "workload/node_list.h"
@@ -22,6 +23,7 @@ struct Options {
   std::string format;
   std::string date;
   bool strict = false;
+  bool physics = false;
   std::uint64_t seed = 1;
   std::uint64_t check_every = 0;
   std::vector<std::string> gpu_types;  ///< FROM=TO.
@@ -82,6 +84,7 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
   run.seed = options.seed;
   run.check_every = options.check_every;
   Fleet fleet;
+  std::unique_ptr<twin::PhysicsSetup> physics;
   RunInput input;
   TenantTree tenants;
   input.flat = options.fleet.empty();
@@ -94,6 +97,11 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
     if (!scenario) {
       for (const spec::Diagnostic& diagnostic : scenario.error()) print_error(context, diagnostic.text());
       return ExitCode::failed;
+    }
+    if (options.physics) {
+      Result<std::unique_ptr<twin::PhysicsSetup>> made = physics_setup(*scenario);
+      if (!made) return std::unexpected(made.error());
+      physics = std::move(*made);
     }
     fleet = std::move(scenario->fleet);
     input.law = std::move(scenario->law);
@@ -110,6 +118,12 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
     if (!flat) return std::unexpected(flat.error());
     fleet = std::move(*flat);
   }
+  if (options.physics && physics == nullptr)
+    return fail(
+        fmt::format("{}: --physics: no class says what its jobs compute; give one of the log's classes "
+                    "`work` under `classes` (docs/physics-twin.md)",
+                    options.fleet));
+  run.physics = physics.get();
   if (!options.policy.empty()) {
     const std::optional<PolicyConfig> policy = policy_by_name(options.policy);
     GW_CHECK(policy.has_value());
@@ -163,6 +177,11 @@ void add_replay_command(CLI::App& app, AppContext& context) {
       ->add_option("--date", options->date,
                    "Day of the log's first second, for rules that have dates (default: all are in force)")
       ->type_name("DAY")
+      ->needs(fleet);
+  command
+      ->add_flag("--physics", options->physics,
+                 "Jobs of the log's classes that the fleet file gives `work` run as fast as physics says for "
+                 "their place; what the log says is then their time at their best")
       ->needs(fleet);
   std::vector<std::string> formats;
   for (const workload::TraceFormatName& format : workload::trace_format_names())

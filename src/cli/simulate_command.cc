@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_use.h"
+#include "cli/physics_setup.h"
 #include "cli/run_files.h"
 #include "spec/scenario.h"
 #include "workload/generator.h"
@@ -21,6 +22,8 @@ struct Options {
   bool seed_given = false;
   bool no_faults = false;
   bool no_shift = false;
+  std::string physics;    ///< on or off; empty: as the scenario says.
+  std::string placement;  ///< Empty: as the policy has it.
   std::uint64_t check_every = 0;
   RunFiles files;
 };
@@ -45,11 +48,24 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   if (options.days > 0)
     scenario->mix.duration =
         Nanoseconds{static_cast<std::int64_t>(options.days * 86400.0) * kNanosecondsPerSecond};
+  if (const Result<void> sized = size_work(*scenario); !sized)
+    return fail(fmt::format("{}: {}", options.scenario, sized.error().message));
+  const Result<std::unique_ptr<twin::PhysicsSetup>> physics = physics_setup(*scenario);
+  if (!physics) return std::unexpected(physics.error());
+  if (options.physics == "on" && *physics == nullptr)
+    return fail(
+        fmt::format("{}: no class says what its jobs compute, so there is nothing to time; give one "
+                    "`work` (docs/physics-twin.md)",
+                    options.scenario));
   twin::TwinOptions run;
+  if (options.physics.empty() ? scenario->physics : options.physics == "on") run.physics = physics->get();
   run.name = scenario->title;
   run.seed = options.seed_given ? options.seed : scenario->seed;
   run.policy = scenario->policy;
   if (!options.policy.empty()) run.policy = *policy_by_name(options.policy);
+  if (!options.placement.empty())
+    run.policy.placement =
+        options.placement == "first-fit" ? PlacementKind::kFirstFit : PlacementKind::kSmallestSpan;
   if (!options.no_faults) run.faults = scenario->faults;
   run.reservations = scenario->reservations;
   run.power = scenario->power;
@@ -99,6 +115,19 @@ void add_simulate_command(CLI::App& app, AppContext& context) {
                           ->type_name("N");
   command->add_flag("--no-faults", options->no_faults, "Let no node fail");
   command->add_flag("--no-shift", options->no_shift, "Let no job wait for a cheaper or greener hour");
+  command
+      ->add_option(
+          "--physics", options->physics,
+          "Whether jobs of classes with `work` run as fast as physics says for their place (default: "
+          "what the scenario says)")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->type_name("WHETHER");
+  command
+      ->add_option("--placement", options->placement,
+                   "Which nodes: the first free ones, or the smallest part of the fabric (default: what the "
+                   "policy says)")
+      ->check(CLI::IsMember({"first-fit", "smallest-span"}))
+      ->type_name("KIND");
   command
       ->add_option("--out", options->files.out,
                    "Write report.json, report.html and jobs.csv into this folder")

@@ -8,6 +8,7 @@
 #include "cli/app.h"
 #include "cli/commands.h"
 #include "cli/file_use.h"
+#include "cli/physics_setup.h"
 #include "workload/generator.h"
 #include "workload/generator_csv.h"
 #include "workload/swf_writer.h"
@@ -73,6 +74,8 @@ Result<spec::Scenario> read_demand(const std::string& path, const DemandOptions&
     const double factor = *options.load * static_cast<double>(scenario.fleet.gpus()) / load;
     for (TenantDemand& demand : scenario.mix.tenants) demand.load *= factor;
   }
+  if (const Result<void> sized = size_work(scenario); !sized)
+    return fail(fmt::format("{}: {}", path, sized.error().message));
   return scenario;
 }
 

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "model/law.h"
+#include "model/work.h"
 
 namespace gw {
 
@@ -16,6 +17,8 @@ namespace gw {
 struct SizeShare {
   std::uint32_t gpus = 1;  ///< In all; more than one node's worth becomes a gang of whole nodes.
   double share = 1;        ///< Relative weight.
+  /// How long its jobs run, where their work says so; 0 = as the class's durations have it.
+  double run_s = 0;
 };
 
 /// A log-normal duration component; a class mixes one or more (bodies and tails).
@@ -82,6 +85,7 @@ struct JobClass {
   double elastic_scaling = 1;  ///< What each further node adds, as a share of what one of the first does.
   double flexible_share = 0;   ///< Of its jobs, that may wait for a cheaper hour; these have a deadline:
   double slack_s = 43200;      ///< so long after submission and limit together.
+  WorkProfile work;            ///< What its jobs compute, for runs with physics.
   std::string source;
 };
 

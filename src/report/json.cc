@@ -75,6 +75,23 @@ Json power(const twin::PowerSummary& from, Detail detail) {
   return json;
 }
 
+Json physics(const twin::PhysicsSummary& from) {
+  const auto row = [](const twin::PhysicsSummary::Class& each) {
+    return Json{{"class", each.name},
+                {"jobs", each.jobs},
+                {"gpu_hours", each.gpu_hours},
+                {"speed", each.speed},
+                {"lost_to_span", each.lost_span},
+                {"lost_to_contention", each.lost_contention},
+                {"lost_to_caps", each.lost_caps}};
+  };
+  Json json = row(from.all);
+  json.erase("class");
+  json["classes"] = Json::array();
+  for (const twin::PhysicsSummary::Class& each : from.classes) json["classes"].push_back(row(each));
+  return json;
+}
+
 Json energy(const twin::EnergySummary& from) {
   Json sites = Json::array();
   for (const twin::EnergySummary::Site& site : from.sites)
@@ -241,6 +258,7 @@ Json to_json(const twin::RunSummary& from, Detail detail) {
                       {"lost_gpu_hours", from.failures.lost_gpu_hours}};
   if (from.power.limited) json["power"] = power(from.power, detail);
   if (from.energy.priced || from.energy.carbon) json["energy"] = energy(from.energy);
+  if (from.physics.used) json["physics"] = physics(from.physics);
   json["by_size"] = groups(from.by_size, "gpus");
   json["by_class"] = groups(from.by_class, "class");
   json["tenants"] = tenants(from.tenants, detail);

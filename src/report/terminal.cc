@@ -347,6 +347,26 @@ std::string energy(const RunSummary& summary, const Style& style) {
   return text;
 }
 
+/// How fast jobs went where they were.
+std::string physics(const RunSummary& summary, const Style& style) {
+  const twin::PhysicsSummary& from = summary.physics;
+  if (!from.used || from.all.jobs == 0) return "";
+  Table table({"paced by physics", "jobs", "GPU-hours", "speed", "span", "contention", "caps"});
+  const auto row = [&](const twin::PhysicsSummary::Class& each) {
+    const double hours = std::max(each.gpu_hours, 1e-9);
+    table.add({printable_name(shorten(style, each.name, 36)), format_count(each.jobs),
+               format_number(each.gpu_hours), format_percent(each.speed),
+               format_percent(each.lost_span / hours), format_percent(each.lost_contention / hours),
+               format_percent(each.lost_caps / hours)});
+  };
+  for (const twin::PhysicsSummary::Class& each : from.classes) row(each);
+  if (from.classes.size() > 1) row(from.all);
+  return heading(style, "Speed") + table.text(style) +
+         note(style,
+              "Of what each job would do at its best on the same GPUs; the rest is lost to where its GPUs "
+              "lay, to other jobs on its links, and to capped clocks.");
+}
+
 std::string machine(const RunSummary& summary, const Style& style) {
   if (summary.run.wall_s <= 0) return "";
   return "\n" +
@@ -371,6 +391,7 @@ std::string terminal_summary(const RunSummary& summary, const Style& style, cons
   text += places(summary, style, facts.flat);
   text += power(summary, style);
   text += energy(summary, style);
+  text += physics(summary, style);
   return text + machine(summary, style);
 }
 

@@ -135,6 +135,43 @@ struct LimitSpec {
   LimitModel model;
 };
 
+/// How a training run is spread over GPUs.
+struct WorkLayoutSpec {
+  static constexpr std::string_view kRecord = "work_layout";
+  static constexpr std::string_view kHelp =
+      "How a training run is spread over its GPUs; data parallel by what is left.";
+  std::string choose;
+  std::uint32_t tensor = 1;
+  std::uint32_t pipeline = 1;
+  std::uint32_t context = 1;
+  std::uint32_t expert = 1;
+  std::uint32_t micro_batch = 1;
+  std::string sharding = "optimizer";
+  bool recompute = false;
+  Mark at;
+};
+
+/// What jobs compute.
+struct WorkSpec {
+  static constexpr std::string_view kRecord = "work";
+  static constexpr std::string_view kHelp =
+      "What the class's jobs compute: they then run as fast as physics says for the place they got "
+      "(docs/physics-twin.md).";
+  std::string kind;
+  Located<std::string> model;
+  std::string precision = "bf16";
+  std::uint32_t sequence = 4096;
+  std::uint32_t batch = 512;
+  std::optional<double> tokens;
+  std::optional<double> steps;
+  std::optional<double> samples;
+  std::optional<WorkLayoutSpec> layout;
+  double per_gpu = 0;
+  double cost = 1;
+  double parameters = 0;
+  Mark at;
+};
+
 /// A kind of work, as JobClass but with names in place of indices.
 struct JobClassSpec {
   static constexpr std::string_view kRecord = "job_class";
@@ -145,6 +182,7 @@ struct JobClassSpec {
   Located<std::string> rhythm;
   LimitSpec limit;
   double cores_per_gpu = 0;
+  std::optional<WorkSpec> work;
   Mark at;
 };
 

@@ -229,6 +229,82 @@ void describe(Visitor& visit, LimitSpec& limit) {
                .above_min = true});
 }
 
+inline constexpr std::string_view kWorkKinds[] = {"training", "perception", "robotics", "cfd"};
+inline constexpr std::string_view kPrecisions[] = {"fp16", "bf16", "fp8", "mxfp8", "nvfp4"};
+inline constexpr std::string_view kWorkLayouts[] = {"best"};
+inline constexpr std::string_view kWorkShardings[] = {"optimizer", "full"};
+
+template <class Visitor>
+void describe(Visitor& visit, WorkLayoutSpec& layout) {
+  constexpr double kMost = 100'000;
+  visit.shorthand("choose");
+  visit.field("choose", layout.choose,
+              {.help = "`best`: the fastest that fits, for each number of GPUs.",
+               .choices = kWorkLayouts,
+               .default_text = "by the other keys"});
+  visit.field("tensor", layout.tensor, {.help = "Tensor parallel.", .min = 1, .max = kMost});
+  visit.field("pipeline", layout.pipeline, {.help = "Pipeline stages.", .min = 1, .max = kMost});
+  visit.field("context", layout.context, {.help = "Context parallel.", .min = 1, .max = kMost});
+  visit.field("expert", layout.expert, {.help = "Expert parallel.", .min = 1, .max = kMost});
+  visit.field("micro_batch", layout.micro_batch,
+              {.help = "Sequences of one replica at a time.", .min = 1, .max = kMost});
+  visit.field("sharding", layout.sharding,
+              {.help = "What is spread over replicas: the optimizer's state, or weights and gradients too.",
+               .choices = kWorkShardings});
+  visit.field("recompute", layout.recompute, {.help = "Forward passes are done again in the backward pass."});
+}
+
+template <class Visitor>
+void describe(Visitor& visit, WorkSpec& work) {
+  visit.field("kind", work.kind,
+              {.help = "Training of a transformer (`model`), of a vision model on images (perception), "
+                       "simulation of robots, or fluid dynamics.",
+               .choices = kWorkKinds,
+               .default_text = "training"});
+  visit.field("model", work.model,
+              {.help = "Which transformer is trained: a model of the catalog.",
+               .text = Text::kName,
+               .default_text = "none"});
+  visit.field("precision", work.precision, {.help = "Of its matrix products.", .choices = kPrecisions});
+  visit.field("sequence", work.sequence, {.help = "Tokens in a sequence.", .min = 1, .max = 1e7});
+  visit.field("batch", work.batch, {.help = "Sequences in one step, on all GPUs.", .min = 1, .max = 1e7});
+  constexpr double kMostUnits = 1e18;
+  visit.field("tokens", work.tokens,
+              {.help = "How much one job trains.",
+               .min = 0,
+               .max = kMostUnits,
+               .above_min = true,
+               .default_text = "by `durations`"});
+  visit.field("steps", work.steps,
+              {.help = "The same in steps.",
+               .min = 0,
+               .max = kMostUnits,
+               .above_min = true,
+               .default_text = "by `durations`"});
+  visit.field("samples", work.samples,
+              {.help = "How much one job of the other kinds does: images, steps of robots, updates of cells.",
+               .min = 0,
+               .max = kMostUnits,
+               .above_min = true,
+               .default_text = "by `durations`"});
+  visit.field("layout", work.layout,
+              {.help = "How the training is spread over GPUs.", .default_text = "best"});
+  visit.field("per_gpu", work.per_gpu,
+              {.help = "Images, robots or cells that one GPU has at a time; 0 = the source's.",
+               .min = 0,
+               .max = 1e12});
+  visit.field(
+      "cost", work.cost,
+      {.help = "What a sample costs, over an image of 224 x 224 in ResNet-50, a step of the G1 robot, or a "
+               "D3Q19 cell.",
+       .min = 1e-6,
+       .max = 1e9});
+  visit.field(
+      "parameters", work.parameters,
+      {.help = "Of the model whose gradients are exchanged; 0 = the source's.", .min = 0, .max = 1e13});
+  visit.at_most_one({"tokens", "steps", "samples"});
+}
+
 template <class Visitor>
 void describe(Visitor& visit, JobClassSpec& spec) {
   JobClass& job = spec.job_class;
@@ -237,11 +313,12 @@ void describe(Visitor& visit, JobClassSpec& spec) {
   visit.field("title", job.title, {.help = "For reports."});
   visit.field("sizes", spec.sizes,
               {.help = "Share of jobs by number of GPUs.", .required = true, .items_min = 1});
-  visit.field("durations", spec.durations,
-              {.help = "Run times: a mixture of log-normal parts.",
-               .required = true,
-               .items_min = 1,
-               .items_max = 100});
+  visit.field(
+      "durations", spec.durations,
+      {.help = "Run times: a mixture of log-normal parts. With `work`, where the jobs are at their best.",
+       .items_min = 1,
+       .items_max = 100,
+       .default_text = "by the amount that `work` names"});
   visit.field("duration_min", job.duration_min_s,
               {.help = "Shortest run time.", .unit = Unit::kSeconds, .min = 0, .max = 1e9});
   visit.field("duration_max", job.duration_max_s,
@@ -342,6 +419,9 @@ void describe(Visitor& visit, JobClassSpec& spec) {
                .unit = Unit::kSeconds,
                .min = 0,
                .max = 1e9});
+  visit.field(
+      "work", spec.work,
+      {.help = "What its jobs compute; they run as fast as physics says.", .default_text = "not said"});
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 

@@ -72,6 +72,68 @@ void convert_sizes(const JobClassSpec& spec, JobClass& job, Findings& findings) 
                    fmt::format("all sizes of class \"{}\" have the share 0; give one a share", job.name));
 }
 
+/// What a class computes; models are found in the catalog.
+void convert_work(const JobClassSpec& spec, const Catalog& catalog, JobClass& job, Findings& findings) {
+  const bool has_amount = spec.work && (spec.work->tokens || spec.work->steps || spec.work->samples);
+  if (spec.durations.empty() && !has_amount)
+    findings.error(spec.at,
+                   fmt::format("class \"{}\" has no durations; give it some, or `work` with `tokens`, "
+                               "`steps` or `samples`",
+                               job.name));
+  if (!spec.work) return;
+  const WorkSpec& from = *spec.work;
+  WorkProfile& work = job.work;
+  const auto kind = std::find(std::begin(kWorkKinds), std::end(kWorkKinds), from.kind);
+  static_assert(static_cast<int>(WorkKind::kTraining) == 1 && static_cast<int>(WorkKind::kCfd) == 4);
+  work.kind = kind == std::end(kWorkKinds) ? WorkKind::kTraining
+                                           : static_cast<WorkKind>(1 + (kind - std::begin(kWorkKinds)));
+  const bool trains = work.kind == WorkKind::kTraining;
+  if (trains && from.model.value.empty()) {
+    findings.error(from.at, fmt::format("class \"{}\": `work` trains no model; name one with `model`, or a "
+                                        "`kind` without one",
+                                        job.name));
+  } else if (!trains && !from.model.value.empty()) {
+    findings.error(
+        from.model.at,
+        fmt::format("class \"{}\": `work` of the kind {} has no `model`; leave it out", job.name, from.kind));
+  } else if (trains && find_entry(catalog.models, from.model.value) == nullptr) {
+    findings.error(
+        from.model.at,
+        fmt::format("unknown model \"{}\" of class \"{}\"{}", from.model.value, job.name,
+                    suggestion(from.model.value, entry_names(catalog.models), "see `gw catalog models`")));
+  }
+  if (trains && from.samples)
+    findings.error(
+        from.at,
+        fmt::format("class \"{}\": training is counted in `tokens` or `steps`, not in samples", job.name));
+  if (!trains && (from.tokens || from.steps))
+    findings.error(from.at, fmt::format("class \"{}\": work of the kind {} is counted in `samples`", job.name,
+                                        from.kind));
+  if (!trains && from.layout)
+    findings.error(from.layout->at,
+                   fmt::format("class \"{}\": only training has a `layout`; leave it out", job.name));
+  work.model = from.model.value;
+  work.precision = from.precision;
+  work.sequence = from.sequence;
+  work.batch = from.batch;
+  work.per_gpu = from.per_gpu;
+  work.cost = from.cost;
+  work.parameters = from.parameters;
+  if (from.tokens) work.amount = *from.tokens;
+  if (from.steps) work.amount = *from.steps * from.batch * from.sequence;
+  if (from.samples) work.amount = *from.samples;
+  if (from.layout && from.layout->choose.empty()) {
+    work.layout = {.best = false,
+                   .tensor = from.layout->tensor,
+                   .pipeline = from.layout->pipeline,
+                   .context = from.layout->context,
+                   .expert = from.layout->expert,
+                   .micro_batch = from.layout->micro_batch,
+                   .full_sharding = from.layout->sharding == "full",
+                   .recompute = from.layout->recompute};
+  }
+}
+
 bool any_positive(const std::vector<double>& weights) {
   return std::any_of(weights.begin(), weights.end(), [](double weight) { return weight > 0; });
 }
@@ -94,6 +156,7 @@ void build_classes(const ScenarioFile& file, const Catalog& catalog, WorkloadMix
   for (const JobClassSpec& spec : with_overrides(catalog.classes, file.classes, "classes", findings)) {
     JobClass job = spec.job_class;
     convert_sizes(spec, job, findings);
+    convert_work(spec, catalog, job, findings);
     double share = 0;
     for (const DurationSpec& duration : spec.durations) {
       job.durations.push_back(duration.part);

@@ -372,6 +372,10 @@ void describe(Visitor& visit, ScenarioFile& file) {
   visit.field("faults", file.faults, {.help = "Failures of nodes.", .default_text = "none"});
   visit.field("reservations", file.reservations, {.help = "Nodes reserved for a time.", .items_min = 1});
   visit.field("power", file.power, {.help = "Caps that change with time."});
+  visit.field(
+      "physics", file.physics,
+      {.help = "Jobs of classes with `work` run as fast as physics says for the place they got; false: as "
+               "long as was drawn."});
 }
 
 }  // namespace gw::spec

@@ -198,6 +198,7 @@ struct ScenarioFile {
   std::optional<FaultsSpec> faults;
   std::vector<ReservationSpec> reservations;
   PowerSpec power;
+  bool physics = true;
 };
 
 /// Adds the tenants that `file` names to `tenants` and their demand, in GPUs of `fleet`, to `mix.tenants`;

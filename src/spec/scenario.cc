@@ -66,6 +66,20 @@ void add_law(const ScenarioFile& file, const Catalog& catalog, Scenario& scenari
     findings.error(file.fleet.at, problem);
 }
 
+/// What physics must know of the fleet's GPU types and of the models that classes train.
+void add_entries(const ScenarioFile& file, const Catalog& catalog, Scenario& scenario) {
+  for (const GpuType& type : scenario.fleet.gpu_types) {
+    const GpuEntry* own = find_entry(file.fleet.gpu_types, type.name);
+    const GpuEntry* entry = own != nullptr ? own : find_entry(catalog.gpus, type.name);
+    scenario.gpu_entries.push_back(*entry);
+  }
+  for (const JobClass& job : scenario.mix.classes) {
+    const ModelEntry* model = find_entry(catalog.models, job.work.model);
+    if (model != nullptr && find_entry(scenario.models, model->name) == nullptr)
+      scenario.models.push_back(*model);
+  }
+}
+
 }  // namespace
 
 Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_name, const Catalog& catalog,
@@ -100,6 +114,8 @@ Checked<Scenario> parse_scenario(std::string_view text, const std::string& file_
   if (!findings.failed()) scenario.power = build_power(file.power, scenario.fleet, scenario.mix, findings);
   if (!findings.failed()) check_demand(scenario.fleet, file, scenario.mix, findings);
   if (findings.failed()) return std::unexpected(findings.take());
+  scenario.physics = file.physics;
+  add_entries(file, catalog, scenario);
   scenario.warnings = findings.take();
   return scenario;
 }

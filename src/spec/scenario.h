@@ -35,7 +35,10 @@ struct Scenario {
   FaultSpec faults;  ///< Nothing fails where the file has no `faults`.
   std::vector<Reservation> reservations;
   PowerSchedule power;
-  std::vector<Diagnostic> warnings;  ///< What is allowed but probably not meant.
+  bool physics = true;                ///< Jobs of classes with `work` run as fast as physics says.
+  std::vector<GpuEntry> gpu_entries;  ///< By type of the fleet: what the catalog or the file has of it.
+  std::vector<ModelEntry> models;     ///< That classes name in `work`.
+  std::vector<Diagnostic> warnings;   ///< What is allowed but probably not meant.
 };
 
 struct ReadLimits {

@@ -152,6 +152,23 @@ struct EnergySummary {
   std::uint64_t unshifted_late_jobs = 0;
 };
 
+/// Speed of the jobs that physics paces, where they were against where they would have been at their best:
+/// `speed` and the three losses over `gpu_hours` add up to 1.
+struct PhysicsSummary {
+  struct Class {
+    std::string name;
+    std::uint64_t jobs = 0;      ///< Started.
+    double gpu_hours = 0;        ///< In which they worked, lost work included, restarts not.
+    double speed = 0;            ///< Mean over those, relative to the best place on the same GPU type.
+    double lost_span = 0;        ///< GPU-hours lost to how their GPUs lay: domains, links that carry less,
+    double lost_contention = 0;  ///< to other jobs on the same links,
+    double lost_caps = 0;        ///< and to capped clocks.
+  };
+  bool used = false;  ///< Else the rest is empty.
+  Class all;
+  std::vector<Class> classes;
+};
+
 struct RunSummary {
   RunLabels labels;
 
@@ -220,6 +237,7 @@ struct RunSummary {
 
   PowerSummary power;
   EnergySummary energy;
+  PhysicsSummary physics;
 
   std::vector<GroupSummary> by_size;             ///< All classes, small to large, also empty ones.
   std::vector<GroupSummary> by_class;            ///< Classes with jobs.

@@ -12,6 +12,7 @@
 #include "runtime/loop.h"
 #include "twin/budgets.h"
 #include "twin/faults.h"
+#include "twin/pacer.h"
 #include "twin/power_meter.h"
 #include "twin/reservations.h"
 
@@ -28,6 +29,7 @@ struct SimJob {
   JobRequest request;
   JobTruth truth;
   std::uint8_t job_class = 0;
+  std::uint8_t work_class = PhysicsSetup::kNoClass;  ///< In TwinOptions::physics.
   std::uint8_t span = 0;
   std::uint8_t reason = 0;
   std::uint32_t nodes = 0;
@@ -36,7 +38,9 @@ struct SimJob {
   std::uint32_t attempt = 0;
   bool leaving = false;
   bool resizing = false;  ///< It leaves to come back with another number of nodes.
+  bool paced = false;     ///< Physics says how fast it works.
   Instant told;           ///< To leave.
+  Nanoseconds told_work;  ///< Of a paced job: what it had done by then.
   bool running = false;
   bool gave_up = false;
   std::uint32_t ends = 0;      ///< Ends foreseen so far; only the last one counts.
@@ -77,7 +81,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
         reservations_(options.reservations, core),
         faults_(options.faults, fleet, Rng(options.seed).split("faults")),
         cap_steps_(cap_steps(fleet, options.power)),
-        power_(fleet, options.power) {}
+        power_(fleet, options.power) {
+    if (options.physics != nullptr) pacer_.emplace(fleet, *options.physics);
+  }
 
   Result<std::optional<Instant>> next_due() override {
     if (failure_) return std::unexpected(*failure_);
@@ -166,8 +172,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       GW_CHECK(
           allowed_zone(jobs_[start.job].request.shape, core.state().pools[start.placement.pool]->zone()));
       jobs_[start.job].gpu_type = core.state().pools[start.placement.pool]->gpu_type();
-      begin(jobs_[start.job], start.placement, static_cast<std::uint8_t>(core.job(start.job)->reason), now);
+      begin(jobs_[start.job], start.placement, static_cast<std::uint8_t>(core.job(start.job)->reason), now,
+            *core.state().pools[start.placement.pool]);
     }
+    if (pacer_) repace(now);
     measure(core, now);
     const bool ordered = !plan.stopped.empty() || !plan.clocks.empty();
     power_.advance(now, core.state().power, ordered);
@@ -185,6 +193,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     summary.energy.shifted_jobs = energy_.shifted_jobs;
     summary.energy.shifted_hours = energy_.shifted_hours;
     summary.energy.late_jobs = energy_.late_jobs;
+    if (pacer_) summary.physics = pacer_->summary();
     summary.reservations = reservations_.summary(stream_.tenants(), last_end_);
     return summary;
   }
@@ -306,7 +315,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     rulings_.clear();
   }
 
-  void begin(SimJob& job, const sched::Placement& placement, std::uint8_t reason, Instant now) {
+  void begin(SimJob& job, const sched::Placement& placement, std::uint8_t reason, Instant now,
+             const sched::Pool& pool) {
     job.running = true;
     job.start = now;
     job.span = placement.span;
@@ -315,6 +325,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     for (const sched::Piece& piece : placement.pieces) job.nodes += piece.count;
     job.resizing = false;
     if (job.request.is_elastic()) set_nodes(job, now);
+    if (pacer_) job.work_class = work_class_of(job.job_class);
+    job.paced =
+        pacer_ && job.gpu_type != NodeType::kNoGpu && pacer_->paces(job.work_class, job.request.shape);
+    if (job.paced) pace(job, placement, pool, now);
     Nanoseconds span = time_for(job, job.truth.run_time - job.saved);
     if (job.attempt == 0) {
       job.first_start = now;
@@ -334,7 +348,42 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.speed = kFullSpeed;
     job.speed_since = now;
     job.slowed = Nanoseconds{0};
-    foresee_end(job, now + std::min(span, kLongestSpan));
+    foresee_end(job, job.paced ? pacer_->end(job.id) : now + std::min(span, kLongestSpan));
+  }
+
+  void pace(SimJob& job, const sched::Placement& placement, const sched::Pool& pool, Instant now) {
+    const Shape& shape = job.request.shape;
+    const std::uint32_t least = job.request.is_elastic() ? job.request.nodes_min : std::max(1U, shape.nodes);
+    const Result<void> started = pacer_->start({.job = job.id,
+                                                .job_class = job.work_class,
+                                                .gpu_types = shape.gpu_types,
+                                                .least_gpus = least * shape.gpus,
+                                                .gpu_type = job.gpu_type,
+                                                .works_from = now + overhead_of(job),
+                                                .work = job.truth.run_time - job.saved,
+                                                .first = job.attempt == 0},
+                                               placement, pool);
+    if (started) return;
+    job.paced = false;  // The run ends before this is of any effect.
+    if (!failure_) failure_ = started.error();
+  }
+
+  /// Streams may name further classes while they are read.
+  std::uint8_t work_class_of(std::uint8_t job_class) {
+    const std::vector<std::string>& names = stream_.classes();
+    while (work_classes_.size() < names.size())
+      work_classes_.push_back(options_.physics->find(names[work_classes_.size()]));
+    return job_class < work_classes_.size() ? work_classes_[job_class] : PhysicsSetup::kNoClass;
+  }
+
+  /// Until the attempt that is about to start works.
+  [[nodiscard]] Nanoseconds overhead_of(const SimJob& job) const {
+    return job.attempt == 0 ? Nanoseconds{0} : options_.faults.restart_time;
+  }
+
+  /// Those whose links carry more or less of them now, end sooner or later.
+  void repace(Instant now) {
+    for (const JobId id : pacer_->settle(now)) foresee_end(jobs_[id], pacer_->end(id));
   }
 
   /// What it held and lost before counts as time on as many nodes as it has now.
@@ -373,12 +422,14 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
     job.leaving = true;
     job.told = now;
+    if (job.paced) job.told_work = worked(job, now);
     push_end({now + (saves ? std::min(options_.policy.grace, kCheckpointWrite) : Nanoseconds{0}), job.id,
               job.attempt, true});
   }
 
   /// How much work it has done by `now`, in this attempt and in those before as far as it was saved.
   [[nodiscard]] Nanoseconds worked(const SimJob& job, Instant now) const {
+    if (job.paced) return job.saved + pacer_->done(job.id, now);
     const Nanoseconds spent = now - job.start;
     const Nanoseconds overhead =
         job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
@@ -388,7 +439,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   /// The attempt is over; `kept` of its work is saved. What it spent beyond that is lost, reloading too.
   void stop(SimJob& job, Nanoseconds kept, Instant now) {
     const Nanoseconds spent = now - job.start;
-    const Nanoseconds lost = spent - std::min(spent, time_for(job, kept - job.saved));
+    const Nanoseconds useful = job.paced ? paced_time(job, kept, now) : time_for(job, kept - job.saved);
+    const Nanoseconds lost = spent - std::min(spent, useful);
+    if (job.paced) pacer_->stop(job.id, now);
+    job.paced = false;
     job.saved = kept;
     job.held += spent;
     job.lost += lost;
@@ -397,6 +451,20 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     ++job.restarts;
     budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     metrics_.stopped(now, job.facts(), lost);
+  }
+
+  /// Of the time in which a paced job worked, the part that did what it keeps.
+  [[nodiscard]] Nanoseconds paced_time(const SimJob& job, Nanoseconds kept, Instant now) const {
+    const Nanoseconds done = worked(job, now) - job.saved;
+    if (done <= Nanoseconds{0}) return Nanoseconds{0};
+    return Nanoseconds{static_cast<std::int64_t>(Int128{working_time(job, now).count()} *
+                                                 std::min(kept - job.saved, done).count() / done.count())};
+  }
+
+  /// Since its restart, in this attempt.
+  [[nodiscard]] Nanoseconds working_time(const SimJob& job, Instant now) const {
+    const Nanoseconds spent = now - job.start;
+    return job.attempt > 1 ? spent - std::min(spent, options_.faults.restart_time) : spent;
   }
 
   /// It is off its nodes.
@@ -409,7 +477,8 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   void leave(SimJob& job, Instant now) {
     const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
     const JobFacts facts = job.facts();
-    stop(job, saves ? worked(job, job.told) : Nanoseconds{0}, now);
+    const Nanoseconds kept = job.paced ? job.told_work : worked(job, job.told);
+    stop(job, saves ? kept : Nanoseconds{0}, now);
     if (!job.resizing) metrics_.preempted(facts);
   }
 
@@ -422,6 +491,10 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   void set_clock(SimJob& job, std::uint32_t permille, Instant now) {
     if (job.gpu_type == NodeType::kNoGpu) return;
     const std::uint32_t speed = fleet_.gpu_types[job.gpu_type].speed_permille(permille);
+    if (job.paced) {
+      pacer_->set_clock(job.id, speed, now);
+      return foresee_end(job, pacer_->end(job.id));
+    }
     job.slowed = slow_time(job, now);
     job.speed_since = now;
     const Int128 left = Int128{(job.end - now).count()} * job.speed + (speed - 1);
@@ -441,6 +514,15 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   /// too.
   [[nodiscard]] Nanoseconds saved_by(const SimJob& job, Instant now) const {
     const Nanoseconds interval = job.request.checkpoint_interval;
+    if (job.paced && interval > Nanoseconds{0}) {  // They are written by the clock, however fast it works.
+      const Nanoseconds time = working_time(job, now);
+      const Nanoseconds done = worked(job, now) - job.saved;
+      const Nanoseconds until_last = interval * (time / interval);
+      return job.saved + (time > Nanoseconds{0}
+                              ? Nanoseconds{static_cast<std::int64_t>(Int128{done.count()} *
+                                                                      until_last.count() / time.count())}
+                              : Nanoseconds{0});
+    }
     const Nanoseconds whole =
         interval > Nanoseconds{0} ? interval * (worked(job, now) / interval) : Nanoseconds{0};
     return std::max(whole, job.saved);
@@ -462,6 +544,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     SimJob& job = jobs_[id];
     const Nanoseconds spent = now - job.start;
     job.held += spent;
+    if (job.paced) pacer_->stop(id, now);
     left(job, now);
     budgets_.stopped(job.request.tenant, job.request.shape.total_gpu_milli(), now);
     if (job.attempt > 1) {
@@ -530,7 +613,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   std::uint64_t clock_orders_ = 0;
   std::uint64_t stopped_ = 0;
   bool prices_told_ = false;
-  EnergySummary energy_;  ///< What is counted by jobs.
+  std::optional<Pacer> pacer_;              ///< With physics.
+  std::vector<std::uint8_t> work_classes_;  ///< By class of the stream.
+  EnergySummary energy_;                    ///< What is counted by jobs.
   IdTable<SimJob> jobs_;
   std::vector<End> ends_;  ///< A heap, earliest first.
   TraceJob next_job_;

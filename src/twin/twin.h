@@ -18,6 +18,7 @@
 #include "model/window.h"
 #include "runtime/seams.h"
 #include "twin/metrics.h"
+#include "twin/speed_table.h"
 #include "workload/job_stream.h"
 
 namespace gw::twin {
@@ -45,6 +46,9 @@ struct TwinOptions {
   /// Check every invariant of the core after every n-th pass; 0 = never.
   std::uint64_t check_every = 0;
   std::string name;
+  /// Null: every job runs as long as its stream says. Else jobs of classes with work run as fast as physics
+  /// says for where they are (docs/physics-twin.md).
+  const PhysicsSetup* physics = nullptr;
   const Law* law = nullptr;              ///< None: every job may be anywhere.
   std::optional<Day> date;               ///< Of the run's zero; none: all rules are in force.
   std::vector<LegalWishes> class_facts;  ///< Per job class of the stream; classes beyond have none.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -70,7 +71,7 @@ ClassLaw::ClassLaw(const JobClass& job_class)
 }
 
 Result<ClassLaw> ClassLaw::make(const JobClass& job_class, const Fleet& fleet) {
-  GW_CHECK(!job_class.sizes.empty() && !job_class.durations.empty());
+  GW_CHECK(!job_class.sizes.empty());
   ClassLaw law(job_class);
   double total = 0;
   for (const SizeShare& size : job_class.sizes) total += size.share;
@@ -84,7 +85,14 @@ Result<ClassLaw> ClassLaw::make(const JobClass& job_class, const Fleet& fleet) {
     if (!shape) return std::unexpected(shape.error());
     cumulative += wish.share;
     const bool scaled = job_class.duration_size_exponent != 0;
-    if (scaled || law.durations_.empty()) {
+    if (wish.run_s > 0) {  // The amount of work says it, whatever its longest and shortest.
+      const DurationComponent fixed{wish.run_s, 0, 1};
+      law.durations_.emplace_back(std::span(&fixed, 1), 1, std::max(1.0, wish.run_s / 2),
+                                  std::max(1.0, wish.run_s * 2));
+    } else if (scaled || law.durations_.empty()) {
+      if (job_class.durations.empty())
+        return fail("class \"" + job_class.name +
+                    "\" says how much its jobs do, not how long they take: its work must be sized first");
       const double gpus = static_cast<double>(shape->total_gpu_milli()) / 1000;
       const double factor = scaled ? stable_pow(gpus, job_class.duration_size_exponent) : 1;
       law.durations_.emplace_back(job_class.durations, factor, low, high);

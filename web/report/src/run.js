@@ -125,6 +125,20 @@ const power = (main, report) => {
   ], {unit: 'MW'}), {height: 260, overTime: true, label: 'Power drawn and its cap over time'}));
 };
 
+/** How fast jobs went where they were, of runs in which physics times them. */
+const speed = (main, report) => {
+  const from = report.physics;
+  if (!from || from.jobs === 0) return;
+  const grid = part(main, 'Speed');
+  const share = (row, value) => percent(value / Math.max(row.gpu_hours, 1e-9));
+  const cells = (row) => [row.class ?? 'all', count(row.jobs), number(row.gpu_hours), percent(row.speed),
+    share(row, row.lost_to_span), share(row, row.lost_to_contention), share(row, row.lost_to_caps)];
+  const rows = [...from.classes, ...(from.classes.length > 1 ? [from] : [])].map(cells);
+  grid.append(el('section', {class: 'card wide', 'aria-label': 'Speed by class'}, el('h3', {}, 'Against the best place'),
+    el('p', {}, 'Of what each job would do at its best on the same GPUs; the rest is lost to where its GPUs lay, to other jobs on its links, and to capped clocks.'),
+    table(['class', 'jobs', 'GPU-hours', 'speed', 'lost to span', 'to contention', 'to caps'], rows, 'Speed by class')));
+};
+
 const queue = (main, report, time) => {
   const grid = part(main, 'The queue');
   const {queue: q} = report;
@@ -260,6 +274,7 @@ export const showRun = (main, report) => {
     power(main, report);
     queue(main, report, time);
   }
+  speed(main, report);
   if (report.jobs.started > 0) waits(main, report);
   tenants(main, report);
   if (report.jobs.finished > 0) spans(main, report);

@@ -1,0 +1,21 @@
+// From a scenario to what the twin needs for physics: work with its models looked up, GPU types as physics
+// sees them.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "spec/scenario.h"
+#include "twin/speed_table.h"
+
+namespace gw {
+
+/// What the scenario's classes compute. Null where none of them has work. An Error where work makes no sense.
+Result<std::unique_ptr<twin::PhysicsSetup>> physics_setup(const spec::Scenario& scenario);
+
+/// The work of every class in demand must fit on every size and every GPU type that it may get. Classes that
+/// say how much a job does get the run times that follow, in `scenario.mix`, for the generator. Of no effect
+/// where no class has work.
+Result<void> size_work(spec::Scenario& scenario);
+
+}  // namespace gw

@@ -1,0 +1,90 @@
+// No link carries more than it can, everyone who gets less has a full link to blame, and nobody gains by
+// others.
+#include "physics/fair_share.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+
+namespace gw::physics {
+namespace {
+
+struct Network {
+  std::vector<std::vector<LinkUse>> flows;
+  std::vector<double> capacities;
+};
+
+Network any_network() {
+  Network network;
+  const std::size_t links = *rc::gen::inRange<std::size_t>(1, 7);
+  for (std::size_t at = 0; at < links; ++at) network.capacities.push_back(*rc::gen::inRange(1, 100));
+  const std::size_t flows = *rc::gen::inRange<std::size_t>(0, 9);
+  for (std::size_t at = 0; at < flows; ++at) {
+    std::vector<LinkUse>& uses = network.flows.emplace_back();
+    for (std::uint32_t link = 0; link < links; ++link) {
+      if (*rc::gen::inRange(0, 2) == 1) uses.push_back({link, double{1} * *rc::gen::inRange(1, 60)});
+    }
+  }
+  return network;
+}
+
+std::vector<double> loads(const Network& network, const std::vector<double>& shares) {
+  std::vector<double> loads(network.capacities.size());
+  for (std::size_t flow = 0; flow < network.flows.size(); ++flow) {
+    for (const LinkUse& use : network.flows[flow]) loads[use.link] += use.load * shares[flow];
+  }
+  return loads;
+}
+
+RC_GTEST_PROP(MaxMin, NoLinkCarriesMoreThanItCan, ()) {
+  const Network network = any_network();
+  const std::vector<double> shares = max_min_shares(network.flows, network.capacities);
+  const std::vector<double> load = loads(network, shares);
+  for (std::size_t link = 0; link < load.size(); ++link)
+    RC_ASSERT(load[link] <= network.capacities[link] * (1 + 1e-12));
+}
+
+RC_GTEST_PROP(MaxMin, WhoGetsLessCrossesAFullLinkWhereNobodyGetsMore, ()) {
+  const Network network = any_network();
+  const std::vector<double> shares = max_min_shares(network.flows, network.capacities);
+  const std::vector<double> load = loads(network, shares);
+  for (std::size_t flow = 0; flow < shares.size(); ++flow) {
+    RC_ASSERT(shares[flow] > 0 && shares[flow] <= 1);
+    if (shares[flow] == 1) continue;
+    const bool blamed = std::ranges::any_of(network.flows[flow], [&](const LinkUse& use) {
+      if (load[use.link] < network.capacities[use.link] * (1 - 1e-9)) return false;
+      for (std::size_t other = 0; other < shares.size(); ++other) {
+        const bool on_link = std::ranges::any_of(network.flows[other],
+                                                 [&](const LinkUse& each) { return each.link == use.link; });
+        if (on_link && shares[other] > shares[flow] * (1 + 1e-12)) return false;
+      }
+      return true;
+    });
+    RC_ASSERT(blamed);
+  }
+}
+
+RC_GTEST_PROP(MaxMin, WithoutAFlowTheLeastShareIsNoSmaller, ()) {
+  Network network = any_network();
+  if (network.flows.empty()) return;
+  const std::size_t gone = *rc::gen::inRange<std::size_t>(0, network.flows.size());
+  std::vector<double> before = max_min_shares(network.flows, network.capacities);
+  before.erase(before.begin() + static_cast<std::ptrdiff_t>(gone));
+  network.flows.erase(network.flows.begin() + static_cast<std::ptrdiff_t>(gone));
+  const std::vector<double> after = max_min_shares(network.flows, network.capacities);
+  if (before.empty()) return;
+  RC_ASSERT(std::ranges::min(after) >= std::ranges::min(before) * (1 - 1e-12));
+}
+
+TEST(MaxMin, TheTextbooksExample) {
+  // Three flows on a link of 30, one of them also on one of 4: it gets 4, the others 13 each.
+  const std::vector<std::vector<LinkUse>> flows = {{{0, 20}}, {{0, 20}}, {{0, 20}, {1, 20}}};
+  const std::vector<double> shares = max_min_shares(flows, std::vector<double>{30, 4});
+  EXPECT_DOUBLE_EQ(shares[0], 13.0 / 20);
+  EXPECT_DOUBLE_EQ(shares[1], 13.0 / 20);
+  EXPECT_DOUBLE_EQ(shares[2], 4.0 / 20);
+}
+
+}  // namespace
+}  // namespace gw::physics
