@@ -28,10 +28,11 @@ test: ## Build everything, run all tests and the comparison of compilers
 
 bench: ## Build and run the benchmarks: of the layers, then of whole runs, the HTTP server and the whole server
 	@tools/setup.sh bench
-	@tools/build.sh release gw gw-supervise gw_bench gw_spec_bench gw_forecast_bench gw_http_bench gw_engine_bench gw_sql_bench
+	@tools/build.sh release gw gw-supervise gw_bench gw_spec_bench gw_forecast_bench gw_http_bench gw_engine_bench gw_sql_bench gw_physics_bench
 	@build/release/bench/gw_bench
 	@build/release/bench/gw_spec_bench
 	@build/release/bench/gw_forecast_bench
+	@build/release/bench/gw_physics_bench
 	@build/release/bench/gw_sql_bench
 	@build/release/gw_engine_bench
 	@for script in bench/*.sh; do [[ ! -e $$script ]] || $$script build/release/gw; done

@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "cli/app.h"
+#include "cli/file_use.h"
+#include "cli/physics_report.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/validation_collectives.h"
@@ -17,106 +19,11 @@
 namespace gw {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Options {
-  std::string data;
+  std::string data, html;
   std::size_t worst = 10;
   bool json = false;
 };
-
-std::string percent_text(double share, bool sign = false) {
-  return sign ? fmt::format("{:+.1f} %", 100 * share) : fmt::format("{:.1f} %", 100 * share);
-}
-
-Json json_of(const std::vector<physics::ErrorSummary>& summaries) {
-  Json json = Json::array();
-  for (const physics::ErrorSummary& each : summaries) {
-    json.push_back({{"name", each.name},
-                    {"points", each.points},
-                    {"mean", each.mean},
-                    {"median", each.median},
-                    {"max", each.max},
-                    {"bias", each.bias},
-                    {"null_mean", each.null_mean},
-                    {"null_max", each.null_max}});
-    if (each.with_interval > 0) {
-      json.back()["with_interval"] = each.with_interval;
-      json.back()["inside"] = each.inside;
-      json.back()["null_inside"] = each.null_inside;
-    }
-    if (each.with_prediction > 0) {
-      json.back()["with_prediction"] = each.with_prediction;
-      json.back()["covered"] = each.covered;
-    }
-  }
-  return json;
-}
-
-Json json_of(const physics::ValidationReport& report, std::size_t worst) {
-  Json json = {{"totals", json_of(report.totals)}, {"groups", json_of(report.groups)},
-               {"cells", json_of(report.cells)},   {"worst", Json::array()},
-               {"left_out", Json::array()},        {"notes", report.notes}};
-  for (std::size_t i = 0; i < std::min(worst, report.rows.size()); ++i) {
-    const physics::Comparison& row = report.rows[i];
-    json["worst"].push_back({{"id", row.id},
-                             {"group", row.group},
-                             {"what", row.what},
-                             {"unit", row.unit},
-                             {"measured", row.measured},
-                             {"predicted", row.predicted},
-                             {"error", row.error},
-                             {"why", row.why}});
-  }
-  for (const physics::LeftOut& each : report.left_out)
-    json["left_out"].push_back({{"reason", each.reason}, {"rows", each.rows}});
-  return json;
-}
-
-std::string value_text(double value, const std::string& unit) {
-  return unit == "s" ? duration_text(value) : fmt::format("{:.4g} {}", value, unit);
-}
-
-void print_report(const physics::ValidationReport& report, std::size_t worst) {
-  fmt::print("{}\n", report.heading);
-  TextTable table("lrrrrrrr");
-  table.add({"", "POINTS", "MEAN", "MEDIAN", "MAX", "BIAS", "NULL MEAN", "NULL MAX"});
-  for (const std::vector<physics::ErrorSummary>* part : {&report.groups, &report.cells, &report.totals}) {
-    for (const physics::ErrorSummary& each : *part)
-      table.add({each.name, fmt::format("{}", each.points), percent_text(each.mean),
-                 percent_text(each.median), percent_text(each.max), percent_text(each.bias, true),
-                 percent_text(each.null_mean), percent_text(each.null_max)});
-  }
-  fmt::print("{}", table.text());
-  if (worst > 0 && !report.rows.empty()) {
-    fmt::print("\nFurthest off:\n");
-    TextTable rows("lllrrrl");
-    rows.add({"ROW", "GROUP", "WHAT", "MEASURED", "PREDICTED", "ERROR", "MADE OF"});
-    for (std::size_t i = 0; i < std::min(worst, report.rows.size()); ++i) {
-      const physics::Comparison& row = report.rows[i];
-      rows.add({row.id, row.group, row.what, value_text(row.measured, row.unit),
-                value_text(row.predicted, row.unit), percent_text(row.error, true), row.why});
-    }
-    fmt::print("{}", rows.text());
-  }
-  for (const physics::ErrorSummary& each : report.totals) {
-    if (each.with_interval > 0)
-      fmt::print("\n{}: {} of {} predicted inside the measurement's interval of 95 %; null model: {}\n",
-                 each.name, each.inside, each.with_interval, each.null_inside);
-    if (each.with_prediction > 0)
-      fmt::print("{}: {} of {} measured inside the model's own interval of 95 %\n", each.name, each.covered,
-                 each.with_prediction);
-  }
-  if (!report.left_out.empty()) {
-    fmt::print("\nRows that the model cannot express:\n");
-    TextTable reasons("rl");
-    for (const physics::LeftOut& each : report.left_out)
-      reasons.add({fmt::format("{}", each.rows), each.reason});
-    fmt::print("{}", reasons.text());
-  }
-  for (const std::string& note : report.notes) fmt::print("\n{}\n", note);
-  fmt::print("\n");
-}
 
 /// A kind of measurement: the file that holds it and what compares it.
 struct Subject {
@@ -190,28 +97,38 @@ Result<ExitCode> validate(const Options& options) {
                     "tables and nccl-tests logs",
                     subject_files()));
   const std::filesystem::path folder(options.data);
+  FileUse use;
+  for (const Subject& subject : kSubjects) use.reads((folder / subject.file).string());
+  use.writes(options.html);
+  if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   const Result<physics::KnownTypes> known = known_types();
   if (!known) return std::unexpected(known.error());
-  Json json;
-  bool found = false;
+  std::vector<NamedReport> reports;
   for (const Subject& subject : kSubjects) {
     std::error_code error;
     const std::filesystem::path file = folder / subject.file;
     if (!std::filesystem::exists(file, error)) continue;
-    found = true;
     const Result<physics::PublishedTable> table = read_published_table(file.string());
     if (!table) return std::unexpected(table.error());
-    const Result<physics::ValidationReport> report = subject.compare(*table, *known);
+    Result<physics::ValidationReport> report = subject.compare(*table, *known);
     if (!report) return std::unexpected(report.error());
     // A file of two subjects may hold rows of one alone.
     if (!table->rows.empty() && report->rows.empty() && report->left_out.empty()) continue;
-    if (options.json)
-      json[subject.name] = json_of(*report, options.worst);
-    else
-      print_report(*report, options.worst);
+    reports.push_back({subject.name, *std::move(report)});
   }
-  if (!found)
+  if (reports.empty())
     return fail(fmt::format("{}: there is none of {} in this folder", options.data, subject_files()));
+  if (!options.html.empty()) {
+    if (Result<void> done = write_validation_page(options.html, reports, options.worst); !done)
+      return std::unexpected(std::move(done.error()));
+  }
+  nlohmann::ordered_json json;
+  for (const NamedReport& each : reports) {
+    if (options.json)
+      json[each.subject] = validation_json(each.report, options.worst);
+    else
+      fmt::print("{}", validation_text(each.report, options.worst));
+  }
   if (options.json) fmt::print("{}\n", json_out(json));
   return ExitCode::ok;
 }
@@ -227,6 +144,8 @@ void add_physics_validate_command(CLI::App& physics, AppContext& context) {
       ->check(whole_number(0, 100'000))
       ->type_name("N")
       ->capture_default_str();
+  command->add_option("--html", options->html, "Write a page with predicted against measured values, too")
+      ->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options] { return validate(*options); });
 }

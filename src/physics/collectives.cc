@@ -27,16 +27,41 @@ double traffic_factor(Collective collective, double gpus) {
   return 1;
 }
 
-/// Steps beyond the first: a ring passes each GPU, a tree goes down and up again, whichever is shorter.
-double steps(Collective collective, double members) {
-  if (members <= 1) return 0;
-  const double depth = std::ceil(stable_log2(members) - 1e-9);
+double depth_of(double members) { return std::ceil(stable_log2(members) - 1e-9); }
+
+/// Whether the switch adds what passes it: then every GPU sends once and receives once.
+bool switch_reduces(Collective collective, double members, const LinkConstants& links) {
+  return collective == Collective::kAllReduce && members > 2 && links.switch_efficiency > 0;
+}
+
+/// Steps beyond the first inside a domain. Two GPUs exchange at once; more go up and down a tree.
+double scaleup_steps(Collective collective, double members, const LinkConstants& links) {
+  if (members <= 2) return 0;
+  const double depth = depth_of(members);
   switch (collective) {
     case Collective::kAllReduce:
-      return std::min(2 * (members - 1), 2 * depth);
+      return switch_reduces(collective, members, links) ? 2 : 2 * (depth - 1);
     case Collective::kAllGather:
     case Collective::kReduceScatter:
-      return members - 1 < 4 * depth ? members - 1 : 4 * depth;  // Rings; many channels shorten long ones.
+    case Collective::kAllToAll:
+    case Collective::kBroadcast:
+      return depth - 1;
+    case Collective::kSendReceive:
+      return 0;
+  }
+  return 0;
+}
+
+/// The same between domains: a ring passes each one, a tree goes down and up again, whichever is shorter.
+double network_steps(Collective collective, double domains) {
+  if (domains <= 1) return 0;
+  const double depth = depth_of(domains);
+  switch (collective) {
+    case Collective::kAllReduce:
+      return std::min(2 * (domains - 1), 2 * depth);
+    case Collective::kAllGather:
+    case Collective::kReduceScatter:
+      return std::min(domains - 1, 4 * depth);  // Rings; many channels shorten long ones.
     case Collective::kAllToAll:
     case Collective::kBroadcast:
       return depth;
@@ -47,10 +72,16 @@ double steps(Collective collective, double members) {
 }
 
 double scaleup_rate(Collective collective, const Group& group, const Fabric& fabric) {
-  const bool reduces = collective == Collective::kAllReduce && group.per_domain > 2;
-  const double efficiency = reduces && fabric.scaleup.switch_efficiency > 0 ? fabric.scaleup.switch_efficiency
-                                                                            : fabric.scaleup.efficiency;
+  const double efficiency = switch_reduces(collective, group.per_domain, fabric.scaleup)
+                                ? fabric.scaleup.switch_efficiency
+                                : fabric.scaleup.efficiency;
   return std::max(1.0, fabric.scaleup_bytes_s * efficiency);
+}
+
+/// Small operations are not worth cutting into a part for each rail.
+double rails_in_use(double bytes, const Group& group, const Fabric& fabric) {
+  const double rails = fabric.rails > 0 ? std::min(group.per_domain, fabric.rails) : group.per_domain;
+  return 1 + (rails - 1) * bytes / (bytes + fabric.network.rail_bytes);
 }
 
 }  // namespace
@@ -80,7 +111,8 @@ double collective_seconds(Collective collective, double bytes, const Group& grou
   double fill_bytes = 1;
   double transfer = 0;
   if (inside) {
-    latency = fabric.scaleup.base_s + fabric.scaleup.hop_s * steps(collective, group.per_domain);
+    latency = fabric.scaleup.base_s +
+              fabric.scaleup.hop_s * scaleup_steps(collective, group.per_domain, fabric.scaleup);
     fill = fabric.scaleup.fill_s + fabric.scaleup.fill_gpu_s * group.per_domain;
     fill_bytes = fabric.scaleup.fill_bytes;
     const double rate = scaleup_rate(collective, group, fabric);
@@ -90,7 +122,8 @@ double collective_seconds(Collective collective, double bytes, const Group& grou
     transfer = bytes * factor / rate;
   }
   if (crosses) {
-    latency = std::max(latency, fabric.network.base_s) + fabric.network.hop_s * steps(collective, domains);
+    latency =
+        std::max(latency, fabric.network.base_s) + fabric.network.hop_s * network_steps(collective, domains);
     const double rate =
         std::max(1.0, fabric.network_bytes_s * fabric.network.efficiency / fabric.oversubscription);
     double across = 0;
@@ -101,8 +134,8 @@ double collective_seconds(Collective collective, double bytes, const Group& grou
       const double rails = fabric.rails > 0 ? std::min(group.per_domain, fabric.rails) : group.per_domain;
       across = bytes * share * group.per_domain / (rate * rails);
     } else {
-      // One ring through all GPUs for every rail of the domain, each with its part of the buffer.
-      const double rails = fabric.rails > 0 ? std::min(group.per_domain, fabric.rails) : group.per_domain;
+      // One ring through all GPUs for every rail in use, each with its part of the buffer.
+      const double rails = rails_in_use(bytes, group, fabric);
       across = bytes * traffic_factor(collective, group.gpus) / (rate * rails);
     }
     fill = std::max(fill, fabric.network.fill_s) + fabric.network.fill_gpu_s * group.gpus;

@@ -6,6 +6,7 @@
 // the network.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -27,11 +28,12 @@ inline constexpr int kCollectives = 6;
 /// What was fitted of one kind of links (NVLink generation, PCIe, network).
 struct LinkConstants {
   double base_s = 0;             ///< Launch of the kernels and first step.
-  double hop_s = 0;              ///< Each further step of a ring or level of a tree.
+  double hop_s = 0;              ///< Each step of a tree or of the switches beyond the first.
   double efficiency = 1;         ///< Of the nominal bandwidth, at large sizes.
   double fill_s = 0;             ///< Filling of the pipeline in large operations,
   double fill_gpu_s = 0;         ///< more for each GPU (network: of the group; scale-up: of a domain),
   double fill_bytes = 1;         ///< half of it at this size.
+  double rail_bytes = 0;         ///< Network: below this size an operation uses one rail of a domain.
   double switch_efficiency = 0;  ///< As `efficiency` where the switch reduces (NVLS); 0 = it cannot.
 };
 
@@ -53,10 +55,19 @@ struct Group {
   [[nodiscard]] double domains() const { return gpus / per_domain; }
 };
 
+/// One set for each generation of scale-up links, one for networks, one step between bridged pairs of GPUs.
+struct FabricConstants {
+  std::array<LinkConstants, kGenerations> scaleup;
+  LinkConstants network;
+  double bridge_hop_s = 0;  ///< Over PCIe between pairs.
+};
+
+/// What tools/physics_fit found (docs/physics-collectives.md).
+[[nodiscard]] const FabricConstants& published_fabric_constants();
+
 /// The fabric that a GPU type usually stands in.
-[[nodiscard]] Fabric fabric_of(const Accelerator& gpu);
-[[nodiscard]] LinkConstants scaleup_constants(Generation generation);
-[[nodiscard]] LinkConstants network_constants();
+[[nodiscard]] Fabric fabric_of(const Accelerator& gpu,
+                               const FabricConstants& constants = published_fabric_constants());
 
 /// `gpus` GPUs that stand `stride` ranks apart, ranks filling one domain after the other.
 [[nodiscard]] Group group_of(const Fabric& fabric, double gpus, double stride = 1);

@@ -65,8 +65,9 @@ struct PublishedCollective {
 /// An Error where the table is not of that kind: it names the columns that are missing.
 [[nodiscard]] Result<std::vector<PublishedTraining>> read_published_training(const PublishedTable& table,
                                                                              const KnownTypes& known);
-[[nodiscard]] Result<std::vector<PublishedCollective>> read_published_collectives(const PublishedTable& table,
-                                                                                  const KnownTypes& known);
+[[nodiscard]] Result<std::vector<PublishedCollective>> read_published_collectives(
+    const PublishedTable& table, const KnownTypes& known,
+    const FabricConstants& constants = published_fabric_constants());
 
 /// `H100 SXM`, `A100-80GB SXM (Ampere)`, `TPUv5p` and the like in the catalog; nullptr where there is none.
 [[nodiscard]] const Accelerator* find_accelerator(const KnownTypes& known, std::string_view published);

@@ -16,14 +16,15 @@ bool contains(std::string_view text, std::string_view part) {
 constexpr double kGiga = 1e9;
 
 /// Fills what the row's text says of the links beyond what the GPU type has.
-void read_fabric(std::string_view text, const Accelerator& gpu, PublishedCollective& row) {
-  row.fabric = fabric_of(gpu);
+void read_fabric(std::string_view text, const Accelerator& gpu, const FabricConstants& constants,
+                 PublishedCollective& row) {
+  row.fabric = fabric_of(gpu, constants);
   if (contains(text, "pairwise NVLink + PCIe")) {
     // Two GPUs on a bridge; beyond, PCIe gen 5 x16 is the network.
     row.fabric.domain = 2;
     row.fabric.scaleup_bytes_s = 300 * kGiga;
     row.fabric.network_bytes_s = 25 * kGiga;
-    row.fabric.network.hop_s = 1e-6;
+    row.fabric.network.hop_s = constants.bridge_hop_s;
     row.fabric.network.base_s = row.fabric.scaleup.base_s;
   } else if (contains(text, "+ inter-node")) {
     // A cloud's network that is not stated: what its largest point-to-point transfers reach.
@@ -39,7 +40,8 @@ void read_fabric(std::string_view text, const Accelerator& gpu, PublishedCollect
 }  // namespace
 
 Result<std::vector<PublishedCollective>> read_published_collectives(const PublishedTable& table,
-                                                                    const KnownTypes& known) {
+                                                                    const KnownTypes& known,
+                                                                    const FabricConstants& constants) {
   std::string missing;
   for (const std::string_view column : {"id", "group", "kind", "collective", "gpus", "nodes", "gpus_per_node",
                                         "gpu_type", "fabric", "bytes"}) {
@@ -95,7 +97,7 @@ Result<std::vector<PublishedCollective>> read_published_collectives(const Publis
     }
     const bool rack_scale = contains(row.fabric_name, "NVL72");
     row.members.gpus = gpus;
-    read_fabric(row.fabric_name, *gpu, row);
+    read_fabric(row.fabric_name, *gpu, constants, row);
     if (contains(table.field(at, "algo"), "ring")) row.fabric.scaleup.switch_efficiency = 0;
     row.members.per_domain = nodes <= 1 && row.fabric.domain >= gpus ? gpus : gpus / nodes;
     if (rack_scale && gpus > 0) row.members = group_of(row.fabric, gpus);

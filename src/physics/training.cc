@@ -41,7 +41,7 @@ Machine make_machine(const TrainingRun& run, const Calibration& calibration) {
                   stack,
                   calibration.families[static_cast<std::size_t>(stack.family)],
                   chip_constants(calibration, *run.gpu),
-                  fabric_of(*run.gpu)};
+                  run.links != nullptr ? fabric_of(*run.gpu, *run.links) : fabric_of(*run.gpu)};
   const double speed = calibration.speed[static_cast<std::size_t>(run.stack)];
   machine.rate_16bit = run.gpu->dense_16bit_flops * machine.chip.gemm_16bit * speed;
   switch (run.precision) {

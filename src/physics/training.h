@@ -19,6 +19,7 @@ struct TrainingRun {
   double sequence = 0;        ///< Tokens in one sequence.
   double global_batch = 0;    ///< Sequences in one step.
   bool drops_tokens = false;  ///< Experts have a fixed capacity: the host need not wait for their loads.
+  const FabricConstants* links = nullptr;  ///< nullptr: published_fabric_constants().
 };
 
 /// Seconds of one step by cause; they add up to `total`.

@@ -2,16 +2,43 @@
 #include "physics/validation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
 namespace gw::physics {
+
+namespace {
+
+/// The quantile 0.975 of Student's t (Abramowitz and Stegun, table 26.10); beyond it their expansion 26.7.5,
+/// right to three digits.
+double student_t(std::size_t freedom) {
+  constexpr std::array kQuantiles = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+                                     2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086};
+  if (freedom <= kQuantiles.size()) return kQuantiles[freedom - 1];
+  constexpr double kNormal = 1.959964;
+  return kNormal + (kNormal * kNormal * kNormal + kNormal) / 4 / static_cast<double>(freedom);
+}
+
+}  // namespace
 
 double median_of(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+Interval mean_interval(const std::vector<double>& sizes) {
+  double mean = 0;
+  for (const double size : sizes) mean += size / static_cast<double>(sizes.size());
+  if (sizes.size() < 2) return {mean, mean};
+  double squares = 0;
+  for (const double size : sizes) squares += (size - mean) * (size - mean);
+  const auto count = static_cast<double>(sizes.size());
+  const double error = std::sqrt(squares / (count - 1) / count);
+  const double reach = student_t(sizes.size() - 1) * error;
+  return {std::max(0.0, mean - reach), mean + reach};
 }
 
 ReportBuilder::ReportBuilder(std::string heading) { report_.heading = std::move(heading); }
@@ -52,6 +79,9 @@ std::vector<ErrorSummary> ReportBuilder::summaries(const std::vector<Named>& lis
       summary.null_mean += null_size / count;
       summary.null_max = std::max(summary.null_max, null_size);
     }
+    const Interval interval = mean_interval(sizes);
+    summary.mean_low = interval.low;
+    summary.mean_high = interval.high;
     summary.median = median_of(std::move(sizes));
     summaries.push_back(std::move(summary));
   }
@@ -63,6 +93,7 @@ void ReportBuilder::add(const std::string& group, const std::string& cell, const
   add_to(groups_, group, row);
   add_to(cells_, cell, row);
   add_to(totals_, total, row);
+  row.cell = cell;
   report_.rows.push_back(std::move(row));
 }
 

@@ -25,11 +25,19 @@ struct ErrorSummary {
   std::size_t null_inside = 0;      ///< and by the null model.
   std::size_t with_prediction = 0;  ///< Points whose prediction has an interval of 95 %.
   std::size_t covered = 0;          ///< Of those, measured inside it.
+  /// Where the mean lies with 95 % if the points are a sample of their kind; of less than two points: as
+  /// `mean`, and no statement. See mean_interval().
+  double mean_low = 0;
+  double mean_high = 0;
 };
+
+/// Below this many points a mean is told with its interval.
+inline constexpr std::size_t kFewPoints = 20;
 
 struct Comparison {
   std::string id;
   std::string group;
+  std::string cell;        ///< Set by ReportBuilder::add.
   std::string what;        ///< Model and GPUs, or operation and size.
   std::string why;         ///< What the model's value is made of, and what was assumed.
   std::string unit = "s";  ///< Of the two values.
@@ -87,5 +95,15 @@ class ReportBuilder {
 
 /// Of no values: 0.
 [[nodiscard]] double median_of(std::vector<double> values);
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+/// The 95 % interval of the mean of the population that `sizes` (not negative) are a sample of, by Student's
+/// t with its lower end cut at 0; of less than two values: the mean twice. Neighbouring rows of a table err
+/// alike, so that the true interval is wider.
+[[nodiscard]] Interval mean_interval(const std::vector<double>& sizes);
 
 }  // namespace gw::physics

@@ -7,6 +7,15 @@
 
 namespace gw::physics {
 
+std::string collective_cell(const PublishedCollective& row) {
+  constexpr double kLarge = 64e6;
+  constexpr double kSmall = 1e6;
+  const char* band = row.bytes >= kLarge  ? "64 MB and more"
+                     : row.bytes < kSmall ? "under 1 MB"
+                                          : "1 to 64 MB";
+  return fmt::format("{}, {}", collective_name(row.collective), band);
+}
+
 ValidationReport validate_collectives(const std::vector<PublishedCollective>& rows) {
   ReportBuilder report("Collectives: error of the model, and of bytes over nominal bandwidth");
   for (const PublishedCollective& row : rows) {
@@ -29,13 +38,7 @@ ValidationReport validate_collectives(const std::vector<PublishedCollective>& ro
     comparison.error = seconds / row.measured_s - 1;
     comparison.null_error =
         collective_seconds(row.collective, row.bytes, row.members, ideal) / row.measured_s - 1;
-    constexpr double kLarge = 64e6;
-    constexpr double kSmall = 1e6;
-    const char* band = row.bytes >= kLarge  ? "64 MB and more"
-                       : row.bytes < kSmall ? "under 1 MB"
-                                            : "1 to 64 MB";
-    report.add(row.group, fmt::format("{}, {}", collective_name(row.collective), band), "all operations",
-               std::move(comparison));
+    report.add(row.group, collective_cell(row), "all operations", std::move(comparison));
   }
   return std::move(report).finish();
 }

@@ -4,7 +4,7 @@ import {AriaComponent, DataZoomInsideComponent, GridComponent, LegendComponent, 
 import * as echarts from 'echarts/core';
 import {SVGRenderer} from 'echarts/renderers';
 
-import {count, duration, hours, moment, number, percent, short, stretch, stretchedAxis, timeAxis, timeStep} from './format.js';
+import {count, duration, hours, measure, moment, number, percent, short, stretch, stretchedAxis, timeAxis, timeStep} from './format.js';
 
 echarts.use([BarChart, CustomChart, LineChart, ScatterChart, AriaComponent, DataZoomInsideComponent, GridComponent,
   LegendComponent, TooltipComponent, SVGRenderer]);
@@ -241,6 +241,87 @@ export const pairs = (names, runs, {told}) => (look, narrow) => {
     tooltip: {...common.tooltip, trigger: 'axis', axisPointer: {type: 'shadow'},
       formatter: (points) => `<b>${escape(points[0].name)}</b>` + points.map((point) => tooltipRow(point.color, point.seriesName, told(point.value))).join('')},
     series: runs.map((run) => ({name: run.name, type: 'bar', barMaxWidth: 26, color: look.colour(run.colour), itemStyle: {borderRadius: [3, 3, 0, 0]}, data: run.values})),
+  };
+};
+
+const kSeries = ['one', 'two', 'three', 'four', 'five', 'useful', 'down', 'lost'];
+const kShapes = ['circle', 'rect', 'triangle', 'diamond'];
+
+/** Colour and shape of the series at `index`: 32 that differ. */
+const seriesLook = (look, index) => ({
+  color: look.colour(kSeries[index % kSeries.length]), symbol: kShapes[Math.floor(index / kSeries.length) % kShapes.length],
+});
+
+/**
+ * Predicted over measured values, both logarithmic, with the diagonal and a band of `band` (0.1: 10 %) around it.
+ * groups: [{name, points: [{measured, predicted, what, id}]}], all values above 0; span: [least, most] of both axes.
+ */
+export const predictedOverMeasured = (groups, {unit, span, band}) => (look, narrow) => {
+  const common = base(look, narrow);
+  const [least, most] = span;
+  const scale = (name, extra) => ({
+    ...axis(look), type: 'log', logBase: 10, min: least, max: most, name, nameLocation: 'middle', axisLine: {show: false},
+    axisLabel: {...axis(look).axisLabel, formatter: (value) => measure(value, unit), hideOverlap: true}, ...extra,
+  });
+  return {
+    ...common,
+    grid: {...common.grid, top: 40, left: 26, bottom: 26},
+    legend: {...common.legend, type: 'scroll', icon: undefined, data: groups.map((group) => group.name), pageIconColor: look.colour('soft'),
+      pageIconInactiveColor: look.colour('rule'), pageTextStyle: {color: look.colour('soft')}},
+    xAxis: scale('measured', {nameGap: 26}),
+    yAxis: scale('predicted', {nameGap: narrow ? 46 : 54}),
+    tooltip: {
+      ...common.tooltip, trigger: 'item',
+      formatter: ({data: point, seriesName, color}) => `<b>${escape(point.what)}</b> <span style="color:${look.colour('soft')}">${escape(point.id)}</span>` +
+        tooltipRow(color, seriesName, '') + tooltipRow('transparent', 'measured', measure(point.value[0], unit)) +
+        tooltipRow('transparent', 'predicted', measure(point.value[1], unit)) +
+        tooltipRow('transparent', 'error', percent(point.value[1] / point.value[0] - 1)),
+    },
+    series: [
+      {type: 'custom', name: 'band', silent: true, z: 1, clip: true, data: [[least, least]], tooltip: {show: false},
+        renderItem: (params, api) => ({
+          type: 'polygon', style: {fill: look.colour('useful'), opacity: 0.16},
+          shape: {points: [[least, least * (1 - band)], [most, most * (1 - band)], [most, most * (1 + band)], [least, least * (1 + band)]].map((at) => api.coord(at))},
+        })},
+      {type: 'line', name: 'equal', silent: true, z: 2, symbol: 'none', color: look.colour('faint'), lineStyle: {width: 1}, tooltip: {show: false},
+        data: [[least, least], [most, most]]},
+      ...groups.map((group, index) => ({
+        name: group.name, type: 'scatter', z: 3, symbolSize: 7, ...seriesLook(look, index), itemStyle: {opacity: 0.78},
+        data: group.points.map((point) => ({value: [point.measured, point.predicted], what: point.what, id: point.id})),
+      })),
+    ],
+  };
+};
+
+/** Mean errors with where they may lie, and those of the null model. rows: [{name, mean, low, high, null_mean, points}], low and high may be null. */
+export const meanErrors = (rows, {most}) => (look, narrow) => {
+  const common = base(look, narrow);
+  const cut = (value) => Math.min(value, most);
+  return {
+    ...common,
+    grid: {...common.grid, top: 34},
+    legend: {...common.legend, data: ['model', 'null model'], icon: 'circle', itemWidth: 9, itemHeight: 9},
+    xAxis: {...valueAxis(look, '', {max: most, axisLabel: {formatter: (value) => `${Math.round(value * 100)}\u00a0%`, hideOverlap: true}})},
+    yAxis: {...axis(look), type: 'category', data: rows.map((row) => row.name), inverse: true, splitLine: {show: false},
+      axisLabel: {...axis(look).axisLabel, width: narrow ? 120 : 260, overflow: 'truncate', color: look.colour('ink')}},
+    tooltip: {...common.tooltip, trigger: 'axis', axisPointer: {type: 'shadow', shadowStyle: {color: look.colour('faint'), opacity: 0.08}},
+      formatter: (points) => {
+        const row = rows[points[0].dataIndex];
+        return `<b>${escape(row.name)}</b> <span style="color:${look.colour('soft')}">${count(row.points)} points</span>` +
+          tooltipRow(look.colour('useful'), 'model', percent(row.mean)) +
+          (row.low === null ? '' : tooltipRow('transparent', '95 % of the mean', `${percent(row.low)} to ${percent(row.high)}`)) +
+          tooltipRow(look.colour('lost'), 'null model', percent(row.null_mean));
+      }},
+    series: [
+      {type: 'custom', name: 'interval', silent: true, z: 1, data: rows.map((row, index) => [index, cut(row.low ?? row.mean), cut(row.high ?? row.mean)]), encode: {y: 0, x: [1, 2]},
+        renderItem: (params, api) => {
+          const from = api.coord([api.value(1), api.value(0)]);
+          const to = api.coord([api.value(2), api.value(0)]);
+          return {type: 'rect', shape: {x: from[0], y: from[1] - 2, width: Math.max(to[0] - from[0], 0), height: 4, r: 2}, style: {fill: look.colour('low')}};
+        }},
+      {name: 'null model', type: 'scatter', symbol: 'circle', symbolSize: 8, color: look.colour('lost'), z: 2, data: rows.map((row, index) => [cut(row.null_mean), index])},
+      {name: 'model', type: 'scatter', symbol: 'circle', symbolSize: 10, color: look.colour('useful'), z: 3, data: rows.map((row, index) => [cut(row.mean), index])},
+    ],
   };
 };
 

@@ -28,6 +28,15 @@ export const durationParts = (seconds) => {
   return [number(seconds / length), unit];
 };
 export const duration = (seconds) => durationParts(seconds).join('\u00a0');
+const kSmall = [[1, 's'], [1e-3, 'ms'], [1e-6, '\u00b5s'], [1e-9, 'ns']];
+
+/** A value with its unit; seconds may be as short as a message takes. */
+export const measure = (value, unit) => {
+  if (unit !== 's') return `${short(value)}${unit ? `\u00a0${unit}` : ''}`;
+  if (value >= 99.5) return duration(value);
+  const [length, name] = kSmall.find(([from]) => value >= from) ?? kSmall.at(-1);
+  return `${number(value / length)}\u00a0${name}`;
+};
 export const percent = (share) => `${(share * 100).toFixed(1)}\u00a0%`;
 export const bytes = (value) => {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
