@@ -61,7 +61,8 @@ std::vector<Ready> compute_prompts(const ServingPool& pool, std::span<const Serv
   for (std::size_t i = 0; i < servers; ++i) free.push(-std::numeric_limits<double>::infinity());
   std::vector<Ready> ready;
   ready.reserve(requests.size());
-  const double links = std::max(1.0, pool.deployment.gpu->network_bytes_s * network_constants().efficiency);
+  const double links =
+      std::max(1.0, pool.deployment.gpu->network_bytes_s * published_fabric_constants().network.efficiency);
   for (std::size_t i = 0; i < requests.size();) {
     const double start = std::max(free.top(), requests[i].at_s);
     free.pop();

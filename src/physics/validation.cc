@@ -29,7 +29,7 @@ double median_of(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-Interval mean_interval(const std::vector<double>& sizes) {
+MeanInterval mean_interval(const std::vector<double>& sizes) {
   double mean = 0;
   for (const double size : sizes) mean += size / static_cast<double>(sizes.size());
   if (sizes.size() < 2) return {mean, mean};
@@ -79,7 +79,7 @@ std::vector<ErrorSummary> ReportBuilder::summaries(const std::vector<Named>& lis
       summary.null_mean += null_size / count;
       summary.null_max = std::max(summary.null_max, null_size);
     }
-    const Interval interval = mean_interval(sizes);
+    const MeanInterval interval = mean_interval(sizes);
     summary.mean_low = interval.low;
     summary.mean_high = interval.high;
     summary.median = median_of(std::move(sizes));

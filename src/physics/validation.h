@@ -96,7 +96,7 @@ class ReportBuilder {
 /// Of no values: 0.
 [[nodiscard]] double median_of(std::vector<double> values);
 
-struct Interval {
+struct MeanInterval {
   double low = 0;
   double high = 0;
 };
@@ -104,6 +104,6 @@ struct Interval {
 /// The 95 % interval of the mean of the population that `sizes` (not negative) are a sample of, by Student's
 /// t with its lower end cut at 0; of less than two values: the mean twice. Neighbouring rows of a table err
 /// alike, so that the true interval is wider.
-[[nodiscard]] Interval mean_interval(const std::vector<double>& sizes);
+[[nodiscard]] MeanInterval mean_interval(const std::vector<double>& sizes);
 
 }  // namespace gw::physics

@@ -41,14 +41,14 @@ TEST(Validation, SummariesAreOfTheSizesOfErrors) {
 
 TEST(Validation, IntervalsOfTheMeanFollowStudent) {
   // Five values of mean 3 and standard deviation sqrt(2.5): 3 +- 2.776 sqrt(2.5 / 5).
-  const Interval five = mean_interval({1, 2, 3, 4, 5});
+  const MeanInterval five = mean_interval({1, 2, 3, 4, 5});
   EXPECT_NEAR(five.low, 1.037, 1e-3);
   EXPECT_NEAR(five.high, 4.963, 1e-3);
   // Two: 12.706 deviations, and no error is below 0.
-  const Interval two = mean_interval({1, 2});
+  const MeanInterval two = mean_interval({1, 2});
   EXPECT_EQ(two.low, 0);
   EXPECT_NEAR(two.high, 1.5 + 12.706 / 2, 1e-3);
-  const Interval one = mean_interval({0.2});
+  const MeanInterval one = mean_interval({0.2});
   EXPECT_EQ(one.low, 0.2);
   EXPECT_EQ(one.high, 0.2);
   EXPECT_EQ(mean_interval({}).high, 0);
@@ -63,7 +63,7 @@ RC_GTEST_PROP(Validation, TheMeanLiesInItsInterval, ()) {
     sizes.push_back(value * 1e-3);
     mean += value * 1e-3 / static_cast<double>(thousandths.size());
   }
-  const Interval interval = mean_interval(sizes);
+  const MeanInterval interval = mean_interval(sizes);
   RC_ASSERT(interval.low >= 0);
   RC_ASSERT(interval.low <= mean + 1e-12);
   RC_ASSERT(interval.high >= mean - 1e-12);
@@ -71,7 +71,7 @@ RC_GTEST_PROP(Validation, TheMeanLiesInItsInterval, ()) {
   std::vector<double> twice = sizes;
   twice.insert(twice.end(), sizes.begin(), sizes.end());
   if (sizes.size() > 1) {
-    const Interval narrower = mean_interval(twice);
+    const MeanInterval narrower = mean_interval(twice);
     RC_ASSERT(narrower.high - narrower.low <= interval.high - interval.low + 1e-12);
   }
 }

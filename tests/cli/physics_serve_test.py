@@ -88,7 +88,7 @@ class PhysicsServeTest(FolderTest):
         self.assert_refused(refused("llama-3-70b", "--dp", "2"), 1, "count them as replicas")
         self.assert_refused(refused("mixtral-8x7b", "--tp", "4", "--ep", "3"), 1, "over expert 3")
         self.assert_refused(refused("llama-3-8b", "--batch", "100000"), 1, "at once")
-        self.assert_refused(refused("llama-3-8b", "--input", "900000"), 1, "GiB of cache")
+        self.assert_refused(refused("llama-3-8b", "--gpus", "1", "--input", "900000"), 1, "GiB of cache")
         self.assert_refused(refused("llama-3-8b", "--engine", "none"), 1, "vllm-0.11")
         self.assert_refused(refused("llama-3-8b", "--precision", "mxfp4"), 1, "experts only")
         self.assert_refused(refused("llama-4"), 1, "did you mean")
