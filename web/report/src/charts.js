@@ -261,7 +261,7 @@ export const predictedOverMeasured = (groups, {unit, span, band}) => (look, narr
   const [least, most] = span;
   const scale = (name, extra) => ({
     ...axis(look), type: 'log', logBase: 10, min: least, max: most, name, nameLocation: 'middle', axisLine: {show: false},
-    axisLabel: {...axis(look).axisLabel, formatter: (value) => measure(value, unit), hideOverlap: true}, ...extra,
+    axisLabel: {...axis(look).axisLabel, formatter: (value) => (unit === 's' && value >= 1 ? `${short(value)}\u00a0s` : measure(value, unit)), hideOverlap: true}, ...extra,
   });
   return {
     ...common,
