@@ -266,6 +266,7 @@ void State::grow_elastic(Instant now, Plan& plan) {
     Job& job = jobs[id];
     std::optional<Placement> placement = grown(job, now);
     if (!placement || !may_return(*placement) || !windows_admit(job, *placement, now)) continue;
+    if (power.limited() && !has_power(job, *placement, {id})) continue;
     tell_to_resize(job, std::move(*placement), JobId{}, now, plan);
   }
 }
