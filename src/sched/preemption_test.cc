@@ -1,6 +1,7 @@
 // Preemption: whoever is made to leave leaves for a start that comes; whose work is worth least goes first.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -327,6 +328,75 @@ TEST(Preemption, LeadsToTheStartItWasFor) {
     ASSERT_NO_FATAL_FAILURE(play(seed, preemptions, led)) << "seed " << seed;
   EXPECT_GT(preemptions, 200U);
   EXPECT_GT(led, 100U);
+}
+
+/// Preemption has a direction: up in priority, or from beyond a guarantee into one. So without protected
+/// time, too, nobody makes the same job leave twice but after it has lost its own place, and no two jobs make
+/// each other leave in turn.
+void play_turns(std::uint64_t seed, std::uint64_t& preemptions) {
+  Rng rng = Rng(seed).split("turns");
+  const Fleet fleet = random_case::random_fleet(rng);
+  PolicyConfig policy = preempting();
+  static constexpr PreemptionKind kKinds[] = {PreemptionKind::kReclaim, PreemptionKind::kPriority,
+                                              PreemptionKind::kReclaimAndPriority};
+  policy.preemption = kKinds[rng.below(3)];
+  policy.protected_run_time = seconds(rng.chance(0.7) ? 0 : rng.between(1, 60));
+  policy.grace = seconds(rng.between(0, 30));
+  policy.resize_interval = seconds(rng.between(1, 60));
+  random_case::WorkloadWish wish;
+  wish.rules = rng.chance(0.8);
+  wish.elastic = rng.chance(0.3);
+  wish.mean_gap_s = rng.between(1, 40);
+  random_case::Workload workload = random_workload(rng, fleet, wish);
+  for (random_case::Scripted& job : workload.jobs) job.request.preemptible |= rng.chance(0.5);
+  Core core(fleet, policy);
+  Driver driver(workload, policy.grace);
+  std::map<std::pair<JobId, JobId>, std::uint32_t> told;  // Who, for whom.
+  std::map<JobId, std::uint32_t> lost;                    // Places that they had, or were to have.
+  std::set<JobId> placed;
+  const auto note_lost = [&] {
+    std::erase_if(placed, [&](JobId id) {
+      const Job* job = core.job(id);
+      const bool gone = job == nullptr || (!job->running && !job->claims);
+      lost[id] += gone;
+      return gone;
+    });
+  };
+  for (int pass = 0; !driver.done(); ++pass) {
+    ASSERT_LT(pass, 20'000) << "no end";
+    for (const Event& event : driver.next(core.next_due())) {
+      if (event.kind == EventKind::kJobRequeued && placed.erase(event.job) > 0) ++lost[event.job];
+      core.apply(event, driver.now());
+      note_lost();  // Also where the plan gives another place at once.
+    }
+    const Plan& plan = core.plan(driver.now());
+    driver.planned(plan);
+    note_lost();
+    for (const JobId id : plan.interrupted) lost[id] += placed.contains(id);
+    for (const Plan::Start& start : plan.starts) placed.insert(start.job);
+    for (const Plan::Preemption& preemption : plan.preemptions) {
+      const JobId taker = preemption.for_job;
+      if (!taker.valid()) continue;
+      placed.insert(taker);
+      ++preemptions;
+      const std::uint32_t times = ++told[{preemption.job, taker}];
+      ASSERT_LE(times, 1 + lost[taker])
+          << preemption.job.value() << " leaves for " << taker.value() << " again";
+      const auto back = told.find({taker, preemption.job});
+      ASSERT_TRUE(back == told.end() || std::min(times, back->second) < 2)
+          << preemption.job.value() << " and " << taker.value() << " leave for each other in turn";
+    }
+  }
+}
+
+TEST(Preemption, NobodyLeavesForTheSameJobAgainAndAgain) {
+  std::uint64_t preemptions = 0;
+  const char* wanted = std::getenv("GW_SEEDS");
+  const std::uint64_t last = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 250;
+  ASSERT_NO_FATAL_FAILURE(play_turns(803, preemptions)) << "a finding";
+  for (std::uint64_t seed = 1; seed <= last; ++seed)
+    ASSERT_NO_FATAL_FAILURE(play_turns(seed, preemptions)) << "seed " << seed;
+  EXPECT_GT(preemptions, 200U);
 }
 
 /// On small cases: victims are found whenever any set of them would do, and what is lost is near the least.

@@ -384,6 +384,18 @@ void VictimSearch::prune(State& state, const Job& taker, std::uint32_t pool, std
   }
 }
 
+/// May each of them go, were it the last? Else, once the others are gone, what it used is guaranteed to it,
+/// and it would take it back at once.
+bool VictimSearch::all_may_go(State& state, const Job& taker, std::uint32_t pool) const {
+  return std::all_of(chosen_.begin(), chosen_.end(), [&](std::uint32_t index) {
+    const Job& victim = *candidates_[index].job;
+    state.quota.start(victim.request.tenant, state.quota_amount(victim, pool));
+    const bool may = may_go(state, taker, victim, pool);
+    state.quota.stop(victim.request.tenant, state.quota_amount(victim, pool));
+    return may;
+  });
+}
+
 /// Takes the chosen off their nodes, looks for a place, and puts them back.
 std::optional<Placement> VictimSearch::place_without(State& state, const Job& taker,
                                                      std::uint32_t pool) const {
@@ -424,6 +436,7 @@ std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Jo
     if (state.quota.permits(taker.request.tenant, amount, taker.id).ok()) continue;
     keep(state, index);
   }
+  if (!all_may_go(state, taker, pool)) return std::nullopt;
   for (const std::uint32_t index : chosen_) {
     answer.victims.push_back(candidates_[index].job->id);
     answer.lost_gpu_milli_s += candidates_[index].cost;

@@ -77,6 +77,7 @@ class VictimSearch {
   /// The same by looking for a place without each.
   void prune_by_trial(State& state, const Job& taker, std::uint32_t pool);
   void keep(State& state, std::uint32_t candidate);
+  [[nodiscard]] bool all_may_go(State& state, const Job& taker, std::uint32_t pool) const;
   /// The place if all that are chosen were gone.
   [[nodiscard]] std::optional<Placement> place_without(State& state, const Job& taker,
                                                        std::uint32_t pool) const;
