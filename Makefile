@@ -22,7 +22,7 @@ demo: ## Build, then run four weeks of the German industrial AI cloud into out/
 test: ## Build everything, run all tests and the comparison of compilers
 	@tools/setup.sh test
 	@tools/build.sh release
-	@ctest --preset release --parallel $(JOBS)
+	@ctest --preset release --parallel $$((2 * $(JOBS)))  # Many wait for processes, few for a processor.
 	@tools/build.sh clang gw
 	@tests/determinism.sh build/release/gw build/clang/gw
 

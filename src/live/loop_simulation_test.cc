@@ -705,7 +705,7 @@ struct Campaign {
 
 TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
   Campaign campaign;
-  campaign.run(2000, [](std::uint64_t) { return std::make_unique<fake::MemoryDevice>(); });
+  campaign.run(800, [](std::uint64_t) { return std::make_unique<fake::MemoryDevice>(); });
   if (HasFailure() || campaign.alone) return;
   // The trouble did happen.
   EXPECT_GT(campaign.crashes, campaign.last * 2);
@@ -724,7 +724,7 @@ TEST(LoopSimulation, ThousandsOfSeedsOfTrouble) {
 TEST(LoopSimulation, SqliteOnADiskWhosePowerIsCut) {
   Campaign campaign;
   std::uint64_t cuts = 0;
-  campaign.run(300, [&](std::uint64_t seed) {
+  campaign.run(120, [&](std::uint64_t seed) {
     auto device = std::make_unique<SqlDevice>(seed);
     device->total = &cuts;
     return device;
