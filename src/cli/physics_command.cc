@@ -24,6 +24,14 @@ Result<physics::KnownTypes> known_types() {
   for (const spec::ModelEntry& model : catalog->models) known.models.push_back(physics::shape_of(model));
   for (const spec::GpuEntry& gpu : catalog->gpus)
     known.accelerators.push_back(physics::accelerator_from(gpu));
+  for (const spec::NodeEntry& node : catalog->nodes) {
+    if (node.gpus > 0 && node.power_max.count() > 0)
+      known.node_power.push_back(
+          {node.gpu.value, static_cast<double>(node.power_max.count()) * 1e-3 / node.gpus});
+  }
+  std::vector<physics::Price> prices;
+  for (const spec::PriceEntry& price : catalog->prices) prices.push_back(physics::price_of(price));
+  known.prices = physics::PriceTable(std::move(prices));
   return known;
 }
 
@@ -196,6 +204,7 @@ void add_physics_command(CLI::App& app, AppContext& context) {
   add_physics_power_command(*command, context);
   add_physics_link_command(*command, context);
   add_physics_failures_command(*command, context);
+  add_physics_cost_command(*command, context);
   add_physics_validate_command(*command, context);
 }
 

@@ -57,9 +57,9 @@ struct Outlook {
   physics::CheckpointTimes checkpoint;
   physics::GoodputInput input;
   std::uint32_t spares = 0;
-  physics::Interval mtbf;
-  physics::Interval goodput;
-  physics::Interval count;
+  physics::Estimate mtbf;
+  physics::Estimate goodput;
+  physics::Estimate count;
   physics::TimeShares shares;
 
   /// No job of that size has been published: intervals only.
@@ -147,7 +147,7 @@ Result<Outlook> outlook_of(const Options& options) {
   return outlook;
 }
 
-Json json_of(const physics::Interval& interval, bool beyond) {
+Json json_of(const physics::Estimate& interval, bool beyond) {
   Json json = {{"expected", interval.expected}, {"low", interval.low}, {"high", interval.high}};
   if (beyond) json["expected"] = nullptr;
   return json;
@@ -189,7 +189,7 @@ std::string span_text(double seconds) {
 
 /// `3.1 h (1.3 h to 7.3 h)`, or without the first where nothing of that size is published.
 template <class Text>
-std::string interval_text(const physics::Interval& interval, bool beyond, const Text& text) {
+std::string interval_text(const physics::Estimate& interval, bool beyond, const Text& text) {
   const std::string range = fmt::format("{} to {}", text(interval.low), text(interval.high));
   return beyond ? range : fmt::format("{} ({})", text(interval.expected), range);
 }
@@ -207,7 +207,7 @@ void print_text(const Options& options, const Outlook& outlook) {
   fmt::print("goodput {}\n\n", interval_text(outlook.goodput, beyond, percent));
   TextTable causes("lrr");
   causes.add({"CAUSE", beyond ? "" : "INTERRUPTIONS", "95 %"});
-  const auto add = [&](std::string_view name, const physics::Interval& count) {
+  const auto add = [&](std::string_view name, const physics::Estimate& count) {
     causes.add({std::string(name), beyond ? "" : fmt::format("{:.1f}", count.expected),
                 fmt::format("{} to {}", whole(count.low), whole(count.high))});
   };

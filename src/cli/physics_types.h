@@ -26,6 +26,9 @@ Result<physics::Precision> find_precision(const std::string& name);
 /// A CSV file whose first row names the columns. An Error where the file cannot be read or a row is spoiled.
 Result<physics::PublishedTable> read_published_table(const std::string& path);
 
+/// The prices of a catalog file of the user.
+Result<physics::PriceTable> read_price_file(const std::string& path);
+
 /// `1.25 s`, `310 ms`, `42.1 us`.
 std::string duration_text(double seconds);
 
@@ -36,6 +39,7 @@ void add_physics_collective_command(CLI::App& physics, AppContext& context);
 void add_physics_power_command(CLI::App& physics, AppContext& context);
 void add_physics_link_command(CLI::App& physics, AppContext& context);
 void add_physics_failures_command(CLI::App& physics, AppContext& context);
+void add_physics_cost_command(CLI::App& physics, AppContext& context);
 void add_physics_validate_command(CLI::App& physics, AppContext& context);
 
 }  // namespace gw

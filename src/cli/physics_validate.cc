@@ -11,6 +11,7 @@
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/validation_collectives.h"
+#include "physics/validation_cost.h"
 #include "physics/validation_failures.h"
 #include "physics/validation_inference.h"
 #include "physics/validation_power.h"
@@ -54,6 +55,13 @@ constexpr std::array kSubjects = {
               const auto rows = physics::read_published_inference(table, known);
               if (!rows) return std::unexpected(rows.error());
               return physics::validate_inference(*rows, physics::published_serving_calibration());
+            }},
+    Subject{"cost", "cost.csv",
+            [](const physics::PublishedTable& table,
+               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
+              const auto rows = physics::read_published_costs(table);
+              if (!rows) return std::unexpected(rows.error());
+              return physics::validate_costs(*rows, known);
             }},
     Subject{"failures", "failures.csv",
             [](const physics::PublishedTable& table,

@@ -65,6 +65,7 @@ std::string contents_of(const spec::CatalogFile& file) {
   add(file.models.size(), "model");
   add(file.rhythms.size(), "rhythm");
   add(file.classes.size(), "job class", "job classes");
+  add(file.prices.size(), "price");
   return text;
 }
 

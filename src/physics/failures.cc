@@ -126,12 +126,12 @@ JobFailures job_failures(const FailureSetting& setting) {
   return failures;
 }
 
-Interval mtbf_interval(const JobFailures& failures) {
+Estimate mtbf_interval(const JobFailures& failures) {
   const double spread = std::exp(kTwoSided95 * failures.sigma);
   return {failures.mtbf_s(), failures.mtbf_s() / spread, failures.mtbf_s() * spread};
 }
 
-Interval count_interval(double expected, double sigma, std::uint64_t seed) {
+Estimate count_interval(double expected, double sigma, std::uint64_t seed) {
   constexpr std::size_t kDraws = 4000;
   Rng rng(seed);
   std::vector<double> counts(kDraws);
@@ -140,7 +140,7 @@ Interval count_interval(double expected, double sigma, std::uint64_t seed) {
   return {expected, counts[kDraws / 40], counts[kDraws - 1 - kDraws / 40]};
 }
 
-Interval poisson_interval(double count) {
+Estimate poisson_interval(double count) {
   const auto quantile = [](double half_freedom, double deviations) {
     if (half_freedom <= 0) return 0.0;
     const double root = 1 - 1 / (9 * half_freedom) + deviations / (3 * std::sqrt(half_freedom));

@@ -64,7 +64,7 @@ struct JobFailures {
 [[nodiscard]] ByCause node_failures(Generation generation, double gpus_per_node, bool screened = true);
 
 /// A value and where it lies with a probability of 95 %.
-struct Interval {
+struct Estimate {
   double expected = 0;
   double low = 0;
   double high = 0;
@@ -73,11 +73,11 @@ struct Interval {
 };
 
 /// Of the mean time between interruptions, seconds.
-[[nodiscard]] Interval mtbf_interval(const JobFailures& failures);
+[[nodiscard]] Estimate mtbf_interval(const JobFailures& failures);
 /// How many of one expected number come to pass, with the spread between sites: from a seed.
-[[nodiscard]] Interval count_interval(double expected, double sigma, std::uint64_t seed);
+[[nodiscard]] Estimate count_interval(double expected, double sigma, std::uint64_t seed);
 /// The exact interval of a Poisson mean given `count`, by the Wilson-Hilferty approximation (error under 1
 /// %).
-[[nodiscard]] Interval poisson_interval(double count);
+[[nodiscard]] Estimate poisson_interval(double count);
 
 }  // namespace gw::physics

@@ -37,7 +37,7 @@ RC_GTEST_PROP(Failures, LargerJobsFailMoreOftenPerNode, ()) {
   RC_ASSERT(job_failures(hopper(more)).total_per_hour() / more >
             job_failures(hopper(gpus)).total_per_hour() / gpus);
   RC_ASSERT(job_failures(hopper(more)).sigma >= job_failures(hopper(gpus)).sigma);
-  const Interval mtbf = mtbf_interval(job_failures(hopper(gpus)));
+  const Estimate mtbf = mtbf_interval(job_failures(hopper(gpus)));
   RC_ASSERT(mtbf.low < mtbf.expected && mtbf.expected < mtbf.high);
 }
 
@@ -79,8 +79,8 @@ TEST(Failures, CountsHaveTheMeanAndVarianceOfPoisson) {
 }
 
 TEST(Failures, TheIntervalOfCountsIsWiderThanChance) {
-  const Interval chance = count_interval(400, 0, 1);
-  const Interval sites = count_interval(400, 0.4, 1);
+  const Estimate chance = count_interval(400, 0, 1);
+  const Estimate sites = count_interval(400, 0.4, 1);
   EXPECT_NEAR(chance.low, 361, 4);
   EXPECT_NEAR(chance.high, 440, 4);
   EXPECT_LT(sites.low, 0.6 * chance.low);

@@ -3,6 +3,7 @@
 
 #include "physics/accelerator.h"
 #include "physics/model_shape.h"
+#include "physics/prices.h"
 
 namespace gw::physics {
 
@@ -48,6 +49,26 @@ template <class GpuEntry>
 Accelerator accelerator_from(const GpuEntry& entry) {
   return accelerator_of(entry.type, entry.network_gbit_s, entry.measured_bf16_tflops,
                         entry.measured_fp8_tflops);
+}
+
+/// `entry`: a spec::PriceEntry, whose item and unit its reader has checked.
+template <class PriceEntry>
+Price price_of(const PriceEntry& entry) {
+  Price price;
+  for (int i = 0; i < kPriceItems; ++i) {
+    if (price_item_name(static_cast<PriceItem>(i)) == entry.item) price.item = static_cast<PriceItem>(i);
+  }
+  price.gpu = entry.gpu.value;
+  price.value = entry.value;
+  price.low = entry.low.value_or(entry.value * (entry.value < 0 ? 1.25 : 0.75));
+  price.high = entry.high.value_or(entry.value * (entry.value < 0 ? 0.75 : 1.25));
+  price.dollars = price.item != PriceItem::kExchange && entry.unit.starts_with("USD");
+  price.year = 1970 + entry.day / 365.25;
+  price.yearly = entry.yearly;
+  price.life_years = entry.life;
+  price.depreciation =
+      entry.depreciation == "declining" ? Depreciation::kDeclining : Depreciation::kStraightLine;
+  return price;
 }
 
 }  // namespace gw::physics

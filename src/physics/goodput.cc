@@ -159,7 +159,7 @@ std::uint32_t enough_spares(double nodes_per_hour, double repair_s) {
   return spares;
 }
 
-Interval goodput_interval(const GoodputInput& input, const JobFailures& failures, double days,
+Estimate goodput_interval(const GoodputInput& input, const JobFailures& failures, double days,
                           std::uint64_t seed) {
   constexpr std::size_t kDraws = 2000;
   Rng rng(seed);

@@ -65,7 +65,7 @@ struct TimeShares {
 [[nodiscard]] double mean_repair_s();
 
 /// The useful share over `days` with what differs between sites, in recovery and by chance.
-[[nodiscard]] Interval goodput_interval(const GoodputInput& input, const JobFailures& failures, double days,
+[[nodiscard]] Estimate goodput_interval(const GoodputInput& input, const JobFailures& failures, double days,
                                         std::uint64_t seed);
 
 }  // namespace gw::physics

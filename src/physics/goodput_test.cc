@@ -119,8 +119,8 @@ TEST(Goodput, LongerRunsAreMoreCertain) {
   JobFailures failures = job_failures(setting);
   failures.sigma = 0;
   GoodputInput input = usual();
-  const Interval week = goodput_interval(input, failures, 7, 1);
-  const Interval year = goodput_interval(input, failures, 365, 1);
+  const Estimate week = goodput_interval(input, failures, 7, 1);
+  const Estimate year = goodput_interval(input, failures, 365, 1);
   EXPECT_TRUE(week.holds(week.expected));
   EXPECT_TRUE(year.holds(year.expected));
   EXPECT_LT(year.high - year.low, week.high - week.low);

@@ -23,6 +23,13 @@ double leading_number(std::string_view text) {
   return error == std::errc() ? value : 0;
 }
 
+double KnownTypes::node_watts(const Accelerator& gpu) const {
+  for (const NodePower& each : node_power) {
+    if (each.gpu == gpu.name) return each.watts;
+  }
+  return 1.75 * gpu.power_max_w;
+}
+
 const Accelerator* find_accelerator(const KnownTypes& known, std::string_view published) {
   std::string name;
   for (const char letter : published.substr(0, published.find_first_of(" /("))) {

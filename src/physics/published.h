@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "physics/prices.h"
 #include "physics/training.h"
 
 namespace gw::physics {
@@ -25,6 +26,16 @@ struct PublishedTable {
 struct KnownTypes {
   std::vector<ModelShape> models;
   std::vector<Accelerator> accelerators;
+  PriceTable prices = {};
+  struct NodePower {
+    std::string gpu;
+    double watts = 0;  ///< Of a node at full load, per GPU.
+  };
+  std::vector<NodePower> node_power = {};  ///< Of the first node type with each GPU type.
+
+  /// Of an eight-GPU server where no node type is known: 1.75 times the power of its GPUs (a DGX H100
+  /// draws 10.2 kW with eight of 700 W). 0: not known either.
+  [[nodiscard]] double node_watts(const Accelerator& gpu) const;
 };
 
 struct PublishedTraining {

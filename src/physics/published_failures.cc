@@ -200,7 +200,7 @@ Result<std::vector<PublishedFailure>> read_published_failures(const PublishedTab
     // Counts have the interval of Poisson where the table gives none.
     if (!row.reason.empty() || row.quantity != Quantity::kCount || row.bound != Bound::kNone || row.high > 0)
       continue;
-    const Interval interval = poisson_interval(row.measured);
+    const Estimate interval = poisson_interval(row.measured);
     row.low = interval.low;
     row.high = interval.high;
   }

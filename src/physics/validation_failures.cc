@@ -81,13 +81,13 @@ double error_of(const PublishedFailure& row, double predicted) {
   return predicted / row.measured - 1;
 }
 
-/// Interval of the prediction where rates make it.
-Interval predicted_interval(const PublishedFailure& row, const JobFailures& failures, double predicted) {
+/// What lies about the prediction where rates make it.
+Estimate predicted_interval(const PublishedFailure& row, const JobFailures& failures, double predicted) {
   if (row.bound != Bound::kNone) return {};
   if (row.quantity == Quantity::kCount || row.quantity == Quantity::kNodesTaken)
     return count_interval(predicted, failures.sigma, kSeed);
   if (row.quantity != Quantity::kMtbf && row.quantity != Quantity::kNodeRate) return {};
-  const Interval mtbf = mtbf_interval(failures);
+  const Estimate mtbf = mtbf_interval(failures);
   return {predicted, predicted * mtbf.low / mtbf.expected, predicted * mtbf.high / mtbf.expected};
 }
 
@@ -149,7 +149,7 @@ ValidationReport validate_failures(const std::vector<PublishedFailure>& rows) {
     JobFailures alike;
     alike.per_hour.fill(rate * row.setting.gpus / kFailureCauses);
     const double predicted = value_of(row, {failures, kBytesPerParameter});
-    const Interval interval = predicted_interval(row, failures, predicted);
+    const Estimate interval = predicted_interval(row, failures, predicted);
     const Named name = named(row);
     Comparison comparison;
     comparison.id = row.id;

@@ -51,6 +51,48 @@ void check_unique(const std::vector<Entry>& entries, Findings& findings) {
   }
 }
 
+/// The units of an item, without their currency.
+std::string_view price_basis(std::string_view item) {
+  if (item == "energy") return "/MWh";
+  if (item == "staff") return "/MW/year";
+  if (item == "transit") return "/GPU/year";
+  if (item == "maintenance") return "share/year";
+  if (item == "rental") return "/GPU-h";
+  if (item == "exchange") return "USD/EUR";
+  return item == "building" || item == "cooling" || item == "grid" || item == "land" ? "/MW" : "/GPU";
+}
+
+void check_prices(std::vector<PriceEntry>& prices, Findings& findings) {
+  std::map<std::string, Mark> seen;
+  for (PriceEntry& price : prices) {
+    if (price.item.empty() || price.unit.empty()) continue;  // Told already.
+    const std::string_view basis = price_basis(price.item);
+    const bool fixed = basis.front() != '/';
+    if (fixed ? price.unit != basis : price.unit.substr(3) != basis)
+      findings.error(
+          price.at,
+          fmt::format("\"unit\" of {} must be {}, not \"{}\"", price.item,
+                      fixed ? std::string(basis) : fmt::format("USD{0} or EUR{0}", basis), price.unit));
+    const std::optional<Day> day = parse_day(price.date);
+    if (!day && !price.date.empty())
+      findings.error(price.at,
+                     fmt::format("\"date\" must be a day such as 2025-08-28, not \"{}\"", price.date));
+    price.day = day.value_or(0);
+    const bool may_be_negative = price.item == "energy";
+    if (price.value < 0 && !may_be_negative)
+      findings.error(price.at, fmt::format("\"value\" of {} must not be negative", price.item));
+    if (price.item == "exchange" && price.value == 0)
+      findings.error(price.at, "\"value\" of exchange must be above zero: dollars for a euro");
+    if (price.low.value_or(price.value) > price.value || price.high.value_or(price.value) < price.value)
+      findings.error(price.at, "\"low\" must not be above \"value\", nor \"high\" below it");
+    const auto [first, is_new] =
+        seen.try_emplace(fmt::format("{} {} {}", price.item, price.gpu.value, price.date), price.at);
+    if (!is_new)
+      findings.error(price.at, fmt::format("{} has two prices of {}, the first in line {}; remove one",
+                                           price.item, price.date, first->second.line));
+  }
+}
+
 template <class Entry>
 void append(std::vector<Entry>& to, std::vector<Entry>&& from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
@@ -99,7 +141,8 @@ bool looks_like_catalog(std::string_view text) {
   if (!tree) return false;
   const YamlNode& root = tree->root();
   if (root.find("gigawerk") != nullptr || root.find("fleet") != nullptr) return false;
-  for (const std::string_view key : {"gpus", "nodes", "models", "rhythms", "classes", "country_groups"}) {
+  for (const std::string_view key :
+       {"gpus", "nodes", "models", "rhythms", "classes", "country_groups", "prices"}) {
     if (root.find(key) != nullptr) return true;
   }
   return false;
@@ -118,6 +161,7 @@ Checked<CatalogFile> parse_catalog_file(std::string_view text, const std::string
     check_unique(contents.classes, findings);
     check_unique(contents.country_groups, findings);
     check_unique(contents.rules, findings);
+    check_prices(contents.prices, findings);
   }
   if (findings.failed()) return std::unexpected(findings.take());
   return contents;
@@ -134,8 +178,8 @@ Checked<Catalog> read_catalog(const std::filesystem::path& folder) {
   }
   Catalog catalog;
   std::vector<Diagnostic> problems;
-  for (const std::string_view name :
-       {"gpus.yaml", "nodes.yaml", "models.yaml", "job-classes.yaml", "jurisdictions.yaml", "rules.yaml"}) {
+  for (const std::string_view name : {"gpus.yaml", "nodes.yaml", "models.yaml", "job-classes.yaml",
+                                      "jurisdictions.yaml", "rules.yaml", "prices.yaml"}) {
     const bool optional = name != "gpus.yaml" && name != "nodes.yaml";  // A fleet needs no others.
     const std::string path = (from / name).string();
     std::error_code error;
@@ -153,8 +197,15 @@ Checked<Catalog> read_catalog(const std::filesystem::path& folder) {
     append(catalog.classes, std::move(file->classes));
     append(catalog.country_groups, std::move(file->country_groups));
     append(catalog.rules, std::move(file->rules));
-    if (name != "nodes.yaml") continue;
     Findings findings(path);
+    for (const PriceEntry& price : file->prices) {
+      if (price.gpu.value.empty() || find_entry(catalog.gpus, price.gpu.value) != nullptr) continue;
+      findings.error(price.gpu.at, fmt::format("unknown GPU type \"{}\"{}", price.gpu.value,
+                                               suggestion(price.gpu.value, entry_names(catalog.gpus))));
+    }
+    append(problems, findings.take());
+    append(catalog.prices, std::move(file->prices));
+    if (name != "nodes.yaml") continue;
     for (const NodeEntry& node : catalog.nodes) {
       if (node.gpu.value.empty() || find_entry(catalog.gpus, node.gpu.value) != nullptr) continue;
       findings.error(node.gpu.at, fmt::format("unknown GPU type \"{}\"{}", node.gpu.value,

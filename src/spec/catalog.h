@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/fleet.h"
+#include "model/law.h"
 #include "model/workload_mix.h"
 #include "spec/described.h"
 #include "spec/diagnostic.h"
@@ -186,6 +187,28 @@ struct JobClassSpec {
   Mark at;
 };
 
+/// What something costs, from a date on.
+struct PriceEntry {
+  static constexpr std::string_view kRecord = "price";
+  static constexpr std::string_view kHelp =
+      "What something costs at a date. Of an item the newest row up to the purchase holds.";
+  std::string item;
+  Located<std::string> gpu;  ///< Empty: for every GPU type without a row of its own.
+  double value = 0;
+  std::string unit;
+  std::optional<double> low;
+  std::optional<double> high;
+  std::string date;
+  double yearly = 0;
+  double life = 0;
+  std::string depreciation = "straight-line";
+  std::string quality;
+  std::string source;
+  std::string notes;
+  Mark at;
+  Day day = 0;  ///< Of `date`, once it was read.
+};
+
 /// The contents of one file in the catalog.
 struct CatalogFile {
   static constexpr std::string_view kRecord = "catalog";
@@ -198,6 +221,7 @@ struct CatalogFile {
   std::vector<JobClassSpec> classes;
   std::vector<CountryGroupSpec> country_groups;
   std::vector<RuleSpec> rules;
+  std::vector<PriceEntry> prices;
 };
 
 using Catalog = CatalogFile;
@@ -233,8 +257,8 @@ std::vector<std::string> entry_names(const std::vector<Entry>& entries) {
 /// one above it. Empty where there is none.
 std::filesystem::path default_catalog_folder();
 
-/// Reads gpus.yaml, nodes.yaml, models.yaml, job-classes.yaml, jurisdictions.yaml and rules.yaml in `folder`
-/// (default_catalog_folder() if empty).
+/// Reads gpus.yaml, nodes.yaml, models.yaml, job-classes.yaml, jurisdictions.yaml, rules.yaml and prices.yaml
+/// in `folder` (default_catalog_folder() if empty).
 Checked<Catalog> read_catalog(const std::filesystem::path& folder = {});
 
 /// One file of a catalog, for checking it by itself.

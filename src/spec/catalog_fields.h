@@ -425,6 +425,56 @@ void describe(Visitor& visit, JobClassSpec& spec) {
   visit.field("source", job.source, {.help = "Study that the figures are fitted to."});
 }
 
+inline constexpr std::string_view kPriceItems[] = {"gpu",     "server",      "network", "storage", "building",
+                                                   "cooling", "grid",        "land",    "energy",  "staff",
+                                                   "transit", "maintenance", "rental",  "exchange"};
+inline constexpr std::string_view kPriceUnits[] = {
+    "USD/GPU",     "EUR/GPU",      "USD/MW",       "EUR/MW",     "USD/MWh",   "EUR/MWh",   "USD/MW/year",
+    "EUR/MW/year", "USD/GPU/year", "EUR/GPU/year", "share/year", "USD/GPU-h", "EUR/GPU-h", "USD/EUR"};
+inline constexpr std::string_view kDepreciations[] = {"straight-line", "declining"};
+
+template <class Visitor>
+void describe(Visitor& visit, PriceEntry& price) {
+  visit.field(
+      "item", price.item,
+      {.help =
+           "What is bought. `gpu`, `server` (the rest of it), `network` and `storage`: per GPU; `building` "
+           "(with power distribution), `cooling`, `grid` and `land`: per MW of facility power; `energy`: "
+           "per MWh; `staff`: per MW and year; `transit`: per GPU and year; `maintenance`: a share of the "
+           "price of machines per year; `rental`: per GPU-hour; `exchange`: dollars for a euro.",
+       .required = true,
+       .choices = kPriceItems});
+  visit.field(
+      "gpu", price.gpu,
+      {.help = "GPU type, by name.", .text = Text::kName, .default_text = "all without a row of their own"});
+  visit.field("value", price.value, {.help = "The price.", .required = true, .min = -1e12, .max = 1e12});
+  visit.field("unit", price.unit,
+              {.help = "What `value`, `low` and `high` count.", .required = true, .choices = kPriceUnits});
+  visit.field("low", price.low,
+              {.help = "About 19 of 20 prices lie from here",
+               .min = -1e12,
+               .max = 1e12,
+               .default_text = "0.75 value"});
+  visit.field("high", price.high,
+              {.help = "to here.", .min = -1e12, .max = 1e12, .default_text = "1.25 value"});
+  visit.field("date", price.date,
+              {.help = "When it held.",
+               .required = true,
+               .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+               .example = "2025-08-28"});
+  visit.field("yearly", price.yearly,
+              {.help = "Change in a year, for purchases at another date: -0.1 becomes a tenth cheaper.",
+               .min = -0.9,
+               .max = 1});
+  visit.field("life", price.life, {.help = "Years until it is worn out; 0 = never.", .min = 0, .max = 200});
+  visit.field("depreciation", price.depreciation,
+              {.help = "`declining`: twice the rate of a straight line, of what is left.",
+               .choices = kDepreciations});
+  visit.field("quality", price.quality, {.help = kQualityHelp, .choices = kQualities});
+  visit.field("source", price.source, {.help = "Where the price is from."});
+  visit.field("notes", price.notes, {.help = "Traps in the price."});
+}
+
 template <class Visitor>
 void describe(Visitor& visit, CatalogFile& file) {
   visit.field("gpus", file.gpus, {.help = "Accelerator types."});
@@ -434,6 +484,7 @@ void describe(Visitor& visit, CatalogFile& file) {
   visit.field("classes", file.classes, {.help = "Kinds of work."});
   visit.field("country_groups", file.country_groups, {.help = "Countries under one name."});
   visit.field("rules", file.rules, {.help = "Rules on who may run where, for files to take by name."});
+  visit.field("prices", file.prices, {.help = "What a factory buys."});
 }
 
 }  // namespace gw::spec

@@ -67,5 +67,34 @@ TEST(Catalog, BrokenFilesAreNamed) {
                              testing::HasSubstr("c.yaml:3:44: \"memory\" must be an amount with its unit")));
 }
 
+TEST(Catalog, BrokenPricesAreNamed) {
+  const Checked<CatalogFile> file = parse_catalog_file(
+      "prices:\n"
+      "  - {item: energy, value: 80, unit: EUR/GPU, date: 2026-01-01}\n"
+      "  - {item: gpu, value: 80, low: 90, unit: EUR/GPU, date: 2026-01-01}\n"
+      "  - {item: gpu, value: 80, unit: EUR/GPU, date: 2026-01-01}\n"
+      "  - {item: land, value: -1, unit: EUR/MW, date: 2026-02-30}\n",
+      "p.yaml");
+  ASSERT_FALSE(file.has_value());
+  EXPECT_THAT(
+      diagnostics_text(file.error()),
+      testing::AllOf(testing::HasSubstr("p.yaml:2:5: \"unit\" of energy must be USD/MWh or EUR/MWh"),
+                     testing::HasSubstr("p.yaml:3:5: \"low\" must not be above"),
+                     testing::HasSubstr("p.yaml:4:5: gpu has two prices of 2026-01-01, the first in line 3"),
+                     testing::HasSubstr("\"date\" must be a day"),
+                     testing::HasSubstr("\"value\" of land must not be negative")));
+}
+
+TEST(Catalog, ItsPricesSayWhereTheyAreFrom) {
+  const Checked<Catalog> catalog = read_catalog(std::filesystem::path(GW_SOURCE_DIR) / "catalog");
+  ASSERT_TRUE(catalog.has_value()) << diagnostics_text(catalog.error());
+  EXPECT_GT(catalog->prices.size(), 20U);
+  for (const PriceEntry& price : catalog->prices) {
+    EXPECT_FALSE(price.source.empty()) << price.item;
+    EXPECT_FALSE(price.quality.empty()) << price.item;
+    EXPECT_GT(price.day, 0) << price.item;
+  }
+}
+
 }  // namespace
 }  // namespace gw::spec
