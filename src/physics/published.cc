@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace gw::physics {
 
@@ -20,7 +21,7 @@ bool PublishedTable::has(std::string_view column) const {
 double leading_number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() ? value : 0;
+  return error == std::errc() && std::isfinite(value) ? value : 0;
 }
 
 double KnownTypes::node_watts(const Accelerator& gpu) const {

@@ -86,7 +86,9 @@ Result<std::vector<PublishedCollective>> read_published_collectives(const Publis
     row.bytes = leading_number(table.field(at, "bytes"));
     const double gpus = leading_number(table.field(at, "gpus"));
     const double nodes = std::max(1.0, leading_number(table.field(at, "nodes")));
-    if (row.bytes <= 0 || gpus < 2) {
+    constexpr double kMostBytes = 1e18;
+    constexpr double kMostGpus = 1e9;
+    if (row.bytes <= 0 || row.bytes > kMostBytes || gpus < 2 || gpus > kMostGpus || nodes > gpus) {
       give("no size or no number of GPUs");
       continue;
     }

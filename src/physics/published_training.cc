@@ -13,7 +13,12 @@ namespace gw::physics {
 
 namespace {
 
-std::uint32_t whole(std::string_view text) { return static_cast<std::uint32_t>(leading_number(text)); }
+/// No table counts beyond this; a greater number is a broken field, and products of two must not overflow.
+constexpr double kMost = 1e9;
+
+std::uint32_t whole(std::string_view text) {
+  return static_cast<std::uint32_t>(std::clamp(leading_number(text), 0.0, kMost));
+}
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -185,7 +190,8 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedTraining&
   layout.context = degree("cp");
   layout.expert = degree("ep");
   const std::uint32_t gpus = whole(table.field(at, "gpus"));
-  layout.data = std::max(1U, gpus / (layout.tensor * layout.pipeline * layout.context));
+  const double split = double{1} * layout.tensor * layout.pipeline * layout.context;
+  layout.data = std::max(1U, static_cast<std::uint32_t>(gpus / split));
   const Stack& stack = stacks()[static_cast<std::size_t>(row.stack)];
   layout.chunks = whole(table.field(at, "vpp"));
   if (layout.chunks == 0) {
@@ -312,8 +318,16 @@ Result<std::vector<PublishedTraining>> read_published_training(const PublishedTa
       give("catalog has no peak for that precision");
       continue;
     }
+    if (row.sequence < 1 || row.sequence > kMost || row.global_batch < 1 || row.global_batch > kMost) {
+      give("no sequence length or no global batch");
+      continue;
+    }
     row.stack = stack_of(row, table.field(at, "notes"));
     read_layout(table, at, row);
+    if (row.layout.gpus() * row.layout.micro_batch * std::max(1U, row.layout.expert) > kMost) {
+      give("layout of more GPUs than there are");
+      continue;
+    }
     if (const Result<void> sound = check_shape(row.shape); !sound) {
       give("architecture does not add up");
       continue;
