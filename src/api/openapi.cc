@@ -429,6 +429,10 @@ Json component_schemas() {
        {"borrowed", type("number")},
        {"lent", type("number")},
        {"owed", type("number")},
+       {"past_share", described(type("number"),
+                                "What it has used of late of the kind of GPU of which it used most, as a "
+                                "part of all that there is: "
+                                "usage decays with the policy's half-life. Less goes first.")},
        {"waiting", type("number")},
        {"limit", amount},
        {"borrow", amount},

@@ -57,6 +57,9 @@ Json standing_json(const live::Book& book, const live::QuotaStanding& standing, 
   json["limit"] = amount_json(standing.terms.limit_milli);
   json["borrow"] = amount_json(standing.terms.borrow_milli);
   json["lend"] = amount_json(standing.terms.lend_milli);
+  const sched::FairShare& shares = book.core->state().pending.fair_share();
+  json["past_share"] =
+      standing.tenant.value() < shares.tenants() ? shares.dominant_share(standing.tenant) : 0;
   json["budget"] = budget_json(book, tenant, now);
   return json;
 }

@@ -48,13 +48,14 @@ Result<ExitCode> show(const AppContext& context, const std::string& tenant, cons
   }
   bool budgets = false;
   for (const Json& each : answer->at("tenants")) budgets = budgets || each.at("budget").is_object();
-  TextTable table("lrrrrrrrrrrl");
-  table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BORROWED", "LENT", "OWED", "WAITING", "BORROW",
-             "LEND", "LIMIT", budgets ? "BUDGET" : ""});
+  TextTable table("lrrrrrrrrrrrl");
+  table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BORROWED", "LENT", "OWED", "WAITING", "PAST",
+             "BORROW", "LEND", "LIMIT", budgets ? "BUDGET" : ""});
   for (const Json& each : answer->at("tenants"))
     table.add({each.value("path", ""), amount_text(each.at("deserved")), amount_text(each.at("guaranteed")),
                amount_text(each.at("used")), amount_text(each.at("borrowed")), amount_text(each.at("lent")),
-               amount_text(each.at("owed")), amount_text(each.at("waiting")), amount_text(each.at("borrow")),
+               amount_text(each.at("owed")), amount_text(each.at("waiting")),
+               fmt::format("{:.1f} %", 100 * each.value("past_share", 0.0)), amount_text(each.at("borrow")),
                amount_text(each.at("lend")), amount_text(each.at("limit")), budget_text(each.at("budget"))});
   fmt::print("{}", table.text());
   if (answer->contains("warnings")) {
