@@ -304,7 +304,7 @@ Result<std::vector<PublishedInference>> read_published_inference(const Published
       continue;
     }
     if (row.scenario == "Server" || row.scenario == "Interactive") {
-      give("latency limits: held against the queue, not the steady state");
+      give("bound by latency limits, not by throughput");
       continue;
     }
     if (const Result<void> sound = check_deployment(row.deployment()); !sound) {
