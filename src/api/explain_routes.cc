@@ -238,7 +238,7 @@ void Api::explain(Call call) {
     if (!history) return each.refuse(history.error());
     Json json;
     options_.factory->read([&](const live::Book& book) {
-      const live::LiveJob* now = book.job(job.number);
+      const live::LiveJob* now = book.entry(job.number);
       const live::JobRecord& record = now != nullptr ? now->record : job;
       Why found = why(book, record, now, each.actor, options_.factory->options().law);
       json["id"] = job_id(job);

@@ -47,7 +47,9 @@ Hub::~Hub() {
 }
 
 bool Hub::wants(const WatchFilter& filter, const Event& event) {
-  if (filter.job != 0 && event.job != filter.job && event.array_job != filter.job) return false;
+  const bool meant =
+      filter.job == event.array_job || (event.job <= filter.job && filter.job < event.job + event.tasks);
+  if (filter.job != 0 && !meant) return false;
   return std::find(event.above.begin(), event.above.end(), filter.top) != event.above.end();
 }
 
@@ -196,6 +198,7 @@ void Hub::write_down(std::deque<Event>& fresh) {
       Event event;
       event.job = job.number;
       event.array_job = job.array_job;
+      event.tasks = job.stands_for;
       for (TenantId at = job.tenant; at.valid(); at = book.tenants[at.value()].record.parent)
         event.above.push_back(at);
       event.text = std::make_shared<const std::string>(

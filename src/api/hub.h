@@ -83,6 +83,7 @@ class Hub {
   struct Event {
     std::uint64_t job = 0;
     std::uint64_t array_job = 0;
+    std::uint32_t tasks = 1;      ///< That share the record, `job` the first.
     std::vector<TenantId> above;  ///< Its tenant and all above it.
     Text text;
   };

@@ -330,7 +330,7 @@ void Api::list_jobs(Call call) {
         options_.factory->read([&](const live::Book& book) {
           for (const live::JobRecord& job : *found) {
             Json json = job_json(book, job);
-            if (const live::LiveJob* now = book.job(job.number)) add_live_facts(*now, json);
+            if (const live::LiveJob* now = book.entry(job.number)) add_live_facts(*now, json);
             jobs.push_back(std::move(json));
           }
         });
@@ -346,7 +346,7 @@ void Api::show_job(Call call) {
     Json json;
     options_.factory->read([&](const live::Book& book) {
       json = job_json(book, job);
-      if (const live::LiveJob* now = book.job(job.number)) add_live_facts(*now, json);
+      if (const live::LiveJob* now = book.entry(job.number)) add_live_facts(*now, json);
       json["attempts"] = Json::array();
       for (const live::AttemptRecord& attempt : *attempts)
         json["attempts"].push_back(attempt_json(book, attempt));

@@ -135,7 +135,7 @@ bool LogFollowers::follow(std::shared_ptr<http::Stream> stream, const live::JobR
       ++inbox_->followed[job.number];
     }
     factory_.read([&](const live::Book& book) {
-      const live::LiveJob* now = book.job(job.number);
+      const live::LiveJob* now = book.entry(job.number);
       if (now == nullptr && job.state != live::JobState::kEnded) return;  // It has just ended: see below.
       learn(follower, now != nullptr ? now->record : job, book);
     });
@@ -162,7 +162,7 @@ bool LogFollowers::follow(std::shared_ptr<http::Stream> stream, const live::JobR
 /// Takes in the job's present state.
 void LogFollowers::learn(Follower& follower, const live::JobRecord& job, const live::Book& book) {
   Json json = job_json(book, job);
-  if (const live::LiveJob* now = book.job(job.number)) add_live_facts(*now, json);
+  if (const live::LiveJob* now = book.entry(job.number)) add_live_facts(*now, json);
   if (job.state == live::JobState::kEnded) {
     follower.over = true;
     follower.last_words = text_of(json);

@@ -64,11 +64,13 @@ class Wait {
   void take(const Json& job) {
     if (!job.is_object() || !job.value("ended", false)) return;
     const std::uint64_t number = job.value("number", std::uint64_t{0});
-    if (number < next_ || number >= first_ + count_) return;
-    waiting_.emplace(number, job);
-    for (auto at = waiting_.begin(); at != waiting_.end() && at->first == next_; at = waiting_.erase(at)) {
-      ended_(at->second);
-      next_ += tasks_of(at->second);
+    const std::uint64_t end = std::min(number + tasks_of(job), first_ + count_);
+    if (end <= next_ || number >= first_ + count_) return;
+    waiting_.emplace(std::max(number, next_), std::pair{end, job});
+    for (auto at = waiting_.begin(); at != waiting_.end() && at->first <= next_; at = waiting_.erase(at)) {
+      if (at->second.first <= next_) continue;
+      ended_(at->second.second);
+      next_ = at->second.first;
     }
   }
 
@@ -130,7 +132,8 @@ class Wait {
   std::uint64_t next_;  ///< The lowest number whose end is not told yet.
   std::uint64_t count_ = 1;
   const bool array_;
-  std::map<std::uint64_t, Json> waiting_;  ///< Ended before others of lower numbers.
+  /// Ended before others of lower numbers: by number, up to which number, and how.
+  std::map<std::uint64_t, std::pair<std::uint64_t, Json>> waiting_;
 };
 
 }  // namespace

@@ -138,6 +138,23 @@ Result<std::vector<JobRecord>> Archive::jobs(const JobFilter& filter) {
   return found;
 }
 
+namespace {
+
+/// Of a record that several tasks share: as that task's own.
+void show_alone(std::uint64_t number, JobRecord& record) {
+  const spec::Checked<JobSpec> text = spec::parse_job_json(*record.spec);
+  if (!text || !text->array) return;
+  const auto indices = array_indices(*text->array);
+  const std::uint64_t position = number - record.array_job;
+  if (!indices || position >= indices->size()) return;
+  record.number = number;
+  record.array_index = (*indices)[position];
+  record.stands_for = 1;
+  record.indices.clear();
+}
+
+}  // namespace
+
 Result<std::optional<JobRecord>> Archive::job(std::uint64_t number) {
   static const std::string text = fmt::format(
       "SELECT {}, spec FROM jobs WHERE number = (SELECT MAX(number) FROM jobs WHERE number <= $1) AND "
@@ -160,6 +177,7 @@ Result<std::optional<JobRecord>> Archive::job(std::uint64_t number) {
                               return true;
                             });
   if (!read) return std::unexpected(read.error());
+  if (found && found->stands_for > 1 && found->spec != nullptr) show_alone(number, *found);
   return found;
 }
 
@@ -255,8 +273,10 @@ Result<std::vector<DecisionRow>> Archive::decisions(const DecisionFilter& filter
   Where where(1);
   if (!filter.tenants.empty()) where.add(fmt::format("tenant IN ({})", ids(filter.tenants)));
   if (filter.job != 0)
-    where.add(
-        fmt::format("job IN ({}, {})", filter.job, filter.array_job == 0 ? filter.job : filter.array_job));
+    where.add(filter.array_job == 0
+                  ? fmt::format("job = {}", filter.job)
+                  : fmt::format("job >= {} AND job <= {} AND (job + tasks > {} OR job = {})",
+                                filter.array_job, filter.job, filter.job, filter.array_job));
   if (filter.before != 0) where.below("sequence", static_cast<std::int64_t>(filter.before));
   const std::string most = where.limit(limit);
   const std::string text = fmt::format("SELECT {} FROM decisions{} ORDER BY sequence DESC LIMIT {}",

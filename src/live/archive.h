@@ -47,7 +47,7 @@ class Archive {
 
   /// Newest first; `spec` is not filled.
   Result<std::vector<JobRecord>> jobs(const JobFilter& filter);
-  /// With its text.
+  /// With its text; a task that shares a record, as if it were its own.
   Result<std::optional<JobRecord>> job(std::uint64_t number);
   /// The task of an array; none if there is none.
   Result<std::optional<JobRecord>> task(std::uint64_t array_job, std::uint32_t index);

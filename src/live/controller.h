@@ -51,7 +51,7 @@ struct ControllerOptions {
   std::uint64_t most_jobs = 2'000'000;
   /// Of an array of more tasks so many wait in the core at a time, or more where these start at once; the
   /// others share one record and cost nothing.
-  std::uint32_t array_ahead = 64;
+  std::uint32_t array_ahead = 256;
   /// The engine can cap the clocks of GPUs; else jobs are stopped where a cap cannot be met otherwise.
   bool clocks = false;
   /// Prices and carbon of sites; only what is the same each day (in UTC) is taken.

@@ -40,12 +40,15 @@ void Controller::get_in_line(LiveJob& job) {
 void Controller::leave_line(LiveJob& job) {
   if (!job.in_line) return;
   if (book_.in_line(job)) count_core(job, -1);
+  // The last ids that were given can be given again.
+  if (job.record.core.value() + job.record.stands_for == next_core_) next_core_ = job.record.core.value();
   job.in_line = false;
   job.record.core = JobId{};
 }
 
 JobId Controller::take_core_ids(std::uint32_t count) {
   const std::uint32_t first = std::max(next_core_, book_.core->state().next_job);
+  GW_CHECK(first + std::uint64_t{count} < UINT32_MAX);
   next_core_ = first + count;
   return JobId{first};
 }

@@ -94,9 +94,8 @@ std::expected<Waits, Refusal> Controller::waits_for(const std::vector<Dependency
         (task->first == dependency.job || task->second.record.array_job == dependency.job)) {
       owner = task->second.record.tenant;
       now = holds(dependency, nullptr);
-    } else if (const LiveJob* shared = isolate(dependency.job)) {
-      owner = shared->record.tenant;
-      now = holds(dependency, nullptr);
+    } else if (const LiveJob* shared = book_.entry(dependency.job)) {
+      owner = shared->record.tenant;  // With others in one record: nothing has been done for it yet.
     } else {
       const std::expected<EndedJob, Refusal> ended = ended_job(dependency.job);
       if (!ended) return std::unexpected(ended.error());

@@ -98,6 +98,14 @@ void Controller::end_job(LiveJob& job, Outcome outcome, std::string note, std::o
   book_.jobs.erase(number);
   ready_.erase(number);
   tell_dependents(number, &outcome);
+  if (tasks > 1) {
+    std::vector<std::uint64_t> others;
+    for (const auto& [each, dependents] : dependents_) {
+      if (each > number && each < number + tasks) others.push_back(each);
+    }
+    std::sort(others.begin(), others.end());
+    for (const std::uint64_t each : others) tell_dependents(each, &outcome);
+  }
   if (array_job == 0) return;
   LiveArray& array = book_.arrays[array_job];
   array.tasks -= tasks;

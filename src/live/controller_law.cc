@@ -112,6 +112,7 @@ void Controller::review_law() {
     if (!unknown_places(wishes)) decision = judge(job.record.tenant, wishes);
     audit::DecisionRecord record;
     record.job = number;
+    record.tasks = job.record.stands_for;
     record.name = job.record.name;
     record.submitter = job.record.user;
     record.outcome = "reviewed";

@@ -62,7 +62,7 @@ struct JobRecord {
   std::uint32_t array_index = 0;
   std::uint32_t array_tasks = 0;
   /// So many tasks of a large array that nothing has been done for yet share one record, the first one's;
-  /// `indices` names them all (`64-99999`). Else 1, and no text.
+  /// `indices` names them all (`256-99999`). Else 1, and no text.
   std::uint32_t stands_for = 1;
   std::string indices;
   TenantId tenant;

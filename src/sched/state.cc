@@ -122,7 +122,7 @@ void State::submit(const Event& event, Instant now, Plan& plan) {
   }
   JobRequest request = event.request;
   if (request.is_elastic()) request.shape.nodes = request.nodes_min;
-  Job* job = admit(event.job, request, late ? std::min(request.submit, now) : now);
+  Job* job = admit(event.job, request, now);
   if (job == nullptr) {
     plan.rejections.push_back({event.job, never_reason(request.shape)});
     return;

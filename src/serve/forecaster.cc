@@ -129,7 +129,9 @@ void Forecaster::sample(const std::stop_token& stop) {
 
 Forecaster::Basis Forecaster::basis() {
   Basis made;
+  std::vector<Rest> rests;
   factory_.read([&](const live::Book& book) {
+    rests = rests_of(book);
     made.sequence = book.journal_sequence;
     made.as_of = std::max(book.core->now(), factory_.now());
     made.snapshot = book.core->snapshot();
@@ -137,6 +139,7 @@ Forecaster::Basis Forecaster::basis() {
     made.policy = book.core->state().policy;
     made.facts = cap_facts(book, made.as_of, factory_.options().clocks);
   });
+  made.snapshot = with_rests(*made.fleet, made.policy, made.snapshot, std::move(rests), made.as_of);
   const std::lock_guard lock(learning_);
   made.run_times = run_times_;
   made.arrivals = arrivals_;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "live/feed_view.h"
 #include "sched/core.h"
 
@@ -19,40 +18,48 @@ std::vector<twin::TimedFact> cap_facts(const live::Book& book, Instant now, bool
   return facts;
 }
 
-namespace {
-
-/// Tasks of an array that share a record and wait in line.
-struct Rest {
-  JobId first;
-  std::uint32_t tasks = 0;
-  JobRequest request;
-};
-
-/// In a fork the first of them are in the core: who stands behind them waits for them.
-void put_in(const std::vector<Rest>& rests, Fork& fork) {
-  constexpr std::uint32_t kMostTasks = 20'000;
-  sched::Core core(*fork.fleet, fork.policy);
-  GW_CHECK(core.restore(fork.snapshot));
-  std::uint32_t left = kMostTasks;
-  for (const Rest& rest : rests) {
-    for (std::uint32_t task = 0; task < rest.tasks && left > 0; ++task, --left)
-      core.apply(sched::Event::job_submitted(JobId{rest.first.value() + task}, rest.request), fork.as_of);
+std::vector<Rest> rests_of(const live::Book& book) {
+  std::vector<Rest> rests;
+  for (const auto& [number, array] : book.arrays) {
+    if (array.blocked.empty()) continue;
+    for (const std::uint64_t entry : array.blocked) {
+      const live::LiveJob* job = book.job(entry);
+      if (job != nullptr && book.in_line(*job))
+        rests.push_back({job->record.core, job->record.stands_for, job->request});
+    }
   }
-  fork.snapshot = core.snapshot();
+  std::sort(rests.begin(), rests.end(), [](const Rest& a, const Rest& b) { return a.first < b.first; });
+  return rests;
 }
 
-}  // namespace
+std::string with_rests(const Fleet& fleet, const PolicyConfig& policy, const std::string& snapshot,
+                       std::vector<Rest> rests, Instant now) {
+  constexpr std::uint32_t kMostTasks = 20'000;
+  while (!rests.empty()) {
+    sched::Core core(fleet, policy);
+    if (!core.restore(snapshot)) return snapshot;  // Whoever asks says so.
+    std::uint32_t left = kMostTasks;
+    auto refused = rests.end();
+    for (auto rest = rests.begin(); rest != rests.end() && refused == rests.end(); ++rest) {
+      for (std::uint32_t task = 0; task < rest->tasks && left > 0; ++task, --left) {
+        const JobId id{rest->first.value() + task};
+        core.apply(sched::Event::job_submitted(id, rest->request), now);
+        if (core.job(id) != nullptr) continue;
+        refused = rest;  // A limit or a rule has changed: it ends when its turn comes.
+        break;
+      }
+    }
+    if (refused == rests.end()) return core.snapshot();
+    rests.erase(refused);
+  }
+  return snapshot;
+}
 
 Fork fork_of(live::Factory& factory, const Forecaster& forecaster) {
   Fork fork;
   std::vector<Rest> rests;
   factory.read([&](const live::Book& book) {
-    for (const auto& [number, array] : book.arrays) {
-      if (array.blocked.empty()) continue;
-      const live::LiveJob* job = book.job(*array.blocked.begin());
-      if (job != nullptr && book.in_line(*job))
-        rests.push_back({job->record.core, job->record.stands_for, job->request});
-    }
+    rests = rests_of(book);
     fork.sequence = book.journal_sequence;
     fork.as_of = std::max(book.core->now(), factory.now());
     fork.origin_unix_ns = book.origin_unix_ns;
@@ -61,8 +68,7 @@ Fork fork_of(live::Factory& factory, const Forecaster& forecaster) {
     fork.policy = book.core->state().policy;
     fork.facts = cap_facts(book, fork.as_of, factory.options().clocks);
   });
-  std::sort(rests.begin(), rests.end(), [](const Rest& a, const Rest& b) { return a.first < b.first; });
-  if (!rests.empty()) put_in(rests, fork);
+  fork.snapshot = with_rests(*fork.fleet, fork.policy, fork.snapshot, std::move(rests), fork.as_of);
   fork.run_times = forecaster.run_times();
   fork.arrivals = forecaster.arrivals();
   return fork;

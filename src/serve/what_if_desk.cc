@@ -111,7 +111,7 @@ Planned planned_of(live::Factory& factory, Instant from) {
       if (job.record.state == live::JobState::kHeld) planned.held += job.record.stands_for;
       if (job.record.state != live::JobState::kBlocked) continue;
       if (job.blocked != live::BlockReason::kBegin || job.begin == Instant::max()) {
-        planned.kept_back += job.record.stands_for;
+        if (!book.in_line(job)) planned.kept_back += job.record.stands_for;
         continue;
       }
       planned.arrivals.push_back({std::max(job.begin, from), job.request});
