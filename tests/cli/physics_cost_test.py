@@ -67,3 +67,9 @@ class PhysicsCostTest(FolderTest):
         report = json.loads(gw("physics", "validate", "--data", self.folder, "--json").stdout)["cost"]
         self.assertEqual(report["totals"][0]["points"], 1)
         self.assertEqual(report["left_out"], [{"reason": "an input of the model", "rows": 1}])
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()

@@ -60,3 +60,9 @@ class PhysicsFailuresTest(FolderTest):
         self.assertEqual(report["totals"][0]["inside"], 1)
         self.assertEqual(report["left_out"][0]["rows"], 1)
         self.assertIn("1 of 2 predicted inside", gw("physics", "validate", "--data", self.folder).stdout)
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
