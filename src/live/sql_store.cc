@@ -538,7 +538,8 @@ Result<Loaded> SqlStore::load() {
                                   std::string(row.blob(3)), std::string(row.blob(4))};
   });
   static constexpr Statement kLasts{
-      "SELECT (SELECT number + stands_for - 1 FROM jobs ORDER BY number DESC LIMIT 1), (SELECT MAX(sequence) FROM audit), (SELECT "
+      "SELECT (SELECT number + stands_for - 1 FROM jobs ORDER BY number DESC LIMIT 1), (SELECT MAX(sequence) "
+      "FROM audit), (SELECT "
       "MAX(sequence) FROM "
       "transfers)"};
   each(kLasts, [&](const Row& row) {

@@ -106,15 +106,20 @@ class StreamsTest(unittest.TestCase):
     # Watching.
 
     def test_a_burst_reaches_a_slow_watcher(self):
+        # Arrays that are small enough for each task to be told by itself.
         with self.server.events("/v1/watch") as watch:
-            array = self.server.submit(command=["true"], array="1-6000", hold=True, name="x" * 200, limit="1min")
+            arrays = [self.server.submit(command=["true"], array="1-250", hold=True, name="x" * 200, limit="1min")
+                      for _ in range(24)]
+            first, last = arrays[0], arrays[-1] + 249
             time.sleep(1)  # 3 MB wait for it by now.
-            seen = watch.until(lambda event, data: event == "reset" or data.get("number") == array + 5999)
-        self.assertEqual([data["number"] for _, data in seen if data.get("number", 0) >= array],
-                         list(range(array, array + 6000)))
+            seen = watch.until(lambda event, data: event == "reset" or data.get("number") == last)
+        self.assertEqual([data["number"] for _, data in seen if data.get("number", 0) >= first],
+                         list(range(first, last + 1)))
+        self.assertEqual(last + 1 - first, 6000)
         with self.server.events("/v1/watch") as watch:
-            self.server.delete(f"/v1/jobs/{array}")
-            seen = watch.until(lambda event, data: event == "reset" or data.get("number") == array + 5999)
+            for array in arrays:
+                self.server.delete(f"/v1/jobs/{array}")
+            seen = watch.until(lambda event, data: event == "reset" or data.get("number") == last)
         self.assertEqual(len([data for _, data in seen if data.get("status") == "cancelled"]), 6000)
 
     def test_what_nobody_watched_is_told(self):
