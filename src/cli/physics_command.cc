@@ -104,6 +104,8 @@ Result<physics::PublishedTable> read_published_table(const std::string& path) {
 }
 
 std::string duration_text(double seconds) {
+  if (seconds >= 2 * 86400.0) return fmt::format("{:.4g} d", seconds / 86400);
+  if (seconds >= 2 * 3600.0) return fmt::format("{:.4g} h", seconds / 3600);
   if (seconds >= 1) return fmt::format("{:.4g} s", seconds);
   if (seconds >= 1e-3) return fmt::format("{:.4g} ms", seconds * 1e3);
   return fmt::format("{:.4g} us", seconds * 1e6);

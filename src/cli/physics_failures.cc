@@ -98,6 +98,10 @@ Result<Outlook> outlook_of(const Options& options) {
   outlook.failures = physics::job_failures(setting);
   physics::GoodputInput& input = outlook.input;
   input.mtbf_s = outlook.failures.mtbf_s();
+  if (*bytes <= 0 && options.storage_gbyte_s > 0)
+    return fail(
+        "--storage-gb-s says how fast a checkpoint is written; say also how large it is: --model or "
+        "--checkpoint");
   if (*bytes > 0) {
     if (options.storage_gbyte_s <= 0)
       return fail("a checkpoint needs --storage-gb-s, the bandwidth of the storage it goes to, in GB/s");
@@ -199,7 +203,7 @@ void print_text(const Options& options, const Outlook& outlook) {
   const auto percent = [](double share) { return fmt::format("{:.1f} %", 100 * share); };
   const auto whole = [](double count) { return fmt::format("{:.0f}", count); };
   fmt::print("{} x {} in {:.0f} nodes over {:g} days; intervals of 95 %\n", options.gpus, outlook.gpu.name,
-             outlook.setting.nodes(), options.days);
+             std::ceil(outlook.setting.nodes()), options.days);
   if (beyond)
     fmt::print("no job of more than {:.0f} GPUs has been published: intervals only\n",
                physics::kLargestPublishedJob);
@@ -228,7 +232,7 @@ void print_text(const Options& options, const Outlook& outlook) {
                span_text(physics::best_interval(outlook.input)),
                span_text(physics::young_interval(outlook.input)));
   } else {
-    fmt::print("checkpoints are taken as free: give --model or --checkpoint, and --storage-gb-s\n");
+    fmt::print("what checkpoints cost is left out: give --model or --checkpoint, and --storage-gb-s\n");
   }
   fmt::print("interval {}, {} spare nodes\n\n", span_text(outlook.input.interval_s), outlook.spares);
   TextTable lost("lr");

@@ -48,6 +48,7 @@ struct Options : StepOptions {
 
 /// All that is answered.
 struct Answer {
+  physics::Celsius supply;  ///< Of water or air to the nodes.
   StepSubject subject;
   TimedStep step;
   physics::LimitedPower limited;
@@ -79,6 +80,7 @@ Result<Answer> answer_of(const Options& options) {
   plant.cooling = *cooling;
   plant.rejection = *rejection;
   plant.supply = physics::Celsius{options.supply_c};
+  answer.supply = options.supply_c > 0 ? plant.supply : physics::usual_supply(*cooling);
   if ((options.checkpoint_s > 0) != (options.checkpoint_every_s > 0))
     return fail("--checkpoint-s and --checkpoint-every-s belong together");
 
@@ -197,10 +199,11 @@ void print_text(const Options& options, const Answer& answer) {
              power_text(answer.rack.total())});
   table.add({"all nodes and network", power_text(facility.it)});
   table.add({"facility", power_text(facility.total)});
-  table.add({"PUE", fmt::format("{:.3f}", facility.pue())});
+  table.add({"PUE", fmt::format("{:.3f}, with {:g} degrees to the nodes (--supply-c)", facility.pue(),
+                                answer.supply.value())});
   table.add({"heat through a compressor", fmt::format("{:.0f} %", 100 * facility.chilled)});
-  table.add({"feed, highest over mean", fmt::format("{:.3f}", answer.swing.peak_to_mean())});
-  table.add({"feed swings between",
+  table.add({"IT feed, highest over mean", fmt::format("{:.3f}", answer.swing.peak_to_mean())});
+  table.add({"IT feed swings between",
              fmt::format("{} and {}", power_text(answer.swing.least), power_text(answer.swing.peak))});
   table.add({"energy of a step", fmt::format("{:.4g} kWh", answer.each_step.facility.value() / 1000)});
   table.add({"energy of a day", fmt::format("{:.4g} MWh", answer.day.facility.value() / 1e6)});

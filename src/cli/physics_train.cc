@@ -207,6 +207,14 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
       table.add({part.title, duration_text(seconds), fmt::format("{:.1f} %", 100 * seconds / time.total)});
   }
   fmt::print("{}\n", table.text());
+  constexpr double kMuchIdle = 0.2;
+  if (time.bubble > kMuchIdle * time.total)
+    fmt::print(
+        "the pipeline is empty for much of the step, with {} micro-batches for {} stages: take a larger "
+        "--batch or "
+        "--vpp, or let --search find a layout\n\n",
+        all_sites.batch / std::max(1U, options.sites) / (timed->layout.data * timed->layout.micro_batch),
+        timed->layout.pipeline);
   TextTable bytes("lr");
   for (const NamedBytes& part : kMemory) {
     if (memory.*part.bytes > 0)
@@ -214,15 +222,19 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
   }
   bytes.add({"in all", fmt::format("{:.2f} GiB", memory.total / kGibibyte)});
   fmt::print("{}{}\n", bytes.text(), memory.fits() ? "fits" : shortage_text(memory));
-  fmt::print("{:.0f} W per GPU, {} per node of {:.0f} cooled by air, {} in all; gw physics power says more\n",
-             power.mean.value(), power_text(node.total), node_gpus,
-             power_text(node.total * (options.gpus / node_gpus)));
+  fmt::print(
+      "{:.0f} W per GPU, {} per node of {:.0f} cooled by air, {} for all nodes; network, cooling and swings: "
+      "gw physics power\n",
+      power.mean.value(), power_text(node.total), node_gpus,
+      power_text(node.total * (options.gpus / node_gpus)));
   if (options.sites > 1) print_round(round, options, all_sites, least);
   return ExitCode::ok;
 }
 
-Result<ExitCode> search(const Options& options, const StepSubject& subject) {
-  physics::SearchOptions wanted;
+/// `given`: degrees that the search keeps.
+Result<ExitCode> search(const Options& options, const StepSubject& subject,
+                        const physics::SearchOptions& given) {
+  physics::SearchOptions wanted = given;
   wanted.model = &subject.model;
   wanted.gpu = &subject.gpu;
   wanted.stack = subject.stack;
@@ -234,9 +246,10 @@ Result<ExitCode> search(const Options& options, const StepSubject& subject) {
   const physics::SearchResult found = physics::search_layouts(wanted, physics::published_calibration());
   if (found.best.empty()) {
     if (found.nearest.memory.total == 0)
-      return fail(
-          fmt::format("no layout of {} GPUs divides a batch of {} and this model; take another --batch",
-                      options.gpus, subject.batch));
+      return fail(fmt::format(
+          "no layout of {} GPUs divides a batch of {} and this model; take another --batch, or leave out "
+          "some of the degrees that are given",
+          options.gpus, subject.batch));
     return fail(fmt::format("no layout of {} GPUs fits; the nearest {}", options.gpus,
                             shortage_text(found.nearest.memory)));
   }
@@ -303,15 +316,28 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
       ->check(number(0, 20'040))
       ->type_name("KM")
       ->capture_default_str();
-  command->add_flag("--search", options->search, "Find the fastest layouts that fit, instead of timing one");
+  command->add_flag(
+      "--search", options->search,
+      "Find the fastest layouts that fit, instead of timing one; degrees that are given are kept");
   count("--top", options->keep, "With --search: how many to show", 1000);
   command->add_flag("--json", options->json, "Print JSON");
-  set_action(*command, context, [options]() -> Result<ExitCode> {
+  set_action(*command, context, [options, command]() -> Result<ExitCode> {
     const Result<StepSubject> subject = subject_of(*options);
     if (!subject) return std::unexpected(subject.error());
     if (options->search && options->sites > 1)
       return fail("--search looks at one site; leave out --sites, or time one layout");
-    return options->search ? search(*options, *subject) : one_step(*options, *subject);
+    if (!options->search) return one_step(*options, *subject);
+    physics::SearchOptions given;
+    const auto keep = [&](const char* name, std::uint32_t value, std::uint32_t& kept) {
+      if (command->count(name) > 0) kept = value;
+    };
+    keep("--tp", options->tensor, given.tensor);
+    keep("--pp", options->pipeline, given.pipeline);
+    keep("--vpp", options->chunks, given.chunks);
+    keep("--cp", options->context, given.context);
+    keep("--ep", options->expert, given.expert);
+    keep("--micro-batch", options->micro_batch, given.micro_batch);
+    return search(*options, *subject, given);
   });
 }
 

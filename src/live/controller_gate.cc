@@ -28,6 +28,7 @@ void Controller::settle() {
     unblock(*job);
     const BlockReason reason = blocked_by(*job);
     if (reason != BlockReason::kNone) {
+      if (reason == BlockReason::kArrayLimit && job->record.stands_for > 1) get_in_line(*job);
       block(*job, reason, before);
       continue;
     }

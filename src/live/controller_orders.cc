@@ -322,6 +322,9 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
     if (job == nullptr) continue;  // It ended with one before it.
     tenant = job->record.tenant;
     const std::uint32_t tasks = job->record.stands_for;
+    const std::string name = job->record.array_job == 0
+                                 ? fmt::format("{}", number)
+                                 : fmt::format("{}_{}", job->record.array_job, job->record.array_index);
     switch (what.kind) {
       case JobOrder::Kind::kCancel:
         action = "job.cancel";
@@ -331,11 +334,11 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
       case JobOrder::Kind::kRequeue:
         action = "job.requeue";
         if (job->record.state != JobState::kRunning) {
-          refusal = Refusal{409, "not_running", fmt::format("job {} does not run", number)};
+          refusal = Refusal{409, "not_running", fmt::format("job {} does not run", name)};
           break;
         }
         if (job->record.stopping && !job->record.requeueing) {
-          refusal = Refusal{409, "stopping", fmt::format("job {} is being cancelled", number)};
+          refusal = Refusal{409, "stopping", fmt::format("job {} is being cancelled", name)};
           break;
         }
         job->record.stopping = job->record.requeueing = true;
@@ -346,7 +349,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
       case JobOrder::Kind::kHold:
         action = "job.hold";
         if (job->record.state == JobState::kRunning) {
-          refusal = Refusal{409, "running", fmt::format("job {} runs already; it can be requeued", number)};
+          refusal = Refusal{409, "running", fmt::format("job {} runs already; it can be requeued", name)};
           break;
         }
         if (job->record.state == JobState::kHeld) break;
@@ -359,7 +362,7 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
       case JobOrder::Kind::kRelease:
         action = "job.release";
         if (job->record.state != JobState::kHeld) {
-          refusal = Refusal{409, "not_held", fmt::format("job {} is not held", number)};
+          refusal = Refusal{409, "not_held", fmt::format("job {} is not held", name)};
           break;
         }
         job->record.state = JobState::kBlocked;

@@ -83,6 +83,14 @@ Result<Cost> factory_cost(const CostInput& input, const PriceTable& prices) {
     cost.capital_total += sum;
     if (per_gpu(item)) machines += sum;
     cost.items[i] = sum * depreciated(input.years, bought->life_years, bought->depreciation);
+    double bought_times = 1;
+    for (double year = bought->life_years; bought->life_years > 0 && year < input.years - 1e-9;
+         year += bought->life_years) {
+      cost.replacements.push_back({year, sum.value});
+      ++bought_times;
+    }
+    cost.remaining += sum.value * std::max(0.0, bought_times - depreciated(input.years, bought->life_years,
+                                                                           bought->depreciation));
   }
   const Result<Bought> maintenance = prices.at(PriceItem::kMaintenance, input.gpu, input.year);
   if (!maintenance) return std::unexpected(maintenance.error());
@@ -111,13 +119,26 @@ Return rental_return(const CostInput& input, const Cost& cost, double rental_eur
   result.yearly_surplus = (rental_euro_h * cost.used_gpu_hours - running) / input.years;
   const double capital = cost.capital_total.value;
   if (result.yearly_surplus <= 0) return result;
-  const double payback = capital / result.yearly_surplus;
-  if (payback <= input.years) result.payback_years = payback;
+  double spent = capital;
+  std::vector<Cost::Replacement> later = cost.replacements;
+  std::sort(later.begin(), later.end(), [](const auto& a, const auto& b) { return a.year < b.year; });
+  // The first moment at which all that was bought until then has come back.
+  for (std::size_t next = 0; next <= later.size(); ++next) {
+    const double until = next < later.size() ? later[next].year : input.years;
+    const double payback = spent / result.yearly_surplus;
+    if (payback <= until * (1 + 1e-12)) {
+      result.payback_years = payback;
+      break;
+    }
+    if (next < later.size()) spent += later[next].euros;
+  }
   // Surplus comes evenly: its present value falls with the rate.
   const auto present = [&](double rate) {
     const double force = std::log1p(rate);
-    return result.yearly_surplus *
-           (std::abs(force) < 1e-9 ? input.years : -std::expm1(-force * input.years) / force);
+    double value = result.yearly_surplus *
+                   (std::abs(force) < 1e-9 ? input.years : -std::expm1(-force * input.years) / force);
+    for (const Cost::Replacement& each : later) value -= each.euros * std::exp(-force * each.year);
+    return value + cost.remaining * std::exp(-force * input.years);
   };
   double low = -0.99;
   double high = 100;

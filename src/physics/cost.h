@@ -64,7 +64,13 @@ struct Cost {
   Euros capital_total;
   std::array<Euros, kCostItems> items{};  ///< Over all years; of capital its depreciation.
   Euros total;                            ///< Their sum.
-  double interest_before = 0;             ///< Of all interest, that until the first day of operation.
+  struct Replacement {
+    double year = 0;
+    double euros = 0;
+  };
+  std::vector<Replacement> replacements;  ///< What wears out within the years is bought again at its price.
+  double remaining = 0;        ///< What all capital is still worth at the end, by its depreciation.
+  double interest_before = 0;  ///< Of all interest, that until the first day of operation.
 
   [[nodiscard]] Euros per_gpu_hour() const { return total * (1 / used_gpu_hours); }
   /// `tokens_per_gpu_s`: while a GPU is used.
@@ -89,9 +95,10 @@ struct Interest {
 struct Return {
   double rental_euro_h = 0;
   double yearly_surplus = 0;  ///< Income less running costs, before interest.
-  std::optional<double>
-      internal_rate;  ///< Of the capital over the years, without debt; none: it never comes back.
-  std::optional<double> payback_years;  ///< None: not by then.
+  /// Of the capital over the years, without debt, with what is bought again and what is left at the end;
+  /// none: it never comes back.
+  std::optional<double> internal_rate;
+  std::optional<double> payback_years;  ///< Of all that was bought by then; none: not within the years.
 };
 [[nodiscard]] Return rental_return(const CostInput& input, const Cost& cost, double rental_euro_h);
 

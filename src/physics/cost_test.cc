@@ -103,14 +103,29 @@ TEST(Cost, ReturnsTurnWhereRentCoversAllButInterest) {
   double running = 0;
   for (std::size_t i = kCapitalItems; i < static_cast<std::size_t>(CostItem::kInterest); ++i)
     running += cost.items[i].value;
-  const double even = (cost.capital_total.value + running) / cost.used_gpu_hours;
+  double bought = cost.capital_total.value;
+  for (const Cost::Replacement& each : cost.replacements) bought += each.euros;
+  const double even = (bought - cost.remaining + running) / cost.used_gpu_hours;
   const Return back = rental_return(in, cost, even);
   ASSERT_TRUE(back.internal_rate.has_value());
   EXPECT_NEAR(*back.internal_rate, 0, 1e-6);
-  EXPECT_NEAR(back.payback_years.value_or(0), 5, 1e-6);
+  // What depreciates is what capital costs: a rent of all costs but interest returns nothing.
+  EXPECT_NEAR(even,
+              (cost.total.value - cost.items[static_cast<std::size_t>(CostItem::kInterest)].value) /
+                  cost.used_gpu_hours,
+              1e-9 * even);
   const Return more = rental_return(in, cost, 2 * even);
   EXPECT_GT(more.internal_rate.value_or(0), 0.2);
-  EXPECT_LT(more.payback_years.value_or(9), 2.5);
+  EXPECT_LT(more.payback_years.value_or(9), 5);
+  // Twice the years: what wears out is bought again, and a rent that only covers costs still returns nothing.
+  CostInput longer = in;
+  longer.years = 2 * in.years;
+  const Cost twice = factory_cost(longer, table()).value();
+  EXPECT_FALSE(twice.replacements.empty());
+  const double covers =
+      (twice.total.value - twice.items[static_cast<std::size_t>(CostItem::kInterest)].value) /
+      twice.used_gpu_hours;
+  EXPECT_NEAR(rental_return(longer, twice, covers).internal_rate.value_or(1), 0, 1e-6);
 }
 
 TEST(Prices, TheNewestRowUpToTheYearHoldsAndLearns) {

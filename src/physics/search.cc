@@ -21,6 +21,8 @@ std::vector<std::uint32_t> powers(std::uint32_t most) {
   return all;
 }
 
+bool is_meant(std::uint32_t given, std::uint32_t degree) { return given == 0 || given == degree; }
+
 class Search {
  public:
   Search(const SearchOptions& options, const Calibration& calibration)
@@ -30,11 +32,12 @@ class Search {
     const ModelShape& model = *options_.model;
     const std::uint32_t domain = options_.gpu->scaleup_domain;
     for (const std::uint32_t tensor : divisors(options_.gpus, std::min(model.heads, domain))) {
-      if (model.heads % tensor != 0) continue;
+      if (model.heads % tensor != 0 || !is_meant(options_.tensor, tensor)) continue;
       const std::uint32_t rest = options_.gpus / tensor;
       for (const std::uint32_t pipeline : divisors(rest, model.layers)) {
+        if (!is_meant(options_.pipeline, pipeline)) continue;
         for (const std::uint32_t context : powers(options_.context_max)) {
-          if ((rest / pipeline) % context != 0) continue;
+          if ((rest / pipeline) % context != 0 || !is_meant(options_.context, context)) continue;
           layout_ = {};
           layout_.tensor = tensor;
           layout_.pipeline = pipeline;
@@ -62,12 +65,14 @@ class Search {
       chunks = divisors(layers / layout_.pipeline, layers);
     }
     for (const std::uint32_t expert : experts) {
-      if (stage_gpus % expert != 0) continue;
+      if (stage_gpus % expert != 0 || !is_meant(options_.expert, expert)) continue;
       layout_.expert = expert;
       for (const std::uint32_t micro_batch : powers(options_.micro_batch_max)) {
         if (options_.global_batch % (layout_.data * micro_batch) != 0) break;
+        if (!is_meant(options_.micro_batch, micro_batch)) continue;
         layout_.micro_batch = micro_batch;
         for (const std::uint32_t each : chunks) {
+          if (!is_meant(options_.chunks, each)) continue;
           layout_.chunks = each;
           // Interleaving needs as many micro-batches as stages, in whole rounds.
           if (each > 1 && options_.global_batch / (layout_.data * micro_batch) % layout_.pipeline != 0) break;

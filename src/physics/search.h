@@ -21,6 +21,13 @@ struct SearchOptions {
   /// Largest micro-batch, and largest context-parallel degree, that are tried.
   std::uint32_t micro_batch_max = 8;
   std::uint32_t context_max = 16;
+  /// Degrees that are given; 0 = any.
+  std::uint32_t tensor = 0;
+  std::uint32_t pipeline = 0;
+  std::uint32_t chunks = 0;
+  std::uint32_t context = 0;
+  std::uint32_t expert = 0;
+  std::uint32_t micro_batch = 0;
 };
 
 struct Candidate {

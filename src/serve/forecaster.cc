@@ -173,9 +173,15 @@ std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster
 std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
   api::Json json;
   JobId core;
+  bool shares = false;  // A record with other tasks of its array.
   factory_.read([&](const live::Book& book) {
-    const live::LiveJob* job = book.job(number);
-    json["id"] = job == nullptr ? fmt::format("{}", number) : api::job_id(job->record);
+    const live::LiveJob* job = book.entry(number);
+    json["id"] = fmt::format("{}", number);
+    if (job != nullptr && job->record.array_job != 0) {
+      const std::uint64_t first = job->record.array_job;
+      json["id"] = fmt::format("{}_{}", first,
+                               book.arrays.at(first).indices.at(static_cast<std::uint32_t>(number - first)));
+    }
     if (job == nullptr) {
       json["status"] = "ended";
       json["text"] = "it has ended";
@@ -190,6 +196,11 @@ std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
         json["text"] = "it is held; it starts only after gw release";
         break;
       case live::JobState::kBlocked:
+        if (book.in_line(*job)) {  // Its core id is reserved, and forks have it.
+          core = JobId{job->record.core.value() + static_cast<std::uint32_t>(number - job->record.number)};
+          shares = true;
+          break;
+        }
         json["text"] = fmt::format("it is not in line yet: {}", api::block_text(job->blocked));
         break;
       default:
@@ -212,6 +223,11 @@ std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
   };
   json["as_of"] = live::time_text(unix_ns((*kept)->as_of));
   json["members"] = (*kept)->forecast.members();
+  if (!start && shares) {
+    json["text"] = fmt::format(
+        "it stands behind more than {} tasks of arrays, which is as far as forecasts look", kMostRestTasks);
+    return json;
+  }
   if (!start) {
     json["text"] = "it is just about to start, or has started";
     return json;

@@ -34,11 +34,10 @@ std::vector<Rest> rests_of(const live::Book& book) {
 
 std::string with_rests(const Fleet& fleet, const PolicyConfig& policy, const std::string& snapshot,
                        std::vector<Rest> rests, Instant now) {
-  constexpr std::uint32_t kMostTasks = 20'000;
   while (!rests.empty()) {
     sched::Core core(fleet, policy);
     if (!core.restore(snapshot)) return snapshot;  // Whoever asks says so.
-    std::uint32_t left = kMostTasks;
+    std::uint32_t left = kMostRestTasks;
     auto refused = rests.end();
     for (auto rest = rests.begin(); rest != rests.end() && refused == rests.end(); ++rest) {
       for (std::uint32_t task = 0; task < rest->tasks && left > 0; ++task, --left) {

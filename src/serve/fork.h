@@ -38,9 +38,10 @@ struct Rest {
   std::uint32_t tasks = 0;
   JobRequest request;
 };
+inline constexpr std::uint32_t kMostRestTasks = 20'000;
 [[nodiscard]] std::vector<Rest> rests_of(const live::Book& book);
-/// The snapshot with the first 20,000 of them in the core: who stands behind them waits for them. Those that
-/// the core would refuse by now are left out.
+/// The snapshot with the first kMostRestTasks of them in the core: who stands behind them waits for them.
+/// Those that the core would refuse by now are left out.
 [[nodiscard]] std::string with_rests(const Fleet& fleet, const PolicyConfig& policy,
                                      const std::string& snapshot, std::vector<Rest> rests, Instant now);
 
