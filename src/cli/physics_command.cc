@@ -20,19 +20,7 @@ namespace gw {
 Result<physics::KnownTypes> known_types() {
   const Result<spec::Catalog> catalog = load_catalog();
   if (!catalog) return std::unexpected(catalog.error());
-  physics::KnownTypes known;
-  for (const spec::ModelEntry& model : catalog->models) known.models.push_back(physics::shape_of(model));
-  for (const spec::GpuEntry& gpu : catalog->gpus)
-    known.accelerators.push_back(physics::accelerator_from(gpu));
-  for (const spec::NodeEntry& node : catalog->nodes) {
-    if (node.gpus > 0 && node.power_max.count() > 0)
-      known.node_power.push_back(
-          {node.gpu.value, static_cast<double>(node.power_max.count()) * 1e-3 / node.gpus});
-  }
-  std::vector<physics::Price> prices;
-  for (const spec::PriceEntry& price : catalog->prices) prices.push_back(physics::price_of(price));
-  known.prices = physics::PriceTable(std::move(prices));
-  return known;
+  return physics::known_types_of(*catalog);
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include "physics/accelerator.h"
 #include "physics/model_shape.h"
 #include "physics/prices.h"
+#include "physics/published.h"
 
 namespace gw::physics {
 
@@ -69,6 +70,23 @@ Price price_of(const PriceEntry& entry) {
   price.depreciation =
       entry.depreciation == "declining" ? Depreciation::kDeclining : Depreciation::kStraightLine;
   return price;
+}
+
+/// `catalog`: a spec::Catalog, whole.
+template <class Catalog>
+KnownTypes known_types_of(const Catalog& catalog) {
+  KnownTypes known;
+  for (const auto& model : catalog.models) known.models.push_back(shape_of(model));
+  for (const auto& gpu : catalog.gpus) known.accelerators.push_back(accelerator_from(gpu));
+  for (const auto& node : catalog.nodes) {
+    if (node.gpus > 0 && node.power_max.count() > 0)
+      known.node_power.push_back(
+          {node.gpu.value, static_cast<double>(node.power_max.count()) * 1e-3 / node.gpus});
+  }
+  std::vector<Price> prices;
+  for (const auto& price : catalog.prices) prices.push_back(price_of(price));
+  known.prices = PriceTable(std::move(prices));
+  return known;
 }
 
 }  // namespace gw::physics

@@ -17,13 +17,9 @@ namespace gw::physics {
 
 inline const KnownTypes& test_types() {
   static const KnownTypes types = [] {
-    KnownTypes known;
     const auto catalog = spec::read_catalog(std::filesystem::path(GW_SOURCE_DIR) / "catalog");
     EXPECT_TRUE(catalog.has_value());
-    if (!catalog) return known;
-    for (const spec::ModelEntry& model : catalog->models) known.models.push_back(shape_of(model));
-    for (const spec::GpuEntry& gpu : catalog->gpus) known.accelerators.push_back(accelerator_from(gpu));
-    return known;
+    return catalog ? known_types_of(*catalog) : KnownTypes{};
   }();
   return types;
 }

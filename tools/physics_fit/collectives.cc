@@ -9,13 +9,9 @@
 #include <map>
 #include <set>
 
-#include "least_squares.h"
-#include "physics/from_catalog.h"
+#include "harness.h"
 #include "physics/published.h"
 #include "physics/validation_collectives.h"
-#include "spec/catalog.h"
-#include "workload/byte_source.h"
-#include "workload/rows.h"
 
 namespace gw::physics_fit {
 namespace {
@@ -24,26 +20,6 @@ using physics::FabricConstants;
 using physics::Generation;
 using physics::LinkConstants;
 using physics::PublishedCollective;
-
-physics::PublishedTable read_table(const std::string& path) {
-  physics::PublishedTable table;
-  const auto source = workload::open_file(path);
-  if (!source) {
-    fmt::print(stderr, "{}\n", source.error().message);
-    return table;
-  }
-  const auto rows = workload::csv_rows(**source);
-  workload::Row row;
-  for (bool first = true;; first = false) {
-    const Result<bool> there = rows->next(row);
-    if (!there || !*there) return table;
-    std::vector<std::string> fields(row.fields.begin(), row.fields.end());
-    if (first)
-      table.columns = std::move(fields);
-    else
-      table.rows.push_back(std::move(fields));
-  }
-}
 
 constexpr Generation kMeasured[] = {Generation::kAmpere, Generation::kHopper, Generation::kBlackwell};
 
@@ -94,19 +70,6 @@ double error_of(const PublishedCollective& row) {
   return physics::collective_seconds(row.collective, row.bytes, row.members, row.fabric) / row.measured_s - 1;
 }
 
-void print_errors(const char* title, const std::map<std::string, std::vector<double>>& errors) {
-  fmt::print("{}\n", title);
-  for (const auto& [name, each] : errors) {
-    double mean = 0;
-    double most = 0;
-    for (const double error : each) {
-      mean += std::abs(error) / static_cast<double>(each.size());
-      most = std::max(most, std::abs(error));
-    }
-    fmt::print("{:<44}{:>5} mean {:5.1f} % max {:6.1f} %\n", name, each.size(), 100 * mean, 100 * most);
-  }
-}
-
 std::string values_text(const LinkConstants& links) {
   return fmt::format(
       "{{.base_s = {:.4g},\n     .hop_s = {:.4g},\n     .efficiency = {:.4g},\n     .fill_s = {:.4g},\n"
@@ -129,22 +92,16 @@ void write_values(const FabricConstants& c, const char* path) {
 }
 
 int run(const char* table_path, const char* catalog_path, const char* values_path) {
-  const auto catalog = spec::read_catalog(catalog_path);
-  if (!catalog) {
-    fmt::print(stderr, "{}\n", spec::diagnostics_text(catalog.error()));
-    return 1;
-  }
-  physics::KnownTypes known;
-  for (const spec::GpuEntry& gpu : catalog->gpus)
-    known.accelerators.push_back(physics::accelerator_from(gpu));
+  const std::optional<physics::KnownTypes> known = read_types(catalog_path);
+  if (!known) return 1;
   const physics::PublishedTable table = read_table(table_path);
   FabricConstants c = physics::published_fabric_constants();
   std::vector<Constant> constants = constants_of(c);
   const auto read = [&] {
     complete(c);
-    return physics::read_published_collectives(table, known, c).value_or(std::vector<PublishedCollective>{});
+    return physics::read_published_collectives(table, *known, c).value_or(std::vector<PublishedCollective>{});
   };
-  if (const auto first = physics::read_published_collectives(table, known); !first) {
+  if (const auto first = physics::read_published_collectives(table, *known); !first) {
     fmt::print(stderr, "{}\n", first.error().message);
     return 1;
   }
@@ -169,16 +126,15 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
       out.push_back((row.bytes < 1e6 ? 0.7 : row.bytes < 64e6 ? 1.0 : 2.0) * error_of(row));
     }
   };
-  const auto fit_anew = [&] {
-    for (const Constant& each : constants) *each.value = each.prior;
-    fit(constants, residuals, kRounds, kScale);
+  const auto fit_and_read = [&] {
+    fit_anew(constants, residuals, kRounds, kScale);
     rows = read();
   };
-  std::map<std::string, std::vector<double>> by_group;
-  std::map<std::string, std::vector<double>> by_cell;
+  Errors by_group;
+  Errors by_cell;
   for (const std::string& group : groups) {
     left_out = group;
-    fit_anew();
+    fit_and_read();
     for (const PublishedCollective& row : rows) {
       if (!row.reason.empty() || row.group != group) continue;
       by_group[group].push_back(error_of(row));
@@ -188,7 +144,7 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
   print_errors("Left out of the fit, group by group:", by_group);
   print_errors("The same by cell:", by_cell);
   left_out.clear();
-  fit_anew();
+  fit_and_read();
   by_group.clear();
   by_cell.clear();
   for (const PublishedCollective& row : rows) {
@@ -196,9 +152,9 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
     by_group[row.group].push_back(error_of(row));
     by_cell[physics::collective_cell(row)].push_back(error_of(row));
   }
-  print_errors(fmt::format("Fitted: {} constants, {} rows:", constants.size(), points).c_str(), by_group);
+  print_fitted(constants, points, by_group);
   print_errors("The same by cell:", by_cell);
-  for (const Constant& each : constants) fmt::print("{:<32}{:>12.4g}\n", each.name, *each.value);
+  print_constants(constants);
   write_values(c, values_path);
   return 0;
 }

@@ -10,38 +10,14 @@
 #include <set>
 #include <string_view>
 
-#include "least_squares.h"
-#include "physics/from_catalog.h"
+#include "harness.h"
 #include "physics/published_inference.h"
-#include "spec/catalog.h"
-#include "workload/byte_source.h"
-#include "workload/rows.h"
 
 namespace gw::physics_fit {
 namespace {
 
 using physics::PublishedInference;
 using physics::ServingCalibration;
-
-physics::PublishedTable read_table(const std::string& path) {
-  physics::PublishedTable table;
-  const auto source = workload::open_file(path);
-  if (!source) {
-    fmt::print(stderr, "{}\n", source.error().message);
-    return table;
-  }
-  const auto rows = workload::csv_rows(**source);
-  workload::Row row;
-  for (bool first = true;; first = false) {
-    const Result<bool> there = rows->next(row);
-    if (!there || !*there) return table;
-    std::vector<std::string> fields(row.fields.begin(), row.fields.end());
-    if (first)
-      table.columns = std::move(fields);
-    else
-      table.rows.push_back(std::move(fields));
-  }
-}
 
 /// What is fitted, with priors: rates from the largest measured ones, the rest from what it means.
 std::vector<Constant> constants_of(ServingCalibration& c) {
@@ -128,22 +104,6 @@ double error_of(const PublishedInference& row, const ServingCalibration& calibra
   return state.tokens_s_gpu / row.measured - 1;
 }
 
-void print_errors(const char* title, const std::map<std::string, std::vector<double>>& errors) {
-  fmt::print("{}\n", title);
-  for (const auto& [name, each] : errors) {
-    double mean = 0;
-    double bias = 0;
-    double most = 0;
-    for (const double error : each) {
-      mean += std::abs(error) / static_cast<double>(each.size());
-      bias += error / static_cast<double>(each.size());
-      most = std::max(most, std::abs(error));
-    }
-    fmt::print("{:<44}{:>5} mean {:5.1f} % bias {:+6.1f} % max {:5.1f} %\n", name, each.size(), 100 * mean,
-               100 * bias, 100 * most);
-  }
-}
-
 void write_values(const ServingCalibration& c, const char* path) {
   std::FILE* file = std::fopen(path, "w");
   if (file == nullptr) return;
@@ -182,16 +142,9 @@ void write_values(const ServingCalibration& c, const char* path) {
 }
 
 int run(const char* table_path, const char* catalog_path, const char* values_path, bool quick) {
-  const auto catalog = spec::read_catalog(catalog_path);
-  if (!catalog) {
-    fmt::print(stderr, "{}\n", spec::diagnostics_text(catalog.error()));
-    return 1;
-  }
-  physics::KnownTypes known;
-  for (const spec::ModelEntry& model : catalog->models) known.models.push_back(physics::shape_of(model));
-  for (const spec::GpuEntry& gpu : catalog->gpus)
-    known.accelerators.push_back(physics::accelerator_from(gpu));
-  const auto all = physics::read_published_inference(read_table(table_path), known);
+  const std::optional<physics::KnownTypes> known = read_types(catalog_path);
+  if (!known) return 1;
+  const auto all = physics::read_published_inference(read_table(table_path), *known);
   if (!all) {
     fmt::print(stderr, "{}\n", all.error().message);
     return 1;
@@ -230,14 +183,13 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
     return fmt::format("{}, {}", row.shape.mixture() || narrow ? "MoE or 4-bit" : "dense",
                        row.offline ? "offline" : "fixed number at once");
   };
-  std::map<std::string, std::vector<double>> errors;
+  Errors errors;
   if (!quick) {
     std::set<std::string> parts;
     for (const PublishedInference* row : rows) parts.insert(part_of(*row));
     for (const std::string& part : parts) {
       left_out = part;
-      for (const Constant& each : constants) *each.value = each.prior;
-      fit(constants, residuals, kRounds, kScale);
+      fit_anew(constants, residuals, kRounds, kScale);
       follow(calibration);
       for (const PublishedInference* row : rows) {
         if (part_of(*row) != part) continue;
@@ -248,8 +200,7 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
     print_errors("Left out of the fit, one model of one source after the other:", errors);
   }
   left_out.clear();
-  for (const Constant& each : constants) *each.value = each.prior;
-  fit(constants, residuals, kRounds, kScale);
+  fit_anew(constants, residuals, kRounds, kScale);
   follow(calibration);
   errors.clear();
   for (const PublishedInference* row : rows) {
@@ -276,8 +227,8 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
           1e3 * d.launches, 1e3 * d.host);
     }
   }
-  print_errors(fmt::format("Fitted: {} constants, {} rows:", constants.size(), rows.size()).c_str(), errors);
-  for (const Constant& each : constants) fmt::print("{:<34}{:>12.4g}\n", each.name, *each.value);
+  print_fitted(constants, rows.size(), errors);
+  print_constants(constants);
   write_values(calibration, values_path);
   return 0;
 }

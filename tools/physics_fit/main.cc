@@ -9,38 +9,14 @@
 #include <map>
 #include <set>
 
-#include "least_squares.h"
-#include "physics/from_catalog.h"
+#include "harness.h"
 #include "physics/published.h"
-#include "spec/catalog.h"
-#include "workload/byte_source.h"
-#include "workload/rows.h"
 
 namespace gw::physics_fit {
 namespace {
 
 using physics::Calibration;
 using physics::PublishedTraining;
-
-physics::PublishedTable read_table(const std::string& path) {
-  physics::PublishedTable table;
-  const auto source = workload::open_file(path);
-  if (!source) {
-    fmt::print(stderr, "{}\n", source.error().message);
-    return table;
-  }
-  const auto rows = workload::csv_rows(**source);
-  workload::Row row;
-  for (bool first = true;; first = false) {
-    const Result<bool> there = rows->next(row);
-    if (!there || !*there) return table;
-    std::vector<std::string> fields(row.fields.begin(), row.fields.end());
-    if (first)
-      table.columns = std::move(fields);
-    else
-      table.rows.push_back(std::move(fields));
-  }
-}
 
 /// What is fitted, with priors: products from the largest measured matrix rates, shares from what they mean.
 std::vector<Constant> constants_of(Calibration& c) {
@@ -102,19 +78,6 @@ double error_of(const PublishedTraining& row, const Calibration& calibration) {
   return physics::step_time(row.run(), calibration).total / row.measured_s - 1;
 }
 
-void print_errors(const char* title, const std::map<std::string, std::vector<double>>& errors) {
-  fmt::print("{}\n", title);
-  for (const auto& [name, each] : errors) {
-    double mean = 0;
-    double most = 0;
-    for (const double error : each) {
-      mean += std::abs(error) / static_cast<double>(each.size());
-      most = std::max(most, std::abs(error));
-    }
-    fmt::print("{:<28}{:>5} mean {:5.1f} % max {:5.1f} %\n", name, each.size(), 100 * mean, 100 * most);
-  }
-}
-
 void write_values(const Calibration& c, const char* path) {
   std::FILE* file = std::fopen(path, "w");
   if (file == nullptr) return;
@@ -152,16 +115,9 @@ void write_values(const Calibration& c, const char* path) {
 }
 
 int run(const char* table_path, const char* catalog_path, const char* values_path) {
-  const auto catalog = spec::read_catalog(catalog_path);
-  if (!catalog) {
-    fmt::print(stderr, "{}\n", spec::diagnostics_text(catalog.error()));
-    return 1;
-  }
-  physics::KnownTypes known;
-  for (const spec::ModelEntry& model : catalog->models) known.models.push_back(physics::shape_of(model));
-  for (const spec::GpuEntry& gpu : catalog->gpus)
-    known.accelerators.push_back(physics::accelerator_from(gpu));
-  const auto all = physics::read_published_training(read_table(table_path), known);
+  const std::optional<physics::KnownTypes> known = read_types(catalog_path);
+  if (!known) return 1;
+  const auto all = physics::read_published_training(read_table(table_path), *known);
   if (!all) {
     fmt::print(stderr, "{}\n", all.error().message);
     return 1;
@@ -189,11 +145,10 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
     }
   };
   const auto kind = [](const PublishedTraining& row) { return row.shape.mixture() ? " MoE" : " dense"; };
-  std::map<std::string, std::vector<double>> errors;
+  Errors errors;
   for (const std::string& group : groups) {
     left_out = group;
-    for (const Constant& each : constants) *each.value = each.prior;
-    fit(constants, residuals, kRounds, kScale);
+    fit_anew(constants, residuals, kRounds, kScale);
     for (const PublishedTraining& row : rows) {
       if (row.group != group) continue;
       errors[group + kind(row)].push_back(error_of(row, calibration));
@@ -202,13 +157,12 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
   }
   print_errors("Left out of the fit, group by group:", errors);
   left_out.clear();
-  for (const Constant& each : constants) *each.value = each.prior;
-  fit(constants, residuals, kRounds, kScale);
+  fit_anew(constants, residuals, kRounds, kScale);
   errors.clear();
   for (const PublishedTraining& row : rows)
     errors[std::string("all") + kind(row)].push_back(error_of(row, calibration));
-  print_errors(fmt::format("Fitted: {} constants, {} rows:", constants.size(), rows.size()).c_str(), errors);
-  for (const Constant& each : constants) fmt::print("{:<30}{:>12.4g}\n", each.name, *each.value);
+  print_fitted(constants, rows.size(), errors);
+  print_constants(constants);
   write_values(calibration, values_path);
   return 0;
 }

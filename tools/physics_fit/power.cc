@@ -9,38 +9,14 @@
 #include <map>
 #include <set>
 
-#include "least_squares.h"
-#include "physics/from_catalog.h"
+#include "harness.h"
 #include "physics/published_power.h"
-#include "spec/catalog.h"
-#include "workload/byte_source.h"
-#include "workload/rows.h"
 
 namespace gw::physics_fit {
 namespace {
 
 using physics::PowerConstants;
 using physics::PublishedPower;
-
-physics::PublishedTable read_table(const std::string& path) {
-  physics::PublishedTable table;
-  const auto source = workload::open_file(path);
-  if (!source) {
-    fmt::print(stderr, "{}\n", source.error().message);
-    return table;
-  }
-  const auto rows = workload::csv_rows(**source);
-  workload::Row row;
-  for (bool first = true;; first = false) {
-    const Result<bool> there = rows->next(row);
-    if (!there || !*there) return table;
-    std::vector<std::string> fields(row.fields.begin(), row.fields.end());
-    if (first)
-      table.columns = std::move(fields);
-    else
-      table.rows.push_back(std::move(fields));
-  }
-}
 
 /// Hopper and Blackwell are measured; the others follow them.
 constexpr std::size_t kHopper = 2;
@@ -73,22 +49,6 @@ std::vector<Constant> constants_of(PowerConstants& c) {
   return all;
 }
 
-void print_errors(const char* title, const std::map<std::string, std::vector<double>>& errors) {
-  fmt::print("{}\n", title);
-  for (const auto& [name, each] : errors) {
-    double mean = 0;
-    double most = 0;
-    double bias = 0;
-    for (const double error : each) {
-      mean += std::abs(error) / static_cast<double>(each.size());
-      bias += error / static_cast<double>(each.size());
-      most = std::max(most, std::abs(error));
-    }
-    fmt::print("{:<46}{:>5} mean {:5.1f} % max {:5.1f} % bias {:+5.1f} %\n", name, each.size(), 100 * mean,
-               100 * most, 100 * bias);
-  }
-}
-
 void write_values(const PowerConstants& c, const char* path) {
   std::FILE* file = std::fopen(path, "w");
   if (file == nullptr) return;
@@ -109,19 +69,12 @@ void write_values(const PowerConstants& c, const char* path) {
 }
 
 int run(const char* power_path, const char* served_path, const char* catalog_path, const char* values_path) {
-  const auto catalog = spec::read_catalog(catalog_path);
-  if (!catalog) {
-    fmt::print(stderr, "{}\n", spec::diagnostics_text(catalog.error()));
-    return 1;
-  }
-  physics::KnownTypes known;
-  for (const spec::ModelEntry& model : catalog->models) known.models.push_back(physics::shape_of(model));
-  for (const spec::GpuEntry& gpu : catalog->gpus)
-    known.accelerators.push_back(physics::accelerator_from(gpu));
+  const std::optional<physics::KnownTypes> known = read_types(catalog_path);
+  if (!known) return 1;
   std::vector<PublishedPower> rows;
   std::set<std::string> groups;
-  for (const auto& read : {physics::read_published_power(read_table(power_path), known),
-                           physics::read_served_power(read_table(served_path), known)}) {
+  for (const auto& read : {physics::read_published_power(read_table(power_path), *known),
+                           physics::read_served_power(read_table(served_path), *known)}) {
     if (!read) {
       fmt::print(stderr, "{}\n", read.error().message);
       return 1;
@@ -153,14 +106,10 @@ int run(const char* power_path, const char* served_path, const char* catalog_pat
       out.push_back((node ? 2.0 : 0.5) * std::log1p(error_of(row)));
     }
   };
-  const auto start_over = [&] {
-    for (const Constant& each : constants) *each.value = each.prior;
-    fit(constants, residuals, kRounds, kScale);
-  };
-  std::map<std::string, std::vector<double>> errors;
+  Errors errors;
   for (const std::string& group : groups) {
     left_out = group;
-    start_over();
+    fit_anew(constants, residuals, kRounds, kScale);
     for (const PublishedPower& row : rows) {
       if (row.group != group) continue;
       errors[group].push_back(error_of(row));
@@ -169,15 +118,15 @@ int run(const char* power_path, const char* served_path, const char* catalog_pat
   }
   print_errors("Left out of the fit, group by group:", errors);
   left_out.clear();
-  start_over();
+  fit_anew(constants, residuals, kRounds, kScale);
   errors.clear();
   for (const PublishedPower& row : rows) {
     errors[fmt::format("{}, {}", physics::quantity_name(row.quantity), row.gpu.name)].push_back(
         error_of(row));
     errors[row.group].push_back(error_of(row));
   }
-  print_errors(fmt::format("Fitted: {} constants, {} rows:", constants.size(), rows.size()).c_str(), errors);
-  for (const Constant& each : constants) fmt::print("{:<30}{:>12.4g}\n", each.name, *each.value);
+  print_fitted(constants, rows.size(), errors);
+  print_constants(constants);
   follow(c);
   write_values(c, values_path);
   return 0;
