@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "physics/published_fields.h"
+
 namespace gw::physics {
 
 std::string_view PublishedTable::field(std::size_t row, std::string_view column) const {
@@ -32,10 +34,7 @@ double KnownTypes::node_watts(const Accelerator& gpu) const {
 }
 
 const Accelerator* find_accelerator(const KnownTypes& known, std::string_view published) {
-  std::string name;
-  for (const char letter : published.substr(0, published.find_first_of(" /("))) {
-    name += static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-  }
+  std::string name = lower(published.substr(0, published.find_first_of(" /(")));
   if (name.starts_with("tpuv")) name.insert(3, "-");
   const auto find = [&](std::string_view wanted) -> const Accelerator* {
     for (const Accelerator& each : known.accelerators) {

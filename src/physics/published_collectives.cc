@@ -4,14 +4,11 @@
 #include <algorithm>
 
 #include "physics/published.h"
+#include "physics/published_fields.h"
 
 namespace gw::physics {
 
 namespace {
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 constexpr double kGiga = 1e9;
 
@@ -42,12 +39,11 @@ void read_fabric(std::string_view text, const Accelerator& gpu, const FabricCons
 Result<std::vector<PublishedCollective>> read_published_collectives(const PublishedTable& table,
                                                                     const KnownTypes& known,
                                                                     const FabricConstants& constants) {
-  std::string missing;
-  for (const std::string_view column : {"id", "group", "kind", "collective", "gpus", "nodes", "gpus_per_node",
-                                        "gpu_type", "fabric", "bytes"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("collectives.csv: its first row does not name {}", missing));
+  if (const Result<void> named = require_columns(table, "collectives.csv",
+                                                 {"id", "group", "kind", "collective", "gpus", "nodes",
+                                                  "gpus_per_node", "gpu_type", "fabric", "bytes"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedCollective> rows;
   rows.reserve(table.rows.size());
   for (std::size_t at = 0; at < table.rows.size(); ++at) {

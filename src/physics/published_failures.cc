@@ -6,16 +6,14 @@
 #include <algorithm>
 #include <optional>
 
+#include "physics/published_fields.h"
+
 namespace gw::physics {
 
 namespace {
 
 using Quantity = PublishedFailure::Quantity;
 using Bound = PublishedFailure::Bound;
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 /// A cause of the model for one of the table's; NVLink counts with the GPU.
 std::optional<FailureCause> cause_of(std::string_view category, std::string_view component) {
@@ -103,12 +101,11 @@ double parameters_of(std::string_view group, const KnownTypes& known) {
 
 Result<std::vector<PublishedFailure>> read_published_failures(const PublishedTable& table,
                                                               const KnownTypes& known) {
-  std::string missing;
-  for (const std::string_view column : {"id", "group", "system", "gpus", "gpu_type", "period_days",
-                                        "category", "component", "metric", "value", "unit"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("failures.csv: its first row does not name {}", missing));
+  if (const Result<void> named = require_columns(table, "failures.csv",
+                                                 {"id", "group", "system", "gpus", "gpu_type", "period_days",
+                                                  "category", "component", "metric", "value", "unit"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedFailure> rows;
   rows.reserve(table.rows.size());
   for (std::size_t at = 0; at < table.rows.size(); ++at) {

@@ -6,28 +6,15 @@
 #include <algorithm>
 #include <array>
 
+#include "physics/published_fields.h"
+
 namespace gw::physics {
 
 namespace {
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-std::string lower(std::string_view text) {
-  std::string result;
-  for (const char letter : text)
-    result += static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-  return result;
-}
-
 std::uint32_t whole(std::string_view text) {
   const double value = leading_number(text);
   return value > 0 && value < 1e9 ? static_cast<std::uint32_t>(value) : 0;
-}
-
-void assume(PublishedInference& row, std::string_view what) {
-  row.assumed += fmt::format("{}{}", row.assumed.empty() ? "" : ", ", what);
 }
 
 struct Alias {
@@ -214,12 +201,12 @@ ServingLoad PublishedInference::load(const ServingCalibration& calibration) cons
 
 Result<std::vector<PublishedInference>> read_published_inference(const PublishedTable& table,
                                                                  const KnownTypes& known) {
-  std::string missing;
-  for (const std::string_view column : {"id", "group", "model", "precision", "gpus", "gpu_type", "engine",
-                                        "tp", "ep", "scenario", "isl", "osl", "batch", "tok_s_per_gpu"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("inference.csv: its first row does not name {}", missing));
+  if (const Result<void> named =
+          require_columns(table, "inference.csv",
+                          {"id", "group", "model", "precision", "gpus", "gpu_type", "engine", "tp", "ep",
+                           "scenario", "isl", "osl", "batch", "tok_s_per_gpu"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedInference> rows;
   rows.reserve(table.rows.size());
   for (std::size_t at = 0; at < table.rows.size(); ++at) {

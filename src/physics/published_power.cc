@@ -8,18 +8,11 @@
 #include <cmath>
 
 #include "base/math.h"
+#include "physics/published_fields.h"
 
 namespace gw::physics {
 
 namespace {
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-void assume(PublishedPower& row, std::string_view what) {
-  row.assumed += fmt::format("{}{}", row.assumed.empty() ? "" : ", ", what);
-}
 
 /// What kinds of work do with a GPU while they run on one node, and how long the whole MLPerf run takes on
 /// eight H100 (MLPerf Training v4.0, minutes rounded, recalled). Rates are of the same results: images or
@@ -211,12 +204,12 @@ std::string_view quantity_name(PowerQuantity quantity) {
 
 Result<std::vector<PublishedPower>> read_published_power(const PublishedTable& table,
                                                          const KnownTypes& known) {
-  std::string missing;
-  for (const std::string_view column : {"id", "group", "kind", "system", "gpus", "gpu_type", "cooling",
-                                        "workload", "utilisation_context", "metric", "value", "unit"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("power.csv: its first row does not name {}", missing));
+  if (const Result<void> named =
+          require_columns(table, "power.csv",
+                          {"id", "group", "kind", "system", "gpus", "gpu_type", "cooling", "workload",
+                           "utilisation_context", "metric", "value", "unit"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedPower> rows;
   rows.reserve(table.rows.size());
   for (std::size_t at = 0; at < table.rows.size(); ++at) {

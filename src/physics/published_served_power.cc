@@ -6,15 +6,12 @@
 #include <cmath>
 
 #include "base/math.h"
+#include "physics/published_fields.h"
 #include "physics/published_power.h"
 
 namespace gw::physics {
 
 namespace {
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 /// Letters and digits only, small; without a publisher before `/`.
 std::string plain(std::string_view name) {
@@ -137,12 +134,12 @@ std::string read_row(const PublishedTable& table, std::size_t at, const KnownTyp
 
 Result<std::vector<PublishedPower>> read_served_power(const PublishedTable& table, const KnownTypes& known) {
   if (!table.has("power_w_per_gpu")) return std::vector<PublishedPower>{};  // Of serving alone.
-  std::string missing;
-  for (const std::string_view column : {"id", "group", "model", "params_b", "active_params_b", "precision",
-                                        "gpus", "gpu_type", "batch", "throughput_tok_s", "power_w_per_gpu"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("inference.csv: its first row does not name {}", missing));
+  if (const Result<void> named =
+          require_columns(table, "inference.csv",
+                          {"id", "group", "model", "params_b", "active_params_b", "precision", "gpus",
+                           "gpu_type", "batch", "throughput_tok_s", "power_w_per_gpu"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedPower> rows;
   for (std::size_t at = 0; at < table.rows.size(); ++at) {
     PublishedPower row;

@@ -8,6 +8,7 @@
 
 #include "physics/memory.h"
 #include "physics/published.h"
+#include "physics/published_fields.h"
 
 namespace gw::physics {
 
@@ -18,14 +19,6 @@ constexpr double kMost = 1e9;
 
 std::uint32_t whole(std::string_view text) {
   return static_cast<std::uint32_t>(std::clamp(leading_number(text), 0.0, kMost));
-}
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-void assume(PublishedTraining& row, std::string_view what) {
-  row.assumed += fmt::format("{}{}", row.assumed.empty() ? "" : ", ", what);
 }
 
 /// `2048 x (8+1 of 256)`, `768 x 8 of 128`, `18432 dense / 2048 x (8+1 of 256)` or a number.
@@ -244,13 +237,12 @@ TrainingRun PublishedTraining::run() const {
 
 Result<std::vector<PublishedTraining>> read_published_training(const PublishedTable& table,
                                                                const KnownTypes& known) {
-  std::string missing;
-  for (const std::string_view column :
-       {"id", "group", "model", "layers", "hidden", "heads", "ffn", "seq", "vocab", "gpus", "gpu_type", "tp",
-        "pp", "global_batch", "precision"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("training.csv: its first row does not name {}", missing));
+  if (const Result<void> named =
+          require_columns(table, "training.csv",
+                          {"id", "group", "model", "layers", "hidden", "heads", "ffn", "seq", "vocab", "gpus",
+                           "gpu_type", "tp", "pp", "global_batch", "precision"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedTraining> rows;
   rows.reserve(table.rows.size());
   for (std::size_t at = 0; at < table.rows.size(); ++at) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "physics/cost.h"
+#include "physics/published_fields.h"
 
 namespace gw::physics {
 
@@ -18,10 +19,6 @@ constexpr double kNullCapital = 50'000;
 constexpr double kNullMegawatts = 0.002;
 constexpr double kNullHour = 2;
 constexpr double kRackGpus = 72;
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 /// What a row asks for, by its words; a reason where the model has no answer.
 void read_question(std::string_view group, std::string_view item, PublishedCost& row) {
@@ -137,11 +134,10 @@ const char* cell_of(Quantity quantity) {
 }  // namespace
 
 Result<std::vector<PublishedCost>> read_published_costs(const PublishedTable& table) {
-  std::string missing;
-  for (const std::string_view column : {"id", "group", "item", "value", "unit", "low", "high", "date"}) {
-    if (!table.has(column)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
-  }
-  if (!missing.empty()) return fail(fmt::format("cost.csv: its first row does not name {}", missing));
+  if (const Result<void> named =
+          require_columns(table, "cost.csv", {"id", "group", "item", "value", "unit", "low", "high", "date"});
+      !named)
+    return std::unexpected(named.error());
   std::vector<PublishedCost> rows;
   rows.reserve(table.rows.size());
   for (std::size_t at = 0; at < table.rows.size(); ++at) {
