@@ -53,7 +53,7 @@ Result<physics::Place> place_of(const char* option, const std::string& text) {
 }
 
 Result<physics::DataBytes> size_of(const char* option, const std::string& text) {
-  const std::optional<double> bytes = spec::parse_amount(text, spec::Unit::kBytes);
+  const std::optional<double> bytes = spec::parse_amount(text, spec::Unit::kDataSetBytes);
   if (!bytes || *bytes <= 0)
     return fail(fmt::format("{} {}: write a size, such as 64 MiB or 20 TB", option, text));
   return physics::DataBytes{*bytes};

@@ -15,9 +15,15 @@ const std::vector<UnitSuffix>& suffixes(Unit unit) {
   static const std::vector<UnitSuffix> seconds = {
       {"ms", 1e-3}, {"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
   static const std::vector<UnitSuffix> milliwatts = {{"W", 1e3}, {"kW", 1e6}, {"MW", 1e9}, {"GW", 1e12}};
-  static const std::vector<UnitSuffix> bytes = {
-      {"MB", 1e6},  {"MiB", 1048576.0},       {"GB", 1e9},  {"GiB", 1073741824.0},
-      {"TB", 1e12}, {"TiB", 1099511627776.0}, {"PB", 1e15}, {"PiB", 1125899906842624.0}};
+  static const std::vector<UnitSuffix> bytes = {{"MB", 1e6},  {"MiB", 1048576.0},
+                                                {"GB", 1e9},  {"GiB", 1073741824.0},
+                                                {"TB", 1e12}, {"TiB", 1099511627776.0}};
+  static const std::vector<UnitSuffix> data_set = [] {
+    std::vector<UnitSuffix> all = bytes;
+    all.push_back({"PB", 1e15});
+    all.push_back({"PiB", 1125899906842624.0});
+    return all;
+  }();
   static const std::vector<UnitSuffix> mebibytes = {{"MB", 1e6 / 1048576},  {"MiB", 1},
                                                     {"GB", 1e9 / 1048576},  {"GiB", 1024},
                                                     {"TB", 1e12 / 1048576}, {"TiB", 1048576}};
@@ -38,6 +44,8 @@ const std::vector<UnitSuffix>& suffixes(Unit unit) {
       return milliwatts;
     case Unit::kBytes:
       return bytes;
+    case Unit::kDataSetBytes:
+      return data_set;
     case Unit::kMebibytes:
       return mebibytes;
     case Unit::kTflops:
@@ -66,6 +74,7 @@ std::string_view unit_example(Unit unit) {
     case Unit::kMilliwatts:
       return "700 W, 14.3 kW or 15 MW";
     case Unit::kBytes:
+    case Unit::kDataSetBytes:
     case Unit::kMebibytes:
       return "180 GB or 2 TiB";
     case Unit::kTflops:

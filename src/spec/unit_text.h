@@ -18,6 +18,7 @@ enum class Unit : std::uint8_t {
   kSeconds,         ///< As kNanoseconds, kept as seconds.
   kMilliwatts,      ///< Written W, kW, MW, GW.
   kBytes,           ///< Written GB (10^9), GiB (2^30), ...
+  kDataSetBytes,    ///< As kBytes, and PB and PiB: of what no memory holds.
   kMebibytes,       ///< As kBytes, kept as MiB.
   kTflops,          ///< Written TFLOP/s, PFLOP/s.
   kTbytePerSecond,  ///< Written GB/s, TB/s.

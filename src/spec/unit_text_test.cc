@@ -21,6 +21,8 @@ TEST(UnitText, ReadsWhatPeopleWrite) {
   EXPECT_EQ(parse_amount("14.3kW", Unit::kMilliwatts), 14.3e6);
   EXPECT_EQ(parse_amount("180 GB", Unit::kBytes), 180e9);
   EXPECT_EQ(parse_amount("2 TiB", Unit::kBytes), 2199023255552.0);
+  EXPECT_EQ(parse_amount("2 PB", Unit::kDataSetBytes), 2e15);
+  EXPECT_EQ(parse_amount("2 PB", Unit::kBytes), std::nullopt);  // No memory is that large.
   EXPECT_EQ(parse_amount("200 GiB", Unit::kMebibytes), 204800.0);
   EXPECT_EQ(parse_amount("30min", Unit::kNanoseconds), 1800e9);
   EXPECT_EQ(parse_amount("1h 30min", Unit::kSeconds), 5400.0);
