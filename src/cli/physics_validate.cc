@@ -34,55 +34,54 @@ struct Subject {
                                                const physics::KnownTypes& known);
 };
 
+/// The rows of a table, compared; or why it cannot be read.
+template <class Rows, class Validate>
+Result<physics::ValidationReport> compared(const Result<Rows>& rows, Validate&& validate) {
+  if (!rows) return std::unexpected(rows.error());
+  return validate(*rows);
+}
+
+using Table = physics::PublishedTable;
+using Types = physics::KnownTypes;
+
 constexpr std::array kSubjects = {
     Subject{"training", "training.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_published_training(table, known);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_training(*rows, physics::published_calibration());
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_training(table, known), [](const auto& rows) {
+                return physics::validate_training(rows, physics::published_calibration());
+              });
             }},
     Subject{"collectives", "collectives.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_published_collectives(table, known);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_collectives(*rows);
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_collectives(table, known),
+                              physics::validate_collectives);
             }},
     Subject{"inference", "inference.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_published_inference(table, known);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_inference(*rows, physics::published_serving_calibration());
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_inference(table, known), [](const auto& rows) {
+                return physics::validate_inference(rows, physics::published_serving_calibration());
+              });
             }},
     Subject{"cost", "cost.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_published_costs(table);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_costs(*rows, known);
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_costs(table),
+                              [&](const auto& rows) { return physics::validate_costs(rows, known); });
             }},
     Subject{"failures", "failures.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_published_failures(table, known);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_failures(*rows);
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_failures(table, known), physics::validate_failures);
             }},
     Subject{"power", "power.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_published_power(table, known);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_power(*rows, physics::published_power());
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_power(table, known), [](const auto& rows) {
+                return physics::validate_power(rows, physics::published_power());
+              });
             }},
     Subject{"served-power", "inference.csv",
-            [](const physics::PublishedTable& table,
-               const physics::KnownTypes& known) -> Result<physics::ValidationReport> {
-              const auto rows = physics::read_served_power(table, known);
-              if (!rows) return std::unexpected(rows.error());
-              return physics::validate_power(*rows, physics::published_power());
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_served_power(table, known), [](const auto& rows) {
+                return physics::validate_power(rows, physics::published_power());
+              });
             }},
 };
 
