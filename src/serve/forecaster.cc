@@ -102,16 +102,13 @@ void Forecaster::sample(const std::stop_token& stop) {
     const JobId job = take_arrivals();
     if (job.valid() && steady_ns() - last_ns >= kSampleEveryNs) {
       last_ns = steady_ns();
-      const Basis known = basis();
+      const Fork fork = fork_of(factory_, *this);
       twin::ForecastOptions options;
-      options.seed = known.sequence + 1;
+      options.seed = fork.sequence + 1;
       options.most_events = kMostSampleEvents;
       options.threads = 1;
       options.jobs = {job};
-      const Result<twin::Forecast> made =
-          twin::forecast_starts({*known.fleet, known.policy, known.snapshot, known.as_of, known.run_times,
-                                 &known.arrivals, known.facts},
-                                options);
+      const Result<twin::Forecast> made = twin::forecast_starts(fork.input(), options);
       const twin::StartForecast* raw = made ? made->find(job) : nullptr;
       const bool waits_still = factory_.read([&](const live::Book& book) {
         const sched::Job* now = book.core->job(job);
@@ -119,31 +116,12 @@ void Forecaster::sample(const std::stop_token& stop) {
       });
       if (raw != nullptr && waits_still) {  // Else its start may have been told already.
         const std::lock_guard lock(learning_);
-        calibration_.made(*raw, calibration_.corrected(*raw, known.as_of), known.as_of);
+        calibration_.made(*raw, calibration_.corrected(*raw, fork.as_of), fork.as_of);
       }
     }
     std::unique_lock lock(learning_);
     changes_.wait_for(lock, stop, kGather, [] { return false; });
   }
-}
-
-Forecaster::Basis Forecaster::basis() {
-  Basis made;
-  std::vector<Rest> rests;
-  factory_.read([&](const live::Book& book) {
-    rests = rests_of(book);
-    made.sequence = book.journal_sequence;
-    made.as_of = std::max(book.core->now(), factory_.now());
-    made.snapshot = book.core->snapshot();
-    made.fleet = &book.fleet;
-    made.policy = book.core->state().policy;
-    made.facts = cap_facts(book, made.as_of, factory_.options().clocks);
-  });
-  made.snapshot = with_rests(*made.fleet, made.policy, made.snapshot, std::move(rests), made.as_of);
-  const std::lock_guard lock(learning_);
-  made.run_times = run_times_;
-  made.arrivals = arrivals_;
-  return made;
 }
 
 std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster::forecast_for(JobId job) {
@@ -153,16 +131,13 @@ std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster
       (kept_->sequence == sequence || steady_ns() - kept_->made_ns < kFreshNs))
     return kept_;
   auto made = std::make_shared<Kept>();
-  const Basis known = basis();
-  made->sequence = known.sequence;
-  made->as_of = known.as_of;
+  const Fork fork = fork_of(factory_, *this);
+  made->sequence = fork.sequence;
+  made->as_of = fork.as_of;
   twin::ForecastOptions options;
   options.seed = made->sequence + 1;
   options.most_events = kMostEvents;
-  Result<twin::Forecast> forecast =
-      twin::forecast_starts({*known.fleet, known.policy, known.snapshot, made->as_of, known.run_times,
-                             &known.arrivals, known.facts},
-                            options);
+  Result<twin::Forecast> forecast = twin::forecast_starts(fork.input(), options);
   if (!forecast) return std::unexpected(live::Refusal{500, "forecast", forecast.error().message});
   made->forecast = std::move(*forecast);
   made->made_ns = steady_ns();

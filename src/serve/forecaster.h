@@ -64,18 +64,6 @@ class Forecaster {
   /// One that tells of the job; made anew if need be.
   std::expected<std::shared_ptr<const Kept>, live::Refusal> forecast_for(JobId job);
 
-  /// What a forecast is made of.
-  struct Basis {
-    std::uint64_t sequence = 0;
-    Instant as_of;
-    std::string snapshot;
-    const Fleet* fleet = nullptr;  ///< It does not change while the factory is open.
-    PolicyConfig policy;
-    twin::RunTimeModel run_times;
-    twin::ArrivalModel arrivals;
-    std::vector<twin::TimedFact> facts;
-  };
-  Basis basis();
   void sample(const std::stop_token& stop);
   /// The last of the jobs that have come since the last call and wait; none if there is none.
   JobId take_arrivals();

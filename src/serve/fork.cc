@@ -18,6 +18,15 @@ std::vector<twin::TimedFact> cap_facts(const live::Book& book, Instant now, bool
   return facts;
 }
 
+namespace {
+
+/// Tasks of an array that share a record and wait in line.
+struct Rest {
+  JobId first;  ///< In the core.
+  std::uint32_t tasks = 0;
+  JobRequest request;
+};
+
 std::vector<Rest> rests_of(const live::Book& book) {
   std::vector<Rest> rests;
   for (const auto& [number, array] : book.arrays) {
@@ -32,6 +41,8 @@ std::vector<Rest> rests_of(const live::Book& book) {
   return rests;
 }
 
+/// The snapshot with the first kMostRestTasks of them in the core: who stands behind them waits for them.
+/// Those that the core would refuse by now are left out.
 std::string with_rests(const Fleet& fleet, const PolicyConfig& policy, const std::string& snapshot,
                        std::vector<Rest> rests, Instant now) {
   while (!rests.empty()) {
@@ -53,6 +64,8 @@ std::string with_rests(const Fleet& fleet, const PolicyConfig& policy, const std
   }
   return snapshot;
 }
+
+}  // namespace
 
 Fork fork_of(live::Factory& factory, const Forecaster& forecaster) {
   Fork fork;

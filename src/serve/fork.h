@@ -32,18 +32,8 @@ struct Fork {
   [[nodiscard]] std::int64_t unix_ns(Instant when) const { return origin_unix_ns + when.count(); }
 };
 
-/// Tasks of an array that share a record and wait in line.
-struct Rest {
-  JobId first;  ///< In the core.
-  std::uint32_t tasks = 0;
-  JobRequest request;
-};
+/// Of tasks of arrays that share records and wait in line, so many are in the core of a fork.
 inline constexpr std::uint32_t kMostRestTasks = 20'000;
-[[nodiscard]] std::vector<Rest> rests_of(const live::Book& book);
-/// The snapshot with the first kMostRestTasks of them in the core: who stands behind them waits for them.
-/// Those that the core would refuse by now are left out.
-[[nodiscard]] std::string with_rests(const Fleet& fleet, const PolicyConfig& policy,
-                                     const std::string& snapshot, std::vector<Rest> rests, Instant now);
 
 /// What the core will be told of caps that are set, and of `more` as if they were.
 std::vector<twin::TimedFact> cap_facts(const live::Book& book, Instant now, bool clocks,
