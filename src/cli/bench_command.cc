@@ -43,8 +43,6 @@ struct Options {
   bool json = false;
 };
 
-constexpr std::uint32_t kMostProcessors = 20'000'000;
-
 /// What the trace is replayed on and under.
 struct Machine {
   Fleet fleet;
@@ -67,12 +65,10 @@ Result<Machine> machine_for(const Options& options, const workload::TraceInfo& i
     machine.faults = scenario->faults;
     if (scenario->tenants.size() > 1) machine.tenants = std::move(scenario->tenants);
   } else {
-    const std::uint64_t processors = options.processors != 0 ? options.processors : info.max_processors;
-    if (processors == 0 || processors > kMostProcessors)
-      return fail(fmt::format(
-          "{}: the log does not say how many processors the machine has; give --procs N or --fleet FILE",
-          options.trace));
-    machine.fleet = flat_fleet(static_cast<std::uint32_t>(processors));
+    const Result<std::uint32_t> processors =
+        processors_for(options.trace, info, options.processors, "give --procs N or --fleet FILE");
+    if (!processors) return std::unexpected(processors.error());
+    machine.fleet = flat_fleet(*processors);
   }
   if (!options.policy.empty()) machine.policy = *policy_by_name(options.policy);
   return machine;

@@ -11,6 +11,7 @@
 #include "cli/app.h"
 #include "cli/commands.h"
 #include "cli/file_use.h"
+#include "cli/run_files.h"
 #include "cli/text_table.h"
 #include "report/progress.h"
 #include "report/text.h"
@@ -22,7 +23,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint32_t kMostProcessors = 20'000'000;
 constexpr std::string_view kDefault = "gigawerk";
 constexpr std::string_view kEasy = "easy";
 constexpr std::string_view kPriorityAge = "priority-easy";
@@ -79,13 +79,10 @@ Result<Measured> measure(const Options& options, Log log, report::ProgressLine& 
     reading.flat = true;
     Result<std::unique_ptr<workload::TraceStream>> stream = workload::open_trace(log.path, reading);
     if (!stream) return std::unexpected(stream.error());
-    if (log.processors == 0) {
-      const std::uint64_t said = (*stream)->info().max_processors;
-      if (said == 0 || said > kMostProcessors)
-        return fail(fmt::format("{0}: the log does not say how many processors the machine has; write {0}@N",
-                                log.path));
-      log.processors = static_cast<std::uint32_t>(said);
-    }
+    const Result<std::uint32_t> processors =
+        processors_for(log.path, (*stream)->info(), log.processors, fmt::format("write {}@N", log.path));
+    if (!processors) return std::unexpected(processors.error());
+    log.processors = *processors;
     twin::TwinOptions run;
     run.policy = *policy_by_name(policy);
     run.on_progress = [&](std::uint64_t jobs, Instant now) { progress.update(-1.0, jobs, now); };

@@ -30,18 +30,6 @@ struct Options {
   RunFiles files;
 };
 
-constexpr std::uint32_t kMostProcessors = 20'000'000;
-
-/// The machine to replay on: the file, the count, or what the trace's header says.
-Result<Fleet> fleet_for(const Options& options, const workload::TraceInfo& info) {
-  if (options.processors != 0) return flat_fleet(options.processors);
-  if (info.max_processors > 0 && info.max_processors <= kMostProcessors)
-    return flat_fleet(static_cast<std::uint32_t>(info.max_processors));
-  return fail(fmt::format(
-      "{}: the log does not say how many processors the machine has; give --procs N or --fleet FILE",
-      options.trace));
-}
-
 /// `--gpu-type FROM=TO` as a table; TO must be a type of the fleet or `any`.
 Result<std::map<std::string, std::string>> gpu_type_changes(const std::vector<std::string>& given,
                                                             const Fleet& fleet) {
@@ -114,9 +102,10 @@ Result<ExitCode> replay(const AppContext& context, const Options& options) {
       input.tenants_file = std::filesystem::path(options.fleet).filename().string();
     }
   } else {
-    Result<Fleet> flat = fleet_for(options, (*stream)->info());
-    if (!flat) return std::unexpected(flat.error());
-    fleet = std::move(*flat);
+    const Result<std::uint32_t> processors = processors_for(
+        options.trace, (*stream)->info(), options.processors, "give --procs N or --fleet FILE");
+    if (!processors) return std::unexpected(processors.error());
+    fleet = flat_fleet(*processors);
   }
   if (options.physics && physics == nullptr)
     return fail(

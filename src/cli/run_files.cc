@@ -184,4 +184,12 @@ Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, w
   return ExitCode::ok;
 }
 
+Result<std::uint32_t> processors_for(const std::string& log, const workload::TraceInfo& info,
+                                     std::uint32_t given, const std::string& advice) {
+  if (given != 0) return given;
+  if (info.max_processors > 0 && info.max_processors <= kMostProcessors)
+    return static_cast<std::uint32_t>(info.max_processors);
+  return fail(fmt::format("{}: the log does not say how many processors the machine has; {}", log, advice));
+}
+
 }  // namespace gw

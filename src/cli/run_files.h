@@ -11,6 +11,7 @@
 #include "model/law.h"
 #include "twin/twin.h"
 #include "workload/job_stream.h"
+#include "workload/trace.h"
 
 namespace gw {
 
@@ -38,6 +39,13 @@ struct RunInput {
 Result<ExitCode> run_with_files(const AppContext& context, const Fleet& fleet, workload::JobStream& stream,
                                 twin::TwinOptions options, const RunFiles& files, const RunInput& input,
                                 Nanoseconds total);
+
+/// Processors that a log may run on, as `--procs` and the like take them.
+inline constexpr std::uint32_t kMostProcessors = 20'000'000;
+/// `given`, or where that is 0 what the log's header says; an Error, which ends with `advice`, where it says
+/// nothing.
+Result<std::uint32_t> processors_for(const std::string& log, const workload::TraceInfo& info,
+                                     std::uint32_t given, const std::string& advice);
 
 /// Counts of rows left out or adjusted, by reason, as text for people; empty if there were none.
 std::string row_counts_text(const workload::RowCounts& counts);
