@@ -67,12 +67,10 @@ Result<std::unique_ptr<twin::PhysicsSetup>> physics_setup(const spec::Scenario& 
   return setup;
 }
 
-Result<void> size_work(spec::Scenario& scenario) {
-  const Result<std::unique_ptr<twin::PhysicsSetup>> setup = physics_setup(scenario);
-  if (!setup) return std::unexpected(setup.error());
-  if (*setup == nullptr) return {};
+Result<void> size_work(const twin::PhysicsSetup* setup, spec::Scenario& scenario) {
+  if (setup == nullptr) return {};
   const twin::FabricView fabric(scenario.fleet);
-  twin::SpeedTable table(**setup, fabric);
+  twin::SpeedTable table(*setup, fabric);
   const std::vector<bool> is_demanded = demanded(scenario.mix);
   for (std::size_t index = 0; index < scenario.mix.classes.size(); ++index) {
     JobClass& job_class = scenario.mix.classes[index];

@@ -14,8 +14,8 @@ namespace gw {
 Result<std::unique_ptr<twin::PhysicsSetup>> physics_setup(const spec::Scenario& scenario);
 
 /// The work of every class in demand must fit on every size and every GPU type that it may get. Classes that
-/// say how much a job does get the run times that follow, in `scenario.mix`, for the generator. Of no effect
-/// where no class has work.
-Result<void> size_work(spec::Scenario& scenario);
+/// say how much a job does get the run times that follow, in `scenario.mix`, for the generator. `setup` is
+/// the scenario's (null: of no effect).
+Result<void> size_work(const twin::PhysicsSetup* setup, spec::Scenario& scenario);
 
 }  // namespace gw

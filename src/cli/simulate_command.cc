@@ -48,10 +48,10 @@ Result<ExitCode> simulate(const AppContext& context, const Options& options) {
   if (options.days > 0)
     scenario->mix.duration =
         Nanoseconds{static_cast<std::int64_t>(options.days * 86400.0) * kNanosecondsPerSecond};
-  if (const Result<void> sized = size_work(*scenario); !sized)
-    return fail(fmt::format("{}: {}", options.scenario, sized.error().message));
   const Result<std::unique_ptr<twin::PhysicsSetup>> physics = physics_setup(*scenario);
-  if (!physics) return std::unexpected(physics.error());
+  if (!physics) return fail(fmt::format("{}: {}", options.scenario, physics.error().message));
+  if (const Result<void> sized = size_work(physics->get(), *scenario); !sized)
+    return fail(fmt::format("{}: {}", options.scenario, sized.error().message));
   if (options.physics == "on" && *physics == nullptr)
     return fail(
         fmt::format("{}: no class says what its jobs compute, so there is nothing to time; give one "

@@ -74,7 +74,9 @@ Result<spec::Scenario> read_demand(const std::string& path, const DemandOptions&
     const double factor = *options.load * static_cast<double>(scenario.fleet.gpus()) / load;
     for (TenantDemand& demand : scenario.mix.tenants) demand.load *= factor;
   }
-  if (const Result<void> sized = size_work(scenario); !sized)
+  const Result<std::unique_ptr<twin::PhysicsSetup>> physics = physics_setup(scenario);
+  if (!physics) return fail(fmt::format("{}: {}", path, physics.error().message));
+  if (const Result<void> sized = size_work(physics->get(), scenario); !sized)
     return fail(fmt::format("{}: {}", path, sized.error().message));
   return scenario;
 }

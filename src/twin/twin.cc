@@ -430,10 +430,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
   /// How much work it has done by `now`, in this attempt and in those before as far as it was saved.
   [[nodiscard]] Nanoseconds worked(const SimJob& job, Instant now) const {
     if (job.paced) return job.saved + pacer_->done(job.id, now);
-    const Nanoseconds spent = now - job.start;
-    const Nanoseconds overhead =
-        job.attempt > 1 ? std::min(spent, options_.faults.restart_time) : Nanoseconds{0};
-    return job.saved + work_in(job, std::max(spent - overhead - slow_time(job, now), Nanoseconds{0}));
+    return job.saved + work_in(job, std::max(working_time(job, now) - slow_time(job, now), Nanoseconds{0}));
   }
 
   /// The attempt is over; `kept` of its work is saved. What it spent beyond that is lost, reloading too.
