@@ -140,15 +140,22 @@ Result<std::vector<JobRecord>> Archive::jobs(const JobFilter& filter) {
 
 namespace {
 
+/// Of the array that a record with its text is of.
+std::optional<TaskIndices> indices_of(const JobRecord& record) {
+  const spec::Checked<JobSpec> text = spec::parse_job_json(*record.spec);
+  if (!text || !text->array) return std::nullopt;
+  const auto indices = array_indices(*text->array);
+  if (!indices) return std::nullopt;
+  return TaskIndices(*indices);
+}
+
 /// Of a record that several tasks share: as that task's own.
 void show_alone(std::uint64_t number, JobRecord& record) {
-  const spec::Checked<JobSpec> text = spec::parse_job_json(*record.spec);
-  if (!text || !text->array) return;
-  const auto indices = array_indices(*text->array);
+  const std::optional<TaskIndices> indices = indices_of(record);
   const std::uint64_t position = number - record.array_job;
   if (!indices || position >= indices->size()) return;
   record.number = number;
-  record.array_index = (*indices)[position];
+  record.array_index = indices->at(static_cast<std::uint32_t>(position));
   record.stands_for = 1;
   record.indices.clear();
 }
@@ -199,11 +206,8 @@ Result<std::optional<JobRecord>> Archive::task(std::uint64_t array_job, std::uin
   const Result<std::optional<JobRecord>> first = job(array_job);
   if (!first) return std::unexpected(first.error());
   if (!*first || (*first)->array_job != array_job || (*first)->spec == nullptr) return std::nullopt;
-  const spec::Checked<JobSpec> text = spec::parse_job_json(*(*first)->spec);
-  if (!text || !text->array) return std::nullopt;
-  const auto indices = array_indices(*text->array);
-  if (!indices) return std::nullopt;
-  const std::optional<std::uint32_t> position = TaskIndices(*indices).position_of(index);
+  const std::optional<TaskIndices> indices = indices_of(**first);
+  const std::optional<std::uint32_t> position = indices ? indices->position_of(index) : std::nullopt;
   if (!position) return std::nullopt;
   return job(array_job + *position);
 }

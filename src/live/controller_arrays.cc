@@ -82,10 +82,10 @@ LiveJob& Controller::split(LiveJob& job, std::uint32_t count) {
 
 /// The job of that number, with a record of its own; none if it is not in the book.
 LiveJob* Controller::isolate(std::uint64_t number) {
-  if (LiveJob* job = book_.job(number); job != nullptr && job->record.stands_for == 1) return job;
-  const LiveJob* shared = book_.entry(number);
-  if (shared == nullptr) return nullptr;
-  LiveJob& first = *book_.job(shared->record.number);
+  const LiveJob* entry = book_.entry(number);
+  if (entry == nullptr) return nullptr;
+  LiveJob& first = *book_.job(entry->record.number);
+  if (first.record.stands_for == 1) return &first;
   const BlockReason reason = first.blocked;
   const bool ready = ready_.erase(first.record.number) > 0;
   unblock(first);
