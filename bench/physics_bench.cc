@@ -1,25 +1,11 @@
 // Benchmarks of physics: one step time, one collective, and the search over all layouts of a large run.
 #include <benchmark/benchmark.h>
 
+#include "physics/sample_gpu.h"
 #include "physics/search.h"
 
 namespace gw::physics {
 namespace {
-
-/// An H100 as the catalog has it.
-Accelerator h100() {
-  Accelerator gpu;
-  gpu.name = "h100";
-  gpu.generation = Generation::kHopper;
-  gpu.dense_16bit_flops = 989e12;
-  gpu.dense_8bit_flops = 1979e12;
-  gpu.memory_bytes = 80e9;
-  gpu.memory_bytes_s = 3.35e12;
-  gpu.scaleup_bytes_s = 450e9;
-  gpu.scaleup_domain = 8;
-  gpu.network_bytes_s = 50e9;
-  return gpu;
-}
 
 /// Llama 3 405B.
 ModelShape dense_model() {
@@ -48,7 +34,7 @@ ModelShape mixture_model() {
 }
 
 void step(benchmark::State& state, const ModelShape& model, std::uint32_t expert) {
-  const Accelerator gpu = h100();
+  const Accelerator gpu = sample_h100();
   TrainingRun run;
   run.model = &model;
   run.gpu = &gpu;
@@ -66,7 +52,7 @@ void MixtureStep(benchmark::State& state) { step(state, mixture_model(), 64); }
 BENCHMARK(MixtureStep);
 
 void AllReduce(benchmark::State& state) {
-  const Fabric fabric = fabric_of(h100());
+  const Fabric fabric = fabric_of(sample_h100());
   const Group group = group_of(fabric, 1024);
   for (auto _ : state) {
     double bytes = 1e9;
@@ -77,7 +63,7 @@ void AllReduce(benchmark::State& state) {
 BENCHMARK(AllReduce);
 
 void search(benchmark::State& state, const ModelShape& model) {
-  const Accelerator gpu = h100();
+  const Accelerator gpu = sample_h100();
   SearchOptions options;
   options.model = &model;
   options.gpu = &gpu;

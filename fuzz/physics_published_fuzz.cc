@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "physics/sample_gpu.h"
 #include "physics/validation_collectives.h"
 #include "physics/validation_training.h"
 
@@ -28,16 +29,7 @@ std::vector<std::string> pieces(std::string_view text, char between) {
 /// Types as a catalog has them: rows name them, or sizes that are theirs.
 KnownTypes known_types() {
   KnownTypes known;
-  Accelerator gpu;
-  gpu.name = "h100";
-  gpu.generation = Generation::kHopper;
-  gpu.dense_16bit_flops = 989e12;
-  gpu.dense_8bit_flops = 1979e12;
-  gpu.memory_bytes = 80e9;
-  gpu.memory_bytes_s = 3.35e12;
-  gpu.scaleup_bytes_s = 450e9;
-  gpu.scaleup_domain = 8;
-  gpu.network_bytes_s = 50e9;
+  Accelerator gpu = sample_h100();
   known.accelerators.push_back(gpu);
   gpu.name = "gb200";
   gpu.generation = Generation::kBlackwell;
