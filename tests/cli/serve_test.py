@@ -284,7 +284,7 @@ class TroubleTest(FolderTest):
         with FactoryServer(data=os.path.join(small, "data")) as server:
             first = server.submit(command=["echo", "before"])
             server.wait(first)
-            running = server.submit(command=["sh", "-c", "sleep 6; echo after"])
+            running = server.submit(command=["sh", "-c", "sleep 15; echo after"])
             server.wait(running, "running")
             filler = os.open(os.path.join(small, "filler"), os.O_WRONLY | os.O_CREAT)
             try:
