@@ -1,6 +1,7 @@
 // Collectives: limits, monotony, and what the catalog and published tables say.
 #include "physics/collectives.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -81,6 +82,28 @@ TEST(Collectives, PublishedOnesAreNear) {
     EXPECT_LT(cell.mean, cell.null_mean);
   }
   EXPECT_TRUE(seen);
+}
+
+TEST(Collectives, RowsOutOfOrderOfSizeAreSaid) {
+  const std::string columns =
+      "id,group,kind,collective,gpus,nodes,gpus_per_node,gpu_type,fabric,bytes,time_us\n";
+  const auto notes_of = [&](const std::vector<double>& times) {
+    std::string text = columns;
+    for (std::size_t i = 0; i < times.size(); ++i)
+      text += fmt::format("R{0},g,measurement,all_reduce,2,1,2,H100 SXM,NVLink4,{1},{2}\n", i, (i + 1) * 1000,
+                          times[i]);
+    const auto rows = read_published_collectives(test_table(text), test_types());
+    EXPECT_TRUE(rows.has_value());
+    return validate_collectives(*rows).notes;
+  };
+  EXPECT_TRUE(notes_of({7, 8, 9}).empty());
+  EXPECT_TRUE(notes_of({7, 8, 40}).empty());  // A curve, if no line.
+  const auto notes = notes_of({40, 20, 40});
+  ASSERT_EQ(notes.size(), 1U);
+  // 20 for all errs by half twice, 40 for all by 1 once.
+  EXPECT_NE(notes[0].find("all-reduce, under 1 MB: 1 of 1"), std::string::npos) << notes[0];
+  EXPECT_NE(notes[0].find("errs by 33.3 %"), std::string::npos) << notes[0];
+  EXPECT_NE(notes[0].find("better than 16.7 %"), std::string::npos) << notes[0];
 }
 
 }  // namespace

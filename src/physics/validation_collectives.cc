@@ -3,9 +3,55 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <tuple>
 #include <utility>
 
+#include "physics/error_floor.h"
+
 namespace gw::physics {
+
+namespace {
+
+/// Measured alike but for the size: one curve of any model.
+using Configuration = std::tuple<std::string, double, double, double>;
+
+/// A sentence on each band of sizes in which the measurements themselves do not grow with the size.
+void note_floors(const std::vector<PublishedCollective>& rows, ReportBuilder& report) {
+  constexpr std::size_t kMostPoints = 1000;  // Of a configuration: the floors cost their square.
+  constexpr double kWorthAWord = 0.05;
+  std::map<std::string, std::map<Configuration, std::vector<SizedValue>>> cells;
+  for (const PublishedCollective& row : rows) {
+    if (!row.reason.empty()) continue;
+    cells[collective_cell(row)]
+         [{row.group, row.members.gpus, row.members.per_domain, row.fabric.scaleup.switch_efficiency}]
+             .push_back({row.bytes, row.measured_s});
+  }
+  for (const auto& [cell, configurations] : cells) {
+    double growing = 0;
+    double line = 0;
+    std::size_t points = 0;
+    std::size_t out_of_order = 0;
+    for (const auto& [configuration, curve] : configurations) {
+      if (curve.size() > kMostPoints) continue;
+      const double own = growing_floor(curve);
+      growing += own;
+      line += line_floor(curve);
+      points += curve.size();
+      out_of_order += own > kWorthAWord * static_cast<double>(curve.size()) ? 1 : 0;
+    }
+    const auto count = static_cast<double>(points);
+    if (out_of_order == 0 || line < kWorthAWord * count) continue;
+    report.note(
+        fmt::format("{}: {} of {} configurations are not in order of size. A line through each of them, "
+                    "drawn anew, errs by "
+                    "{:.1f} % on average; no model at all in which more bytes are never faster does better "
+                    "than {:.1f} %.",
+                    cell, out_of_order, configurations.size(), 100 * line / count, 100 * growing / count));
+  }
+}
+
+}  // namespace
 
 std::string collective_cell(const PublishedCollective& row) {
   constexpr double kLarge = 64e6;
@@ -40,6 +86,7 @@ ValidationReport validate_collectives(const std::vector<PublishedCollective>& ro
         collective_seconds(row.collective, row.bytes, row.members, ideal) / row.measured_s - 1;
     report.add(row.group, collective_cell(row), "all operations", std::move(comparison));
   }
+  note_floors(rows, report);
   return std::move(report).finish();
 }
 
