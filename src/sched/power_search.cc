@@ -168,13 +168,13 @@ void PowerSearch::undo() {
 /// GPUs anywhere: the emptiest nodes first. One node: the tightest. Else in the order of nodes.
 std::span<const PowerSearch::Found> PowerSearch::ranked(std::span<const Found> found) {
   if (!anywhere_ && need_ > 1) return found;
-  constexpr std::uint32_t kMostGpus = 64;
-  std::array<std::uint32_t, kMostGpus + 2> first{};
+  constexpr std::uint32_t kMostOnNode = 64;
+  std::array<std::uint32_t, kMostOnNode + 2> first{};
   const auto rank = [&](const Found& entry) {
-    if (anywhere_) return kMostGpus - std::min(entry.first, kMostGpus);
+    if (anywhere_) return kMostOnNode - std::min(entry.first, kMostOnNode);
     return std::min(
         stamps_[entry.second] == stamp_ ? free_[entry.second].gpus : pool_->free_count(entry.second),
-        kMostGpus);
+        kMostOnNode);
   };
   for (const Found& entry : found) ++first[rank(entry) + 1];
   for (std::uint32_t at = 1; at < first.size(); ++at) first[at] += first[at - 1];
