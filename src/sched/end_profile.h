@@ -34,6 +34,19 @@ class EndProfile {
   /// expected. `when` is Instant::max() if it never does.
   [[nodiscard]] Answer reaches(std::int64_t free_now, std::int64_t need) const;
 
+  /// A place in the list, for those who walk several at once; any insert or erase makes it stale.
+  struct Cursor {
+    std::size_t block = 0;
+    std::uint32_t index = 0;
+  };
+  /// The entry there; null past the last.
+  [[nodiscard]] const Entry* entry(Cursor at) const {
+    return at.block < blocks_.size() ? &blocks_[at.block]->entries[at.index] : nullptr;
+  }
+  [[nodiscard]] Cursor after(Cursor at) const {
+    return ++at.index < blocks_[at.block]->count ? at : Cursor{at.block + 1, 0};
+  }
+
   /// Calls visit(entry) in order until it gives false.
   template <class Visit>
   void for_each(Visit&& visit) const {

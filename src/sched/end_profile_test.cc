@@ -54,6 +54,11 @@ TEST(EndProfile, AgreesWithASortedList) {
         return true;
       });
       ASSERT_EQ(seen, rows) << "seed " << seed << " step " << step;
+      seen.clear();
+      EndProfile::Cursor at;
+      for (; const EndProfile::Entry* entry = profile.entry(at); at = profile.after(at))
+        seen.emplace_back(entry->end.count(), entry->job.value(), entry->amount);
+      ASSERT_EQ(seen, rows) << "seed " << seed << " step " << step;
     }
   }
 }

@@ -7,6 +7,7 @@
 // neither.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -138,6 +139,20 @@ class Pool {
   /// The GPU with the least left that has `milli`, among those of which jobs hold shares; 64: none.
   [[nodiscard]] std::uint32_t partial_for(std::uint32_t node, std::uint32_t milli) const;
   [[nodiscard]] std::uint64_t free_gpu_mask(std::uint32_t node) const { return free_mask(node); }
+  /// Calls visit(node), ascending, for the nodes with at least `gpus` (>= 1) GPUs free that are not off; dark
+  /// ones too.
+  template <class Visit>
+  void for_each_free(std::uint32_t gpus, Visit&& visit) const {
+    for (std::uint32_t word = 0; word < dark_.size(); ++word) {
+      std::uint64_t bits = dark_[word] & ~(closed_[word] | down_[word]);
+      for (std::uint32_t free = gpus; free <= fabric_.gpus; ++free)
+        bits |= open_.exact(free).words()[word] | held_index_.exact(free).words()[word];
+      for (; bits != 0; bits &= bits - 1) {
+        const std::uint32_t node = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+        if (free_count(node) >= gpus) visit(node);
+      }
+    }
+  }
   /// See Placement::span.
   [[nodiscard]] std::uint8_t span_of(const std::vector<Piece>& pieces) const;
   [[nodiscard]] bool is_held(std::uint32_t node) const { return bit(held_, node); }

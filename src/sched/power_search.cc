@@ -2,7 +2,9 @@
 #include "sched/power_search.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <tuple>
 
 #include "base/check.h"
 
@@ -36,37 +38,35 @@ void PowerSearch::begin(const State& state, std::uint32_t pool, const Job& job) 
     while (last_level_ > 0 && pool_->fabric().levels[last_level_].fabric_level > shape.level) --last_level_;
   }
   if (stamps_.size() < pool_->nodes()) {
-    stamps_.assign(pool_->nodes(), 0);
+    stamps_.resize(pool_->nodes());
     free_.resize(pool_->nodes());
-    stamp_ = 0;
   }
+  const PowerTree& power = state.power;
+  left_.resize(power.levels());
+  for (std::uint32_t level = 0; level < power.levels(); ++level) left_[level].resize(power.vertices(level));
   if (++stamp_ == 0) {
     std::fill(stamps_.begin(), stamps_.end(), 0U);
+    for (std::vector<Left>& level : left_) std::fill(level.begin(), level.end(), Left{});
     stamp_ = 1;
   }
   shares_.clear();
   other_load_.clear();
-  const PowerTree& power = state.power;
-  left_.resize(power.levels());
-  for (std::uint32_t level = 0; level < power.levels(); ++level) {
-    left_[level].resize(power.vertices(level));
-    for (std::uint32_t vertex = 0; vertex < power.vertices(level); ++vertex)
-      left_[level][vertex] = power.limit({level, vertex}) - power.draw({level, vertex}).count();
-  }
   units_ = 0;
   touched_.clear();
   found_now_.clear();
-  for (std::uint32_t node = 0; node < pool_->nodes(); ++node) {
-    if (is_full(node) || pool_->is_off(node)) continue;
+  const auto look_at = [&](std::uint32_t node) {
     const std::uint32_t units = provides(free_now(node));
     if (units > 0) found_now_.emplace_back(units, node);
     units_ += units;
+  };
+  const std::uint32_t least = anywhere_ ? 1 : per_node_;  // GPUs that any node must have to provide anything.
+  if (shape.gpu_milli == 0 && least > 0) {
+    pool_->for_each_free(least, look_at);
+    return;
   }
-}
-
-bool PowerSearch::is_full(std::uint32_t node) const {
-  const Shape& shape = job_->request.shape;
-  return shape.gpu_milli == 0 && pool_->free_count(node) < (anywhere_ ? 1 : per_node_);
+  for (std::uint32_t node = 0; node < pool_->nodes(); ++node) {
+    if (!pool_->is_off(node)) look_at(node);
+  }
 }
 
 PowerSearch::Free PowerSearch::free_now(std::uint32_t node) const {
@@ -132,7 +132,7 @@ void PowerSearch::give(const Job& job) {
       const std::int64_t less = before - std::min(power.range(at), *loads);
       FeedId feed{0, power.leaf(at)};
       for (;;) {
-        left_[feed.level][feed.vertex] += less;
+        left(feed) += less;
         if (feed.level + 1 == power.levels()) break;
         feed = {feed.level + 1, power.parent(feed)};
       }
@@ -149,45 +149,46 @@ bool PowerSearch::take(std::uint32_t node, std::uint32_t gpus) {
                load + power.increment(at, job_->request, job_->request.shape.gpu_milli > 0 ? 1 : gpus,
                                       PowerTree::kFull)) -
       std::min(power.range(at), load);
-  const std::size_t mark = taken_.size();
-  FeedId feed{0, power.leaf(at)};
-  for (;;) {
-    std::int64_t& left = left_[feed.level][feed.vertex];
-    if (left < more) break;
-    left -= more;
+  for (FeedId feed{0, power.leaf(at)};; feed = {feed.level + 1, power.parent(feed)}) {
+    if (left(feed) < more) return false;
+    if (feed.level + 1 == power.levels()) break;
+  }
+  for (FeedId feed{0, power.leaf(at)};; feed = {feed.level + 1, power.parent(feed)}) {
+    left(feed) -= more;
     taken_.emplace_back(feed, more);
     if (feed.level + 1 == power.levels()) return true;
-    feed = {feed.level + 1, power.parent(feed)};
   }
-  for (; taken_.size() > mark; taken_.pop_back())
-    left_[taken_.back().first.level][taken_.back().first.vertex] += taken_.back().second;
-  return false;
 }
 
 void PowerSearch::undo() {
-  for (const auto& [feed, amount] : taken_) left_[feed.level][feed.vertex] += amount;
+  for (const auto& [feed, amount] : taken_) left(feed) += amount;
   taken_.clear();
+}
+
+/// GPUs anywhere: the emptiest nodes first. One node: the tightest. Else in the order of nodes.
+std::span<const PowerSearch::Found> PowerSearch::ranked(std::span<const Found> found) {
+  if (!anywhere_ && need_ > 1) return found;
+  constexpr std::uint32_t kMostOnNode = 64;
+  std::array<std::uint32_t, kMostOnNode + 2> first{};
+  const auto rank = [&](const Found& entry) {
+    if (anywhere_) return kMostOnNode - std::min(entry.first, kMostOnNode);
+    return std::min(
+        stamps_[entry.second] == stamp_ ? free_[entry.second].gpus : pool_->free_count(entry.second),
+        kMostOnNode);
+  };
+  for (const Found& entry : found) ++first[rank(entry) + 1];
+  for (std::uint32_t at = 1; at < first.size(); ++at) first[at] += first[at - 1];
+  ranked_.resize(found.size());
+  for (const Found& entry : found) ranked_[first[rank(entry)]++] = entry;
+  return ranked_;
 }
 
 /// Of (what it provides, node): as many as are needed, as far as there is power. All need the same power
 /// where a node is a unit, and feeds nest, so taking whatever fits gives the most that is possible.
-std::optional<std::vector<PowerSearch::Share>> PowerSearch::choose_in(
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> found) {
+std::optional<std::vector<PowerSearch::Share>> PowerSearch::choose_in(std::span<const Found> found) {
   std::uint32_t missing = need_;
   std::vector<Share> chosen;
-  if (anywhere_ || need_ == 1) {
-    // GPUs anywhere: the emptiest nodes first. One node: the tightest.
-    const bool most_first = anywhere_;
-    const auto rank = [&](std::uint32_t units, std::uint32_t node) {
-      return anywhere_ ? units : stamps_[node] == stamp_ ? free_[node].gpus : pool_->free_count(node);
-    };
-    std::stable_sort(found.begin(), found.end(), [&](const auto& a, const auto& b) {
-      const std::uint32_t first = rank(a.first, a.second);
-      const std::uint32_t second = rank(b.first, b.second);
-      return most_first ? first > second : first < second;
-    });
-  }
-  for (const auto& [units, node] : found) {
+  for (const auto& [units, node] : ranked(found)) {
     if (missing == 0) break;
     std::uint32_t gpus = anywhere_ ? std::min(units, missing) : per_node_;
     if (anywhere_) {
@@ -208,16 +209,22 @@ std::optional<std::vector<PowerSearch::Share>> PowerSearch::choose_in(
 
 std::optional<std::vector<PowerSearch::Share>> PowerSearch::choose() {
   if (units_ < need_) return std::nullopt;
-  using Found = std::pair<std::uint32_t, std::uint32_t>;
-  std::vector<Found> found;
-  for (const Found& entry : found_now_) {
-    if (stamps_[entry.second] != stamp_) found.push_back(entry);
+  std::span<const Found> found = found_now_;
+  if (!touched_.empty()) {
+    found_.clear();
+    for (const std::uint32_t node : touched_) {
+      if (pool_->is_off(node)) continue;
+      if (const std::uint32_t units = provides(free_[node])) found_.emplace_back(units, node);
+    }
+    const auto by_node = [](const Found& a, const Found& b) { return a.second < b.second; };
+    std::sort(found_.begin(), found_.end(), by_node);
+    const auto given = static_cast<std::ptrdiff_t>(found_.size());
+    for (const Found& entry : found_now_) {
+      if (stamps_[entry.second] != stamp_) found_.push_back(entry);
+    }
+    std::inplace_merge(found_.begin(), found_.begin() + given, found_.end(), by_node);
+    found = found_;
   }
-  for (const std::uint32_t node : touched_) {
-    if (pool_->is_off(node)) continue;
-    if (const std::uint32_t units = provides(free_[node])) found.emplace_back(units, node);
-  }
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.second < b.second; });
   const auto search = [&](std::uint32_t index) -> std::optional<std::vector<Share>> {
     const PoolFabric::Level& level = pool_->fabric().levels[index];
     auto from = found.begin();
@@ -243,45 +250,45 @@ std::optional<std::vector<PowerSearch::Share>> PowerSearch::choose() {
 std::optional<PowerSearch::Answer> PowerSearch::find(const State& state, std::uint32_t pool, const Job& job,
                                                      Instant now, Instant bound) {
   begin(state, pool, job);
-  struct End {
-    Instant when;
-    JobId job;
+  // The ends of all pools' jobs, in order: they share feeds.
+  std::vector<EndProfile::Cursor> ends(state.running.size());
+  const auto next_end = [&]() -> std::pair<const EndProfile::Entry*, std::size_t> {
+    std::pair<const EndProfile::Entry*, std::size_t> first{nullptr, 0};
+    for (std::size_t index = 0; index < ends.size(); ++index) {
+      const EndProfile::Entry* entry = state.running[index].entry(ends[index]);
+      if (entry == nullptr) continue;
+      const Instant end = std::max(entry->end, now);
+      const Instant best = first.first == nullptr ? Instant::max() : std::max(first.first->end, now);
+      if (first.first == nullptr || end < best || (end == best && entry->job < first.first->job))
+        first = {entry, index};
+    }
+    return first;
   };
-  std::vector<End> ends;  // Of all pools: they share feeds.
-  for (const EndProfile& running : state.running) {
-    const auto middle = static_cast<std::ptrdiff_t>(ends.size());
-    running.for_each([&](const EndProfile::Entry& entry) {
-      ends.push_back({std::max(entry.end, now), entry.job});
-      return true;
-    });
-    std::inplace_merge(ends.begin(), ends.begin() + middle, ends.end(), [](const End& a, const End& b) {
-      return a.when != b.when ? a.when < b.when : a.job < b.job;
-    });
-  }
   // Where only power is missing, the next look comes after twice as many ends: the time that is found may be
   // later than the first possible one, and is a promise of "not later than".
   Instant when = now;
-  std::size_t next = 0;
   std::size_t step = 1;
   for (;;) {
+    std::size_t count = 1;
     if (units_ >= need_) {
       if (const std::optional<std::vector<Share>> chosen = choose()) {
         Answer answer{when, {}};
         for (const Share& share : *chosen) answer.nodes.push_back(share.node);
         return answer;
       }
-      if (next == ends.size()) return std::nullopt;
-      for (std::size_t count = step; count > 0 && next < ends.size(); --count) {
-        when = ends[next].when;
-        give(state.jobs[ends[next++].job]);
-      }
-      step *= 2;
-    } else {
-      if (next == ends.size()) return std::nullopt;
-      when = ends[next].when;
-      give(state.jobs[ends[next++].job]);
+      count = std::exchange(step, step * 2);
     }
-    while (next < ends.size() && ends[next].when == when && when > now) give(state.jobs[ends[next++].job]);
+    auto [entry, index] = next_end();
+    if (entry == nullptr) return std::nullopt;
+    // With the last of them come all that end at that time, but of those past their limits.
+    for (; entry != nullptr; std::tie(entry, index) = next_end()) {
+      const Instant end = std::max(entry->end, now);
+      if (count == 0 && (end != when || when <= now)) break;
+      when = end;
+      give(state.jobs[entry->job]);
+      ends[index] = state.running[index].after(ends[index]);
+      if (count > 0) --count;
+    }
     if (when >= bound) return std::nullopt;
   }
 }

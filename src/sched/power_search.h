@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,7 @@ class PowerSearch {
   [[nodiscard]] std::optional<Placement> place(const State& state, const Job& job);
 
  private:
+  using Found = std::pair<std::uint32_t, std::uint32_t>;  ///< (what a node provides, the node).
   struct Share {
     std::uint32_t node;
     std::uint32_t gpus;  ///< On that node; 0 where the job wants none, or a share.
@@ -39,9 +41,11 @@ class PowerSearch {
     Pool::Side side;
     std::int64_t load;
   };
+  struct Left {
+    std::int64_t milliwatts = 0;
+    std::uint32_t stamp = 0;
+  };
   void begin(const State& state, std::uint32_t pool, const Job& job);
-  /// Can the node provide nothing now, as it lacks GPUs? Cheap.
-  [[nodiscard]] bool is_full(std::uint32_t node) const;
   [[nodiscard]] Free& free_of(std::uint32_t node);
   [[nodiscard]] Free free_now(std::uint32_t node) const;
   /// What of `need_` the node provides.
@@ -50,11 +54,18 @@ class PowerSearch {
   void give(const Job& job);
   /// From the smallest part of the fabric that has the nodes and the power.
   [[nodiscard]] std::optional<std::vector<Share>> choose();
-  [[nodiscard]] std::optional<std::vector<Share>> choose_in(
-      std::vector<std::pair<std::uint32_t, std::uint32_t>> found);
+  [[nodiscard]] std::optional<std::vector<Share>> choose_in(std::span<const Found> found);
+  /// Those that come first are taken first.
+  [[nodiscard]] std::span<const Found> ranked(std::span<const Found> found);
   /// Takes power for `gpus` GPUs on a node from what its feeds have left; false if they have not so much.
   [[nodiscard]] bool take(std::uint32_t node, std::uint32_t gpus);
   void undo();
+  /// The power that the feed has left by then.
+  [[nodiscard]] std::int64_t& left(FeedId feed) {
+    Left& entry = left_[feed.level][feed.vertex];
+    if (entry.stamp != stamp_) entry = {state_->power.limit(feed) - state_->power.draw(feed).count(), stamp_};
+    return entry.milliwatts;
+  }
 
   const State* state_ = nullptr;
   const Pool* pool_ = nullptr;
@@ -65,15 +76,17 @@ class PowerSearch {
   std::uint32_t need_ = 0;  ///< Nodes, or GPUs where anywhere_.
   std::int64_t units_ = 0;
   std::uint32_t last_level_ = 0;
-  // Scratch: what is free on a node is valid where its stamp is the current one; else it is the pool's.
+  // Scratch: what is free on a node, or left of a feed, is valid where its stamp is the current one; else it
+  // is what it is now.
   std::uint32_t stamp_ = 0;
   std::vector<std::uint32_t> stamps_;
   std::vector<Free> free_;
   std::vector<std::uint32_t> touched_;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> found_now_;  ///< (what it provides now, node).
+  std::vector<Found> found_now_;  ///< By node.
+  std::vector<Found> found_, ranked_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> shares_;  ///< (node, GPU) -> free.
   std::map<std::uint32_t, std::int64_t> other_load_;  ///< By fleet node, of other pools.
-  std::vector<std::vector<std::int64_t>> left_;       ///< Power, by level and vertex.
+  std::vector<std::vector<Left>> left_;               ///< By level and vertex.
   std::vector<std::pair<FeedId, std::int64_t>> taken_;
 };
 
