@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/app.h"
+#include "cli/physics_serve_search.h"
 #include "cli/physics_types.h"
 #include "workload/request_trace.h"
 
@@ -44,6 +45,9 @@ struct Options {
   double per_token_ms = 0;
   double percentile = 99;
   std::uint32_t replicas = 0;
+  bool search = false;
+  std::uint32_t gpus_max = 0;
+  std::uint32_t top = 5;
   bool json = false;
 };
 
@@ -140,8 +144,8 @@ Result<std::vector<physics::ServingRequest>> requests_of(const Options& options,
   return requests;
 }
 
-/// Fills in how the replica is deployed and what its steady state yields.
-Result<void> deploy(const Options& options, const Subject& subject, double longest, ServeAnswer& answer) {
+/// All but the layout.
+Result<physics::Deployment> base_of(const Options& options, const Subject& subject) {
   physics::Deployment base;
   base.model = &subject.model;
   base.gpu = &subject.gpu;
@@ -159,6 +163,14 @@ Result<void> deploy(const Options& options, const Subject& subject, double longe
     return fail("--precision mxfp4 narrows experts only, and " + subject.model.name +
                 " has none; take nvfp4");
   base.cache_bytes = options.cache_precision == "fp8" ? 1 : 2;
+  return base;
+}
+
+/// Fills in how the replica is deployed and what its steady state yields.
+Result<void> deploy(const Options& options, const Subject& subject, double longest, ServeAnswer& answer) {
+  Result<physics::Deployment> found = base_of(options, subject);
+  if (!found) return std::unexpected(found.error());
+  physics::Deployment& base = *found;
   if (const Result<void> sound = check_counts(options.pool, ""); !sound) return sound;
   const Result<physics::Deployment> deployment = deployment_of(options.pool, base, longest);
   if (!deployment) return std::unexpected(deployment.error());
@@ -234,6 +246,28 @@ void size(const Options& options, const std::vector<physics::ServingRequest>& re
   answer.queue.tokens_s *= answer.replicas;
 }
 
+Result<ExitCode> search(const Options& options, const Subject& subject) {
+  const Result<physics::Deployment> base = base_of(options, subject);
+  if (!base) return std::unexpected(base.error());
+  if (const Result<void> sound = check_counts(options.pool, ""); !sound)
+    return std::unexpected(sound.error());
+  physics::ServingSearchOptions wanted;
+  wanted.base = *base;
+  wanted.prompt_gpu = &subject.prompt_gpu;
+  wanted.load = {double{1} * options.input, double{1} * options.output, options.spread, options.seed};
+  wanted.targets = {options.first_token_ms * 1e-3, options.per_token_ms * 1e-3, options.percentile};
+  wanted.rate = options.rate;
+  wanted.keep = options.top;
+  wanted.gpus_max = options.gpus_max;
+  wanted.gpus = options.pool.gpus;
+  wanted.tensor = options.pool.tensor;
+  wanted.data = options.pool.data;
+  wanted.expert = options.pool.expert;
+  wanted.sequences_max = options.batch;
+  wanted.together = !options.disaggregated;
+  return search_serving(wanted, options.json);
+}
+
 Result<ExitCode> serve(const Options& options) {
   if (!options.trace.empty() && options.rate > 0)
     return fail("--rate and --trace are two ways to say what comes; give one (--scale speeds a trace up)");
@@ -251,6 +285,7 @@ Result<ExitCode> serve(const Options& options) {
   subject.model = *std::move(model);
   subject.gpu = *std::move(gpu);
   subject.prompt_gpu = *std::move(prompt_gpu);
+  if (options.search) return search(options, subject);
   ServeAnswer answer;
   const Result<std::vector<physics::ServingRequest>> requests = requests_of(options, answer);
   if (!requests) return std::unexpected(requests.error());
@@ -361,6 +396,25 @@ void add_physics_serve_command(CLI::App& physics, AppContext& context) {
   for (const char* name :
        {"--prompt-gpu", "--prompt-gpus", "--prompt-tp", "--prompt-dp", "--prompt-ep", "--prompt-replicas"})
     command->get_option(name)->needs(apart);
+  CLI::Option* searched = command->add_flag(
+      "--search", options->search,
+      "The best replicas for the targets: over the degrees that are not given, batch limits, "
+      "prompts apart or not; with --rate on the fewest GPUs, else most tokens for each");
+  command
+      ->add_option("--max-gpus", options->gpus_max,
+                   "With --search: most GPUs of a replica; those of a "
+                   "scale-up domain if not given")
+      ->check(whole_number(1, 1024))
+      ->type_name("N")
+      ->needs(searched);
+  command->add_option("--top", options->top, "With --search: how many to show")
+      ->check(whole_number(1, 1000))
+      ->type_name("N")
+      ->capture_default_str()
+      ->needs(searched);
+  for (const char* name : {"--trace", "--replicas", "--requests", "--prompt-gpus", "--prompt-tp",
+                           "--prompt-dp", "--prompt-ep", "--prompt-replicas"})
+    command->get_option(name)->excludes(searched);
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options] { return serve(*options); });
 }

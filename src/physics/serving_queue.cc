@@ -15,7 +15,6 @@ namespace gw::physics {
 
 namespace {
 
-constexpr std::size_t kSearchRequests = 2000;
 // Passes between arrivals, admissions and ends are alike but for one token each: so many are taken at once.
 constexpr double kLeap = 16;
 
@@ -115,29 +114,41 @@ struct End {
 /// One replica, pass by pass.
 class Replica {
  public:
+  /// With `targets` it may stop once it is sure that these are not kept.
   Replica(const ServingPool& pool, std::span<const ServingRequest> requests,
-          const ServingCalibration& calibration)
+          const ServingCalibration& calibration, const LatencyTargets* targets = nullptr)
       : pool_(pool),
         requests_(requests),
         calibration_(calibration),
+        targets_(targets),
         engine_(serving_engines()[static_cast<std::size_t>(pool.deployment.engine)]) {
     cache_ = serving_memory(pool.deployment).cache() * pool.deployment.layout.data;
     most_ = double{1} * engine_.rank_sequences * pool.deployment.layout.data;
+    if (pool.sequences_max > 0) most_ = std::min(most_, pool.sequences_max);
     chunk_ = double{1} * engine_.chunk * pool.deployment.layout.data;
     result_.first_tokens.assign(requests.size(), -1);
     result_.per_tokens.assign(requests.size(), -1);
   }
 
   QueueResult run() {
-    if (pool_.disaggregated()) {
-      arrivals_ = compute_prompts(pool_, requests_, calibration_);
-    } else {
-      for (std::size_t i = 0; i < requests_.size(); ++i) arrivals_.push_back({requests_[i].at_s, i, 0});
-    }
-    if (!arrivals_.empty()) now_ = arrivals_.front().at_s;
-    while (next_ < arrivals_.size() || !prompts_.empty() || !ends_.empty()) step();
+    begin();
+    while (under_way()) step();
     finish();
     return std::move(result_);
+  }
+
+  /// Whether the targets are kept: as meets() says of run().
+  bool keeps() {
+    begin();
+    const auto count = static_cast<double>(requests_.size());
+    const double rank = std::clamp(std::ceil(targets_->percentile / 100 * count - 1e-9), 1.0, count);
+    const double most_late = count - rank;
+    while (under_way()) {
+      step();
+      if (result_.impossible > 0 || late_first_ > most_late || late_tokens_ > most_late) return false;
+    }
+    finish();
+    return meets(result_, *targets_);
   }
 
  private:
@@ -145,6 +156,20 @@ class Replica {
     Running running;
     double left = 0;
   };
+
+  void begin() {
+    if (pool_.disaggregated()) {
+      arrivals_ = compute_prompts(pool_, requests_, calibration_);
+    } else {
+      arrivals_.reserve(requests_.size());
+      for (std::size_t i = 0; i < requests_.size(); ++i) arrivals_.push_back({requests_[i].at_s, i, 0});
+    }
+    if (!arrivals_.empty()) now_ = arrivals_.front().at_s;
+  }
+
+  [[nodiscard]] bool under_way() const {
+    return next_ < arrivals_.size() || !prompts_.empty() || !ends_.empty();
+  }
 
   void step() {
     admit();
@@ -210,7 +235,7 @@ class Replica {
       ++next_;
       const Running running{each.request, each.first_s, kept};
       if (pool_.disaggregated()) {
-        result_.first_tokens[each.request] = each.first_s - request.at_s;
+        see_first(each.request, each.first_s - request.at_s);
         decode(running);
       } else {
         prompts_.push_back({running, request.input});
@@ -222,10 +247,16 @@ class Replica {
     for (std::size_t i = 0; i < finished; ++i) {
       Running running = prompts_[i].running;
       running.first_s = now_;
-      result_.first_tokens[running.request] = now_ - requests_[running.request].at_s;
+      see_first(running.request, now_ - requests_[running.request].at_s);
       decode(running);
     }
     prompts_.erase(prompts_.begin(), prompts_.begin() + static_cast<std::ptrdiff_t>(finished));
+  }
+
+  void see_first(std::size_t request, double seconds) {
+    result_.first_tokens[request] = seconds;
+    if (targets_ != nullptr && targets_->first_token_s > 0 && seconds > targets_->first_token_s)
+      ++late_first_;
   }
 
   void decode(const Running& running) {
@@ -254,6 +285,7 @@ class Replica {
   void end(const Running& running, double per_token) {
     kept_ -= running.kept;
     result_.per_tokens[running.request] = per_token;
+    if (targets_ != nullptr && targets_->per_token_s > 0 && per_token > targets_->per_token_s) ++late_tokens_;
     tokens_ += requests_[running.request].output;
     ++result_.requests;
   }
@@ -278,6 +310,7 @@ class Replica {
   const ServingPool& pool_;
   std::span<const ServingRequest> requests_;
   const ServingCalibration& calibration_;
+  const LatencyTargets* targets_;
   const ServingEngine& engine_;
   std::vector<Ready> arrivals_;
   std::size_t next_ = 0;  // The first that was not admitted.
@@ -295,6 +328,8 @@ class Replica {
   double memory_s_ = 0;
   double arithmetic_s_ = 0;
   double tokens_ = 0;
+  double late_first_ = 0;  // Requests later than a target.
+  double late_tokens_ = 0;
   QueueResult result_;
 };
 
@@ -354,36 +389,48 @@ bool meets(const QueueResult& result, const LatencyTargets& targets) {
          percentile_of(result.per_tokens, targets.percentile) <= targets.per_token_s;
 }
 
-double highest_rate(const ServingPool& pool, double input, double output, double spread,
-                    const LatencyTargets& targets, std::uint64_t seed,
-                    const ServingCalibration& calibration) {
-  const auto keeps = [&](double rate) {
-    const std::vector<ServingRequest> requests =
-        random_requests(rate, input, output, spread, kSearchRequests, seed);
-    return meets(simulate_queue(pool, requests, calibration), targets);
-  };
-  const double sequences = most_sequences(pool.deployment, input, output);
+std::vector<ServingRequest> sample_of(const RandomLoad& load) {
+  return random_requests(1, load.input, load.output, load.spread, load.count, load.seed);
+}
+
+double steady_rate(const ServingPool& pool, double input, double output,
+                   const ServingCalibration& calibration) {
+  double sequences = most_sequences(pool.deployment, input, output);
   if (sequences < 1) return 0;
+  if (pool.sequences_max > 0) sequences = std::min(sequences, pool.sequences_max);
   ServingLoad load;
   load.input = input;
   load.output = output;
   load.sequences = sequences;
   load.prompts_here = !pool.disaggregated();
-  double most = steady_state(pool.deployment, load, calibration).requests_s;
-  if (pool.disaggregated()) {
-    const double alone = prompt_seconds(pool.prompt_deployment, input, calibration);
-    const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(pool.prompt_deployment.engine)];
-    const double batch = std::max(1.0, std::floor(engine.chunk / input));
-    const double together = prompt_seconds(pool.prompt_deployment, input * batch, calibration) / batch;
-    most = std::min(most, pool.prompt_replicas / std::min(alone, together));
-  }
+  const double decoded = steady_state(pool.deployment, load, calibration).requests_s;
+  if (!pool.disaggregated()) return decoded;
+  const double alone = prompt_seconds(pool.prompt_deployment, input, calibration);
+  const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(pool.prompt_deployment.engine)];
+  const double batch = std::max(1.0, std::floor(engine.chunk / input));
+  const double together = prompt_seconds(pool.prompt_deployment, input * batch, calibration) / batch;
+  return std::min(decoded, pool.prompt_replicas / std::min(alone, together));
+}
+
+bool keeps_targets(const ServingPool& pool, double rate, std::span<const ServingRequest> sample,
+                   const LatencyTargets& targets, const ServingCalibration& calibration) {
+  std::vector<ServingRequest> requests(sample.begin(), sample.end());
+  for (ServingRequest& each : requests) each.at_s /= rate;
+  return Replica(pool, requests, calibration, &targets).keeps();
+}
+
+double highest_rate(const ServingPool& pool, const RandomLoad& load, const LatencyTargets& targets,
+                    const ServingCalibration& calibration) {
+  const std::vector<ServingRequest> sample = sample_of(load);
+  const auto keeps = [&](double rate) { return keeps_targets(pool, rate, sample, targets, calibration); };
   // Beyond the steady state's rate queues grow without end, whatever a finite run shows.
-  double low = 0;
-  double high = most;
-  if (keeps(high)) return high;
+  const double most = steady_rate(pool, load.input, load.output, calibration);
+  if (most <= 0) return 0;
+  if (keeps(most)) return most;
   // Rates below a hundredth tell no more than that a lone request is too slow.
   if (!keeps(most / 100)) return 0;
-  low = most / 100;
+  double low = most / 100;
+  double high = most;
   for (int i = 0; i < 12; ++i) {
     const double middle = (low + high) / 2;
     (keeps(middle) ? low : high) = middle;

@@ -27,6 +27,8 @@ struct ServingPool {
   Deployment prompt_deployment;
   /// Prompt replicas for each decoding replica; need not be whole.
   double prompt_replicas = 1;
+  /// Most requests that a replica serves at once (a batch limit); 0 = as many as memory and engine allow.
+  double sequences_max = 0;
 
   [[nodiscard]] bool disaggregated() const { return prompt_deployment.model != nullptr; }
   /// GPUs of a decoding replica and its share of prompt replicas.
@@ -77,10 +79,39 @@ struct LatencyTargets {
 /// The value that `percentile` per cent do not exceed (the nearest rank); 0 of none.
 [[nodiscard]] double percentile_of(std::vector<double> values, double percentile);
 
-/// Highest rate of such requests at which one replica keeps the targets; 0 where it keeps them at no rate.
-[[nodiscard]] double highest_rate(const ServingPool& pool, double input, double output, double spread,
-                                  const LatencyTargets& targets, std::uint64_t seed,
-                                  const ServingCalibration& calibration);
+/// How many requests the searches below draw.
+inline constexpr std::size_t kSearchRequests = 2000;
+
+/// Requests alike but for their lengths' spread, which come at random.
+struct RandomLoad {
+  double input = 0;   ///< Mean tokens of prompts
+  double output = 0;  ///< and answers.
+  double spread = 0;  ///< As random_requests() takes it.
+  std::uint64_t seed = 1;
+  std::size_t count = kSearchRequests;  ///< Drawn; several times as many as a replica serves at once.
+};
+
+/// The rate of such requests that a full replica serves in its steady state: no queue beyond it ever ends. 0
+/// where none fits.
+[[nodiscard]] double steady_rate(const ServingPool& pool, double input, double output,
+                                 const ServingCalibration& calibration);
+
+/// Such requests at one a second, for keeps_targets().
+[[nodiscard]] std::vector<ServingRequest> sample_of(const RandomLoad& load);
+
+/// Whether one replica keeps the targets where `sample` comes `rate` times as fast: as meets() says, sooner.
+[[nodiscard]] bool keeps_targets(const ServingPool& pool, double rate, std::span<const ServingRequest> sample,
+                                 const LatencyTargets& targets, const ServingCalibration& calibration);
+
+/// Highest rate of such requests at which one replica keeps the targets, not above steady_rate(); 0 where it
+/// keeps them at no rate.
+[[nodiscard]] double highest_rate(const ServingPool& pool, const RandomLoad& load,
+                                  const LatencyTargets& targets, const ServingCalibration& calibration);
+[[nodiscard]] inline double highest_rate(const ServingPool& pool, double input, double output, double spread,
+                                         const LatencyTargets& targets, std::uint64_t seed,
+                                         const ServingCalibration& calibration) {
+  return highest_rate(pool, RandomLoad{input, output, spread, seed}, targets, calibration);
+}
 
 /// Fewest replicas, each taking every n-th of `requests`, which all keep the targets; 0 where `most` do not.
 [[nodiscard]] std::uint32_t replicas_for(const ServingPool& pool, std::span<const ServingRequest> requests,

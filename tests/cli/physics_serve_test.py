@@ -65,6 +65,49 @@ class PhysicsServeTest(FolderTest):
         self.assertEqual(apart["steady_state"]["prompt_share"], 0)
         self.assertLess(apart["queue"]["tpot"]["p99_s"], mixed)
 
+    def test_the_search_finds_no_less_than_any_layout_by_hand(self):
+        words = ["llama-3-70b", "--gpu", "h200", "--precision", "fp8", "--input", "800", "--output", "150", "--ttft",
+                 "1000", "--tpot", "40", "--percentile", "90"]
+        found = serve(*words, "--search")
+        best = found["best"]
+        self.assertEqual(len(best), 5)
+        served = [each["tokens_s_gpu"] for each in best]
+        self.assertEqual(served, sorted(served, reverse=True))
+        for each in best:
+            self.assertLessEqual(each["ttft"]["at_percentile_s"], 1)
+            self.assertLessEqual(each["tpot"]["at_percentile_s"], 0.04)
+            self.assertGreater(each["replica"]["cache_bytes"], 0)
+        for tensor in ("1", "2", "4", "8"):
+            most = serve(*words, "--tp", tensor)["targets"]["highest_rate_of_a_replica"]
+            self.assertGreaterEqual(served[0] * 1.005, most * 150 / int(tensor))
+        self.assertTrue(all(each["replica"]["tensor"] == 4 for each in serve(*words, "--search", "--tp", "4")["best"]))
+        apart = serve(*words, "--search", "--disaggregated", "--top", "2")["best"]
+        self.assertTrue(all(each["prompt_replicas"] > 0 for each in apart))
+        text = gw("physics", "serve", *words, "--search", "--rate", "20").stdout
+        for word in ("TOKENS/S/GPU", "TTFT P90", "on the fewest GPUs"):
+            self.assertIn(word, text)
+
+    def test_the_search_takes_the_fewest_gpus_for_a_rate(self):
+        words = ["mixtral-8x7b", "--gpu", "h200", "--precision", "fp8", "--ttft", "1000", "--tpot", "50", "--rate", "60",
+                 "--search"]
+        best = serve(*words)["best"]
+        gpus = [each["gpus"] for each in best]
+        self.assertEqual(gpus, sorted(gpus))
+        for each in best:
+            self.assertGreaterEqual(each["replicas"] * each["highest_rate_of_a_replica"], 60)
+            prompts = each["prompt_replicas"] * each["prompt_replica"]["gpus"] if "prompt_replica" in each else 0
+            self.assertEqual(each["gpus"], each["replicas"] * each["replica"]["gpus"] + prompts)
+
+    def test_the_search_says_why_nothing_serves(self):
+        def refused(*words):
+            return gw("physics", "serve", *words, "--search")
+
+        self.assert_refused(refused("llama-3-405b", "--gpu", "h100"), 1, "does not fit on any of")
+        self.assert_refused(refused("llama-3-8b", "--tpot", "0.01"), 1, "keeps the target")
+        self.assert_refused(refused("llama-3-8b", "--tp", "3"), 1, "leave some of")
+        self.assert_refused(refused("llama-3-8b", "--replicas", "2"), 2, "--replicas excludes --search")
+        self.assert_refused(gw("physics", "serve", "llama-3-8b", "--top", "2"), 2, "--search")
+
     def test_recorded_requests_come_as_they_came(self):
         rows = "".join(f"{i / 4},m,{400 + i % 7},{20 + i % 5},0,API log\n" for i in range(400))
         trace = self.path("burst.csv", "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n" + rows)
