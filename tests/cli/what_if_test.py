@@ -96,6 +96,15 @@ class WhatIf(unittest.TestCase):
         self.assertEqual((refused.status, refused.code), (400, "bad_parameter"))
         self.assertNotIn("changes", self.server.get(f"/v1/jobs/{self.used}/explain?changes=1").json)
 
+    def test_explain_and_eta_say_the_same_start(self):
+        eta = self.server.get(f"/v1/jobs/{self.large}/eta").json
+        answer = self.server.get(f"/v1/jobs/{self.large}/explain?changes=1").json
+        self.assertEqual({key: answer["forecast"][key] for key in ("p50", "p90")}, {key: eta[key] for key in ("p50", "p90")})
+        self.assertTrue(answer["changes"])
+        for change in answer["changes"]:
+            self.assertLess(change["start"]["p50_s"], answer["forecast"]["p50_s"], change)
+            self.assertLessEqual(change["start"]["p50_s"], change["start"]["p90_s"], change)
+
     def test_a_change_that_is_made_comes_true(self):
         """The job behind the reservation: the change that starts it now does, once it is made."""
         with FactoryServer("--engine", "twin", "--fleet", self.fleet) as server:
