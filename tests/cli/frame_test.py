@@ -2,31 +2,10 @@
 
 import json
 import os
-import pty
 import subprocess
 import unittest
 
-from gw_command import GW, GwTest, commands, gw
-
-
-def in_terminal(words, **env):
-    """What `gw WORDS` prints on a terminal."""
-    controller, terminal = pty.openpty()
-    surroundings = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"} | env
-    process = subprocess.Popen([GW, *words], stdout=terminal, stderr=terminal, env=surroundings)
-    os.close(terminal)
-    output = b""
-    while True:
-        try:
-            part = os.read(controller, 4096)
-        except OSError:  # The other side has closed.
-            break
-        if not part:
-            break
-        output += part
-    os.close(controller)
-    process.wait()
-    return output.decode()
+from gw_command import GW, GwTest, commands, gw, in_terminal
 
 
 class Frame(GwTest):
