@@ -27,6 +27,13 @@ class Frame(GwTest):
                 self.assertIn("Usage: gw " + " ".join(words), direct.stdout)
                 self.assertEqual(gw("help", *words).stdout, direct.stdout)
 
+    def test_commands_that_ask_a_server_say_which(self):
+        for words in commands():
+            text = gw(*words, "--help").stdout
+            if "--server URL" in text:
+                self.assertIn("GIGAWERK_SERVER", text, words)
+                self.assertIn("GIGAWERK_TOKEN", text, words)
+
     def test_no_command(self):
         result = gw()
         self.assert_exit(result, 2)
