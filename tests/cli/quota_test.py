@@ -100,6 +100,10 @@ class QuotaTest(FolderTest):
         self.server.wait(urgent, "running")
         self.assertEqual(self.server.wait(old, "waiting")["note"], f"preempted for job {urgent}")
 
+    def test_tenants_alone_lists_them(self):
+        self.assertIn("owner/lab", self.server.gw("tenants").stdout)
+        self.assertEqual(self.server.gw("tenants", "--json").stdout, self.server.gw("tenants", "list", "--json").stdout)
+
     def test_a_limit_says_where_it_is_and_what_lifts_it(self):
         self.server.gw("quota", "set", "owner", "--type", "h100", "--limit", "4")
         self.assertEqual(self.server.gw("quota", "--json").stdout, self.server.gw("quota", "show", "--json").stdout)
