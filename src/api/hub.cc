@@ -47,6 +47,7 @@ Hub::~Hub() {
 }
 
 bool Hub::wants(const WatchFilter& filter, const Event& event) {
+  if (!event.of_job && filter.job != 0) return false;
   const bool meant =
       filter.job == event.array_job || (event.job <= filter.job && filter.job < event.job + event.tasks);
   if (filter.job != 0 && !meant) return false;
@@ -56,23 +57,47 @@ bool Hub::wants(const WatchFilter& filter, const Event& event) {
 bool Hub::pass_over(const live::Changes& changes) {
   const std::lock_guard lock(inbox_->mutex);
   if (inbox_->watchers > 0) return false;
+  above_.clear();  // Whoever comes later hears of caps that change then.
   inbox_->next_id += changes.new_jobs.size() + changes.changed_jobs.size();
   inbox_->news.clear();
   return true;
 }
 
+void Hub::add_met(const live::Book& book, std::vector<Notice>& notices) {
+  for (auto feed = above_.begin(); feed != above_.end();) {
+    Json json = cap_notice_json(book, *feed, book.now);
+    const bool over = json.is_null() || json.value("met", false);
+    if (over && !json.is_null()) notices.push_back({"cap", TenantTree::root(), std::move(json)});
+    feed = over ? above_.erase(feed) : std::next(feed);
+  }
+}
+
 void Hub::publish(const live::Changes& changes, const live::Book& book) {
-  const std::size_t count = changes.new_jobs.size() + changes.changed_jobs.size();
+  std::vector<Notice> notices = notices_of(changes, book);
+  for (const Notice& notice : notices) {  // Told now, and not again below.
+    if (notice.event == "cap") above_.erase(notice.json.value("feed", ""));
+  }
+  add_met(book, notices);
+  for (const Notice& notice : notices) {
+    if (notice.event == "cap" && !notice.json.value("met", true))
+      above_.insert(notice.json.value("feed", ""));
+  }
+  const std::size_t jobs = changes.new_jobs.size() + changes.changed_jobs.size();
+  const std::size_t count = jobs + notices.size();
   if (count == 0) return;
   // More at once than are remembered: the first of them would be forgotten again.
   const std::size_t skipped = count - std::min(count, limits_.events);
   std::vector<News> fresh;
   fresh.reserve(count - skipped);
   for (std::size_t index = skipped; index < count; ++index) {
+    if (index >= jobs) {
+      fresh.push_back({index, {}, std::move(notices[index - jobs])});
+      continue;
+    }
     const live::JobRecord& job = index < changes.new_jobs.size()
                                      ? changes.new_jobs[index]
                                      : changes.changed_jobs[index - changes.new_jobs.size()];
-    fresh.push_back({index, moment_of(job, book.job(job.number))});
+    fresh.push_back({index, moment_of(job, book.job(job.number)), {}});
   }
   {
     const std::lock_guard lock(inbox_->mutex);
@@ -196,6 +221,15 @@ void Hub::write_down(std::deque<Event>& fresh) {
       const News& news = pending_[index];
       const live::JobRecord& job = news.job.record;
       Event event;
+      if (news.notice) {
+        event.of_job = false;
+        for (TenantId at = news.notice->tenant; at.valid(); at = book.tenants[at.value()].record.parent)
+          event.above.push_back(at);
+        event.text = std::make_shared<const std::string>(
+            http::format_event(text_of(news.notice->json), news.notice->event, fmt::format("{}", news.id)));
+        fresh.push_back(std::move(event));
+        continue;
+      }
       event.job = job.number;
       event.array_job = job.array_job;
       event.tasks = job.stands_for;

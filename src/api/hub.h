@@ -1,4 +1,5 @@
-// Hub: who watches, and what they are told: every change of a job's state, as server-sent events.
+// Hub: who watches, and what they are told: every change of a job's state, budgets that reach a threshold and
+// caps of feeds that change, as server-sent events.
 //
 // The factory's thread only notes what has changed. A thread of the hub's own writes it down and sends it, as
 // fast as each watcher reads, so that neither many changes at once nor a slow watcher holds the factory up.
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "api/json.h"
+#include "api/notice.h"
 #include "http/server.h"
 #include "live/book.h"
 #include "live/commands.h"
@@ -52,8 +54,8 @@ class Hub {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
-  /// For each turn that kept something. True: nobody watches, and the changes are counted, which is all that
-  /// is to be done. False: `publish` them.
+  /// For each turn that kept something, on the factory's thread. True: nobody watches, and the changes are
+  /// counted, which is all that is to be done. False: `publish` them.
   bool pass_over(const live::Changes& changes);
   /// With the book as it was kept, locked for reading.
   void publish(const live::Changes& changes, const live::Book& book);
@@ -79,8 +81,10 @@ class Hub {
   struct News {
     std::uint64_t id = 0;
     JobMoment job;
+    std::optional<Notice> notice;  ///< Then it is of this, and of no job.
   };
   struct Event {
+    bool of_job = true;
     std::uint64_t job = 0;
     std::uint64_t array_job = 0;
     std::uint32_t tasks = 1;      ///< That share the record, `job` the first.
@@ -122,6 +126,8 @@ class Hub {
     std::vector<std::uint64_t> ready, gone;
   };
 
+  /// Adds to `notices` what is to be told of feeds whose draw has come down to their caps.
+  void add_met(const live::Book& book, std::vector<Notice>& notices);
   static bool wants(const WatchFilter& filter, const Event& event);
   void run();
   /// Waits for something to do; false at the end.
@@ -133,6 +139,9 @@ class Hub {
   bool pump(std::uint64_t id, Watcher& watcher);
   void forget(std::uint64_t id);
   [[nodiscard]] std::uint64_t oldest() const { return end_ - events_.size(); }
+
+  /// Feeds that drew more than their caps when their caps changed. Of the factory's thread alone.
+  std::set<std::string> above_;
 
   const Read read_;
   const HubLimits limits_;

@@ -206,7 +206,9 @@ Json what_if_schema() {
                                       {"name", type("string")},
                                       {"tenant", type("string")},
                                       {"base_s", type("number")},
-                                      {"changed_s", type("number")}})}};
+                                      {"changed_s", type("number")},
+                                      {"base_unstarted", type("integer")},
+                                      {"changed_unstarted", type("integer")}})}};
   return object(
       {{"as_of", kTime},
        {"horizon_s", described(type("number"), "As it was run.")},
@@ -219,12 +221,16 @@ Json what_if_schema() {
        {"figures",
         {{"type", "object"},
          {"additionalProperties",
-          described(object({{"base", type("number")},
-                            {"changed", type("number")},
-                            {"difference", type("number")},
-                            {"low", type("number")},
-                            {"high", type("number")}}),
-                    "Means of the members; the mean difference of equal members and its 95 % interval.")}}},
+          described(
+              object({{"base", type("number")},
+                      {"changed", type("number")},
+                      {"difference", type("number")},
+                      {"low", type("number")},
+                      {"high", type("number")},
+                      {"at_least",
+                       described(object({{"base", type("boolean")}, {"changed", type("boolean")}}),
+                                 "The horizon has cut waits that it is made of: it is this or more.")}}),
+              "Means of the members; the mean difference of equal members and its 95 % interval.")}}},
        {"feeds", described({{"type", "array"},
                             {"items", object({{"feed", type("string")},
                                               {"mean_w", comparison},

@@ -238,6 +238,7 @@ AppContext make_context() {
   AppContext context;
   context.colour_out = shows_colour(STDOUT_FILENO);
   context.colour_error = shows_colour(STDERR_FILENO);
+  context.shown_out = isatty(STDOUT_FILENO) == 1;
   context.progress = isatty(STDERR_FILENO) == 1;
   return context;
 }

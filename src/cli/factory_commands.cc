@@ -341,6 +341,13 @@ void add_node_commands(CLI::App& app, AppContext& context) {
 void add_tenant_commands(CLI::App& app, AppContext& context) {
   CLI::App* tenants = app.add_subcommand("tenants", "List, make and change tenants");
   tenants->group(kGroupOperate);
+  {  // Without a command: as `list`.
+    auto access = std::make_shared<ServerAccess>();
+    add_server_options(*tenants, *access);
+    set_server_action(*tenants, context, access, [&context, access](Connection& connection) {
+      return list_tenants(context, "", access->json, connection);
+    });
+  }
   {
     auto tenant = std::make_shared<std::string>();
     auto access = std::make_shared<ServerAccess>();
@@ -362,7 +369,6 @@ void add_tenant_commands(CLI::App& app, AppContext& context) {
       return put_tenant(context, *options, create, access->json, connection);
     });
   }
-  tenants->require_subcommand(1);
 }
 
 void add_token_commands(CLI::App& app, AppContext& context) {

@@ -18,21 +18,39 @@ namespace {
 using client::Connection;
 using client::Json;
 
-Result<ExitCode> order(const AppContext& context, const std::vector<std::string>& ids,
-                       const std::string& word, bool json, Connection& connection) {
+/// A command that tells jobs something.
+struct Order {
+  const char* word;  ///< As the command and the route are called.
+  const char* done;  ///< What then has happened to a job.
+  const char* description;
+};
+constexpr Order kOrders[] = {{"cancel", "cancelled", "Cancel jobs; of an array, all its tasks"},
+                             {"hold", "held", "Keep waiting jobs back until gw release"},
+                             {"release", "released", "Let held jobs go on"},
+                             {"requeue", "requeued", "Stop running jobs and let them wait again"}};
+
+/// Scripts read nothing of what went well, as of scancel; who sits at a terminal sees that it did.
+Result<ExitCode> order(const AppContext& context, const std::vector<std::string>& ids, const Order& what,
+                       bool json, Connection& connection) {
   ExitCode code = ExitCode::ok;
   Json results = Json::array();
   for (const std::string& id : ids) {
     const std::expected<Json, client::Failure> answer =
-        connection.post(fmt::format("/v1/jobs/{}/{}", client::escaped(id), word), Json());
+        connection.post(fmt::format("/v1/jobs/{}/{}", client::escaped(id), what.word), Json());
     if (!answer) {
       const ExitCode failed = report_failure(context, answer.error());
       if (code == ExitCode::ok) code = failed;
       results.push_back({{"id", id}, {"error", error_json(answer.error())}});
       continue;
     }
-    results.push_back({{"id", id}, {"count", answer->at("count")}});
-    if (!json && answer->value("count", 0) == 0) fmt::print("job {} has ended already\n", id);
+    const auto count = answer->at("count").get<std::uint64_t>();
+    results.push_back({{"id", id}, {"count", count}});
+    if (json) continue;
+    if (count == 0) {
+      fmt::print("job {} has ended already\n", id);
+    } else if (context.shown_out) {
+      fmt::print("job {}: {}{}\n", id, count > 1 ? fmt::format("{} tasks ", count) : "", what.done);
+    }
   }
   if (json) fmt::print("{}\n", json_out({{"jobs", results}}));
   return code;
@@ -161,19 +179,15 @@ void add_jobs_commands(CLI::App& app, AppContext& context) {
   add_ps_command(app, context);
   add_show_command(app, context);
   add_logs_command(app, context);
-  for (const auto& [word, description] :
-       {std::pair{"cancel", "Cancel jobs; of an array, all its tasks"},
-        std::pair{"hold", "Keep waiting jobs back until gw release"},
-        std::pair{"release", "Let held jobs go on"},
-        std::pair{"requeue", "Stop running jobs and let them wait again"}}) {
+  for (const Order& what : kOrders) {
     auto ids = std::make_shared<std::vector<std::string>>();
     auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = job_command(app, word, description, *ids);
+    CLI::App* command = job_command(app, what.word, what.description, *ids);
     add_server_options(*command, *access);
-    set_server_action(*command, context, access,
-                      [&context, ids, access, name = std::string(word)](Connection& connection) {
-                        return order(context, *ids, name, access->json, connection);
-                      });
+    command->footer("In a terminal it says a line for each job; elsewhere nothing of what went well.");
+    set_server_action(*command, context, access, [&context, ids, access, &what](Connection& connection) {
+      return order(context, *ids, what, access->json, connection);
+    });
   }
   {
     auto ids = std::make_shared<std::vector<std::string>>();

@@ -47,6 +47,31 @@ std::vector<bool> demanded(const WorkloadMix& mix) {
   return is;
 }
 
+std::vector<WorkMisfit> misfits_in(twin::SpeedTable& table, const spec::Scenario& scenario) {
+  std::vector<WorkMisfit> misfits;
+  const std::vector<bool> is_demanded = demanded(scenario.mix);
+  for (std::size_t index = 0; index < scenario.mix.classes.size(); ++index) {
+    const JobClass& job_class = scenario.mix.classes[index];
+    if (!job_class.work.any() || !is_demanded[index]) continue;
+    const std::uint64_t mask = types_of(scenario.fleet, job_class);
+    for (std::uint32_t type = 0; type < scenario.fleet.gpu_types.size(); ++type) {
+      if (mask != 0 && ((mask >> type) & 1U) == 0) continue;
+      for (const SizeShare& size : job_class.sizes) {
+        if (size.share <= 0) continue;
+        const Result<double> best = table.best(static_cast<std::uint8_t>(index), type, size.gpus);
+        if (best) continue;
+        misfits.push_back(
+            {index, fmt::format("class \"{}\" on {} GPUs of the type {}: {}; change its `work`, "
+                                "`sizes` or `gpu_types`",
+                                job_class.name, size.gpus, scenario.fleet.gpu_types[type].name,
+                                best.error().message)});
+        break;
+      }
+    }
+  }
+  return misfits;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<twin::PhysicsSetup>> physics_setup(const spec::Scenario& scenario) {
@@ -67,28 +92,27 @@ Result<std::unique_ptr<twin::PhysicsSetup>> physics_setup(const spec::Scenario& 
   return setup;
 }
 
+std::vector<WorkMisfit> work_misfits(const twin::PhysicsSetup* setup, const spec::Scenario& scenario) {
+  if (setup == nullptr) return {};
+  const twin::FabricView fabric(scenario.fleet);
+  twin::SpeedTable table(*setup, fabric);
+  return misfits_in(table, scenario);
+}
+
 Result<void> size_work(const twin::PhysicsSetup* setup, spec::Scenario& scenario) {
   if (setup == nullptr) return {};
   const twin::FabricView fabric(scenario.fleet);
   twin::SpeedTable table(*setup, fabric);
+  if (const std::vector<WorkMisfit> misfits = misfits_in(table, scenario); !misfits.empty())
+    return fail(misfits.front().text);
   const std::vector<bool> is_demanded = demanded(scenario.mix);
   for (std::size_t index = 0; index < scenario.mix.classes.size(); ++index) {
     JobClass& job_class = scenario.mix.classes[index];
-    if (!job_class.work.any() || !is_demanded[index]) continue;
-    const auto id = static_cast<std::uint8_t>(index);
-    const std::uint64_t mask = types_of(scenario.fleet, job_class);
+    if (job_class.work.amount <= 0 || !is_demanded[index]) continue;
     for (SizeShare& size : job_class.sizes) {
       if (size.share <= 0) continue;
-      for (std::uint32_t type = 0; type < scenario.fleet.gpu_types.size(); ++type) {
-        if (mask != 0 && ((mask >> type) & 1U) == 0) continue;
-        if (const Result<double> best = table.best(id, type, size.gpus); !best)
-          return fail(fmt::format(
-              "class \"{}\" on {} GPUs of the type {}: {}; change its `work`, `sizes` or "
-              "`gpu_types`",
-              job_class.name, size.gpus, scenario.fleet.gpu_types[type].name, best.error().message));
-      }
-      if (job_class.work.amount <= 0) continue;
-      const Result<double> reference = table.reference(id, mask, size.gpus);
+      const Result<double> reference =
+          table.reference(static_cast<std::uint8_t>(index), types_of(scenario.fleet, job_class), size.gpus);
       if (!reference) return std::unexpected(reference.error());
       size.run_s = std::max(1.0, job_class.work.amount / *reference);
     }

@@ -2,7 +2,10 @@
 // sees them.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "spec/scenario.h"
@@ -12,6 +15,15 @@ namespace gw {
 
 /// What the scenario's classes compute. Null where none of them has work. An Error where work makes no sense.
 Result<std::unique_ptr<twin::PhysicsSetup>> physics_setup(const spec::Scenario& scenario);
+
+/// Work that cannot be done where it may get.
+struct WorkMisfit {
+  std::size_t job_class = 0;  ///< Of the mix.
+  std::string text;           ///< What, where, why, and what to change.
+};
+
+/// All that size_work would refuse, each class and GPU type with the first of its sizes. `setup` may be null.
+std::vector<WorkMisfit> work_misfits(const twin::PhysicsSetup* setup, const spec::Scenario& scenario);
 
 /// The work of every class in demand must fit on every size and every GPU type that it may get. Classes that
 /// say how much a job does get the run times that follow, in `scenario.mix`, for the generator. `setup` is

@@ -46,10 +46,14 @@ Result<ExitCode> show(const AppContext& context, const std::string& tenant, cons
     fmt::print("{}\n", json_out(*answer));
     return ExitCode::ok;
   }
-  bool budgets = false;
-  for (const Json& each : answer->at("tenants")) budgets = budgets || each.at("budget").is_object();
+  bool budgets = false, guarantees = false, beyond = false;
+  for (const Json& each : answer->at("tenants")) {
+    budgets = budgets || each.at("budget").is_object();
+    guarantees = guarantees || each.value("guaranteed", 0.0) > 0;
+    beyond = beyond || each.value("borrowed", 0.0) > 0;
+  }
   TextTable table("lrrrrrrrrrrrl");
-  table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BORROWED", "LENT", "OWED", "WAITING", "PAST",
+  table.add({"TENANT", "DESERVED", "GUARANTEED", "USED", "BEYOND", "LENT", "OWED", "WAITING", "PAST",
              "BORROW", "LEND", "LIMIT", budgets ? "BUDGET" : ""});
   for (const Json& each : answer->at("tenants"))
     table.add({each.value("path", ""), amount_text(each.at("deserved")), amount_text(each.at("guaranteed")),
@@ -58,6 +62,10 @@ Result<ExitCode> show(const AppContext& context, const std::string& tenant, cons
                fmt::format("{:.1f} %", 100 * each.value("past_share", 0.0)), amount_text(each.at("borrow")),
                amount_text(each.at("lend")), amount_text(each.at("limit")), budget_text(each.at("budget"))});
   fmt::print("{}", table.text());
+  if (beyond && !guarantees)
+    fmt::print(
+        "nothing is guaranteed to these tenants (gw quota set --guaranteed): all that they use is beyond "
+        "that\n");
   if (answer->contains("warnings")) {
     for (const Json& warning : answer->at("warnings")) print_error(context, warning.get<std::string>());
   }
@@ -150,7 +158,7 @@ void add_quota_commands(CLI::App& app, AppContext& context) {
     auto path = std::make_shared<std::string>();
     auto type = std::make_shared<std::string>();
     auto access = std::make_shared<ServerAccess>();
-    CLI::App* command = quota->add_subcommand("show", "Where tenants stand: deserved, used, borrowed, owed");
+    CLI::App* command = quota->add_subcommand("show", "Where tenants stand: deserved, used, lent, owed");
     command->add_option("TENANT", *path, "Only this one and what is below it")->type_name("PATH");
     command->add_option("--type", *type, "GPUs of this type (default: all, in GPU-equivalents)")
         ->type_name("TYPE");

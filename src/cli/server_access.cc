@@ -11,10 +11,13 @@ namespace gw {
 void add_server_options(CLI::App& command, ServerAccess& access, bool with_json) {
   if (with_json) command.add_flag("--json", access.json, "Print JSON");
   command
-      .add_option("--server", access.settings.server, "URL of the server (default: the one of this machine)")
+      .add_option("--server", access.settings.server,
+                  "URL of the server (default: GIGAWERK_SERVER, else the one of this machine)")
       ->type_name("URL")
       ->group("Server");
-  command.add_option("--token-file", access.settings.token_file, "File with the token")
+  command
+      .add_option("--token-file", access.settings.token_file,
+                  "File with the token (default: the token in GIGAWERK_TOKEN, else the one of the server)")
       ->type_name("FILE")
       ->group("Server");
   command.add_option("--ca-file", access.settings.ca_file, "Certificates to trust, as PEM")

@@ -10,6 +10,7 @@
 #include "cli/app.h"
 #include "cli/commands.h"
 #include "cli/job_source.h"
+#include "cli/physics_setup.h"
 #include "cli/spec_files.h"
 #include "cli/text_table.h"
 #include "report/text.h"
@@ -85,6 +86,18 @@ std::string contents_of(const JobSpec& job) {
   return text;
 }
 
+/// What gw simulate would refuse to time: an error where physics is on, as it is by itself.
+void check_work(const spec::Scenario& scenario, const std::string& path, std::vector<Diagnostic>& findings) {
+  const spec::Severity severity = scenario.physics ? spec::Severity::kError : spec::Severity::kWarning;
+  const Result<std::unique_ptr<twin::PhysicsSetup>> setup = physics_setup(scenario);
+  if (!setup) {
+    findings.push_back({severity, path, {}, setup.error().message});
+    return;
+  }
+  for (const WorkMisfit& misfit : work_misfits(setup->get(), scenario))
+    findings.push_back({severity, path, scenario.work_marks.at(misfit.job_class), misfit.text});
+}
+
 FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
   FileReport report;
   report.file = path;
@@ -128,6 +141,7 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
     report.contents = contents_of(*scenario);
     report.findings = scenario->warnings;
     if (scenario->tenants.size() <= 1) report.kind = "fleet";
+    check_work(*scenario, path, report.findings);
   } else {
     report.findings = scenario.error();
   }
@@ -187,7 +201,7 @@ void add_validate_command(CLI::App& app, AppContext& context) {
   command->footer(
       "Each finding is FILE:LINE:COLUMN: what is wrong; what would be right. Exits with 1 if a file has an "
       "error;\n"
-      "warnings do not count. What gw submit refuses is an error.");
+      "warnings do not count. What gw submit and gw simulate refuse is an error.");
   set_action(*command, context, [options]() -> Result<ExitCode> {
     const Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());

@@ -177,6 +177,7 @@ void print(const Json& answer) {
   for (const WhatIfRow& row : what_if_rows(answer))
     table.add({row.name, row.base, row.changed, row.difference, row.interval});
   fmt::print("\n{}", table.text());
+  if (const std::string cut = cut_text(answer); !cut.empty()) fmt::print("{}\n", cut);
   print_feeds(answer.at("feeds"));
   print_shifts("sooner", answer.at("sooner"), horizon_s);
   print_shifts("later", answer.at("later"), horizon_s);

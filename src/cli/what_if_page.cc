@@ -37,7 +37,8 @@ constexpr Known kKnown[] = {
     {"ends", "ends", Unit::kCount},
     {"interruptions", "interruptions", Unit::kCount},
     {"rejections", "rejections", Unit::kCount},
-    {"waiting_at_end", "waiting at the end", Unit::kCount},
+    {"waiting_at_end", "waiting at the horizon", Unit::kCount},
+    {"running_at_end", "running at the horizon", Unit::kCount},
 };
 
 std::string amount(Unit unit, double value) {
@@ -147,7 +148,11 @@ std::vector<WhatIfRow> what_if_rows(const Json& answer) {
     const Json& figure = figures.at(known.key);
     const double base = figure.at("base"), changed = figure.at("changed");
     if (base == 0 && changed == 0) continue;
-    rows.push_back({known.name, amount(known.unit, base), amount(known.unit, changed),
+    const auto in_world = [&](const char* world, double value) {
+      const bool at_least = figure.contains("at_least") && figure.at("at_least").value(world, false);
+      return (at_least ? ">= " : "") + amount(known.unit, value);
+    };
+    rows.push_back({known.name, in_world("base", base), in_world("changed", changed),
                     with_sign(known.unit, figure.at("difference")),
                     fmt::format("{} to {}", with_sign(known.unit, figure.at("low")),
                                 with_sign(known.unit, figure.at("high")))});
@@ -155,17 +160,33 @@ std::vector<WhatIfRow> what_if_rows(const Json& answer) {
   return rows;
 }
 
+std::string cut_text(const Json& answer) {
+  bool any = false;
+  for (const auto& [name, figure] : answer.at("figures").items())
+    any = any || (figure.contains("at_least") && (figure.at("at_least").value("base", false) ||
+                                                  figure.at("at_least").value("changed", false)));
+  if (!any) return {};
+  return fmt::format(
+      ">= : jobs that have not started within {} count with that much; in truth they wait longer, and the "
+      "difference may be larger (--horizon)",
+      report::format_duration(answer.at("horizon_s").get<double>()));
+}
+
 std::string shift_text(const Json& shift, double horizon_s) {
-  const auto when = [&](const char* key) {
-    const double seconds = shift.at(key);
-    return seconds >= horizon_s ? fmt::format("after {}", report::format_duration(horizon_s))
-           : seconds <= 0       ? std::string("now")
-                                : "in " + report::format_duration(seconds);
+  const auto when = [&](const char* world) {
+    const double seconds = shift.at(fmt::format("{}_s", world));
+    if (seconds >= horizon_s) return fmt::format("after {}", report::format_duration(horizon_s));
+    if (seconds <= 0) return std::string("now");
+    const auto unstarted = shift.value(fmt::format("{}_unstarted", world), std::uint64_t{0});
+    return fmt::format("in {}{}", report::format_duration(seconds),
+                       unstarted > 0 ? fmt::format(" or more (not within {} in {} of the futures)",
+                                                   report::format_duration(horizon_s), unstarted)
+                                     : "");
   };
   std::string who = shift.value("job", "");
   if (!shift.value("name", "").empty()) who += fmt::format(" [{}]", shift.value("name", ""));
   if (!shift.value("tenant", "").empty()) who += " of " + shift.value("tenant", "");
-  return fmt::format("{}: {} instead of {}", who, when("changed_s"), when("base_s"));
+  return fmt::format("{}: {} instead of {}", who, when("changed"), when("base"));
 }
 
 std::string what_if_page(const Json& answer) {
@@ -204,6 +225,8 @@ std::string what_if_page(const Json& answer) {
     html += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
                         escaped_html(row.name), row.base, row.changed, row.difference, row.interval);
   html += "</table>\n";
+  if (const std::string cut = cut_text(answer); !cut.empty())
+    html += fmt::format("<p>{}</p>\n", escaped_html(cut));
   html +=
       chart("GPUs in use", series.at("gpus_base"), series.at("gpus_changed"), step_s, horizon_s, itself, "");
   html += chart("IT power", series.at("watts_base"), series.at("watts_changed"), step_s, horizon_s, kilowatts,

@@ -18,6 +18,9 @@ struct WhatIfRow {
 };
 std::vector<WhatIfRow> what_if_rows(const client::Json& answer);
 
+/// What `>=` before figures of the rows means; empty where there are none: the horizon has cut nothing.
+std::string cut_text(const client::Json& answer);
+
 /// `12 [train] of org/project: in 2 h instead of 5 h`.
 std::string shift_text(const client::Json& shift, double horizon_s);
 

@@ -49,6 +49,16 @@ constexpr std::array kFigures = {
     Figure{"run.jobs_per_s", "simulated jobs per second", Unit::kCount, Wish::kNone},
 };
 
+/// Of the jobs that physics paces. Their speed is a part of what they would do at their best place.
+constexpr std::array kPhysicsFigures = {
+    Figure{"physics.speed", "speed by physics", Unit::kShare, Wish::kMore},
+    Figure{"physics.gpu_hours", "GPU-hours paced by physics", Unit::kHours, Wish::kLess},
+};
+
+/// These count GPUs that are held: more of them is better only if as much is done with each.
+constexpr std::array<std::string_view, 3> kHeldFigures = {"utilization_until_last_submit", "utilization",
+                                                          "useful_utilization"};
+
 const Json* find(const Json& report, std::string_view key) {
   const Json* at = &report;
   while (!key.empty()) {
@@ -72,6 +82,20 @@ Result<double> figure_of(const Json& report, const std::string& path, const char
 std::string text_of(const Json& report, const char* key) {
   const Json* value = find(report, key);
   return value != nullptr && value->is_string() ? value->get<std::string>() : "";
+}
+
+/// Of all GPU-hours that existed, those at full speed that the work would have taken that was done and not
+/// lost. Restarts have no speed: they stay in.
+Result<double> work_done(const Json& report, const std::string& path) {
+  double held = 0, existing = 0, paced = 0, speed = 0;
+  for (const auto& [key, into] :
+       {std::pair{"gpu_hours.useful", &held}, std::pair{"gpu_hours.existing", &existing},
+        std::pair{"physics.gpu_hours", &paced}, std::pair{"physics.speed", &speed}}) {
+    const Result<double> value = figure_of(report, path, key);
+    if (!value) return value;
+    *into = *value;
+  }
+  return existing > 0 ? std::max(held - paced * (1 - speed), 0.0) / existing : 0.0;
 }
 
 std::string run_name(const Json& report) {
@@ -154,16 +178,38 @@ Result<Comparison> compare_reports(const Json& a, const std::string& path_a, con
   }
   comparison.chance =
       text_of(a, "workload.kind") == "generated" && text_of(b, "workload.kind") == "generated";
-  for (const Figure& figure : kFigures) {
-    const Result<double> value_a = figure_of(a, path_a, figure.key);
+  const bool physics_a = find(a, "physics") != nullptr, physics_b = find(b, "physics") != nullptr;
+  const auto add = [&](const Figure& figure, const Result<double>& value_a,
+                       const Result<double>& value_b) -> Result<void> {
     if (!value_a) return std::unexpected(value_a.error());
-    const Result<double> value_b = figure_of(b, path_b, figure.key);
     if (!value_b) return std::unexpected(value_b.error());
     ComparedFigure row{figure.key, figure.title, figure.unit, *value_a, *value_b, Better::kNeither};
     if (figure.wish != Wish::kNone && row.a != row.b)
       row.better = (row.b > row.a) == (figure.wish == Wish::kMore) ? Better::kB : Better::kA;
     comparison.figures.push_back(std::move(row));
+    return {};
+  };
+  const auto add_figure = [&](Figure figure) {
+    const bool held = std::find(kHeldFigures.begin(), kHeldFigures.end(), figure.key) != kHeldFigures.end();
+    if (held && (physics_a || physics_b)) figure.wish = Wish::kNone;
+    return add(figure, figure_of(a, path_a, figure.key), figure_of(b, path_b, figure.key));
+  };
+  for (const Figure& figure : kFigures) {
+    if (Result<void> added = add_figure(figure); !added) return std::unexpected(std::move(added.error()));
+    if (std::string_view(figure.key) != kHeldFigures.back() || !physics_a || !physics_b) continue;
+    if (Result<void> added = add({"work_done", "work done, of full speed", Unit::kShare, Wish::kMore},
+                                 work_done(a, path_a), work_done(b, path_b));
+        !added)
+      return std::unexpected(std::move(added.error()));
+    for (const Figure& physics : kPhysicsFigures) {
+      if (Result<void> added = add_figure(physics); !added) return std::unexpected(std::move(added.error()));
+    }
   }
+  if (physics_a != physics_b)
+    comparison.warnings.push_back(
+        fmt::format("Only {} is paced by physics: GPU-hours of the two are not the same work, so that no "
+                    "utilisation is better",
+                    physics_a ? "A" : "B"));
   Result<std::vector<ComparedSize>> sizes = sizes_of(a, path_a, b, path_b);
   if (!sizes) return std::unexpected(std::move(sizes.error()));
   comparison.sizes = std::move(*sizes);

@@ -47,6 +47,34 @@ TEST(Compare, MarksTheBetterRun) {
   EXPECT_THAT(text, HasSubstr("equal"));
 }
 
+TEST(Compare, JudgesByWorkDoneWherePhysicsPaces) {
+  Json a = fake_report(1);
+  a["physics"] = {{"jobs", 10}, {"gpu_hours", a["gpu_hours"]["useful"]}, {"speed", 1.0}};
+  // The same work at half the speed: it holds twice the GPU-hours, and looks twice as busy.
+  Json b = a;
+  const double useful = a["gpu_hours"]["useful"].get<double>();
+  b["physics"]["gpu_hours"] = b["gpu_hours"]["useful"] = useful * 2;
+  b["physics"]["speed"] = 0.5;
+  for (const char* key : {"utilization", "useful_utilization", "utilization_until_last_submit"})
+    b[key] = a[key].get<double>() * 2;
+  const Result<Comparison> same = compare_reports(a, "a", b, "b");
+  ASSERT_TRUE(same.has_value()) << same.error().message;
+  for (const char* key : {"utilization", "useful_utilization", "utilization_until_last_submit"})
+    EXPECT_EQ(figure(*same, key).better, Better::kNeither) << key;
+  EXPECT_DOUBLE_EQ(figure(*same, "work_done").a, useful / a["gpu_hours"]["existing"].get<double>());
+  EXPECT_DOUBLE_EQ(figure(*same, "work_done").b, figure(*same, "work_done").a);
+  EXPECT_EQ(figure(*same, "physics.speed").better, Better::kA);
+  EXPECT_EQ(figure(*same, "physics.gpu_hours").better, Better::kA);
+  EXPECT_TRUE(same->warnings.empty());
+  b["physics"]["speed"] = 0.75;  // Now it has done more.
+  EXPECT_EQ(figure(*compare_reports(a, "a", b, "b"), "work_done").better, Better::kB);
+  b.erase("physics");
+  const Result<Comparison> mixed = compare_reports(a, "a", b, "b");
+  ASSERT_TRUE(mixed.has_value());
+  EXPECT_EQ(figure(*mixed, "utilization").better, Better::kNeither);
+  EXPECT_EQ(mixed->warnings.size(), 1U);
+}
+
 TEST(Compare, FitsTheScreenAndWarnsOfOtherWorkloads) {
   const Json a = fake_report(1);
   Json b = fake_report(2);

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
+#include <cmath>
 
 #include "base/check.h"
 #include "live/time_text.h"
@@ -75,6 +75,28 @@ struct Added {
   std::uint32_t pool = ~0U;  ///< That it starts in now.
 };
 
+/// A start in a changed world as it is to be told beside `told`, the forecast of the job as it is. Trials
+/// have few members and no correction; what they know is by what part the change shortens the wait against
+/// `present`, made with equal draws. So that part of the wait that is told is told (a ratio estimator): who
+/// compares the two sees the gain that was found, and nothing of the noise between two ensembles.
+twin::StartForecast beside(const twin::StartForecast& told, const twin::StartForecast& present,
+                           const twin::StartForecast& changed, Instant now) {
+  twin::StartForecast start = changed;
+  const auto scaled = [&](Instant told_at, Instant present_at, Instant changed_at) {
+    constexpr Instant kNever = twin::StartForecast::kNever;
+    if (told_at == kNever || present_at == kNever || changed_at == kNever) return changed_at;
+    if (changed_at <= now || present_at <= now) return changed_at;
+    const double part =
+        static_cast<double>((changed_at - now).count()) / static_cast<double>((present_at - now).count());
+    return now + Nanoseconds{std::llround(
+                     part * static_cast<double>(std::max(told_at - now, Nanoseconds{}).count()))};
+  };
+  if (!told.p50_or_later && !present.p50_or_later) start.p50 = scaled(told.p50, present.p50, changed.p50);
+  if (!told.p90_or_later && !present.p90_or_later) start.p90 = scaled(told.p90, present.p90, changed.p90);
+  start.p90 = std::max(start.p90, start.p50);
+  return start;
+}
+
 /// `count` jobs of that request in line behind all others.
 Result<Added> start_of_added(const Fork& fork, const JobRequest& request, std::uint32_t count) {
   sched::Core core(*fork.fleet, fork.policy);
@@ -137,11 +159,15 @@ std::expected<Json, live::Refusal> Advisor::changes(std::uint64_t number) {
   options.seed = fork.sequence + 1;
   const Result<twin::Counterfactuals> found = twin::nearest_changes(fork.input(), core, options);
   if (!found) return json;  // It has started, or come in, between the two looks.
-  json["forecast"] = start_json(fork, found->present);
+  const std::expected<Forecaster::Told, live::Refusal> told = forecaster_.told(core);
+  if (!told) return std::unexpected(told.error());
+  const twin::StartForecast& as_it_is = told->start ? *told->start : found->present;
+  json["forecast"] = start_json(fork, as_it_is);
   json["changes"] = Json::array();
   for (const twin::Counterfactual& change : found->changes) {
     Json each = words_json(*fork.fleet, change.kind, request, change.request, change.given_up_permille);
-    each["start"] = start_json(fork, change.start);
+    each["start"] = start_json(
+        fork, change.at_once ? change.start : beside(as_it_is, found->present, change.start, fork.as_of));
     json["changes"].push_back(std::move(each));
   }
   json["tried"] = found->tried;
@@ -163,12 +189,15 @@ std::expected<Json, live::Refusal> Advisor::dry_run(const api::DryRun& job) {
       std::min({job.count, kMostTasks, job.most_running == 0 ? kMostTasks : job.most_running});
   const Result<Added> added = start_of_added(fork, job.request, tasks);
   if (!added) return std::unexpected(live::Refusal{500, "forecast", added.error().message});
+  const auto told = [&](const twin::StartForecast& start) {
+    return start_json(fork, start.p50 <= fork.as_of ? start : forecaster_.corrected(start, fork.as_of));
+  };
   json["as_of"] = live::time_text(fork.unix_ns(fork.as_of));
-  json["start"] = start_json(fork, added->first);
+  json["start"] = told(added->first);
   if (added->first.p50 == twin::StartForecast::kNever && job.blocked == live::BlockReason::kNone)
     json["answer"] = "never-as-things-stand";
   if (job.count > 1) {
-    json["last_start"] = start_json(fork, added->last);
+    json["last_start"] = told(added->last);
     json["last_start"]["task"] = tasks;
   }
   add_cost(job, fork, json);

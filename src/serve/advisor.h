@@ -22,11 +22,11 @@ namespace gw::serve {
 /// All calls may come from any thread; each takes up to a second of two cores.
 class Advisor {
  public:
-  Advisor(live::Factory& factory, const Forecaster& forecaster, Law law)
+  Advisor(live::Factory& factory, Forecaster& forecaster, Law law)
       : factory_(factory), forecaster_(forecaster), law_(std::move(law)) {}
 
-  /// `changes`, the nearest that start the job sooner, and `forecast`, when it starts as it is; neither where
-  /// it does not wait in line.
+  /// `changes`, the nearest that start the job sooner, and `forecast`, when it starts as it is: what
+  /// Forecaster::eta says of it; neither where it does not wait in line.
   std::expected<api::Json, live::Refusal> changes(std::uint64_t number);
 
   /// When a job that is submitted now starts, and what it costs.
@@ -39,7 +39,7 @@ class Advisor {
   void add_cost(const api::DryRun& job, const Fork& fork, api::Json& json);
 
   live::Factory& factory_;
-  const Forecaster& forecaster_;
+  Forecaster& forecaster_;
   Law law_;
 };
 

@@ -145,6 +145,20 @@ std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster
   return kept_;
 }
 
+std::expected<Forecaster::Told, live::Refusal> Forecaster::told(JobId job) {
+  const std::expected<std::shared_ptr<const Kept>, live::Refusal> kept = forecast_for(job);
+  if (!kept) return std::unexpected(kept.error());
+  Told told;
+  told.as_of = (*kept)->as_of;
+  told.members = (*kept)->forecast.members();
+  if (const twin::StartForecast* raw = (*kept)->forecast.find(job)) {
+    const std::lock_guard lock(learning_);
+    told.start = calibration_.corrected(*raw, told.as_of);
+    told.learned_from = calibration_.outcomes();
+  }
+  return told;
+}
+
 std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
   api::Json json;
   JobId core;
@@ -183,21 +197,16 @@ std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
     }
   });
   if (!core.valid()) return json;
-  const std::expected<std::shared_ptr<const Kept>, live::Refusal> kept = forecast_for(core);
-  if (!kept) return std::unexpected(kept.error());
-  const twin::StartForecast* raw = (*kept)->forecast.find(core);
-  std::optional<twin::StartForecast> start;
-  if (raw != nullptr) {
-    const std::lock_guard lock(learning_);
-    start = calibration_.corrected(*raw, (*kept)->as_of);
-    json["learned_from"] = calibration_.outcomes();
-  }
+  const std::expected<Told, live::Refusal> answer = told(core);
+  if (!answer) return std::unexpected(answer.error());
+  const std::optional<twin::StartForecast>& start = answer->start;
+  if (start) json["learned_from"] = answer->learned_from;
   const Instant now = factory_.now();
   const auto unix_ns = [&](Instant when) {
     return factory_.read([&](const live::Book& book) { return book.unix_ns(when); });
   };
-  json["as_of"] = live::time_text(unix_ns((*kept)->as_of));
-  json["members"] = (*kept)->forecast.members();
+  json["as_of"] = live::time_text(unix_ns(answer->as_of));
+  json["members"] = answer->members;
   if (!start && shares) {
     json["text"] = fmt::format(
         "it stands behind more than {} tasks of arrays, which is as far as forecasts look", kMostRestTasks);

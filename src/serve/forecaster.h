@@ -6,10 +6,12 @@
 #include <expected>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
 #include "api/json.h"
+#include "base/ids.h"
 #include "live/archive.h"
 #include "live/factory.h"
 #include "twin/arrivals.h"
@@ -44,6 +46,21 @@ class Forecaster {
 
   std::expected<api::Json, live::Refusal> eta(std::uint64_t number);
 
+  /// What is told of a job: the ensemble's quantiles, corrected by what came of earlier forecasts. Whoever
+  /// says when a job starts as it is says this, so that all answers agree.
+  struct Told {
+    Instant as_of;
+    std::uint32_t members = 0;
+    std::uint64_t learned_from = 0;            ///< Starts that the correction rests on.
+    std::optional<twin::StartForecast> start;  ///< None: it is about to start, or stands too far behind.
+  };
+  std::expected<Told, live::Refusal> told(JobId job);
+
+  /// A forecast that somebody else has made, as it is to be told.
+  [[nodiscard]] twin::StartForecast corrected(const twin::StartForecast& raw, Instant as_of) const {
+    const std::lock_guard lock(learning_);
+    return calibration_.corrected(raw, as_of);
+  }
   /// All that has been learnt so far.
   [[nodiscard]] twin::RunTimeModel run_times() const {
     const std::lock_guard lock(learning_);

@@ -87,7 +87,9 @@ Json shifts_json(const Names& names, const std::vector<twin::JobShift>& shifts) 
                     {"name", job.name},
                     {"tenant", job.tenant},
                     {"base_s", to_seconds(shift.base)},
-                    {"changed_s", to_seconds(shift.changed)}});
+                    {"changed_s", to_seconds(shift.changed)},
+                    {"base_unstarted", shift.base_unstarted},
+                    {"changed_unstarted", shift.changed_unstarted}});
   }
   return json;
 }
@@ -374,8 +376,11 @@ std::expected<Json, live::Refusal> WhatIfDesk::answer(const Open& open) {
   json["waiting_jobs"] = found->waiting_jobs;
   json["new_jobs"] = found->new_jobs;
   json["figures"] = Json::object();
-  for (const twin::WhatIfFigure& figure : found->figures)
-    json["figures"][std::string(figure.name)] = comparison_json(figure.value);
+  for (const twin::WhatIfFigure& figure : found->figures) {
+    Json each = comparison_json(figure.value);
+    each["at_least"] = {{"base", figure.base_cut}, {"changed", figure.changed_cut}};
+    json["figures"][std::string(figure.name)] = std::move(each);
+  }
   json["feeds"] = Json::array();
   for (const twin::FeedComparison& feed : found->feeds) {
     const auto watts = [](double cap) { return cap > 0 ? Json(cap) : Json(nullptr); };

@@ -66,6 +66,17 @@ void add_law(const ScenarioFile& file, const Catalog& catalog, Scenario& scenari
     findings.error(file.fleet.at, problem);
 }
 
+/// Where the file says what a class computes, or of what sizes it is.
+Mark mark_of_work(const ScenarioFile& file, std::string_view job_class) {
+  for (const Override<JobClassSpec>& own : file.classes) {
+    const YamlNode* name = own.node->find("name");
+    if (name == nullptr || name->text != job_class) continue;
+    const YamlNode* work = own.node->find("work");
+    return work != nullptr ? work->at : own.node->at;
+  }
+  return {};
+}
+
 /// What physics must know of the fleet's GPU types and of the models that classes train.
 void add_entries(const ScenarioFile& file, const Catalog& catalog, Scenario& scenario) {
   for (const GpuType& type : scenario.fleet.gpu_types) {
@@ -77,6 +88,7 @@ void add_entries(const ScenarioFile& file, const Catalog& catalog, Scenario& sce
     const ModelEntry* model = find_entry(catalog.models, job.work.model);
     if (model != nullptr && find_entry(scenario.models, model->name) == nullptr)
       scenario.models.push_back(*model);
+    scenario.work_marks.push_back(mark_of_work(file, job.name));
   }
 }
 

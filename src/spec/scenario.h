@@ -38,6 +38,7 @@ struct Scenario {
   bool physics = true;                ///< Jobs of classes with `work` run as fast as physics says.
   std::vector<GpuEntry> gpu_entries;  ///< By type of the fleet: what the catalog or the file has of it.
   std::vector<ModelEntry> models;     ///< That classes name in `work`.
+  std::vector<Mark> work_marks;       ///< By class: its `work`, else the class; line 0: not in this file.
   std::vector<Diagnostic> warnings;   ///< What is allowed but probably not meant.
 };
 

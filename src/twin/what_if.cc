@@ -51,20 +51,30 @@ Comparison compare(const std::vector<double>& base, const std::vector<double>& c
   return result;
 }
 
-/// Mean, median and P90.
-struct Waits {
-  double mean = 0;
-  double median = 0;
-  double p90 = 0;
+/// A wait, or as much of it as was seen.
+struct Wait {
+  double seconds = 0;
+  bool cut = false;  ///< It went on when the horizon was reached.
 };
-Waits waits_of(std::vector<double> seconds) {
+
+/// Of waits; true as `cut` where those that were cut could make it more.
+struct Waits {
+  Wait mean, median, p90;
+};
+Waits waits_of(std::vector<Wait> all) {
   Waits waits;
-  if (seconds.empty()) return waits;
-  for (const double wait : seconds) waits.mean += wait / static_cast<double>(seconds.size());
-  std::sort(seconds.begin(), seconds.end());
+  if (all.empty()) return waits;
+  double least_cut = HUGE_VAL;
+  for (const Wait& wait : all) {
+    waits.mean.seconds += wait.seconds / static_cast<double>(all.size());
+    if (wait.cut) least_cut = std::min(least_cut, wait.seconds);
+  }
+  waits.mean.cut = least_cut < HUGE_VAL;
+  std::sort(all.begin(), all.end(), [](const Wait& a, const Wait& b) { return a.seconds < b.seconds; });
   const auto rank = [&](double part) {
-    const auto at = static_cast<std::size_t>(std::ceil(part * static_cast<double>(seconds.size())));
-    return seconds[std::max<std::size_t>(at, 1) - 1];
+    const auto at = static_cast<std::size_t>(std::ceil(part * static_cast<double>(all.size())));
+    const double seconds = all[std::max<std::size_t>(at, 1) - 1].seconds;
+    return Wait{seconds, least_cut <= seconds};
   };
   waits.median = rank(0.5);
   waits.p90 = rank(0.9);
@@ -231,6 +241,18 @@ class Question {
     found_.figures.push_back({name, compare(base, changed)});
   }
 
+  void add_wait(std::string_view name, const std::function<Wait(const Pair&, const WorldRun&)>& figure) {
+    bool base_cut = false, changed_cut = false;
+    add(name, [&](const Pair& pair, const WorldRun& run) {
+      const Wait wait = figure(pair, run);
+      bool& cut = &run == &pair.base ? base_cut : changed_cut;
+      cut = cut || wait.cut;
+      return wait.seconds;
+    });
+    found_.figures.back().base_cut = base_cut;
+    found_.figures.back().changed_cut = changed_cut;
+  }
+
   void compare_feed(std::size_t index) {
     FeedComparison& feed = found_.feeds[index];
     const auto of = [&](double FeedRun::* figure) {
@@ -256,22 +278,25 @@ class Question {
     for (const Pair& pair : pairs_)
       found_.new_jobs += static_cast<double>(pair.arrivals.size()) / static_cast<double>(pairs_.size());
     const auto waiting = [&](const Pair& /*pair*/, const WorldRun& run) {
-      std::vector<double> seconds;
-      for (const Instant start : run.starts) seconds.push_back(to_seconds(std::min(start, end) - found_.now));
-      return waits_of(std::move(seconds));
+      std::vector<Wait> waits;
+      for (const Instant start : run.starts)
+        waits.push_back({to_seconds(std::min(start, end) - found_.now), start > end});
+      return waits_of(std::move(waits));
     };
     const auto arriving = [&](const Pair& pair, const WorldRun& run) {
-      std::vector<double> seconds;
-      for (std::size_t index = 0; index < run.new_starts.size(); ++index)
-        seconds.push_back(to_seconds(std::min(run.new_starts[index], end) - pair.arrivals[index].when));
-      return waits_of(std::move(seconds));
+      std::vector<Wait> waits;
+      for (std::size_t index = 0; index < run.new_starts.size(); ++index) {
+        const Instant start = run.new_starts[index];
+        waits.push_back({to_seconds(std::min(start, end) - pair.arrivals[index].when), start > end});
+      }
+      return waits_of(std::move(waits));
     };
-    add("wait_waiting_mean_s", [&](const Pair& p, const WorldRun& r) { return waiting(p, r).mean; });
-    add("wait_waiting_median_s", [&](const Pair& p, const WorldRun& r) { return waiting(p, r).median; });
-    add("wait_waiting_p90_s", [&](const Pair& p, const WorldRun& r) { return waiting(p, r).p90; });
-    add("wait_new_mean_s", [&](const Pair& p, const WorldRun& r) { return arriving(p, r).mean; });
-    add("wait_new_median_s", [&](const Pair& p, const WorldRun& r) { return arriving(p, r).median; });
-    add("wait_new_p90_s", [&](const Pair& p, const WorldRun& r) { return arriving(p, r).p90; });
+    add_wait("wait_waiting_mean_s", [&](const Pair& p, const WorldRun& r) { return waiting(p, r).mean; });
+    add_wait("wait_waiting_median_s", [&](const Pair& p, const WorldRun& r) { return waiting(p, r).median; });
+    add_wait("wait_waiting_p90_s", [&](const Pair& p, const WorldRun& r) { return waiting(p, r).p90; });
+    add_wait("wait_new_mean_s", [&](const Pair& p, const WorldRun& r) { return arriving(p, r).mean; });
+    add_wait("wait_new_median_s", [&](const Pair& p, const WorldRun& r) { return arriving(p, r).median; });
+    add_wait("wait_new_p90_s", [&](const Pair& p, const WorldRun& r) { return arriving(p, r).p90; });
     const double horizon_s = to_seconds(found_.horizon);
     const auto gpu_seconds = [&](const WorldRun& run) {
       double sum = 0;
@@ -292,6 +317,8 @@ class Question {
     add("rejections", [](const Pair&, const WorldRun& r) { return static_cast<double>(r.rejected); });
     add("waiting_at_end",
         [](const Pair&, const WorldRun& r) { return static_cast<double>(r.waiting_at_end); });
+    add("running_at_end",
+        [](const Pair&, const WorldRun& r) { return static_cast<double>(r.running_at_end); });
     const auto mean_series = [&](std::vector<double> WorldRun::* series, WorldRun Pair::* world) {
       std::vector<double> mean((pairs_.front().*world.*series).size());
       for (const Pair& pair : pairs_) {
@@ -318,11 +345,15 @@ class Question {
     std::vector<JobShift> shifts;
     const auto count = static_cast<std::int64_t>(pairs_.size());
     for (std::size_t index = 0; index < waiting_.size(); ++index) {
-      JobShift shift{waiting_[index], Nanoseconds{}, Nanoseconds{}};
+      JobShift shift{.job = waiting_[index], .base = Nanoseconds{}, .changed = Nanoseconds{}};
       for (const Pair& pair : pairs_) {
-        shift.base += (std::min(pair.base.starts[index], end) - found_.now) / count;
-        shift.changed += (std::min(pair.changed.starts[index], end) - found_.now) / count;
+        if (pair.base.starts[index] > end) ++shift.base_unstarted;
+        if (pair.changed.starts[index] > end) ++shift.changed_unstarted;
+        shift.base += std::min(pair.base.starts[index], end) - found_.now;
+        shift.changed += std::min(pair.changed.starts[index], end) - found_.now;
       }
+      shift.base = shift.base / count;  // At most 100 members of a month: the sums are far from their end.
+      shift.changed = shift.changed / count;
       if (shift.base != shift.changed) shifts.push_back(shift);
     }
     // Gains first; equal ones by number.

@@ -75,6 +75,8 @@ struct Comparison {
 struct WhatIfFigure {
   std::string_view name;  ///< `wait_waiting_mean_s`, ...; see docs/whatif.md.
   Comparison value;
+  /// In that world some of it was cut by the horizon: truly it is this or more. Of waits only.
+  bool base_cut = false, changed_cut = false;
 };
 
 /// A feed's predicted draw in both worlds, in watts.
@@ -91,6 +93,7 @@ struct JobShift {
   JobId job;
   Nanoseconds base;  ///< From now.
   Nanoseconds changed;
+  std::uint32_t base_unstarted = 0, changed_unstarted = 0;  ///< Members in which it has not.
 };
 
 struct WhatIf {

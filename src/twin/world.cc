@@ -91,6 +91,7 @@ class World {
     }
     run_.until = now_;
     run_.waiting_at_end = core_->state().pending.size();
+    run_.running_at_end = running_.size();
     finish();
     return std::move(run_);
   }

@@ -148,6 +148,24 @@ class CapTest(FolderTest):
         self.assertEqual(lines()[2], f"{job} {node} 0,1,2,3,4,5,6,7 1000 1000")
         self.assertIn("gigawerk_power_limit_failures_total 0", server.get("/metrics").text)
 
+    def test_watchers_hear_of_caps_and_whether_they_are_met(self):
+        server = self.start()
+        (job,) = [server.submit(**{**JOB, "preemptible": False})]
+        server.wait(job, "running")
+        with server.events("/v1/watch") as watch, server.events(f"/v1/watch?job={job}") as of_job:
+            server.gw("cap", "set", "here", "10kW")  # 8 kW of IT power; nothing may be stopped.
+            told = watch.until(lambda event, data: event == "cap")[-1][1]
+            self.assertEqual((told["feed"], told["cap_w"], told["met"]), ("here", 8000, False))
+            self.assertEqual(told["draw_w"], 12000)
+            server.post(f"/v1/jobs/{job}/cancel")
+            told = watch.until(lambda event, data: event == "cap")[-1][1]
+            self.assertEqual((told["cap_w"], told["draw_w"], told["met"]), (8000, 4000, True))
+            server.gw("cap", "clear", "here")
+            told = watch.until(lambda event, data: event == "cap")[-1][1]
+            self.assertEqual((told["cap_w"], told["met"]), (36000, True))
+            seen = of_job.until(lambda event, data: data["ended"])
+            self.assertEqual({event for event, _ in seen}, {"job"})  # Who asked for a job hears of nothing else.
+
     def test_without_a_command_jobs_are_stopped(self):
         server = self.start()
         (job,) = self.run_jobs(server, 1)

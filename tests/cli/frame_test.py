@@ -2,31 +2,10 @@
 
 import json
 import os
-import pty
 import subprocess
 import unittest
 
-from gw_command import GW, GwTest, commands, gw
-
-
-def in_terminal(words, **env):
-    """What `gw WORDS` prints on a terminal."""
-    controller, terminal = pty.openpty()
-    surroundings = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"} | env
-    process = subprocess.Popen([GW, *words], stdout=terminal, stderr=terminal, env=surroundings)
-    os.close(terminal)
-    output = b""
-    while True:
-        try:
-            part = os.read(controller, 4096)
-        except OSError:  # The other side has closed.
-            break
-        if not part:
-            break
-        output += part
-    os.close(controller)
-    process.wait()
-    return output.decode()
+from gw_command import GW, GwTest, commands, gw, in_terminal
 
 
 class Frame(GwTest):
@@ -47,6 +26,13 @@ class Frame(GwTest):
                 self.assertEqual(direct.stderr, "")
                 self.assertIn("Usage: gw " + " ".join(words), direct.stdout)
                 self.assertEqual(gw("help", *words).stdout, direct.stdout)
+
+    def test_commands_that_ask_a_server_say_which(self):
+        for words in commands():
+            text = gw(*words, "--help").stdout
+            if "--server URL" in text:
+                self.assertIn("GIGAWERK_SERVER", text, words)
+                self.assertIn("GIGAWERK_TOKEN", text, words)
 
     def test_no_command(self):
         result = gw()

@@ -1,6 +1,7 @@
 """Runs gw for the tests of this folder. GW names the program; the build's tests set it."""
 
 import os
+import pty
 import re
 import subprocess
 import tempfile
@@ -16,6 +17,26 @@ def gw(*words, env=None, stdin=None, stdin_file=None):
     surroundings = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
     given = {"stdin": stdin_file} if stdin_file else {"input": stdin}
     return subprocess.run([GW, *words], capture_output=True, text=True, env=surroundings, timeout=120, **given)
+
+
+def in_terminal(words, **env):
+    """What `gw WORDS` prints on a terminal."""
+    controller, terminal = pty.openpty()
+    surroundings = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"} | env
+    process = subprocess.Popen([GW, *words], stdout=terminal, stderr=terminal, env=surroundings)
+    os.close(terminal)
+    output = b""
+    while True:
+        try:
+            part = os.read(controller, 4096)
+        except OSError:  # The other side has closed.
+            break
+        if not part:
+            break
+        output += part
+    os.close(controller)
+    process.wait()
+    return output.decode()
 
 
 def commands():

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from factory_server import FactoryServer
-from gw_command import GW, FolderTest
+from gw_command import GW, FolderTest, in_terminal
 
 
 class JobsCommandsTest(FolderTest):
@@ -193,6 +193,18 @@ class JobsCommandsTest(FolderTest):
                 self.assertEqual(self.server.wait(job["number"])["status"], "cancelled")
 
     # All of them.
+
+    def test_who_sits_at_a_terminal_sees_what_was_done(self):
+        number = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()
+        many = self.gw("run", "--detach", "--hold", "-a", "0-4", "--", "true").stdout.strip()
+        environment = {**self.environment({}), "NO_COLOR": "1"}
+        self.assertEqual(in_terminal(["release", number, many], **environment),
+                         f"job {number}: released\r\njob {many}: 5 tasks released\r\n")
+        held = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()
+        for word in ("hold", "release", "cancel"):  # A script reads nothing of what went well.
+            self.assertEqual(self.gw(word, held).stdout, "", word)
+        self.server.wait(int(held))
+        self.assertEqual(in_terminal(["cancel", held], **environment), f"job {held} has ended already\r\n")
 
     def test_json_has_an_entry_for_each(self):
         number = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()

@@ -86,6 +86,36 @@ class PhysicsInTheTwin(GwTest):
             self.assert_refused(result, 1, "short by")
             path = self.changed(folder, "model: llama-3-70b", "model: llama-3-71b")
             self.assert_refused(gw("simulate", path), 1, "unknown model \"llama-3-71b\"")
+
+    def test_validate_says_what_does_not_fit_and_where(self):
+        self.assert_exit(gw("validate", SCENARIO), 0)
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.changed(folder, "model: llama-3-70b", "model: llama-3-405b")
+            with open(path) as file:
+                line = 1 + [index for index, text in enumerate(file) if "llama-3-405b" in text][0]
+            result = gw("validate", path)
+            self.assert_exit(result, 1)
+            self.assertRegex(result.stdout, rf"changed.yaml:{line}:\d+: class \"full-fine-tuning\" on 32 GPUs of the type .*"
+                                            r"short by .*; change its `work`, `sizes` or `gpu_types`")
+            finding = json.loads(gw("validate", path, "--json").stdout)["files"][0]["findings"][0]
+            self.assertEqual((finding["line"], finding["severity"]), (line, "error"))
+            # What simulate refuses and what validate says are the same words.
+            self.assertIn(finding["message"], gw("simulate", path).stderr)
+            path = self.changed(folder, "work: {model: llama-3-70b, batch: 16, sequence: 4096}",
+                                "work: {model: llama-3-70b, batch: 16, sequence: 4096, layout: {tensor: 3}}")
+            result = gw("validate", path)
+            self.assert_exit(result, 1)
+            self.assertIn("class \"full-fine-tuning\" on 32 GPUs", result.stdout)
+            path = self.changed(folder, "policy: gigawerk", "policy: gigawerk\nphysics: false")
+            with open(path) as file:
+                text = file.read().replace("model: llama-3-70b", "model: llama-3-405b")
+            with open(path, "w") as file:
+                file.write(text)
+            result = gw("validate", path)
+            self.assert_exit(result, 0)
+            self.assertIn("warning: class \"full-fine-tuning\"", result.stdout)
+
+    def test_what_has_no_work_is_not_timed(self):
         plain = os.path.join(SOURCE, "tests/data/small-factory.yaml")
         self.assert_refused(gw("simulate", plain, "--physics", "on"), 1, "no class says what its jobs compute")
 

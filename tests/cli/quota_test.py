@@ -100,6 +100,21 @@ class QuotaTest(FolderTest):
         self.server.wait(urgent, "running")
         self.assertEqual(self.server.wait(old, "waiting")["note"], f"preempted for job {urgent}")
 
+    def test_what_is_used_without_a_guarantee_is_borrowed_from_nobody(self):
+        said = "nothing is guaranteed to these tenants"
+        self.assertNotIn(said, self.server.gw("quota").stdout)  # Nothing is used.
+        self.server.wait(self.submit("owner"), "running")
+        told = self.server.gw("quota").stdout
+        self.assertNotIn("BORROWED", told)
+        self.assertRegex(told, r"USED +BEYOND ")
+        self.assertIn(said, told)
+        self.server.gw("quota", "set", "owner", "--guaranteed", "4")
+        self.assertNotIn(said, self.server.gw("quota").stdout)
+
+    def test_tenants_alone_lists_them(self):
+        self.assertIn("owner/lab", self.server.gw("tenants").stdout)
+        self.assertEqual(self.server.gw("tenants", "--json").stdout, self.server.gw("tenants", "list", "--json").stdout)
+
     def test_a_limit_says_where_it_is_and_what_lifts_it(self):
         self.server.gw("quota", "set", "owner", "--type", "h100", "--limit", "4")
         self.assertEqual(self.server.gw("quota", "--json").stdout, self.server.gw("quota", "show", "--json").stdout)

@@ -1,17 +1,30 @@
 """Attacks across tenants, on every route of /openapi.json: what is another's is not there."""
 
+import contextlib
 import json
 import os
 import re
+import tempfile
 import time
 import unittest
 
-from factory_server import FactoryTest
+from factory_server import FactoryServer, FactoryTest
 from gw_command import SOURCE
 
 ROLES = ["viewer", "member", "operator", "admin"]
 SECRET = "beta-secret-3141592653"
 NOWHERE = 987654321
+POWERED_FLEET = """
+gigawerk: 1
+fleet:
+  node_types:
+    - {name: box, gpu: h100, gpus: 8, cores: 64, memory: 256 GiB, power_max: 9 kW, power_idle: 1 kW}
+  sites:
+    - name: here
+      pue: 1
+      grid: {capacity: 18 kW}
+      nodes: [{type: box, count: 2}]
+"""
 
 
 class TwoTenants(FactoryTest):
@@ -364,6 +377,46 @@ class Streams(TwoTenants):
                     seen = events.until(lambda event, job, own=own: job.get("number") == own)
                     self.assertLessEqual({job.get("tenant") for _, job in seen}, {"alpha", None})
                     self.server.wait(own)
+
+    def test_budgets_and_caps_are_told_to_those_whose_they_are(self):
+        """A budget to its own tenant and those above it, a cap to those who see the whole factory."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        files = {}
+        for name, text in (("fleet", POWERED_FLEET), ("prices", "gigawerk: 1\nprices: [{plan: default, gpu_hour: {h100: 1}}]\n")):
+            files[name] = os.path.join(folder.name, name + ".yaml")
+            with open(files[name], "w", encoding="utf-8") as file:
+                file.write(text)
+        with FactoryServer("--fleet", files["fleet"], "--prices", files["prices"], "--engine", "twin", "--speed", "600") as server:
+            for tenant in ("alpha", "alpha/team", "beta"):
+                server.expect(server.post("/v1/tenants", {"path": tenant}))
+            job = {"command": ["sleep", "400h"], "gpus": 8, "limit": "500h"}
+            server.wait(server.submit(tenant="alpha/team", **job), "running")
+            with contextlib.ExitStack() as stack:
+                watchers = {name: stack.enter_context(server.events(target, token=token)) for name, target, token in (
+                    ("all", "/v1/watch", server.token),
+                    ("all of alpha", "/v1/watch?tenant=alpha", server.token),
+                    ("alpha", "/v1/watch", server.add_token("member", "alpha", "ann")),
+                    ("team", "/v1/watch", server.add_token("admin", "alpha/team", "tim")),
+                    ("beta", "/v1/watch", server.add_token("admin", "beta", "bea")))}
+                # 8 euros an hour are 1.3 a second here.
+                server.expect(server.patch("/v1/quota/alpha/team", {"budget": {"euros": 2, "action": "warn"}}))
+                server.expect(server.patch("/v1/quota/alpha", {"budget": {"euros": 4, "action": "stop-new"}}))
+                server.expect(server.post("/v1/caps", {"feed": "here", "cap": "17 kW"}))
+                told = watchers["all"].until(lambda event, data: (data.get("tenant"), data.get("state")) == ("alpha", "spent"))
+                for tenant in ("alpha/team", "beta"):
+                    server.submit(tenant=tenant, command=["true"], name="last", hold=True)
+                seen = {name: watcher.until(lambda event, data: data.get("name") == "last")
+                        for name, watcher in watchers.items() if name != "all"}
+            seen["all"] = told
+            budgets = {name: {(data["tenant"], data["state"], data["action"]) for event, data in events if event == "budget"}
+                       for name, events in seen.items()}
+            team = {("alpha/team", state, "warn") for state in ("warned", "spent")}
+            alpha = team | {("alpha", state, "stop-new") for state in ("warned", "spent")}
+            self.assertEqual(budgets, {"all": alpha, "all of alpha": alpha, "alpha": alpha, "team": team, "beta": set()})
+            caps = {name: [(data["feed"], data["cap_w"], data["met"]) for event, data in events if event == "cap"]
+                    for name, events in seen.items()}
+            self.assertEqual(caps, {"all": [("here", 17000, True)], "all of alpha": [], "alpha": [], "team": [], "beta": []})
 
     def test_streams_end_with_their_token(self):
         token = self.server.add_token("member", "alpha", "leaver")

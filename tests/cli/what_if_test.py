@@ -96,6 +96,15 @@ class WhatIf(unittest.TestCase):
         self.assertEqual((refused.status, refused.code), (400, "bad_parameter"))
         self.assertNotIn("changes", self.server.get(f"/v1/jobs/{self.used}/explain?changes=1").json)
 
+    def test_explain_and_eta_say_the_same_start(self):
+        eta = self.server.get(f"/v1/jobs/{self.large}/eta").json
+        answer = self.server.get(f"/v1/jobs/{self.large}/explain?changes=1").json
+        self.assertEqual({key: answer["forecast"][key] for key in ("p50", "p90")}, {key: eta[key] for key in ("p50", "p90")})
+        self.assertTrue(answer["changes"])
+        for change in answer["changes"]:
+            self.assertLess(change["start"]["p50_s"], answer["forecast"]["p50_s"], change)
+            self.assertLessEqual(change["start"]["p50_s"], change["start"]["p90_s"], change)
+
     def test_a_change_that_is_made_comes_true(self):
         """The job behind the reservation: the change that starts it now does, once it is made."""
         with FactoryServer("--engine", "twin", "--fleet", self.fleet) as server:
@@ -190,6 +199,27 @@ class WhatIf(unittest.TestCase):
         self.assertGreater(more["figures"]["power_peak_w"]["difference"], 0)
         both = json.loads(self.gw("whatif", "--add-nodes", "dgx-h100:8", "--drain", self.nodes[-1], "--json"))
         self.assertEqual(both["changes"], [f"{self.nodes[-1]} drained", "8 more dgx-h100 nodes"])
+
+    def test_what_if_marks_what_the_horizon_cuts(self):
+        """Drained nodes: the large job, which needs them all, cannot start; and within an hour hardly anything can."""
+        rack = self.nodes[0].rsplit("/", 1)[0]
+        words = ["whatif", "--drain", rack, "--arrivals", "none", "--horizon", "2d"]
+        answer = json.loads(self.gw(*words, "--json"))
+        wait = answer["figures"]["wait_waiting_mean_s"]
+        self.assertEqual(wait["at_least"], {"base": False, "changed": True})
+        self.assertEqual(answer["figures"]["wait_new_mean_s"]["at_least"], {"base": False, "changed": False})
+        large = next(shift for shift in answer["later"] if shift["job"] == str(self.large))
+        self.assertEqual((large["base_unstarted"], large["changed_unstarted"]), (0, answer["members"]))
+        self.assertGreaterEqual(answer["figures"]["waiting_at_end"]["changed"], 1)
+        text = self.gw(*words)
+        self.assertRegex(text, r"wait of waiting jobs, mean +[\d.]+ \w+ +>= ")
+        self.assertIn(">= : jobs that have not started within ", text)
+        self.assertRegex(text, rf"  {self.large} \[sleep\] of default: after [\d.]+ \w+ instead of in ")
+        soon = json.loads(self.gw("whatif", "--arrivals", "none", "--horizon", "1min", "--json"))
+        self.assertEqual(soon["figures"]["running_at_end"]["base"], 1)
+        self.assertTrue(soon["figures"]["wait_waiting_median_s"]["at_least"]["base"])
+        far = self.gw("whatif", "--add-nodes", "dgx-h100:32", "--arrivals", "none", "--horizon", "4d")
+        self.assertNotIn(">=", far)
 
     def test_what_if_policy_and_weight(self):
         self.gw("tenants", "add", "heavy")

@@ -1,0 +1,31 @@
+// Notice: what watchers are told that is of no job: a budget that has reached a threshold, a cap of a feed
+// that has changed.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/json.h"
+#include "base/ids.h"
+#include "live/book.h"
+#include "live/store.h"
+
+namespace gw::api {
+
+struct Notice {
+  std::string_view event;  ///< As the event is called: `budget`, `cap`.
+  TenantId tenant;         ///< Whose matter it is: told to those who see all that this tenant sees.
+  Json json;
+};
+
+/// Of what a turn has kept, in its order. A thing that is gone from the book by now is left out.
+[[nodiscard]] std::vector<Notice> notices_of(const live::Changes& changes, const live::Book& book);
+
+/// Whether a turn has kept anything of that.
+[[nodiscard]] bool has_notices(const live::Changes& changes);
+
+/// How a feed stands with its cap now; null where there is no such feed. `met` where it draws no more.
+[[nodiscard]] Json cap_notice_json(const live::Book& book, const std::string& feed, Instant when);
+
+}  // namespace gw::api
