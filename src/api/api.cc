@@ -185,7 +185,7 @@ std::optional<http::Response> Api::admit_large_body(const http::Request& head) {
 }
 
 void Api::kept(const live::Changes& changes) {
-  if (changes.new_jobs.empty() && changes.changed_jobs.empty() && !has_notices(changes)) return;
+  if (changes.new_jobs.empty() && changes.changed_jobs.empty() && count_notices(changes) == 0) return;
   if (!hub_.pass_over(changes))
     options_.factory->read([&](const live::Book& book) { hub_.publish(changes, book); });
   if (followers_ != nullptr && !changes.changed_jobs.empty()) followers_->tell(changes.changed_jobs);

@@ -58,7 +58,7 @@ bool Hub::pass_over(const live::Changes& changes) {
   const std::lock_guard lock(inbox_->mutex);
   if (inbox_->watchers > 0) return false;
   above_.clear();  // Whoever comes later hears of caps that change then.
-  inbox_->next_id += changes.new_jobs.size() + changes.changed_jobs.size();
+  inbox_->next_id += changes.new_jobs.size() + changes.changed_jobs.size() + count_notices(changes);
   inbox_->news.clear();
   return true;
 }

@@ -61,8 +61,8 @@ Json cap_notice_json(const live::Book& book, const std::string& feed, Instant wh
   return json;
 }
 
-bool has_notices(const live::Changes& changes) {
-  return std::any_of(changes.audit.begin(), changes.audit.end(), is_notice);
+std::size_t count_notices(const live::Changes& changes) {
+  return static_cast<std::size_t>(std::count_if(changes.audit.begin(), changes.audit.end(), is_notice));
 }
 
 std::vector<Notice> notices_of(const live::Changes& changes, const live::Book& book) {

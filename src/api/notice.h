@@ -2,6 +2,7 @@
 // that has changed.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +23,8 @@ struct Notice {
 /// Of what a turn has kept, in its order. A thing that is gone from the book by now is left out.
 [[nodiscard]] std::vector<Notice> notices_of(const live::Changes& changes, const live::Book& book);
 
-/// Whether a turn has kept anything of that.
-[[nodiscard]] bool has_notices(const live::Changes& changes);
+/// How many a turn has kept; those that `notices_of` leaves out too.
+[[nodiscard]] std::size_t count_notices(const live::Changes& changes);
 
 /// How a feed stands with its cap now; null where there is no such feed. `met` where it draws no more.
 [[nodiscard]] Json cap_notice_json(const live::Book& book, const std::string& feed, Instant when);

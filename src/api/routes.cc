@@ -114,7 +114,8 @@ void Api::add_routes() {
                 {"attempt", "From this attempt on, through later ones; default: the latest.", kWhole}};
   info.content_type = "text/event-stream";
   add(info, &Api::follow);
-  info = route("GET", "/v1/watch", "jobs", "Every change of a job's state, of budgets and of caps, as server-sent events");
+  info = route("GET", "/v1/watch", "jobs",
+               "Every change of a job's state, of budgets and of caps, as server-sent events");
   info.query = {
       kTenantWish,
       {"job",
