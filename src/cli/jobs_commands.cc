@@ -22,12 +22,14 @@ using client::Json;
 struct Order {
   const char* word;  ///< As the command and the route are called.
   const char* done;  ///< What then has happened to a job.
+  const char* idle;  ///< Why there was nothing to be done.
   const char* description;
 };
-constexpr Order kOrders[] = {{"cancel", "cancelled", "Cancel jobs; of an array, all its tasks"},
-                             {"hold", "held", "Keep waiting jobs back until gw release"},
-                             {"release", "released", "Let held jobs go on"},
-                             {"requeue", "requeued", "Stop running jobs and let them wait again"}};
+constexpr Order kOrders[] = {
+    {"cancel", "cancelled", "has ended already", "Cancel jobs; of an array, all its tasks"},
+    {"hold", "held", "does not wait, or is held already", "Keep waiting jobs back until gw release"},
+    {"release", "released", "is not held", "Let held jobs go on"},
+    {"requeue", "requeued", "does not run", "Stop running jobs and let them wait again"}};
 
 /// Scripts read nothing of what went well, as of scancel; who sits at a terminal sees that it did.
 Result<ExitCode> order(const AppContext& context, const std::vector<std::string>& ids, const Order& what,
@@ -47,7 +49,7 @@ Result<ExitCode> order(const AppContext& context, const std::vector<std::string>
     results.push_back({{"id", id}, {"count", count}});
     if (json) continue;
     if (count == 0) {
-      fmt::print("job {} has ended already\n", id);
+      fmt::print("job {} {}\n", id, what.idle);
     } else if (context.shown_out) {
       fmt::print("job {}: {}{}\n", id, count > 1 ? fmt::format("{} tasks ", count) : "", what.done);
     }

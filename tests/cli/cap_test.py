@@ -150,19 +150,20 @@ class CapTest(FolderTest):
 
     def test_watchers_hear_of_caps_and_whether_they_are_met(self):
         server = self.start()
-        (job,) = [server.submit(**{**JOB, "preemptible": False})]
-        server.wait(job, "running")
+        (job,) = self.run_jobs(server, 1)
         with server.events("/v1/watch") as watch, server.events(f"/v1/watch?job={job}") as of_job:
-            server.gw("cap", "set", "here", "10kW")  # 8 kW of IT power; nothing may be stopped.
-            told = watch.until(lambda event, data: event == "cap")[-1][1]
-            self.assertEqual((told["feed"], told["cap_w"], told["met"]), ("here", 8000, False))
-            self.assertEqual(told["draw_w"], 12000)
+
+            def cap(*words):
+                server.gw("cap", *words)
+                told = watch.until(lambda event, data: event == "cap")[-1][1]
+                self.assertEqual(told["feed"], "here")
+                return told["cap_w"], told["draw_w"], told["met"]
+
+            self.assertEqual(cap("set", "here", "20kW"), (16000, 12000, True))
+            self.assertEqual(cap("set", "here", "10kW"), (8000, 4000, True))  # The job is stopped.
+            self.assertEqual(cap("set", "here", "4kW"), (3200, 4000, False))  # What idles draws more.
+            self.assertEqual(cap("clear", "here")[0::2], (36000, True))
             server.post(f"/v1/jobs/{job}/cancel")
-            told = watch.until(lambda event, data: event == "cap")[-1][1]
-            self.assertEqual((told["cap_w"], told["draw_w"], told["met"]), (8000, 4000, True))
-            server.gw("cap", "clear", "here")
-            told = watch.until(lambda event, data: event == "cap")[-1][1]
-            self.assertEqual((told["cap_w"], told["met"]), (36000, True))
             seen = of_job.until(lambda event, data: data["ended"])
             self.assertEqual({event for event, _ in seen}, {"job"})  # Who asked for a job hears of nothing else.
 

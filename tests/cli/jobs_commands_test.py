@@ -200,8 +200,10 @@ class JobsCommandsTest(FolderTest):
         environment = {**self.environment({}), "NO_COLOR": "1"}
         self.assertEqual(in_terminal(["release", number, many], **environment),
                          f"job {number}: released\r\njob {many}: 5 tasks released\r\n")
-        held = self.gw("run", "--detach", "--hold", "--", "true").stdout.strip()
-        for word in ("hold", "release", "cancel"):  # A script reads nothing of what went well.
+        held = self.gw("run", "--detach", "--hold", "--", "sleep", "300").stdout.strip()
+        for word, why in (("hold", "does not wait, or is held already"), ("requeue", "does not run")):
+            self.assertEqual(self.gw(word, held).stdout, f"job {held} {why}\n", word)
+        for word in ("release", "cancel"):  # A script reads nothing of what went well.
             self.assertEqual(self.gw(word, held).stdout, "", word)
         self.server.wait(int(held))
         self.assertEqual(in_terminal(["cancel", held], **environment), f"job {held} has ended already\r\n")
