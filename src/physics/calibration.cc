@@ -15,6 +15,10 @@ const std::array<Stack, kStacks>& stacks() {
        "DeepSpeed ZeRO-3 without model parallelism"},
       {"megatron-2022", Family::kMegatron, 2022.4, false, 2, false,
        "sequence parallel, selective recomputation"},
+      // Its BF16 optimizer accumulates and reduces gradients in 32 bits and does not shard them (tr11-176B-ml
+      // of bigscience-workshop/bigscience, "Deepspeed config"); its pipeline does not interleave.
+      {"megatron-deepspeed-2022", Family::kDeepspeed, 2022.2, false, 4, false,
+       "Megatron-DeepSpeed pipelines: MT-NLG, BLOOM", true},
       {"megatron-2023", Family::kMegatron, 2023.5, true, 4, false, "Megatron-LM of mid 2023, FlashAttention"},
       {"megascale", Family::kInHouse, 2023.8, true, 2, false, "ByteDance MegaScale, NSDI 24"},
       {"deepseek", Family::kInHouse, 2024.9, true, 2, false, "DeepSeek-V3, DualPipe and DeepEP"},

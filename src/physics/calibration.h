@@ -39,8 +39,8 @@ struct FamilyConstants {
   double step_s = 0;         ///< Once a step: data, logging, optimizer launches.
 };
 
-enum class Family : std::uint8_t { kMegatron, kNemo, kComposer, kInHouse };
-inline constexpr int kFamilies = 4;
+enum class Family : std::uint8_t { kMegatron, kNemo, kComposer, kInHouse, kDeepspeed };
+inline constexpr int kFamilies = 5;
 
 /// A version of training software.
 struct Stack {
@@ -51,9 +51,11 @@ struct Stack {
   double gradient_bytes = 2;    ///< Per parameter, as exchanged.
   bool flat_gather = false;     ///< Sharded weights come from each owner through one's own network port.
   std::string_view note;
+  bool whole_gradients =
+      false;  ///< Every replica gets all gradients, though each steps its share of weights.
 };
 
-inline constexpr int kStacks = 19;
+inline constexpr int kStacks = 20;
 
 struct Calibration {
   std::array<ChipConstants, kGenerations> chips;

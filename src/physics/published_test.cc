@@ -58,6 +58,46 @@ TEST(Published, EqualSizesWithAnotherFeedForwardAreAnotherModel) {
   EXPECT_EQ(rows.front().layout.sharding, Sharding::kFull);
 }
 
+TEST(Published, WhatARecipeDocumentsIsFilledIn) {
+  const auto rows = read(
+      "A1,bridge-26.02.01,LLAMA3_70B,80,8192,28672,64,8,8192,128256,64,GB300 "
+      "NVL72,1,4,,1,,2,256,MXFP8,,6.83,,,,\n"
+      "A2,bridge-26.04,DeepSeekV3,61,7168,18432 dense / 2048 x (8+1 of 256),128,MLA,4096,129280,256,B200 "
+      "SXM,1,16,"
+      ",1,8,1,4096,MXFP8,,23.28,,,,\n"
+      "A3,bloom,BLOOM-176B,70,14336,,112,112,2048,250880,384,A100-80GB "
+      "SXM,4,12,,1,,2,16,bf16,full,15.23,,,,\n"
+      "A4,mtnlg,MT-NLG,104,20480,81920,128,128,2048,50257,2080,A100-80GB "
+      "SXM,8,26,,1,,1,1920,bf16,full,60.1,,,,\n");
+  ASSERT_EQ(rows.size(), 4U);
+  for (const PublishedTraining& row : rows) EXPECT_EQ(row.reason, "");
+  EXPECT_EQ(rows[0].layout.chunks, 5U);
+  EXPECT_EQ(rows[0].assumed, "5 chunks a stage");
+  EXPECT_EQ(rows[1].layout.chunks, 1U);
+  for (const std::size_t at : {2U, 3U}) {
+    EXPECT_EQ(stacks()[static_cast<std::size_t>(rows[at].stack)].name, "megatron-deepspeed-2022");
+    EXPECT_EQ(rows[at].layout.chunks, 1U);  // Four layers a stage would divide.
+    EXPECT_EQ(rows[at].layout.sharding, Sharding::kOptimizer);
+  }
+  EXPECT_LT(rows[2].gpu.network_bytes_s, 0.5 * rows[3].gpu.network_bytes_s);  // Omni-Path at Jean Zay.
+}
+
+TEST(Published, RepeatedMeasurementsGiveTheFloor) {
+  const auto rows = read(
+      "A1,bridge-26.04,M,24,2048,8192,16,16,2048,51200,8,H100 SXM,1,1,,1,,1,64,bf16,none,1,,,,\n"
+      "A2,bridge-26.04.01,M,24,2048,8192,16,16,2048,51200,8,H100 SXM,1,1,,1,,1,64,bf16,none,1.2,,,,\n"
+      "A3,bridge-26.04,M,24,2048,8192,16,16,2048,51200,8,H100 SXM,1,1,,1,,2,64,bf16,none,3,,,,\n");
+  const ValidationReport report = validate_training(rows, published_calibration());
+  ASSERT_FALSE(report.notes.empty());
+  EXPECT_EQ(
+      report.notes.front(),
+      "Dense: 2 rows are 1 configurations measured more than once; the slowest of each is 20.0 % above the "
+      "fastest on average, 20.0 % at most (M, A1 A2). No model of these columns errs by less than half of "
+      "that.");
+  const ValidationReport once = validate_training({rows[0], rows[2]}, published_calibration());
+  for (const std::string& note : once.notes) EXPECT_EQ(note.find("more than once"), std::string::npos);
+}
+
 TEST(Published, WhatCannotBeExpressedSaysWhy) {
   const auto rows = read(
       "A1,x,M,24,2048,8192,16,16,2048,51200,8,H100 SXM,1,1,,1,,1,8,bf16,,,,100,,\n"

@@ -17,6 +17,15 @@ namespace {
 /// No table counts beyond this; a greater number is a broken field, and products of two must not overflow.
 constexpr double kMost = 1e9;
 
+/// Bytes/s a GPU of Jean Zay's A100 nodes gets from their four Omni-Path links of 100 Gbit/s,
+/// nominally 6.25e9
+/// ("an issue with nccl that doesn't fully utilize Intel OPA": 44 to 57 Gbit/s of 400, experiments/bandwidth
+/// of bigscience-workshop/bigscience). From the table "Batchsize Warmup" of its
+/// tr11-176B-ml/chronicles-prequel.md (182B, fp16, 512 to 2048 sequences: 12.0 s + 23.8 s for each 512, of
+/// which 8.2 s are the bubble): 19.7 GB go between the two GPUs of a replica group in a node and the other
+/// nodes in 3.8 s.
+constexpr double kJeanZayBytes = 2.6e9;
+
 std::uint32_t whole(std::string_view text) {
   return static_cast<std::uint32_t>(std::clamp(leading_number(text), 0.0, kMost));
 }
@@ -126,8 +135,8 @@ struct GroupStack {
 };
 constexpr std::array kGroupStacks = {
     GroupStack{"megatron20", "megatron-2020"},      GroupStack{"megatron21", "megatron-2021"},
-    GroupStack{"megatron-readme", "megatron-2021"}, GroupStack{"mtnlg", "megatron-2021"},
-    GroupStack{"bloom", "megatron-2021"},           GroupStack{"opt", "megatron-2021"},
+    GroupStack{"megatron-readme", "megatron-2021"}, GroupStack{"mtnlg", "megatron-deepspeed-2022"},
+    GroupStack{"bloom", "megatron-deepspeed-2022"}, GroupStack{"opt", "megatron-2021"},
     GroupStack{"korthikanti22", "megatron-2022"},   GroupStack{"deepseek", "deepseek"},
     GroupStack{"nemotron4", "mcore-0.8"},           GroupStack{"mcore-r08", "mcore-0.8"},
     GroupStack{"dgxc-2505", "nemo-25.04"},          GroupStack{"mlperf-train-v3.0", "nemo-23.04"},
@@ -165,10 +174,14 @@ std::uint32_t largest_divisor(std::uint32_t number, std::uint32_t most) {
   return 1;
 }
 
-/// Interleaving where a row does not say: Megatron-Bridge prints it where it is used; MLPerf entries of
-/// NVIDIA use as much as the layers allow; else two chunks.
+/// Interleaving where a row does not say. Megatron-DeepSpeed has none. Megatron-Bridge's tables print it
+/// where it is used, but one of 26.02.01; its recipes for Llama 3 70B with a pipeline of four have five
+/// chunks at each release (scripts/performance/configs/llama/llama3_workload_base_configs.py at v0.2.0 to
+/// v0.4.1). MLPerf entries of NVIDIA use as much as the layers allow; else two chunks.
 std::uint32_t assumed_chunks(const PublishedTraining& row) {
-  if (row.layout.pipeline == 1 || row.group.starts_with("bridge")) return 1;
+  const bool deepspeed = stacks()[static_cast<std::size_t>(row.stack)].family == Family::kDeepspeed;
+  if (row.layout.pipeline == 1 || deepspeed) return 1;
+  if (row.group.starts_with("bridge")) return contains(row.model, "LLAMA3_70B") ? 5 : 1;
   const std::uint32_t per_stage = row.shape.layers / row.layout.pipeline;
   if (row.group.starts_with("mlperf")) return std::max(1U, per_stage);
   return largest_divisor(per_stage, 2);
@@ -273,8 +286,7 @@ Result<std::vector<PublishedTraining>> read_published_training(const PublishedTa
       continue;
     }
     row.gpu = *gpu;
-    // Four 100 Gbit/s links for the eight GPUs of a node (Jean Zay).
-    if (contains(table.field(at, "notes"), "4x OmniPath 100G")) row.gpu.network_bytes_s = 6.25e9;
+    if (row.group.starts_with("bloom")) row.gpu.network_bytes_s = kJeanZayBytes;
     if (row.gpu.name.starts_with("tpu")) {
       give("TPU: tori and compilers are not modelled");
       continue;

@@ -281,30 +281,34 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
                 : 0.0);
   };
   DataCost cost;
+  // The copies and sums of a domain take processors and memory from what computes; a network card does not.
+  const double slowdown =
+      machine.calibration.overlap_slowdown * (group.per_domain - 1) / std::max(1.0, group.per_domain);
   const double computing = layer_s * layers;  // Of one micro-batch, forward and backward.
   switch (layout.sharding) {
     case Sharding::kNone:
     case Sharding::kOptimizer: {
       double exchange = 0;
-      if (layout.sharding == Sharding::kNone)
+      if (layout.sharding == Sharding::kNone || machine.stack.whole_gradients)
         exchange = both(Collective::kAllReduce, machine.stack.gradient_bytes);
       else
-        exchange =
-            both(Collective::kReduceScatter, machine.stack.gradient_bytes) + both(Collective::kAllGather, 2);
+        exchange = both(Collective::kReduceScatter, machine.stack.gradient_bytes);
+      if (layout.sharding == Sharding::kOptimizer) exchange += both(Collective::kAllGather, 2);
       const double window = machine.family.data_overlap * computing;
-      cost.exposed = std::max(0.0, exchange - window) +
-                     machine.calibration.overlap_slowdown * std::min(exchange, window);
+      cost.exposed = std::max(0.0, exchange - window) + slowdown * std::min(exchange, window);
       break;
     }
     case Sharding::kGradients:
     case Sharding::kFull: {
       const double gathers = layout.sharding == Sharding::kFull ? 2 : 1;
-      const double exchange = gathers * both(Collective::kAllGather, 2) +
-                              both(Collective::kReduceScatter, machine.stack.gradient_bytes);
+      // A layer at a time.
+      const double exchange =
+          layers * (gathers * both(Collective::kAllGather, 2 / layers) +
+                    both(Collective::kReduceScatter, machine.stack.gradient_bytes / layers));
       const double window = machine.family.shard_overlap * computing;
       const double first = exchange / std::max(1.0, layers);  // Nothing runs before the first layer is there.
-      cost.exposed = micro_batches * (std::max(first, exchange - window) +
-                                      machine.calibration.overlap_slowdown * std::min(exchange, window));
+      cost.exposed =
+          micro_batches * (std::max(first, exchange - window) + slowdown * std::min(exchange, window));
       break;
     }
   }
@@ -373,7 +377,8 @@ StepTime step_time(const TrainingRun& run, const Calibration& calibration) {
   step.logits = micro_batches * logits / stages;
   step.imbalance = micro_batches * (fullest - mean_stage);
   if (stages > 1) {
-    const double bytes = machine.tokens * model.hidden * 2 / (layout.sequence_parallel ? layout.tensor : 1);
+    // Each tensor-parallel GPU sends its part (scatter and gather, arXiv:2104.04473, 4.1).
+    const double bytes = machine.tokens * model.hidden * 2 / layout.tensor;
     const double across = double{1} * layout.tensor * layout.context * layout.data;
     const Group pair = group_of(machine.fabric, 2, across);
     const double send = collective_seconds(Collective::kSendReceive, bytes, pair, machine.fabric);

@@ -49,6 +49,71 @@ std::string parts_of(const StepTime& time) {
   return text;
 }
 
+/// The same run measured more than once, to all that the model is told: what is left between the measurements
+/// no model of these inputs can explain.
+class Repeats {
+ public:
+  void add(const PublishedTraining& row) {
+    const Layout& layout = row.layout;
+    const auto same = [&](const Measured& each) {
+      const PublishedTraining& other = *each.row;
+      const Layout& theirs = other.layout;
+      return row.stack == other.stack && row.gpu.name == other.gpu.name && row.precision == other.precision &&
+             row.shape.layers == other.shape.layers && row.shape.hidden == other.shape.hidden &&
+             row.shape.parameters() == other.shape.parameters() && row.sequence == other.sequence &&
+             row.global_batch == other.global_batch && row.drops_tokens == other.drops_tokens &&
+             layout.tensor == theirs.tensor && layout.pipeline == theirs.pipeline &&
+             layout.chunks == theirs.chunks && layout.data == theirs.data &&
+             layout.context == theirs.context && layout.expert == theirs.expert &&
+             layout.micro_batch == theirs.micro_batch && layout.recompute == theirs.recompute &&
+             layout.sharding == theirs.sharding;
+    };
+    const auto found = std::find_if(runs_.begin(), runs_.end(), same);
+    if (found == runs_.end()) {
+      runs_.push_back({&row, row.measured_s, row.measured_s, 1, row.id});
+      return;
+    }
+    found->least = std::min(found->least, row.measured_s);
+    found->most = std::max(found->most, row.measured_s);
+    ++found->times;
+    found->ids += " " + row.id;
+  }
+
+  /// One sentence, or none where nothing was measured twice.
+  [[nodiscard]] std::string summary(std::string_view kind) const {
+    std::size_t configurations = 0;
+    std::size_t rows = 0;
+    double mean = 0;
+    const Measured* widest = nullptr;
+    for (const Measured& each : runs_) {
+      if (each.times < 2) continue;
+      ++configurations;
+      rows += each.times;
+      mean += each.spread();
+      if (widest == nullptr || each.spread() > widest->spread()) widest = &each;
+    }
+    if (widest == nullptr) return "";
+    return fmt::format(
+        "{}: {} rows are {} configurations measured more than once; the slowest of each is {:.1f} % above "
+        "the "
+        "fastest on average, {:.1f} % at most ({}, {}). No model of these columns errs by less than half of "
+        "that.",
+        kind, rows, configurations, 100 * mean / static_cast<double>(configurations), 100 * widest->spread(),
+        widest->row->model, widest->ids);
+  }
+
+ private:
+  struct Measured {
+    const PublishedTraining* row;
+    double least, most;
+    std::size_t times;
+    std::string ids;
+
+    [[nodiscard]] double spread() const { return most / least - 1; }
+  };
+  std::vector<Measured> runs_;
+};
+
 }  // namespace
 
 ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
@@ -65,6 +130,8 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
   }
   std::map<std::string, double> medians;
   for (const auto& [cell, values] : rates) medians[cell] = median_of(values);
+  Repeats dense;
+  Repeats mixtures;
   std::size_t does_not_fit = 0;
   std::size_t unsaid = 0;
   for (const PublishedTraining& row : rows) {
@@ -72,6 +139,7 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
       report.leave_out(row.reason);
       continue;
     }
+    (row.shape.mixture() ? mixtures : dense).add(row);
     const StepTime time = step_time(row.run(), calibration);
     Comparison comparison;
     comparison.id = row.id;
@@ -91,6 +159,9 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
       ++does_not_fit;
       if (!row.recompute_known) ++unsaid;
     }
+  }
+  for (std::string sentence : {dense.summary("Dense"), mixtures.summary("MoE")}) {
+    if (!sentence.empty()) report.note(std::move(sentence));
   }
   if (does_not_fit > 0)
     report.note(fmt::format(
