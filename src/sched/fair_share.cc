@@ -78,6 +78,10 @@ void FairShare::set_owed(TenantId tenant, bool owed) {
   if (active) erase_active(tenant);
   node.owed = owed;
   if (active) insert_active(tenant);
+  for (TenantId up = tenant;; up = parent(up)) {
+    nodes_[up.value()].owed_here += owed ? 1U : ~0U;
+    if (up == TenantId{0}) return;
+  }
 }
 
 bool FairShare::before(TenantId a, TenantId b) const {

@@ -51,6 +51,8 @@ class FairShare {
   /// A tenant that has less than is guaranteed to it comes before its siblings that have not.
   void set_owed(TenantId tenant, bool owed);
   [[nodiscard]] bool is_owed(TenantId tenant) const { return nodes_[tenant.value()].owed; }
+  /// It, or one below it?
+  [[nodiscard]] bool any_owed(TenantId tenant) const { return nodes_[tenant.value()].owed_here > 0; }
   /// Would a job of `a` come before one of `b` (another tenant), were it for nothing but shares?
   [[nodiscard]] bool comes_before(TenantId a, TenantId b) const;
   /// A tenant (not counting its children) gets its first, or loses its last, waiting job.
@@ -66,6 +68,10 @@ class FairShare {
     for (const TenantId child : root.active) {
       if (enter(child) && !walk(child, visit)) return;
     }
+  }
+  /// Those below whom, or of whom, jobs wait, best first.
+  [[nodiscard]] const std::vector<TenantId>& waiting_children(TenantId tenant) const {
+    return nodes_[tenant.value()].active;
   }
   /// All of them, best first.
   void ordered(std::vector<TenantId>& out) const;
@@ -95,6 +101,7 @@ class FairShare {
     double key = 0;
     bool waiting = false;          ///< Own jobs wait.
     bool owed = false;             ///< It has less than is guaranteed to it.
+    std::uint32_t owed_here = 0;   ///< How many have, it and those below it.
     std::vector<TenantId> active;  ///< Children with waiting jobs below, by (key, id).
   };
   [[nodiscard]] bool is_active(const Node& node) const { return node.waiting || !node.active.empty(); }

@@ -444,25 +444,33 @@ class NodePass final : public Pass {
     }
     settle(state);
     look_at_windows(state);
+    const auto free_bounds = [&] {
+      PendingQueue::Bounds bounds;
+      if (state.thorough) return bounds;
+      std::int64_t open = -1;
+      std::int64_t held = -1;
+      for (const auto& pool : state.pools) {
+        const std::int64_t part = pool->partial_free_milli() > 0 ? 1 : 0;
+        open = std::max(open, pool->free_gpus(View::kOpen) + part);
+        held = std::max(held, pool->free_gpus(View::kHeld) + part);
+      }
+      bounds.free = cut(std::max({open, held, kept_free_}));
+      bounds.spare = open_.tags() == 0 ? -1 : cut(open);
+      const Nanoseconds held_span = held_.tags() == 0 ? Nanoseconds{-kNanosecondsPerSecond} : window();
+      const Nanoseconds span = std::max(held_span, kept_span_);
+      bounds.window = span < Nanoseconds{0} ? -1 : cut(span.count() / kNanosecondsPerSecond);
+      bounds.open_tags = open_.tags();
+      bounds.held_tags = held_.tags() | kept_.tags();
+      return bounds;
+    };
     state.pending.scan(
         JobId{},
         [&](TenantId tenant) {
-          PendingQueue::Bounds bounds = quota_bounds(state, tenant);
-          if (state.thorough) return bounds;
-          std::int64_t open = -1;
-          std::int64_t held = -1;
-          for (const auto& pool : state.pools) {
-            const std::int64_t part = pool->partial_free_milli() > 0 ? 1 : 0;
-            open = std::max(open, pool->free_gpus(View::kOpen) + part);
-            held = std::max(held, pool->free_gpus(View::kHeld) + part);
-          }
-          bounds.free = std::min(bounds.free, cut(std::max({open, held, kept_free_})));
-          bounds.spare = open_.tags() == 0 ? -1 : cut(open);
-          const Nanoseconds held_span = held_.tags() == 0 ? Nanoseconds{-kNanosecondsPerSecond} : window();
-          const Nanoseconds span = std::max(held_span, kept_span_);
-          bounds.window = span < Nanoseconds{0} ? -1 : cut(span.count() / kNanosecondsPerSecond);
-          bounds.open_tags &= open_.tags();
-          bounds.held_tags &= held_.tags() | kept_.tags();
+          PendingQueue::Bounds bounds = free_bounds();
+          const PendingQueue::Bounds quota = quota_bounds(state, tenant);
+          bounds.free = std::min(bounds.free, quota.free);
+          bounds.open_tags &= quota.open_tags;
+          bounds.held_tags &= quota.held_tags;
           return bounds;
         },
         [&](JobId id) {
@@ -476,7 +484,7 @@ class NodePass final : public Pass {
           return false;
         },
         [&] { return !state.thorough && (open_.tags() | held_.tags() | kept_.tags()) == 0; },
-        [&](TenantId top) { return may_let(state, top); });
+        [&](TenantId top) { return may_let(state, top); }, free_bounds);
   }
 
   /// Reserves for the first job to which anything can be promised; one that could not start even if all

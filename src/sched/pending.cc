@@ -43,7 +43,26 @@ std::int64_t order_key(const PolicyConfig& policy, const JobRequest& request) {
 
 void Pending::add_tenant(TenantId parent, std::uint32_t weight) {
   fair_.add_tenant(parent, weight);
-  if (by_tenant()) queues_.emplace_back();
+  if (!by_tenant()) return;
+  queues_.emplace_back();
+  below_.emplace_back();
+}
+
+void Pending::forget_below(TenantId tenant) {
+  for (;; tenant = fair_.parent(tenant)) {
+    below_[tenant.value()].known = false;
+    if (tenant == TenantId{0}) return;
+  }
+}
+
+const PendingQueue::Summary& Pending::below(TenantId tenant) const {
+  Below& entry = below_[tenant.value()];
+  if (!entry.known) {
+    entry.summary = queues_[tenant.value()].summary();
+    for (const TenantId child : fair_.waiting_children(tenant)) entry.summary.add(below(child));
+    entry.known = true;
+  }
+  return entry.summary;
 }
 
 void Pending::insert(const Job& job) {
@@ -56,6 +75,7 @@ void Pending::insert(const Job& job) {
   queue.insert({job.key, job.id, cut((milli + 999) / 1000),
                 cut(job.request.limit.count() / kNanosecondsPerSecond),
                 static_cast<std::uint8_t>(job.shape_class % 64)});
+  if (by_tenant()) forget_below(job.request.tenant);
   ++size_;
   waiting_gpu_milli_ += milli;
 }
@@ -66,6 +86,7 @@ void Pending::erase(const Job& job) {
   --size_;
   waiting_gpu_milli_ -= job.request.shape.total_gpu_milli();
   if (!by_tenant()) return;
+  forget_below(job.request.tenant);
   if (queue.empty()) fair_.set_waiting(job.request.tenant, false);
   const auto at = keys_.find(job.key);
   if (--at->second == 0) keys_.erase(at);

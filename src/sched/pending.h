@@ -20,7 +20,7 @@ std::int64_t order_key(const PolicyConfig& policy, const JobRequest& request);
 
 class Pending {
  public:
-  explicit Pending(const PolicyConfig& policy) : policy_(policy), fair_(policy), queues_(1) {}
+  explicit Pending(const PolicyConfig& policy) : policy_(policy), fair_(policy), queues_(1), below_(1) {}
 
   void add_tenant(TenantId parent, std::uint32_t weight);
   [[nodiscard]] std::uint32_t tenants() const { return fair_.tenants(); }
@@ -49,16 +49,33 @@ class Pending {
     return JobId{};
   }
 
+  /// How a scan under fair share comes past tenants without a look at each of their jobs; as here, it does
+  /// not.
+  struct EnterAll {
+    bool operator()(TenantId) const { return true; }
+  };
+  struct NoBounds {
+    PendingQueue::Bounds operator()() const { return {}; }
+  };
+  struct PassNone {
+    template <class Rest>
+    bool operator()(TenantId, Rest&&) const {
+      return false;
+    }
+  };
   /// Calls try_start(job id) -> bool for jobs in order that meet bounds(tenant) until stop() holds; in a
   /// static order they are asked for no tenant. A started job must have been erased through `erase_started`
   /// by the caller. `bounds` is asked again after every call. Under fair share, none of the jobs below a
-  /// child of the root for which enter(child) does not hold is looked at.
-  template <class Bounds, class TryStart, class Stop, class Enter>
-  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter);
-  template <class Bounds, class TryStart, class Stop>
-  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop) {
-    scan(after, bounds, try_start, stop, [](TenantId) { return true; });
-  }
+  /// child of the root for which enter(child) does not hold is looked at, nor any tenant's of whose jobs none
+  /// could meet widest(), which no bounds(tenant) may exceed, nor those that are left of a tenant for which
+  /// pass_over(tenant, rest) holds; rest() gives their number.
+  template <class Bounds, class TryStart, class Stop, class Enter = EnterAll, class Widest = NoBounds,
+            class PassOver = PassNone>
+  void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter = {},
+            Widest&& widest = {}, PassOver&& pass_over = {});
+
+  /// Under fair share: what jobs of the tenant and of those below it ask for at the least.
+  [[nodiscard]] const PendingQueue::Summary& below(TenantId tenant) const;
 
  private:
   template <class Bounds, class TryStart, class Stop>
@@ -69,6 +86,12 @@ class Pending {
   PolicyConfig policy_;
   FairShare fair_;
   std::vector<PendingQueue> queues_;
+  struct Below {
+    bool known = false;
+    PendingQueue::Summary summary;
+  };
+  mutable std::vector<Below> below_;  ///< By tenant, under fair share; found out when asked for.
+  void forget_below(TenantId tenant);
   std::map<std::int64_t, std::uint32_t> keys_;  ///< Fair share: waiting jobs by key (minus priority).
   std::size_t size_ = 0;
   std::int64_t waiting_gpu_milli_ = 0;
@@ -99,8 +122,9 @@ void Pending::scan_queue(PendingQueue& queue, TenantId tenant, PendingQueue::Cur
   }
 }
 
-template <class Bounds, class TryStart, class Stop, class Enter>
-void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter) {
+template <class Bounds, class TryStart, class Stop, class Enter, class Widest, class PassOver>
+void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter,
+                   Widest&& widest, PassOver&& pass_over) {
   if (size_ == 0 || stop()) return;
   if (!by_tenant()) {
     PendingQueue& queue = queues_[0];
@@ -121,11 +145,15 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
         Visit& visit = visits_[tenant.value()];
         if (visit.scan != scans_) visit = {scans_, false, JobId{}};
         if (visit.done) return true;
-        if (bounds(tenant).free < 0) return visit.done = true;
+        if (!below(tenant).may_meet(widest()) || bounds(tenant).free < 0) return visit.done = true;
         const PendingQueue::Cursor from =
             keys_.size() == 1 && !visit.last.valid()
                 ? queue.begin()
                 : queue.lower_bound(key, visit.last.valid() ? JobId{visit.last.value() + 1} : JobId{0});
+        if (pass_over(tenant, [&] { return queue.count(from, key); })) {
+          visit.done = true;
+          return !stop();
+        }
         scan_queue(
             queue, tenant, from, key, bounds,
             [&](JobId job) {
@@ -136,7 +164,8 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
         visit.done = !started;
         return visit.done && !stop();
       };
-      fair_.for_each_waiting(visit_tenant, enter);
+      fair_.for_each_waiting(visit_tenant,
+                             [&](TenantId child) { return below(child).may_meet(widest()) && enter(child); });
     }
     priority = keys_.upper_bound(key);
   }

@@ -159,13 +159,23 @@ PendingQueue::Cursor PendingQueue::lower_bound(std::int64_t key, JobId job) cons
   return at < blocks_[index]->count ? Cursor{index, at} : Cursor{index + 1, 0};
 }
 
+std::size_t PendingQueue::count(Cursor from, std::int64_t last_key) const {
+  std::size_t count = 0;
+  for (; !at_end(from); from = {from.block + 1, 0}) {
+    const Block& block = *blocks_[from.block];
+    const auto begin = block.key.begin() + from.index;
+    const auto end = block.key.begin() + block.count;
+    const auto last = std::upper_bound(begin, end, last_key);
+    count += static_cast<std::size_t>(last - begin);
+    if (last != end) break;
+  }
+  return count;
+}
+
 PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const {
   const auto blocks = static_cast<std::uint32_t>(blocks_.size());
   for (std::uint32_t index = from.block; index < blocks; ++index) {
-    const Summary summary = summaries_[index];
-    const bool open = (summary.tags & bounds.open_tags) != 0 && summary.least_demand <= bounds.spare;
-    const bool held = (summary.tags & bounds.held_tags) != 0 && summary.least_limit <= bounds.window;
-    if (summary.least_demand > bounds.free || (!open && !held)) continue;
+    if (!summaries_[index].may_meet(bounds)) continue;
     const Block& block = *blocks_[index];
     const std::uint32_t start = index == from.block ? from.index : 0;
     for (std::uint32_t group = start / 16 * 16; group < block.count; group += 16) {

@@ -2,6 +2,7 @@
 // start.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -39,6 +40,30 @@ class PendingQueue {
     std::uint64_t held_tags = ~std::uint64_t{0};
   };
 
+  /// What its entries ask for at the least.
+  struct Summary {
+    std::int32_t least_demand = std::numeric_limits<std::int32_t>::max();
+    std::int32_t least_limit = std::numeric_limits<std::int32_t>::max();
+    std::uint64_t tags = 0;  ///< Of all of them.
+
+    void add(const Summary& other) {
+      least_demand = std::min(least_demand, other.least_demand);
+      least_limit = std::min(least_limit, other.least_limit);
+      tags |= other.tags;
+    }
+    /// False if no entry meets them.
+    [[nodiscard]] bool may_meet(const Bounds& bounds) const {
+      const bool open = (tags & bounds.open_tags) != 0 && least_demand <= bounds.spare;
+      const bool held = (tags & bounds.held_tags) != 0 && least_limit <= bounds.window;
+      return least_demand <= bounds.free && (open || held);
+    }
+  };
+  [[nodiscard]] Summary summary() const {
+    Summary all;
+    for (const Summary& block : summaries_) all.add(block);
+    return all;
+  }
+
   void insert(const Entry& entry);
   /// The entry must be there.
   void erase(std::int64_t key, JobId job);
@@ -57,6 +82,8 @@ class PendingQueue {
   [[nodiscard]] Cursor lower_bound(std::int64_t key, JobId job) const;
   /// The first entry at or after `from` that meets `bounds`, or the end.
   [[nodiscard]] Cursor find(Cursor from, const Bounds& bounds) const;
+  /// How many there are from the cursor on whose keys are not above `last_key`.
+  [[nodiscard]] std::size_t count(Cursor from, std::int64_t last_key) const;
   [[nodiscard]] JobId job(Cursor at) const { return blocks_[at.block]->job[at.index]; }
   [[nodiscard]] std::int64_t key(Cursor at) const { return blocks_[at.block]->key[at.index]; }
 
@@ -73,11 +100,6 @@ class PendingQueue {
       demand.fill(std::numeric_limits<std::int32_t>::max());
       limit.fill(std::numeric_limits<std::int32_t>::max());
     }
-  };
-  struct Summary {
-    std::int32_t least_demand;
-    std::int32_t least_limit;
-    std::uint64_t tags;  ///< Of all its entries.
   };
   static void move_entry(const Block& from, std::uint32_t at, Block& to, std::uint32_t index);
   void summarise(std::size_t index);

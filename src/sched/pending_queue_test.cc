@@ -46,6 +46,25 @@ void expect_search(const PendingQueue& queue, const Model& model, const PendingQ
   ASSERT_EQ(got, want);
 }
 
+/// The summary says of no entry that it does not meet the bounds where it does, and is exact without bounds.
+void expect_summary(const PendingQueue& queue, const Model& model, const PendingQueue::Bounds& bounds,
+                    Key from) {
+  PendingQueue::Summary want;
+  bool any = false;
+  std::size_t up_to_key = 0;
+  for (const auto& [key, entry] : model) {
+    want.add({entry.demand, entry.limit, std::uint64_t{1} << entry.tag});
+    any |= meets(entry, bounds);
+    up_to_key += key >= from && key.first <= from.first;
+  }
+  const PendingQueue::Summary got = queue.summary();
+  ASSERT_EQ(got.least_demand, want.least_demand);
+  ASSERT_EQ(got.least_limit, want.least_limit);
+  ASSERT_EQ(got.tags, want.tags);
+  ASSERT_TRUE(!any || got.may_meet(bounds));
+  ASSERT_EQ(queue.count(queue.lower_bound(from.first, JobId{from.second}), from.first), up_to_key);
+}
+
 void expect_order(const PendingQueue& queue, const Model& model) {
   ASSERT_EQ(queue.size(), model.size());
   ASSERT_EQ(queue.empty(), model.empty());
@@ -96,7 +115,9 @@ TEST(PendingQueue, AgreesWithASortedList) {
       if (step % 5 == 0) {
         const Key from{rng.between(-keys / 2 - 1, keys / 2 + 1),
                        static_cast<std::uint32_t>(rng.below(next_job + 1))};
-        ASSERT_NO_FATAL_FAILURE(expect_search(queue, model, random_bounds(rng), from)) << "step " << step;
+        const PendingQueue::Bounds bounds = random_bounds(rng);
+        ASSERT_NO_FATAL_FAILURE(expect_search(queue, model, bounds, from)) << "step " << step;
+        ASSERT_NO_FATAL_FAILURE(expect_summary(queue, model, bounds, from)) << "step " << step;
       }
       if (step % 50 == 0) {
         ASSERT_NO_FATAL_FAILURE(expect_order(queue, model)) << "step " << step;

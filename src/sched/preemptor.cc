@@ -26,6 +26,17 @@ bool Preemptor::is_entitled(const State& state, const Job& job) const {
          });
 }
 
+bool Preemptor::any_entitled(const State& state, TenantId tenant) {
+  // The queue counts shares of a GPU as whole ones. Those without GPUs are never entitled.
+  const std::int64_t gpus = std::max(1, state.pending.below(tenant).least_demand);
+  const std::int64_t least = state.classes.least_milli() == 1000 ? 1000 * gpus : 1000 * (gpus - 1) + 1;
+  for (std::uint32_t pool = 0; pool < state.pools.size(); ++pool) {
+    const QuotaTree::Amount amount = state.quota_amount(least, pool);
+    if (amount.all_milli == 0 || state.quota.is_entitled(tenant, amount)) return true;
+  }
+  return false;
+}
+
 bool Preemptor::may_preempt(const State& state, const Job& job) const {
   if (state.policy.preemption == PreemptionKind::kNone) return false;
   if (!state.preemptible_running() || failures_ >= kMostFailures) return false;
@@ -99,7 +110,14 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
         Job& job = state.jobs[id];
         return may_try(state, job, now) && is_entitled(state, job) && try_it(job);
       },
-      [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; });
+      [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; },
+      [&](TenantId top) { return state.thorough || state.pending.fair_share().any_owed(top); },
+      Pending::NoBounds{},
+      [&](TenantId tenant, auto&& rest) {
+        if (state.thorough || any_entitled(state, tenant)) return false;
+        looks += static_cast<int>(std::min<std::size_t>(rest(), kMostLooks));
+        return true;
+      });
 }
 
 void Preemptor::save(ByteWriter& out) const {

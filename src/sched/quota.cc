@@ -179,22 +179,26 @@ std::int64_t QuotaTree::most_milli_below(TenantId top, bool preemptible) const {
 
 std::int64_t QuotaTree::room_gpus(TenantId tenant) const {
   if (!in_use_) return INT64_MAX;
-  const bool counted = tenant.value() * resources_ < rows_.size();
-  std::vector<std::int64_t>& room = room_;
-  room.assign(resources_, INT64_MAX);
-  for (TenantId up = tenant;; up = parents_[up.value()]) {
+  for (TenantId up = tenant; !budgets_.empty(); up = parents_[up.value()]) {
     if (budget(up) != BudgetState::kOpen) return -1;
-    for (std::size_t resource = 0; counted && resource < resources_; ++resource) {
-      const Row& row = rows_[at(up, static_cast<QuotaResource>(resource))];
-      const std::int64_t most = row.terms.most_milli();
-      if (most != INT64_MAX) room[resource] = std::min(room[resource], most - row.used - row.held);
-    }
     if (up == TenantId{0}) break;
   }
+  const bool counted = tenant.value() * resources_ < rows_.size();
+  const auto room = [&](std::size_t resource) {
+    std::int64_t least = INT64_MAX;
+    for (TenantId up = tenant; counted; up = parents_[up.value()]) {
+      const Row& row = rows_[at(up, static_cast<QuotaResource>(resource))];
+      const std::int64_t most = row.terms.most_milli();
+      if (most != INT64_MAX) least = std::min(least, most - row.used - row.held);
+      if (up == TenantId{0}) break;
+    }
+    return least;
+  };
   std::int64_t most = untyped_ || resources_ == 1 ? INT64_MAX : 0;
-  for (std::size_t type = 1; type < resources_; ++type) most = std::max(most, room[type]);
-  if (room[kAllGpus] != INT64_MAX && least_equivalent_milli_ > 0)
-    most = std::min(most, room[kAllGpus] * 1000 / least_equivalent_milli_);
+  for (std::size_t type = 1; type < resources_ && most != INT64_MAX; ++type)
+    most = std::max(most, room(type));
+  if (const std::int64_t all = room(kAllGpus); all != INT64_MAX && least_equivalent_milli_ > 0)
+    most = std::min(most, all * 1000 / least_equivalent_milli_);
   // A share of a GPU stands in the queue as a whole one.
   return most < 0 ? 0 : most == INT64_MAX ? most : most / 1000 + (most % 1000 != 0);
 }

@@ -175,7 +175,6 @@ class QuotaTree {
   std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;
   bool untyped_ = false;
-  mutable std::vector<std::int64_t> room_;  ///< Reused.
 };
 
 }  // namespace gw::sched

@@ -93,8 +93,9 @@ class State {
   /// Recounts elastic jobs; empty if all is as it should be.
   [[nodiscard]] std::string check_elastic() const;
 
-  /// What the job takes of its tenant's quota in that pool.
+  /// What the job takes of its tenant's quota in that pool; what some GPUs of it are, in thousandths.
   [[nodiscard]] QuotaTree::Amount quota_amount(const Job& job, std::uint32_t pool) const;
+  [[nodiscard]] QuotaTree::Amount quota_amount(std::int64_t gpu_milli, std::uint32_t pool) const;
   [[nodiscard]] QuotaResource quota_resource(std::uint32_t pool) const {
     return quota_of_pool_[pool].resource;
   }

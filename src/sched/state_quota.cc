@@ -7,10 +7,15 @@
 
 namespace gw::sched {
 
-QuotaTree::Amount State::quota_amount(const Job& job, std::uint32_t pool) const {
+QuotaTree::Amount State::quota_amount(std::int64_t gpu_milli, std::uint32_t pool) const {
   const PoolQuota& terms = quota_of_pool_[pool];
-  const std::int64_t milli = job.request.shape.total_gpu_milli();
-  return {terms.resource, milli, milli * terms.equivalent_milli / 1000, job.request.preemptible};
+  return {terms.resource, gpu_milli, gpu_milli * terms.equivalent_milli / 1000, false};
+}
+
+QuotaTree::Amount State::quota_amount(const Job& job, std::uint32_t pool) const {
+  QuotaTree::Amount amount = quota_amount(job.request.shape.total_gpu_milli(), pool);
+  amount.preemptible = job.request.preemptible;
+  return amount;
 }
 
 QuotaTree::Answer State::quota_bar(const Job& job) const {
