@@ -62,14 +62,23 @@ bool State::quota_lets(const Job& job) {
 }
 
 std::int64_t State::quota_room(TenantId tenant) const {
-  if (tenant.value() < barred_.size()) {
-    const Barred::Mark& mark = barred_[tenant.value()].preemptible;
-    const std::int64_t least = std::max<std::int64_t>(1, classes.least_milli());
-    if (mark.milli <= least && stands(mark)) return 0;
-    if (mark.milli != INT64_MAX && stands(mark)) return (mark.milli - least + 999) / 1000;
-  }
-  const std::int64_t lent = quota.most_gpu_milli(quota.most_milli_below(quota.top(tenant), true));
-  return std::min(quota.room_gpus(tenant), lent == INT64_MAX ? lent : (lent + 999) / 1000);
+  const std::int64_t least = std::max<std::int64_t>(1, classes.least_milli());
+  const auto below_mark = [&](const Barred::Mark& mark) -> std::int64_t {
+    if (mark.milli == INT64_MAX || !stands(mark)) return INT64_MAX;
+    return mark.milli <= least ? 0 : (mark.milli - least + 999) / 1000;
+  };
+  const auto below_lent = [&](bool preemptible) {
+    const std::int64_t lent = quota.most_gpu_milli(quota.most_milli_below(quota.top(tenant), preemptible));
+    return lent == INT64_MAX ? lent : (lent + 999) / 1000;
+  };
+  const bool marked = tenant.value() < barred_.size();
+  std::int64_t room = marked ? below_mark(barred_[tenant.value()].preemptible) : INT64_MAX;
+  if (room == 0) return 0;
+  if (room == INT64_MAX) room = std::min(quota.room_gpus(tenant), below_lent(true));
+  if (classes.borrowing_tags() != 0) return room;
+  // Nobody waits who is asked less than those that cannot be preempted.
+  if (marked) room = std::min(room, below_mark(barred_[tenant.value()].fixed));
+  return std::min(room, below_lent(false));
 }
 
 bool State::fixed_barred(TenantId tenant) const {
