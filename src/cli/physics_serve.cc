@@ -32,6 +32,9 @@ struct Options {
   std::string precision = "bf16";
   std::string cache_precision;
   std::string engine;
+  std::string cooling = "air";
+  double outside_c = 15;
+  double carbon = 0;
   std::uint32_t batch = 0;
   std::uint32_t input = 1000;
   std::uint32_t output = 200;
@@ -301,6 +304,12 @@ Result<ExitCode> serve(const Options& options) {
                     "once; give more --gpus or a smaller batch",
                     options.batch, std::floor(answer.fitting), answer.input, answer.output));
   size(options, *requests, answer);
+  const Result<physics::Cooling> cooling = physics::find_cooling(options.cooling);
+  if (!cooling) return std::unexpected(cooling.error());
+  answer.plant.cooling = *cooling;
+  answer.weather.outside = physics::Celsius{options.outside_c};
+  answer.carbon = physics::CarbonIntensity{options.carbon};
+  compute_energy(answer);
   if (options.json)
     print_serve_json(answer);
   else
@@ -347,6 +356,17 @@ void add_physics_serve_command(CLI::App& physics, AppContext& context) {
   command->add_option("--input", options->input, "Mean tokens of a prompt")
       ->check(whole_number(1, 10'000'000))
       ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--cooling", options->cooling, "How heat leaves the nodes")
+      ->check(CLI::IsMember({"air", "rear-door", "direct-liquid", "immersion"}))
+      ->capture_default_str();
+  command->add_option("--outside-c", options->outside_c, "Temperature outside")
+      ->check(number(-40, 60))
+      ->type_name("T")
+      ->capture_default_str();
+  command->add_option("--carbon", options->carbon, "Carbon of the electricity")
+      ->check(number(0, 2000))
+      ->type_name("G_PER_KWH")
       ->capture_default_str();
   command->add_option("--output", options->output, "Mean tokens of an answer")
       ->check(whole_number(1, 10'000'000))
@@ -412,8 +432,9 @@ void add_physics_serve_command(CLI::App& physics, AppContext& context) {
       ->type_name("N")
       ->capture_default_str()
       ->needs(searched);
-  for (const char* name : {"--trace", "--replicas", "--requests", "--prompt-gpus", "--prompt-tp",
-                           "--prompt-dp", "--prompt-ep", "--prompt-replicas"})
+  for (const char* name :
+       {"--trace", "--replicas", "--requests", "--prompt-gpus", "--prompt-tp", "--prompt-dp", "--prompt-ep",
+        "--prompt-replicas", "--cooling", "--outside-c", "--carbon"})
     command->get_option(name)->excludes(searched);
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options] { return serve(*options); });

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "physics/serving_power.h"
 #include "physics/serving_queue.h"
 
 namespace gw {
@@ -28,8 +29,21 @@ struct ServeAnswer {
   bool replicas_given = false;
   bool unreachable = false;  ///< No number of replicas keeps the targets.
   physics::QueueResult queue;
+
+  /// What is drawn and what a token costs; none where the catalog does not know the power of a GPU.
+  struct Energy {
+    physics::ServingPower power;
+    physics::TokenEnergy token;
+  };
+  physics::Plant plant;
+  physics::Weather weather;
+  physics::CarbonIntensity carbon;
+  std::optional<Energy> energy;        ///< Of the steady state, one replica;
+  std::optional<Energy> queue_energy;  ///< of all replicas with the requests that come.
 };
 
+/// Fills in the energy of the steady state and of the requests that come, as far as these are answered.
+void compute_energy(ServeAnswer& answer);
 void print_serve(const ServeAnswer& answer);
 void print_serve_json(const ServeAnswer& answer);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cli/app.h"
+#include "cli/physics_power.h"
 #include "cli/physics_serve.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
@@ -67,6 +68,35 @@ std::string deployment_text(const physics::Deployment& deployment) {
   if (layout.gpus() > 1)
     text += fmt::format(" (tensor {}, data {}, expert {})", layout.tensor, layout.data, layout.expert);
   return text;
+}
+
+constexpr double kMillion = 1e6;
+constexpr double kJoulesPerKilowattHour = 3.6e6;
+
+void print_energy(const ServeAnswer& answer, const ServeAnswer::Energy& energy) {
+  fmt::print("power: GPUs {}, with nodes and network {}, facility {} ({}, {:g} degrees outside)\n",
+             power_text(energy.power.gpus), power_text(energy.power.it), power_text(energy.power.facility),
+             physics::cooling_name(answer.plant.cooling), answer.weather.outside.value());
+  fmt::print(
+      "energy of an output token: GPUs {:.3g} J, with nodes and network {:.3g} J, facility {:.3g} J; {:.3g} "
+      "kWh",
+      energy.token.gpus_j, energy.token.it_j, energy.token.facility_j,
+      kMillion * energy.token.facility_j / kJoulesPerKilowattHour);
+  if (answer.carbon.value() > 0) fmt::print(" and {:.3g} g of CO2", kMillion * energy.token.carbon.value());
+  fmt::print(" a million\n");
+}
+
+Json json_of(const ServeAnswer& answer, const ServeAnswer::Energy& energy) {
+  return {{"gpus_w", energy.power.gpus.value()},
+          {"it_w", energy.power.it.value()},
+          {"facility_w", energy.power.facility.value()},
+          {"cooling", physics::cooling_name(answer.plant.cooling)},
+          {"outside_c", answer.weather.outside.value()},
+          {"gpus_j_per_token", energy.token.gpus_j},
+          {"it_j_per_token", energy.token.it_j},
+          {"facility_j_per_token", energy.token.facility_j},
+          {"facility_kwh_per_million_tokens", kMillion * energy.token.facility_j / kJoulesPerKilowattHour},
+          {"carbon_g_per_million_tokens", kMillion * energy.token.carbon.value()}};
 }
 
 void print_latencies(const ServeAnswer& answer) {
@@ -132,6 +162,7 @@ void print_serve(const ServeAnswer& answer) {
       "tokens; memory {:.0f} %, arithmetic {:.0f} % used\n",
       state.tokens_s / gpus, state.requests_s, 1e6 * gpus / state.tokens_s, 100 * state.memory_use,
       100 * state.arithmetic_use);
+  if (answer.energy) print_energy(answer, *answer.energy);
   const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
   if (targets || answer.rate) fmt::print("\n");
   if (targets) print_targets(answer);
@@ -152,6 +183,7 @@ void print_serve(const ServeAnswer& answer) {
   if (answer.queue.tokens_s > 0)
     fmt::print("{:.0f} GPU-seconds for a million tokens\n",
                1e6 * answer.replicas * gpus / answer.queue.tokens_s);
+  if (answer.queue_energy) print_energy(answer, *answer.queue_energy);
 }
 
 void print_serve_json(const ServeAnswer& answer) {
@@ -179,7 +211,9 @@ void print_serve_json(const ServeAnswer& answer) {
                           {"requests_s", state.requests_s},
                           {"gpu_s_per_million_tokens", 1e6 * gpus / state.tokens_s},
                           {"memory_use", state.memory_use},
-                          {"arithmetic_use", state.arithmetic_use}};
+                          {"arithmetic_use", state.arithmetic_use},
+                          {"kernel_share", state.kernel_share}};
+  if (answer.energy) json["steady_state"]["energy"] = json_of(answer, *answer.energy);
   const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
   if (targets) {
     json["targets"] = {{"ttft_s", answer.targets.first_token_s},
@@ -206,6 +240,7 @@ void print_serve_json(const ServeAnswer& answer) {
                        {"gpu_s_per_million_tokens", 1e6 * answer.replicas * gpus / answer.queue.tokens_s},
                        {"memory_use", answer.queue.memory_use},
                        {"arithmetic_use", answer.queue.arithmetic_use}};
+      if (answer.queue_energy) json["queue"]["energy"] = json_of(answer, *answer.queue_energy);
     }
   }
   fmt::print("{}\n", json_out(json));

@@ -15,6 +15,7 @@
 #include "physics/validation_failures.h"
 #include "physics/validation_inference.h"
 #include "physics/validation_power.h"
+#include "physics/validation_served_energy.h"
 #include "physics/validation_training.h"
 
 namespace gw {
@@ -75,6 +76,13 @@ constexpr std::array kSubjects = {
             [](const Table& table, const Types& known) {
               return compared(physics::read_published_power(table, known), [](const auto& rows) {
                 return physics::validate_power(rows, physics::published_power());
+              });
+            }},
+    Subject{"served-energy", "inference.csv",
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_inference(table, known), [](const auto& rows) {
+                return physics::validate_served_energy(rows, physics::published_serving_calibration(),
+                                                       physics::published_power());
               });
             }},
     Subject{"served-power", "inference.csv",

@@ -28,10 +28,11 @@ double share_at(const PowerConstants& constants, const Accelerator& gpu, const C
   const auto part = [](double use, double exponent) {
     return use <= 0 ? 0 : stable_pow(std::min(use, 1.0), exponent);
   };
-  const double idle = std::min(own.base, gpu_idle_power(gpu).value() / gpu.power_max_w);
+  const double resident = resident_share(constants, gpu, work.use);
+  const double idle = std::min(resident, gpu_idle_power(gpu).value() / gpu.power_max_w);
   const double voltage = voltage_share(clock);
   const double core =
-      own.base - idle + own.arithmetic * part(work.use.arithmetic, constants.arithmetic_exponent);
+      resident - idle + own.arithmetic * part(work.use.arithmetic, constants.arithmetic_exponent);
   // Memory has a clock of its own: it draws less only as it is asked less often.
   return idle + core * clock * voltage * voltage +
          own.memory * part(work.use.memory * rate_at(work, clock), constants.memory_exponent);

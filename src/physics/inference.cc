@@ -195,6 +195,7 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
   }
   time.memory_use = rates.bytes / (rates.memory * time.total);
   time.arithmetic_use = rates.peaks / time.total;
+  time.kernel_share = 1 - (time.communication + time.launches + time.host) / time.total;
   return time;
 }
 
@@ -210,6 +211,7 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
   state.pass_s = state.decode.total;
   state.memory_use = state.decode.memory_use;
   state.arithmetic_use = state.decode.arithmetic_use;
+  state.kernel_share = state.decode.kernel_share;
   const double fresh = std::max(0.0, load.input - load.cached_input);
   if (load.prompts_here && fresh > 0) {
     // As many requests begin as end: sequences / output in each pass. Those passes that have prompts share
@@ -229,6 +231,7 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
     const double decoding = (1 - with) * state.decode.total / state.pass_s;
     state.memory_use = decoding * state.decode.memory_use + (1 - decoding) * mixed.memory_use;
     state.arithmetic_use = decoding * state.decode.arithmetic_use + (1 - decoding) * mixed.arithmetic_use;
+    state.kernel_share = decoding * state.decode.kernel_share + (1 - decoding) * mixed.kernel_share;
   }
   state.tokens_s = load.sequences / state.pass_s;
   state.requests_s = state.tokens_s / load.output;

@@ -35,6 +35,8 @@ struct PassTime {
   double memory_use = 0;
   /// Floating-point operations over the peak of their numbers in `total`.
   double arithmetic_use = 0;
+  /// Of `total`, what kernels compute in: neither launches, nor the host, nor exchanges with other GPUs.
+  double kernel_share = 0;
 };
 
 /// `check_deployment` must have passed. No allocation, below 10 microseconds; equal arguments give equal
@@ -64,7 +66,8 @@ struct ServingState {
   double tokens_s_gpu = 0;
   double prompt_share = 0;    ///< Of the time, what prompts take.
   double memory_use = 0;      ///< As in PassTime, over the mean pass: of each GPU,
-  double arithmetic_use = 0;  ///< and this.
+  double arithmetic_use = 0;  ///< and this,
+  double kernel_share = 0;    ///< and this.
 };
 
 [[nodiscard]] ServingState steady_state(const Deployment& deployment, const ServingLoad& load,

@@ -38,10 +38,17 @@ Result<Cooling> find_cooling(std::string_view name) {
       fmt::format("there is no cooling \"{}\"; take air, rear-door, direct-liquid or immersion", name));
 }
 
+double resident_share(const PowerConstants& constants, const Accelerator& gpu, const Use& use) {
+  const double base = constants.gpus[static_cast<std::size_t>(gpu.generation)].base;
+  const double between = std::min(base, constants.between_kernels);
+  return between + (base - between) * std::clamp(use.kernels, 0.0, 1.0);
+}
+
 Watts gpu_power(const PowerConstants& constants, const Accelerator& gpu, Use use) {
   const GpuPowerConstants& own = constants.gpus[static_cast<std::size_t>(gpu.generation)];
   const double share =
-      own.base + own.memory * power_of(std::clamp(use.memory, 0.0, 1.0), constants.memory_exponent) +
+      resident_share(constants, gpu, use) +
+      own.memory * power_of(std::clamp(use.memory, 0.0, 1.0), constants.memory_exponent) +
       own.arithmetic * power_of(std::clamp(use.arithmetic, 0.0, 1.0), constants.arithmetic_exponent);
   return Watts{gpu.power_max_w * std::min(1.0, share)};
 }

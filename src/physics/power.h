@@ -13,11 +13,12 @@
 
 namespace gw::physics {
 
-/// Shares of the memory bandwidth and of the dense peak (of the precision in use) while a GPU computes; 0
-/// to 1.
+/// Shares of the memory bandwidth and of the dense peak (of the precision in use), and of the time in which a
+/// kernel runs; 0 to 1.
 struct Use {
   double memory = 0;
   double arithmetic = 0;
+  double kernels = 1;  ///< Below 1 where the host is slower than the GPU. One that waits in a kernel counts.
 };
 
 /// Shares of the TDP of one GPU generation; see `raw_share`.
@@ -29,6 +30,7 @@ struct GpuPowerConstants {
 
 struct PowerConstants {
   std::array<GpuPowerConstants, kGenerations> gpus;
+  double between_kernels = 0;  ///< Clocks up, no kernel resident; of the TDP, at most `base`.
   double memory_exponent = 1;
   double arithmetic_exponent = 1;
   double host_w = 0;  ///< Of a node, for each GPU: processors, memory, network ports.
@@ -49,8 +51,11 @@ enum class Cooling : std::uint8_t { kAir, kRearDoor, kDirectLiquid, kImmersion }
 [[nodiscard]] std::string_view cooling_name(Cooling cooling);
 [[nodiscard]] Result<Cooling> find_cooling(std::string_view name);
 
-/// Power of one GPU, its clock free: TDP min(1, base + memory u_m^g + arithmetic u_a^d).
+/// Power of one GPU, its clock free: TDP min(1, resident + memory u_m^g + arithmetic u_a^d), where
+/// `resident` is resident_share().
 [[nodiscard]] Watts gpu_power(const PowerConstants& constants, const Accelerator& gpu, Use use);
+/// Of the TDP, whatever kernels do: between `between_kernels` and `base` by the time in which one runs.
+[[nodiscard]] double resident_share(const PowerConstants& constants, const Accelerator& gpu, const Use& use);
 /// Nothing runs.
 [[nodiscard]] Watts gpu_idle_power(const Accelerator& gpu);
 /// Busy with `use` for a share of the time, idle for the rest: an inference server between requests.

@@ -221,7 +221,9 @@ Result<std::vector<PublishedInference>> read_published_inference(const Published
     row.input = leading_number(table.field(at, "isl"));
     row.output = leading_number(table.field(at, "osl"));
     row.sequences = leading_number(table.field(at, "batch"));
-    row.power_w_gpu = leading_number(table.field(at, "power_w_per_gpu"));
+    // What is a node's power over its GPUs stands in power.csv, too.
+    if (!contains(table.field(at, "notes"), "node power"))
+      row.power_w_gpu = leading_number(table.field(at, "power_w_per_gpu"));
     row.offline = row.sequences == 0;
     const auto give = [&](std::string reason) {
       row.reason = std::move(reason);

@@ -32,7 +32,7 @@ struct PublishedInference {
   double output = 0;
   double sequences = 0;    ///< At once in one replica; 0 = as many as memory and engine allow.
   double measured = 0;     ///< Output tokens per second of one GPU.
-  double power_w_gpu = 0;  ///< Measured; 0 where it was not.
+  double power_w_gpu = 0;  ///< Measured, of the GPU alone; 0 where it was not.
   bool offline = false;    ///< As many requests at once as one likes; else a fixed number.
 
   /// Refers to this object.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "base/math.h"
 #include "physics/published_fields.h"
@@ -32,9 +33,9 @@ constexpr std::array kWorks = {
     Work{"ssd", {0.70, 0.18}, 2150, "convolution training"},
     Work{"unet3d", {0.70, 0.18}, 730, "convolution training"},
     Work{"gpt3", {0.30, 0.42}, 0, "language training"},
-    Work{"stable-diffusion", {0.50, 0.30}, 0, "diffusion"},
-    Work{"rgat", {0.45, 0.03}, 0, "graph inference"},
-    Work{"whisper", {0.45, 0.03}, 0, "speech inference"},
+    Work{"stable-diffusion", {0.30, 0.21}, 0, "diffusion"},
+    Work{"rgat", {0.45, 0.03, 0.5}, 0, "graph inference"},
+    Work{"whisper", {0.45, 0.03, 0.5}, 0, "speech inference"},
     Work{"llama2-70b", {0.45, 0.40}, 0, "served language model"},
     Work{"llama3.1-405b", {0.45, 0.30}, 0, "served language model"},
     Work{"llama3.1-8b", {0.45, 0.15}, 0, "served language model"},
@@ -64,15 +65,87 @@ double nameplate_of(const Accelerator& gpu) {
   }
 }
 
-/// Decoding at a batch, as rows that give medians over configurations have it: weights of 16 bits in dense
-/// models and of 8 in mixtures, of which a tenth is active.
-Use decoding_use(const Accelerator& gpu, double batch, bool mixture) {
-  constexpr double kReached = 0.6;  // Of the bandwidth, in steps that read weights.
-  const double operations_per_byte = mixture ? 2 * 0.1 : 1.0;
-  const double balance = gpu.dense_16bit_flops / gpu.memory_bytes_s;
-  const double step = 1 + batch * operations_per_byte / balance;  // Attention's reads grow with the batch.
-  return {kReached * (mixture ? 0.5 : 1),
-          std::min(0.5, kReached * batch * operations_per_byte / balance / step)};
+/// A model of the catalog on as few GPUs as leave 40 % of the memory for caches.
+std::optional<ServingState> served_state(const Accelerator& gpu, const KnownTypes& known,
+                                         std::string_view name, WeightFormat weights, int engine,
+                                         double input, double output, double sequences_of_gpu) {
+  constexpr double kWeightShare = 0.6;
+  const auto model = std::find_if(known.models.begin(), known.models.end(),
+                                  [&](const ModelShape& each) { return each.name == name; });
+  if (model == known.models.end()) return std::nullopt;
+  Deployment deployment{&*model, &gpu, engine, {}, weights, weights == WeightFormat::kNvfp4 ? 1.0 : 2.0};
+  for (std::uint32_t gpus = 1; gpus <= 8; gpus *= 2) {
+    deployment.layout = {gpus, 1, model->mixture() ? gpus : 1};
+    if (serving_memory(deployment).weights <= kWeightShare * gpu.memory_bytes) break;
+  }
+  const double most = most_sequences(deployment, input, output);
+  if (most < 1) return std::nullopt;
+  const ServingLoad load{.input = input,
+                         .output = output,
+                         .sequences = std::min(sequences_of_gpu * deployment.layout.gpus(), most)};
+  return steady_state(deployment, load, published_serving_calibration());
+}
+
+/// Decoding with so many sequences a GPU, as rows that give medians over configurations have it: the mean use
+/// of usual models of two sizes. Of mixtures the larger one is served in 8 bits.
+Use decoding_use(const Accelerator& gpu, const KnownTypes& known, double batch, bool mixture) {
+  constexpr double kPrompt = 250;
+  constexpr double kAnswer = 600;
+  struct Usual {
+    std::string_view name;
+    WeightFormat weights;
+  };
+  using Models = std::array<Usual, 2>;
+  const Models models =
+      mixture ? Models{{{"deepseek-v3", WeightFormat::k8Bit}, {"qwen3-235b-a22b", WeightFormat::k8Bit}}}
+              : Models{{{"llama-3-70b", WeightFormat::k16Bit}, {"llama-3-405b", WeightFormat::k16Bit}}};
+  Use sum{0, 0, 0};
+  double found = 0;
+  for (const Usual& each : models) {
+    const std::optional<ServingState> state = served_state(
+        gpu, known, each.name, each.weights, default_serving_engine(gpu), kPrompt, kAnswer, batch);
+    if (!state) continue;
+    sum.memory += state->memory_use;
+    sum.arithmetic += state->arithmetic_use;
+    sum.kernels += state->kernel_share;
+    found += 1;
+  }
+  return found > 0 ? Use{sum.memory / found, sum.arithmetic / found, sum.kernels / found} : Use{};
+}
+
+/// Language models of MLPerf Inference: mean tokens of prompts and answers as the benchmarks have them
+/// (Llama 3.1 405B: recalled).
+struct ServedWork {
+  std::string_view name;
+  std::string_view model;
+  double input = 0;
+  double output = 0;
+};
+constexpr std::array kServedWorks = {
+    ServedWork{"llama2-70b", "llama-2-70b", 200, 294},
+    ServedWork{"llama3.1-405b", "llama-3-405b", 9428, 684},
+    ServedWork{"llama3.1-8b", "llama-3-8b", 778, 128},
+};
+
+/// As MLPerf submitters serve: in the narrowest numbers, as many at once as fit, at the tokens per second of
+/// the node that were measured, where the row says.
+bool set_served(PublishedPower& row, const KnownTypes& known, std::string_view workload, double tokens_s) {
+  for (const ServedWork& each : kServedWorks) {
+    if (!workload.starts_with(each.name)) continue;
+    const Result<int> engine = find_serving_engine("mlperf-5.1");
+    if (!engine) return false;
+    const WeightFormat weights = row.gpu.dense_4bit_flops > 0 ? WeightFormat::kNvfp4 : WeightFormat::k8Bit;
+    const std::optional<ServingState> state =
+        served_state(row.gpu, known, each.model, weights, *engine, each.input, each.output, 1e6);
+    if (!state) return false;
+    const double rate = tokens_s > 0 ? tokens_s / row.gpus_of_node / state->tokens_s_gpu : 1;
+    row.use = {std::min(1.0, state->memory_use * rate), std::min(1.0, state->arithmetic_use * rate),
+               std::min(1.0, state->kernel_share * rate)};
+    assume(row, fmt::format("memory {:.0f} %, arithmetic {:.0f} %, kernels {:.0f} %", 100 * row.use.memory,
+                            100 * row.use.arithmetic, 100 * row.use.kernels));
+    return true;
+  }
+  return false;
 }
 
 /// GPT-3 on 512 H100 as MLPerf Training v4.0 lays it out: its step is the training model's own.
@@ -118,6 +191,8 @@ std::string read_node(const PublishedTable& table, std::size_t at, const KnownTy
                                  [&](const Work& each) { return workload.starts_with(each.name); });
   if (work == kWorks.end()) return "work whose use of the GPU is not known";
   row.use = work->use;
+  const std::string_view notes = table.field(at, "notes");
+  set_served(row, known, workload, contains(notes, "Tokens/s") ? leading_number(notes) : 0);
   const double nodes = std::max(1.0, gpus / row.gpus_of_node);
   if (work->name == "gpt3" && !set_gpt3(row, known, gpus)) return "no layout known of this run";
   if (contains(table.field(at, "utilisation_context"), "whole run") && work->run_s > 0) {
@@ -154,8 +229,8 @@ std::string read_row(const PublishedTable& table, std::size_t at, const KnownTyp
     row.quantity = PowerQuantity::kFacility;
     row.cooling = Cooling::kDirectLiquid;
     row.measured *= 1000;
-    row.use = {1, 1};
     row.gpus_of_node = 4;
+    row.use = {1, 1};
     assume(row, "full load, on the warmest day");
     return {};
   }
@@ -187,7 +262,7 @@ std::string read_row(const PublishedTable& table, std::size_t at, const KnownTyp
     if (batch <= 0) return "no batch";
     row.quantity = PowerQuantity::kGpu;
     row.nameplate = row.gpu.power_max_w;
-    row.use = decoding_use(row.gpu, batch, contains(table.field(at, "workload"), "MoE"));
+    row.use = decoding_use(row.gpu, known, batch, contains(table.field(at, "workload"), "MoE"));
     assume(row, fmt::format("decoding at batch {:.0f}", batch));
     return {};
   }

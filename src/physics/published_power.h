@@ -2,7 +2,7 @@
 #pragma once
 
 #include "physics/cooling.h"
-#include "physics/published.h"
+#include "physics/published_inference.h"
 #include "physics/training_power.h"
 
 namespace gw::physics {
@@ -23,7 +23,7 @@ struct PublishedPower {
   Cooling cooling = Cooling::kAir;
   bool behind_supplies = false;  ///< Measured on the direct-current side.
   Use use;
-  bool step_known = false;  ///< `step` and `precision` stand for `use`.
+  bool step_known = false;   ///< `step` and `precision` stand for `use`.
   StepTime step;
   Precision precision = Precision::kBf16;
   double busy_share = 1;    ///< Of the time while it runs; the GPU's own.
@@ -35,9 +35,11 @@ struct PublishedPower {
 
 [[nodiscard]] Result<std::vector<PublishedPower>> read_published_power(const PublishedTable& table,
                                                                        const KnownTypes& known);
-/// Of inference.csv: rows with power_w_per_gpu, batch, throughput and time per token.
-[[nodiscard]] Result<std::vector<PublishedPower>> read_served_power(const PublishedTable& table,
-                                                                    const KnownTypes& known);
+/// Of inference.csv: rows with power_w_per_gpu. Use is that of the serving model's steady state, whose work
+/// is done at the measured throughput.
+[[nodiscard]] Result<std::vector<PublishedPower>> read_served_power(
+    const PublishedTable& table, const KnownTypes& known,
+    const ServingCalibration& calibration = published_serving_calibration());
 
 /// In the unit of `measured`.
 [[nodiscard]] double predicted_power(const PublishedPower& row, const PowerConstants& constants);

@@ -25,7 +25,7 @@ constexpr std::array<double, kPhases> kComputeShare = {0.95, 0.2, 0, 0};
 /// Mean, highest and least of the phases, which add up to `power.step`.
 void sum_phases(TrainingPower& power, const Accelerator& gpu) {
   WattHours energy;
-  power.mean_use = {};
+  power.mean_use = {0, 0, 0};
   power.peak = Watts{0};
   power.least = Watts{gpu.power_max_w};
   for (const PhasePower& phase : power.phases) {
@@ -33,6 +33,7 @@ void sum_phases(TrainingPower& power, const Accelerator& gpu) {
     energy = energy + phase.gpu * phase.time;
     power.mean_use.memory += share * phase.use.memory;
     power.mean_use.arithmetic += share * phase.use.arithmetic;
+    power.mean_use.kernels += share * phase.use.kernels;
     if (phase.time.value() <= 0) continue;
     power.peak = std::max(power.peak, phase.gpu);
     power.least = std::min(power.least, phase.gpu);

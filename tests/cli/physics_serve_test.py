@@ -25,6 +25,31 @@ class PhysicsServeTest(FolderTest):
         for words in ("matrix products", "tokens/s per GPU", "GPU-seconds for a million tokens", "room for"):
             self.assertIn(words, text.stdout)
 
+    def test_a_token_has_its_energy_and_carbon(self):
+        words = ["llama-3-70b", "--gpu", "h100", "--tp", "4", "--batch", "64"]
+        given = serve(*words, "--carbon", "300")["steady_state"]
+        energy = given["energy"]
+        self.assertLess(energy["gpus_w"], energy["it_w"])
+        self.assertLess(energy["it_w"], energy["facility_w"])
+        self.assertLessEqual(energy["gpus_w"], 4 * 700)
+        self.assertAlmostEqual(energy["gpus_j_per_token"] * given["tokens_s"] / energy["gpus_w"], 1, places=6)
+        kwh = energy["facility_kwh_per_million_tokens"]
+        self.assertAlmostEqual(kwh * 3.6, energy["facility_j_per_token"], places=6)
+        self.assertAlmostEqual(energy["carbon_g_per_million_tokens"], 300 * kwh, places=6)
+        cooled = serve(*words, "--cooling", "direct-liquid")["steady_state"]["energy"]
+        self.assertLess(cooled["facility_j_per_token"], energy["facility_j_per_token"])
+        self.assertEqual(cooled["carbon_g_per_million_tokens"], 0)
+        # Replicas that wait for requests draw less, but more for each token.
+        busy = serve(*words, "--rate", "4", "--requests", "500", "--replicas", "2")["queue"]
+        idle = serve(*words, "--rate", "4", "--requests", "500", "--replicas", "8")["queue"]
+        self.assertGreater(idle["energy"]["gpus_j_per_token"], busy["energy"]["gpus_j_per_token"])
+        text = gw("physics", "serve", *words, "--carbon", "300").stdout
+        self.assertRegex(text, r"energy of an output token: GPUs [0-9.]+ J")
+        self.assertRegex(text, r"kWh and [0-9.]+ g of CO2 a million")
+        apart = serve("llama-3-8b", "--disaggregated")["steady_state"]["energy"]
+        together = serve("llama-3-8b")["steady_state"]["energy"]
+        self.assertGreater(apart["gpus_w"], together["gpus_w"])
+
     def test_the_fewest_gpus_are_taken_unless_said(self):
         self.assertEqual(serve("llama-3-8b")["replica"]["gpus"], 1)
         self.assertEqual(serve("llama-3-70b")["replica"]["gpus"], 4)
