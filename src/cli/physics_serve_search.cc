@@ -105,8 +105,8 @@ void print_text(const physics::ServingSearchOptions& options, const physics::Ser
              "TPOT " + share, "REPLICAS", "GPUS"});
   for (const physics::ServingCandidate& each : result.best) {
     const physics::ServingMemory memory = physics::serving_memory(each.pool.deployment);
-    const double fitting =
-        physics::most_sequences(each.pool.deployment, options.load.input, options.load.output);
+    const double fitting = physics::most_sequences(each.pool.deployment, options.load.input,
+                                                   options.load.output, options.load.spread);
     table.add({layout_text(each.pool.deployment), prompts_text(each),
                each.pool.sequences_max > 0 ? fmt::format("{:.0f}", each.pool.sequences_max)
                                            : fmt::format("<= {:.0f}", std::floor(fitting)),

@@ -14,6 +14,7 @@
 #include "physics/validation_cost.h"
 #include "physics/validation_failures.h"
 #include "physics/validation_inference.h"
+#include "physics/validation_latency.h"
 #include "physics/validation_power.h"
 #include "physics/validation_served_energy.h"
 #include "physics/validation_training.h"
@@ -61,6 +62,12 @@ constexpr std::array kSubjects = {
             [](const Table& table, const Types& known) {
               return compared(physics::read_published_inference(table, known), [](const auto& rows) {
                 return physics::validate_inference(rows, physics::published_serving_calibration());
+              });
+            }},
+    Subject{"latency", "inference.csv",
+            [](const Table& table, const Types& known) {
+              return compared(physics::read_published_inference(table, known), [](const auto& rows) {
+                return physics::validate_latency(rows, physics::published_serving_calibration());
               });
             }},
     Subject{"cost", "cost.csv",

@@ -239,6 +239,48 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
   return state;
 }
 
+namespace {
+
+/// The least number that a Poisson count of that mean exceeds with no more than 1 - `share`.
+double poisson_quantile(double mean, double share) {
+  if (mean > 200) {
+    // Nearly normal. The quantile of a logistic of the same spread: right to some per cent of the spread.
+    const double spread = std::sqrt(mean);
+    return std::max(0.0, std::round(mean + spread * stable_log(share / (1 - share)) / 1.702));
+  }
+  double probability = stable_exp(-mean);
+  double sum = probability;
+  double count = 0;
+  while (sum < share && count < 1000) {
+    ++count;
+    probability *= mean / count;
+    sum += probability;
+  }
+  return count;
+}
+
+}  // namespace
+
+double token_gap(const Deployment& deployment, const ServingLoad& load, double share,
+                 const ServingCalibration& calibration) {
+  const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
+  const double data = deployment.layout.data;
+  Pass pass;
+  pass.sequences = load.sequences;
+  pass.context = load.input + mean_progress(load.output, load.spread);
+  const double fresh = load.prompts_here ? std::max(0.0, load.input - load.cached_input) : 0;
+  if (fresh > 0 && load.output > 0) {
+    // Prompts longer than a chunk come in pieces, one a pass.
+    const double pieces = std::ceil(fresh / engine.chunk);
+    const double count = poisson_quantile(load.sequences / load.output * pieces, share);
+    pass.prompt_tokens = std::min(count * fresh / pieces, double{1} * engine.chunk * data);
+    if (data > 1 && count > 0)
+      pass.busiest_prompt_tokens = std::max(pass.prompt_tokens / data, std::min<double>(fresh, engine.chunk));
+    pass.prompt_context = load.cached_input + fresh / 2;
+  }
+  return pass_time(deployment, pass, calibration).total;
+}
+
 double most_sequences(const Deployment& deployment, double input, double output, double spread) {
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
   return cache_sequences(deployment,

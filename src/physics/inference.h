@@ -73,6 +73,11 @@ struct ServingState {
 [[nodiscard]] ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
                                         const ServingCalibration& calibration);
 
+/// Seconds between two tokens of a request that `share` (below 1) of such gaps do not exceed: passes take
+/// longer by the prompts that begin in them by chance.
+[[nodiscard]] double token_gap(const Deployment& deployment, const ServingLoad& load, double share,
+                               const ServingCalibration& calibration);
+
 /// Most requests of that kind at once, by memory and by the engine's limit; below 1 where none fits.
 [[nodiscard]] double most_sequences(const Deployment& deployment, double input, double output,
                                     double spread = 0);

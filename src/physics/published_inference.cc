@@ -100,6 +100,34 @@ constexpr std::array kGroupPrompts = {
     GroupPrompts{"mlperf-inf", "deepseek-r1", "reasoning"},
 };
 
+struct GroupLimits {
+  std::string_view model;  ///< Beginning of its name.
+  std::string_view scenario;
+  double first_token_s = 0;
+  double per_token_s = 0;
+};
+/// MLPerf Inference rules (mlcommons/inference_policies, inference_rules.adoc, table of benchmarks): TTFT and
+/// TPOT, each at the 99th percentile, of requests in a Poisson stream.
+constexpr std::array kGroupLimits = {
+    GroupLimits{"llama2-70b", "Server", 2, 0.2},
+    GroupLimits{"llama2-70b", "Interactive", 0.45, 0.04},
+    GroupLimits{"mixtral-8x7b", "Server", 2, 0.2},
+    GroupLimits{"llama3.1-405b", "Server", 6, 0.175},
+    GroupLimits{"llama3.1-405b", "Interactive", 4.5, 0.08},
+    GroupLimits{"llama3.1-8b", "Server", 2, 0.1},
+    GroupLimits{"llama3.1-8b", "Interactive", 0.5, 0.03},
+    GroupLimits{"deepseek-r1", "Server", 2, 0.08},
+};
+
+bool read_limits(PublishedInference& row) {
+  for (const GroupLimits& each : kGroupLimits) {
+    if (row.scenario != each.scenario || !row.model.starts_with(each.model)) continue;
+    row.limits = {.first_token_s = each.first_token_s, .per_token_s = each.per_token_s, .percentile = 99};
+    return true;
+  }
+  return false;
+}
+
 void read_prompts(PublishedInference& row) {
   for (const GroupPrompts& each : kGroupPrompts) {
     if (!row.group.starts_with(each.group) || !row.model.starts_with(each.model)) continue;
@@ -225,6 +253,9 @@ Result<std::vector<PublishedInference>> read_published_inference(const Published
     if (!contains(table.field(at, "notes"), "node power"))
       row.power_w_gpu = leading_number(table.field(at, "power_w_per_gpu"));
     row.offline = row.sequences == 0;
+    row.system_gpus = std::max(1U, whole(table.field(at, "gpus")));
+    row.gap_p50_s = leading_number(table.field(at, "tpot_ms_p50")) * 1e-3;
+    row.gap_p99_s = leading_number(table.field(at, "tpot_ms_p99")) * 1e-3;
     const auto give = [&](std::string reason) {
       row.reason = std::move(reason);
       rows.push_back(std::move(row));
@@ -293,8 +324,11 @@ Result<std::vector<PublishedInference>> read_published_inference(const Published
       continue;
     }
     if (row.scenario == "Server" || row.scenario == "Interactive") {
-      give("bound by latency limits, not by throughput");
-      continue;
+      row.offline = false;
+      if (!read_limits(row)) {
+        give("latency limits that are not known");
+        continue;
+      }
     }
     if (const Result<void> sound = check_deployment(row.deployment()); !sound) {
       give(sound.error().message);

@@ -9,6 +9,7 @@
 
 #include "physics/inference.h"
 #include "physics/published.h"
+#include "physics/serving_queue.h"
 
 namespace gw::physics {
 
@@ -34,6 +35,14 @@ struct PublishedInference {
   double measured = 0;     ///< Output tokens per second of one GPU.
   double power_w_gpu = 0;  ///< Measured, of the GPU alone; 0 where it was not.
   bool offline = false;    ///< As many requests at once as one likes; else a fixed number.
+  /// Limits that requests had to keep, which come at random: `measured` is the most within them. None: it is
+  /// throughput alone.
+  LatencyTargets limits;
+  std::uint32_t system_gpus = 1;  ///< That served it, in any number of replicas.
+  double gap_p50_s = 0;           ///< Between two tokens of a request, measured; 0 where it was not.
+  double gap_p99_s = 0;
+
+  [[nodiscard]] bool limited() const { return limits.first_token_s > 0; }
 
   /// Refers to this object.
   [[nodiscard]] Deployment deployment() const;

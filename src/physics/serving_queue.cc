@@ -393,14 +393,16 @@ std::vector<ServingRequest> sample_of(const RandomLoad& load) {
   return random_requests(1, load.input, load.output, load.spread, load.count, load.seed);
 }
 
-double steady_rate(const ServingPool& pool, double input, double output,
+double steady_rate(const ServingPool& pool, const RandomLoad& requests,
                    const ServingCalibration& calibration) {
-  double sequences = most_sequences(pool.deployment, input, output);
+  const double input = requests.input;
+  double sequences = most_sequences(pool.deployment, input, requests.output, requests.spread);
   if (sequences < 1) return 0;
   if (pool.sequences_max > 0) sequences = std::min(sequences, pool.sequences_max);
   ServingLoad load;
   load.input = input;
-  load.output = output;
+  load.output = requests.output;
+  load.spread = requests.spread;
   load.sequences = sequences;
   load.prompts_here = !pool.disaggregated();
   const double decoded = steady_state(pool.deployment, load, calibration).requests_s;
@@ -424,7 +426,7 @@ double highest_rate(const ServingPool& pool, const RandomLoad& load, const Laten
   const std::vector<ServingRequest> sample = sample_of(load);
   const auto keeps = [&](double rate) { return keeps_targets(pool, rate, sample, targets, calibration); };
   // Beyond the steady state's rate queues grow without end, whatever a finite run shows.
-  const double most = steady_rate(pool, load.input, load.output, calibration);
+  const double most = steady_rate(pool, load, calibration);
   if (most <= 0) return 0;
   if (keeps(most)) return most;
   // Rates below a hundredth tell no more than that a lone request is too slow.

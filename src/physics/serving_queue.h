@@ -93,7 +93,7 @@ struct RandomLoad {
 
 /// The rate of such requests that a full replica serves in its steady state: no queue beyond it ever ends. 0
 /// where none fits.
-[[nodiscard]] double steady_rate(const ServingPool& pool, double input, double output,
+[[nodiscard]] double steady_rate(const ServingPool& pool, const RandomLoad& requests,
                                  const ServingCalibration& calibration);
 
 /// Such requests at one a second, for keeps_targets().

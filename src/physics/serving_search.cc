@@ -136,7 +136,9 @@ class Search {
       ServingPool pool = pool_of(layout);
       pool.deployment.gpu = base.gpu;
       pool.prompt_deployment = server.deployment;
-      server.rate_max = steady_rate(pool, options_.load.input, 1, calibration_);
+      RandomLoad prompts = options_.load;
+      prompts.output = 1;
+      server.rate_max = steady_rate(pool, prompts, calibration_);
       server.rate = server.rate_max;
       servers.push_back(server);
     }
@@ -174,6 +176,7 @@ class Search {
     ServingLoad load;
     load.input = options_.load.input;
     load.output = options_.load.output;
+    load.spread = options_.load.spread;
     load.sequences = sequences;
     load.prompts_here = !pool.disaggregated();
     return steady_state(pool.deployment, load, calibration_);
@@ -181,8 +184,8 @@ class Search {
 
   /// Trials of one layout: batch limits and, with prompts apart, how many replicas these have.
   void add_trials(ServingPool pool, const PromptServer& server, std::vector<Trial>& trials) {
-    const double fitting =
-        std::floor(most_sequences(pool.deployment, options_.load.input, options_.load.output));
+    const double fitting = std::floor(
+        most_sequences(pool.deployment, options_.load.input, options_.load.output, options_.load.spread));
     if (fitting < 1) return;
     const double target = options_.targets.per_token_s;
     double balanced = fitting;  // Whose steady state just keeps the time per token.
@@ -287,8 +290,7 @@ class Search {
 
   /// The highest rate that keeps the targets, as highest_rate() finds it; 0 where it is below `least`.
   double highest_above(const Trial& trial, double least) {
-    double high = std::min(trial.rate_bound,
-                           steady_rate(trial.pool, options_.load.input, options_.load.output, calibration_));
+    double high = std::min(trial.rate_bound, steady_rate(trial.pool, options_.load, calibration_));
     double low = std::max(least, high / 100);
     if (low > high || !keeps(trial.pool, low)) return 0;
     if (keeps(trial.pool, high)) return high;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -48,6 +49,31 @@ std::string total_of(const PublishedInference& row) {
   return fmt::format("{}, {}", kind, row.offline ? "offline" : "fixed number at once");
 }
 
+/// How far measurements of one configuration lie from their own median: no model of configurations is nearer.
+void note_repeats(const std::map<std::string, std::vector<double>>& repeats, ReportBuilder& report) {
+  struct Spread {
+    std::size_t configurations = 0;
+    std::vector<double> errors;
+  };
+  std::map<std::string, Spread> groups;
+  for (const auto& [name, values] : repeats) {
+    if (values.size() < 2) continue;
+    Spread& spread = groups[name.substr(0, name.find('\n'))];
+    ++spread.configurations;
+    for (const double value : values) spread.errors.push_back(std::abs(median_of(values) / value - 1));
+  }
+  for (const auto& [group, spread] : groups) {
+    double mean = 0;
+    for (const double error : spread.errors) mean += error / static_cast<double>(spread.errors.size());
+    report.note(
+        fmt::format("{}: {} rows repeat {} configurations and lie {:.1f} % (at most {:.1f} %) from the "
+                    "median of their own: "
+                    "what a row does not tell, below which no model of configurations comes",
+                    group, spread.errors.size(), spread.configurations, 100 * mean,
+                    100 * std::ranges::max(spread.errors)));
+  }
+}
+
 }  // namespace
 
 ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
@@ -57,8 +83,9 @@ ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
       "parameters");
   std::map<std::string, std::vector<double>> rates;
   for (const PublishedInference& row : rows) {
-    if (row.reason.empty()) rates[null_cell(row)].push_back(row.measured);
+    if (row.reason.empty() && !row.limited()) rates[null_cell(row)].push_back(row.measured);
   }
+  std::map<std::string, std::vector<double>> repeats;  // By configuration, its group first.
   std::map<std::string, double> medians;
   for (const auto& [cell, values] : rates) medians[cell] = median_of(values);
   for (const PublishedInference& row : rows) {
@@ -66,6 +93,14 @@ ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
       report.leave_out(row.reason);
       continue;
     }
+    if (row.limited()) {
+      report.leave_out("the most within latency limits: compared as serving latency");
+      continue;
+    }
+    repeats[fmt::format("{}\n{} {} {}\n{} {} {} {} {} {}", row.group, null_cell(row), row.model, row.scenario,
+                        row.layout.tensor, row.layout.data, row.layout.expert, row.input, row.output,
+                        row.sequences)]
+        .push_back(row.measured);
     const ServingLoad load = row.load(calibration);
     const ServingState state = steady_state(row.deployment(), load, calibration);
     Comparison comparison;
@@ -83,6 +118,7 @@ ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
     report.add(row.group + (row.shape.mixture() ? " MoE" : ""), cell_of(row), total_of(row),
                std::move(comparison));
   }
+  note_repeats(repeats, report);
   return std::move(report).finish();
 }
 

@@ -156,7 +156,7 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
   std::vector<const PublishedInference*> rows;
   std::map<std::string, double> sizes;
   for (const PublishedInference& row : *all) {
-    if (!row.reason.empty()) continue;
+    if (!row.reason.empty() || row.limited()) continue;
     rows.push_back(&row);
     sizes[fmt::format("{} {} {}", part_of(row), row.gpu.name, row.layout.gpus())] += 1;
   }
