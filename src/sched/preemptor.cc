@@ -12,8 +12,9 @@ constexpr Nanoseconds kRetry = minutes(1);
 
 }  // namespace
 
-void Preemptor::begin(Instant now) {
+void Preemptor::begin(const State& state, Instant now) {
   searches_ = 0;
+  regained_.refresh(state);
   std::erase_if(retry_, [&](const auto& entry) { return entry.second <= now; });
   if (rests_until_ <= now && failures_ >= kMostFailures) failures_ = 0;
 }
@@ -38,7 +39,7 @@ bool Preemptor::may_preempt(const State& state, const Job& job) const {
 
 bool Preemptor::may_try(const State& state, const Job& job, Instant now) const {
   if (searches_ >= kMostSearches) return false;
-  if (!may_preempt(state, job) && !ShrinkSearch::may_try(state, job)) return false;
+  if (!may_preempt(state, job) && !ShrinkSearch::may_try(state, job, regained_)) return false;
   const auto retry = retry_.find(kind_of(job));
   return retry == retry_.end() || retry->second <= now;
 }
@@ -51,9 +52,10 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
     return !state.power.limited() || state.has_power(job, placement, leave, shrinks);
   };
   // It costs less that elastic jobs shrink than that any leaves.
-  if (ShrinkSearch::may_try(state, job)) {
-    std::optional<ShrinkSearch::Answer> answer = ShrinkSearch::find(state, job, now, again);
+  if (ShrinkSearch::may_try(state, job, regained_)) {
+    std::optional<ShrinkSearch::Answer> answer = ShrinkSearch::find(state, job, regained_, now, again);
     if (answer && has_power(answer->placement, answer->jobs(), answer->shrinks)) {
+      regained_.note(state, job, answer->placement.pool);
       state.claim(job, std::move(answer->placement), answer->jobs(), now, plan, answer->shrinks);
       return true;
     }
@@ -62,10 +64,11 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
   if (preempts) {
     Instant later;
     std::optional<ShrinkSearch::Mixed> answer =
-        ShrinkSearch::find_with_victims(state, job, now, search_, later);
+        ShrinkSearch::find_with_victims(state, job, regained_, now, search_, later);
     again = std::min(again, later);
     if (answer && has_power(answer->placement, answer->victims, answer->shrinks)) {
       failures_ = 0;
+      regained_.note(state, job, answer->placement.pool);
       state.claim(job, std::move(answer->placement), answer->victims, now, plan, answer->shrinks);
       return true;
     }
@@ -102,7 +105,7 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
       [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; });
 }
 
-void Preemptor::save(ByteWriter& out) const {
+void Preemptor::save(const State& state, ByteWriter& out) const {
   out.u64(static_cast<std::uint64_t>(failures_));
   out.i64(rests_until_.count());
   out.u64(retry_.size());
@@ -113,9 +116,10 @@ void Preemptor::save(ByteWriter& out) const {
     out.u64(kind.preemptible ? 1 : 0);
     out.i64(when.count());
   }
+  regained_.save(state, out);
 }
 
-bool Preemptor::restore(ByteReader& in) {
+bool Preemptor::restore(const State& state, ByteReader& in) {
   retry_.clear();
   failures_ = in.u8();
   rests_until_ = Instant{in.i64()};
@@ -127,7 +131,7 @@ bool Preemptor::restore(ByteReader& in) {
     kind.preemptible = in.u64() != 0;
     retry_[kind] = Instant{in.i64()};
   }
-  return in.ok() && failures_ <= kMostFailures;
+  return in.ok() && failures_ <= kMostFailures && regained_.restore(state, in);
 }
 
 }  // namespace gw::sched

@@ -66,9 +66,16 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
                          state.quota.may_reclaim(taker.request.tenant, tenant, takes, type);
     const bool displace = outranks && state.quota.may_displace(taker.request.tenant, tenant, type);
     if (!reclaim && !displace) return;
+    // Copied where there are any: an answer may forget some.
+    const std::vector<Regained::Held>* known = regained_ != nullptr ? regained_->of(tenant) : nullptr;
+    const std::vector<Regained::Held> held = known != nullptr ? *known : std::vector<Regained::Held>{};
+    auto at = held.begin();
     for (const JobId id : jobs) {
       const Job& job = state.jobs[id];
       if (!reclaim && job.request.priority >= taker.request.priority) continue;
+      while (at != held.end() && at->job < id) ++at;
+      if (at != held.end() && at->job == id && regained_->keeps(state, taker.request.tenant, *at, job))
+        continue;
       const Instant safe_until = job.started + state.policy.protected_run_time;
       if (safe_until > now) {
         again = std::min(again, safe_until);

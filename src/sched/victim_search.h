@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sched/quota.h"
+#include "sched/regained.h"
 #include "sched/state.h"
 
 namespace gw::sched {
@@ -21,6 +22,9 @@ namespace gw::sched {
 /// that need not. Costs O(running jobs of the pool), and leaves state as it was.
 class VictimSearch {
  public:
+  /// Jobs in places that `regained` knows (null: none) stay. It must outlive the search.
+  explicit VictimSearch(const Regained* regained = nullptr) : regained_(regained) {}
+
   struct Answer {
     Placement placement;
     std::vector<JobId> victims;         ///< Ascending; never empty.
@@ -99,6 +103,7 @@ class VictimSearch {
   /// The nodes of [first, last) to look at; the others that hold the taker's share are counted by the result.
   std::uint32_t make_groups(const Pool& pool, std::uint32_t first, std::uint32_t last);
 
+  const Regained* regained_;
   Need need_;
   std::uint32_t pool_ = 0;
   std::vector<Candidate> candidates_;  ///< Ascending by (cost, id).
