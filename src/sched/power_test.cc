@@ -434,6 +434,22 @@ TEST(Power, WhatAClaimWillDrawBesideOthersOnItsNodeIsKeptForIt) {
   EXPECT_EQ(site.draw_w(1, 0), 38'000);
 }
 
+TEST(Power, VictimsAreLookedForOnNodesThatAreLit) {
+  Case site(hall(4, 40, 36), "gigawerk");  // Three nodes at full load, and half of the fourth.
+  for (int job = 0; job < 3; ++job) site.submit(1, 8, 90'000, 1000, true);
+  site.submit(1, 4, 90'000, 1000, true);
+  EXPECT_EQ(site.starts().size(), 4U);
+  site.at(4000);
+  site.submit(1, 8, 1000, 1000, false, 5);
+  const Plan made =
+      site.plan();  // The one with the least to lose is on the dark node, where nothing may start.
+  ASSERT_EQ(made.preemptions.size(), 1U);
+  EXPECT_EQ(made.preemptions[0].job, JobId{0});
+  site.at(4010);
+  site.submit(1, 4, 1000, 1000, false, 5);  // That node has so much room, and is no place all the same.
+  EXPECT_EQ(site.plan().preemptions.size(), 1U);
+}
+
 TEST(Power, WithoutClocksADropPreemptsTheLeast) {
   Case site(hall(4, 40, 40));
   const std::uint32_t large = site.submit(3, 8, 1000, 1000, true);

@@ -206,6 +206,41 @@ TEST_F(PreemptionCase, WhatAGuaranteeHasWonBackIsNotWhatItsTenantBorrows) {
   EXPECT_EQ(made.preemptions[0].job, owed);
 }
 
+TEST(Preemption, WhoMayNotGoWithTheRestDoesNotSpoilTheOthers) {
+  Core core(racks(1, 4, 8), preempting());
+  for (int tenant = 0; tenant < 3; ++tenant) core.apply(Event::tenant_added(TenantId{0}, 1), Instant{});
+  QuotaTerms terms;
+  terms.guaranteed_milli = 15'000;
+  core.apply(Event::tenant_quota(TenantId{1}, kAllGpus, terms), Instant{});
+  terms.guaranteed_milli = 24'000;
+  core.apply(Event::tenant_quota(TenantId{2}, kAllGpus, terms), Instant{});
+  const auto submit = [&](std::uint32_t tenant, std::uint32_t nodes, std::uint32_t gpus,
+                          std::int64_t checkpoint_s, Instant now) {
+    JobRequest request;
+    request.shape.nodes = nodes;
+    request.shape.gpus = gpus;
+    request.tenant = TenantId{tenant};
+    request.submit = now;
+    request.limit = hours(10);
+    request.preemptible = true;
+    request.checkpoint_interval = seconds(checkpoint_s);
+    const JobId id{core.state().next_job};
+    core.apply(Event::job_submitted(id, request), now);
+    return id;
+  };
+  submit(1, 1, 4, 1000,
+         Instant{});  // It may go alone, but not with the next: it is within the guarantee then.
+  const JobId large = submit(1, 2, 8, 1000, Instant{});
+  const JobId dear = submit(3, 1, 8, 0, Instant{});
+  ASSERT_EQ(core.plan(Instant{}).starts.size(), 3U);
+  const Instant now = Instant{} + seconds(4001);
+  submit(2, 3, 8, 0, now);
+  const Plan& made = core.plan(now);
+  ASSERT_EQ(made.preemptions.size(), 2U);
+  EXPECT_EQ(made.preemptions[0].job, large);
+  EXPECT_EQ(made.preemptions[1].job, dear);
+}
+
 TEST_F(PreemptionCase, ALostNodeBreaksAClaim) {
   const JobId running = submit(1, 16);
   plan();

@@ -2,6 +2,7 @@
 #include "sched/preemptor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sched/codec.h"
 
@@ -86,21 +87,41 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
       (!state.preemptible_running() && state.resizable().empty()))
     return;
   int looks = 0;
+  // What holds for all jobs of a tenant, until somebody is made to leave: is it or one above owed, and what
+  // is the most that one could ask for within a guarantee?
+  TenantId known;
+  bool owed = false;
+  std::int64_t most_milli = 0;
+  const auto look_at = [&](TenantId tenant) {
+    if (std::exchange(known, tenant) == tenant) return;
+    owed = false;
+    std::int64_t most = 0;
+    for (TenantId up = tenant; up != TenantId{0}; up = state.quota.parent(up)) {
+      owed = owed || state.pending.fair_share().is_owed(up);
+      for (std::size_t index = 0; index < state.quota.resources(); ++index) {
+        const auto resource = static_cast<QuotaResource>(index);
+        most = std::max(
+            most, state.quota.terms(up, resource).guaranteed_milli - state.quota.used_milli(up, resource));
+      }
+    }
+    most_milli = state.quota.most_gpu_milli(most);
+  };
   state.pending.scan(
       JobId{},
       [&](TenantId tenant) {
         PendingQueue::Bounds bounds;
         if (!tenant.valid()) return bounds;
-        bool owed = false;
-        for (TenantId up = tenant; up != TenantId{0} && !owed; up = state.quota.parent(up))
-          owed = state.pending.fair_share().is_owed(up);
+        look_at(tenant);
         if (!owed) bounds.free = -1;
         return bounds;
       },
       [&](JobId id) {
         ++looks;
         Job& job = state.jobs[id];
-        return may_try(state, job, now) && is_entitled(state, job) && try_it(job);
+        if (state.pending.by_tenant() && job.request.shape.total_gpu_milli() > most_milli) return false;
+        if (!may_try(state, job, now) || !is_entitled(state, job) || !try_it(job)) return false;
+        known = TenantId{};
+        return true;
       },
       [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; });
 }
