@@ -78,7 +78,7 @@ class ConservativePass final : public Pass {
     promise_ = {};
   }
 
-  void save(ByteWriter& /*out*/) const override {}
+  void save(const State& /*state*/, ByteWriter& /*out*/) const override {}
   [[nodiscard]] bool restore(State& /*state*/, ByteReader& /*in*/) override {
     valid_ = false;  // Made anew from the state: equal, since a rebuild is what regular passes only save.
     return true;

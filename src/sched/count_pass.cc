@@ -62,7 +62,7 @@ class CountPass final : public Pass {
     spare_ = 0;
   }
 
-  void save(ByteWriter& out) const override {
+  void save(const State& /*state*/, ByteWriter& out) const override {
     out.u64(head_.value());
     out.i64(shadow_.count());
     out.i64(spare_);

@@ -39,7 +39,7 @@ class NodePass final : public Pass {
     keep_reservation(state, plan);
     // Its part of the quota may be what jobs that wait too long were kept back by.
     if (promised.valid() && !reserved_.valid()) state.refresh_quota(now);
-    preemptor_.begin(now);
+    preemptor_.begin(state, now);
     bool any = true;
     for (;;) {
       const JobId first = first_permitted(state);
@@ -92,7 +92,7 @@ class NodePass final : public Pass {
     head_ = JobId{};
   }
 
-  void save(ByteWriter& out) const override {
+  void save(const State& state, ByteWriter& out) const override {
     out.u64(reserved_.value());
     out.u64(head_.value());
     out.i64(when_.count());
@@ -100,7 +100,7 @@ class NodePass final : public Pass {
     out.u64(releases_at_);
     out.u64(nodes_.size());
     for (const std::uint32_t node : nodes_) out.u64(node);
-    preemptor_.save(out);
+    preemptor_.save(state, out);
   }
 
   [[nodiscard]] bool restore(State& state, ByteReader& in) override {
@@ -124,7 +124,7 @@ class NodePass final : public Pass {
       charge(state, *job);
       if (state.power.limited()) state.hold_power(*job, pool_, nodes_);
     }
-    return preemptor_.restore(in);
+    return preemptor_.restore(state, in);
   }
 
  private:

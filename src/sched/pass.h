@@ -24,7 +24,7 @@ class Pass {
   /// Lets go of every promise and memory of earlier passes: others than this pass have decided meanwhile.
   virtual void reset(State& state) = 0;
   /// What later passes depend on beyond the state, for snapshots. `restore` gives false on malformed bytes.
-  virtual void save(ByteWriter& out) const = 0;
+  virtual void save(const State& state, ByteWriter& out) const = 0;
   [[nodiscard]] virtual bool restore(State& state, ByteReader& in) = 0;
 };
 

@@ -60,10 +60,14 @@ class PowerSearch {
   /// Takes power for `gpus` GPUs on a node from what its feeds have left; false if they have not so much.
   [[nodiscard]] bool take(std::uint32_t node, std::uint32_t gpus);
   void undo();
+  /// Beside what is drawn now and what others claim.
+  [[nodiscard]] static std::int64_t free_power(const PowerTree& power, FeedId feed) {
+    return power.limit(feed) - power.draw(feed).count() - power.promised(feed).count();
+  }
   /// The power that the feed has left by then.
   [[nodiscard]] std::int64_t& left(FeedId feed) {
     Left& entry = left_[feed.level][feed.vertex];
-    if (entry.stamp != stamp_) entry = {state_->power.limit(feed) - state_->power.draw(feed).count(), stamp_};
+    if (entry.stamp != stamp_) entry = {free_power(state_->power, feed), stamp_};
     return entry.milliwatts;
   }
 

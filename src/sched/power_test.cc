@@ -268,7 +268,7 @@ class Case {
   }
   void at(std::int64_t second) { now_ = Instant{} + seconds(second); }
   std::uint32_t submit(std::uint32_t nodes, std::uint32_t gpus, std::int64_t limit_s,
-                       std::uint32_t power = 1000, bool preemptible = false) {
+                       std::uint32_t power = 1000, bool preemptible = false, std::int32_t priority = 0) {
     JobRequest request;
     request.shape.nodes = nodes;
     request.shape.gpus = gpus;
@@ -277,6 +277,7 @@ class Case {
     request.limit = seconds(limit_s);
     request.power_permille = power;
     request.preemptible = preemptible;
+    request.priority = priority;
     const JobId id{core_.state().next_job};
     core_.apply(Event::job_submitted(id, request), now_);
     return id.value();
@@ -409,6 +410,44 @@ TEST(Power, ADropIsMetByClocksThenByPreemption) {
   for (const Plan::Clock& clock : plan.clocks) EXPECT_EQ(clock.permille, 1000U);
   ASSERT_EQ(plan.starts.size(), 1U);
   EXPECT_EQ(plan.starts[0].job.value(), second);
+}
+
+TEST(Power, WhatAClaimWillDrawBesideOthersOnItsNodeIsKeptForIt) {
+  Case site(hall(4, 40, 38), "gigawerk");
+  site.submit(2, 8, 90'000);
+  site.submit(1, 4, 90'000);  // 4 kW.
+  const std::uint32_t sparing = site.submit(1, 4, 90'000, 250, true);
+  site.submit(1, 6, 90'000);
+  EXPECT_EQ(site.starts().size(), 4U);
+  EXPECT_EQ(site.draw_w(1, 0), 35'000);
+  site.at(4000);
+  const std::uint32_t urgent = site.submit(1, 4, 1000, 1000, false, 5);  // With it 38 kW.
+  const Plan made = site.plan();
+  ASSERT_EQ(made.preemptions.size(), 1U);
+  EXPECT_EQ(made.preemptions[0].job, JobId{sparing});
+  const std::uint32_t small = site.submit(1, 2, 100);
+  EXPECT_TRUE(site.starts().empty());  // Two GPUs are free, but their power is promised.
+  EXPECT_EQ(site.reason(small), Reason::kPower);
+  site.at(4060);
+  site.core().apply(Event::job_requeued(JobId{sparing}), Instant{} + seconds(4060));
+  EXPECT_EQ(site.starts(), (Jobs{urgent}));
+  EXPECT_EQ(site.draw_w(1, 0), 38'000);
+}
+
+TEST(Power, VictimsAreLookedForOnNodesThatAreLit) {
+  Case site(hall(4, 40, 36), "gigawerk");  // Three nodes at full load, and half of the fourth.
+  for (int job = 0; job < 3; ++job) site.submit(1, 8, 90'000, 1000, true);
+  site.submit(1, 4, 90'000, 1000, true);
+  EXPECT_EQ(site.starts().size(), 4U);
+  site.at(4000);
+  site.submit(1, 8, 1000, 1000, false, 5);
+  const Plan made =
+      site.plan();  // The one with the least to lose is on the dark node, where nothing may start.
+  ASSERT_EQ(made.preemptions.size(), 1U);
+  EXPECT_EQ(made.preemptions[0].job, JobId{0});
+  site.at(4010);
+  site.submit(1, 4, 1000, 1000, false, 5);  // That node has so much room, and is no place all the same.
+  EXPECT_EQ(site.plan().preemptions.size(), 1U);
 }
 
 TEST(Power, WithoutClocksADropPreemptsTheLeast) {

@@ -26,6 +26,7 @@ PowerTree::PowerTree(const Fleet& fleet) : type_of_(fleet.node_type_of) {
   load_.assign(nodes, 0);
   floor_.assign(nodes, 0);
   claim_.assign(nodes, 0);
+  leaving_.assign(nodes, 0);
   flags_.assign(nodes, kUp | kRoom | kWhole);
   leaf_.resize(nodes);
   whole_ = Bitmap(nodes);
@@ -40,6 +41,7 @@ PowerTree::PowerTree(const Fleet& fleet) : type_of_(fleet.node_type_of) {
     level.built_cap = level.cap;
     level.draw.assign(count, 0);
     level.reach.assign(count, 0);
+    level.promised.assign(count, 0);
     level.worst.assign(count, 0);
     level.least.assign(count, kUnlimited);
     level.candidates.assign(count, 0);
@@ -118,9 +120,16 @@ std::int64_t PowerTree::draw_of(std::uint32_t node) const {
 std::int64_t PowerTree::reach_of(std::uint32_t node) const {
   const Type& type = types_[type_of_[node]];
   if (takes_work(node)) return type.idle + type.range;
-  return (flags_[node] & kUp) == 0
-             ? 0
-             : type.idle + std::min(type.range, std::max({load_[node], floor_[node], claim_[node]}));
+  if ((flags_[node] & kUp) == 0) return 0;
+  const std::int64_t claimed = load_[node] - leaving_[node] + claim_[node];
+  return type.idle + std::min(type.range, std::max({load_[node], floor_[node], claimed}));
+}
+
+std::int64_t PowerTree::promised_of(std::uint32_t node) const {
+  if (claim_[node] == 0 || (flags_[node] & kUp) == 0) return 0;
+  const std::int64_t claimed =
+      types_[type_of_[node]].idle + std::min(range(node), load_[node] - leaving_[node] + claim_[node]);
+  return std::max<std::int64_t>(0, claimed - draw_of(node));
 }
 
 void PowerTree::list(std::uint32_t node) {
@@ -132,13 +141,14 @@ void PowerTree::list(std::uint32_t node) {
 
 template <class Change>
 void PowerTree::alter(std::uint32_t node, Change&& change) {
-  const Shift before{draw_of(node), reach_of(node), lights_up(node), 0};
+  const Shift before{draw_of(node), reach_of(node), promised_of(node), lights_up(node), 0};
   const bool took = takes_work(node);
   change();
   list(node);
   const Shift by{draw_of(node) - before.draw, reach_of(node) - before.reach,
-                 std::int64_t{lights_up(node)} - before.dark, 0};
-  if (by.draw != 0 || by.reach != 0 || by.dark != 0 || takes_work(node) != took) shift(leaf_[node], by);
+                 promised_of(node) - before.promised, std::int64_t{lights_up(node)} - before.dark, 0};
+  if (by.draw != 0 || by.reach != 0 || by.promised != 0 || by.dark != 0 || takes_work(node) != took)
+    shift(leaf_[node], by);
 }
 
 /// Adds to a vertex of the lowest level and to all above it.
@@ -148,6 +158,7 @@ void PowerTree::shift(std::uint32_t leaf, const Shift& by) {
     Level& level = levels_[at];
     level.draw[vertex] += by.draw;
     level.reach[vertex] += by.reach;
+    level.promised[vertex] += by.promised;
     level.slowed[vertex] = static_cast<std::uint32_t>(level.slowed[vertex] + by.slowed);
     if (at == 0) level.candidates[vertex] = static_cast<std::uint32_t>(level.candidates[vertex] + by.dark);
     settle({at, vertex});
@@ -190,10 +201,12 @@ void PowerTree::add_load(std::uint32_t first, std::uint32_t last, std::int64_t l
     for (; at < end; ++at) {
       by.draw -= draw_of(at);
       by.reach -= reach_of(at);
+      by.promised -= promised_of(at);
       load_[at] += load;
       GW_CHECK(load_[at] >= 0);
       by.draw += draw_of(at);
       by.reach += reach_of(at);
+      by.promised += promised_of(at);
       by.slowed += slowed;
     }
     shift(leaf, by);
@@ -227,6 +240,14 @@ void PowerTree::set_floor(std::uint32_t node, std::int64_t load) {
 
 void PowerTree::set_claim(std::uint32_t node, std::int64_t load) {
   alter(node, [&] { claim_[node] = load; });
+}
+
+void PowerTree::end_claim(std::uint32_t node) {
+  alter(node, [&] { claim_[node] = leaving_[node] = 0; });
+}
+
+void PowerTree::add_leaving(std::uint32_t node, std::int64_t load) {
+  alter(node, [&] { leaving_[node] += load; });
 }
 
 std::vector<FeedId> PowerTree::take_over_reach() {
@@ -329,10 +350,12 @@ std::string PowerTree::check() const {
       const FeedId feed{at, vertex};
       std::int64_t draw = 0;
       std::int64_t reach = 0;
+      std::int64_t promised = 0;
       std::uint32_t candidates = 0;
       for (std::uint32_t node = begin(feed); node < end(feed); ++node) {
         draw += draw_of(node);
         reach += reach_of(node);
+        promised += promised_of(node);
         if (at == 0) candidates += lights_up(node);
         const bool takes = takes_work(node);
         const bool whole = (flags_[node] & kWhole) != 0;
@@ -342,6 +365,9 @@ std::string PowerTree::check() const {
       for (std::uint32_t below = 0; at > 0 && below < vertices(at - 1); ++below)
         candidates += parent({at - 1, below}) == vertex && levels_[at - 1].lightable.test(below);
       const Level& level = levels_[at];
+      if (promised != level.promised[vertex])
+        return fmt::format("feed {} of level {} promises {}, counted {}", vertex, at, promised,
+                           level.promised[vertex]);
       if (draw != level.draw[vertex] || reach != level.reach[vertex] ||
           candidates != level.candidates[vertex])
         return fmt::format("feed {} of level {}: draws {}, reaches {}, {} candidates; counted {}, {}, {}",

@@ -50,6 +50,10 @@ class PowerTree {
   [[nodiscard]] Milliwatts reach(FeedId feed) const {
     return Milliwatts{levels_[feed.level].reach[feed.vertex]};
   }
+  /// What the jobs that claim nodes below it will add to its draw there, beyond what now leaves for them.
+  [[nodiscard]] Milliwatts promised(FeedId feed) const {
+    return Milliwatts{levels_[feed.level].promised[feed.vertex]};
+  }
   /// Its cap in the fleet.
   [[nodiscard]] Milliwatts built_cap(FeedId feed) const {
     return Milliwatts{levels_[feed.level].built_cap[feed.vertex]};
@@ -84,8 +88,11 @@ class PowerTree {
   /// A job with a reservation will add so much; 0 = none.
   void set_floor(std::uint32_t node, std::int64_t load);
 
-  /// The same of a job that claims the node.
+  /// A job claims the node and will add so much, once those have left that it waits for.
   void set_claim(std::uint32_t node, std::int64_t load);
+  void end_claim(std::uint32_t node);
+  /// Those who are to leave the node for that draw so much more there, or less; whoever else is there stays.
+  void add_leaving(std::uint32_t node, std::int64_t load);
 
   [[nodiscard]] bool is_dark(std::uint32_t node) const { return (flags_[node] & kDark) != 0; }
   [[nodiscard]] bool is_up(std::uint32_t node) const { return (flags_[node] & kUp) != 0; }
@@ -95,6 +102,8 @@ class PowerTree {
   [[nodiscard]] std::uint32_t nodes() const { return static_cast<std::uint32_t>(type_of_.size()); }
   [[nodiscard]] std::vector<std::uint32_t> dark_nodes() const;
   [[nodiscard]] std::int64_t load(std::uint32_t node) const { return load_[node]; }
+  [[nodiscard]] std::int64_t claim(std::uint32_t node) const { return claim_[node]; }
+  [[nodiscard]] std::int64_t leaving(std::uint32_t node) const { return leaving_[node]; }
   [[nodiscard]] std::int64_t range(std::uint32_t node) const { return types_[type_of_[node]].range; }
   [[nodiscard]] std::uint32_t leaf(std::uint32_t node) const { return leaf_[node]; }
   [[nodiscard]] std::uint32_t parent(FeedId feed) const { return levels_[feed.level].parent[feed.vertex]; }
@@ -139,7 +148,7 @@ class PowerTree {
   struct Level {
     std::vector<std::uint32_t> first;
     std::vector<std::uint32_t> parent;  ///< Of the next level; empty for the last.
-    std::vector<std::int64_t> built_cap, cap, draw, reach, worst;
+    std::vector<std::int64_t> built_cap, cap, draw, reach, promised, worst;
     std::vector<std::int64_t> least;  ///< Range of its least hungry node: below that nothing can be lit.
     std::vector<std::uint32_t>
         candidates;                     ///< Dark nodes with room (lowest level), or children with the bit.
@@ -151,11 +160,13 @@ class PowerTree {
   struct Shift {
     std::int64_t draw = 0;
     std::int64_t reach = 0;
+    std::int64_t promised = 0;
     std::int64_t dark = 0;
     std::int64_t slowed = 0;
   };
   [[nodiscard]] std::int64_t draw_of(std::uint32_t node) const;
   [[nodiscard]] std::int64_t reach_of(std::uint32_t node) const;
+  [[nodiscard]] std::int64_t promised_of(std::uint32_t node) const;
   [[nodiscard]] bool lights_up(std::uint32_t node) const {
     return (flags_[node] & (kUp | kClosed | kDark | kRoom)) == (kUp | kDark | kRoom);
   }
@@ -179,7 +190,7 @@ class PowerTree {
   std::vector<Level> levels_;
   std::vector<std::uint32_t> leaf_;  ///< Vertex of the lowest level, by node.
   std::vector<std::int64_t> load_;   ///< Sum of the increments of the jobs on a node.
-  std::vector<std::int64_t> floor_, claim_;
+  std::vector<std::int64_t> floor_, claim_, leaving_;
   std::vector<std::uint8_t> flags_;
   Bitmap whole_;  ///< Nodes that take work and on which nothing runs.
   Bitmap part_;   ///< Other nodes that take work.

@@ -2,6 +2,7 @@
 #include "sched/preemptor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sched/codec.h"
 
@@ -12,8 +13,9 @@ constexpr Nanoseconds kRetry = minutes(1);
 
 }  // namespace
 
-void Preemptor::begin(Instant now) {
+void Preemptor::begin(const State& state, Instant now) {
   searches_ = 0;
+  regained_.refresh(state);
   std::erase_if(retry_, [&](const auto& entry) { return entry.second <= now; });
   if (rests_until_ <= now && failures_ >= kMostFailures) failures_ = 0;
 }
@@ -49,7 +51,7 @@ bool Preemptor::may_preempt(const State& state, const Job& job) const {
 
 bool Preemptor::may_try(const State& state, const Job& job, Instant now) const {
   if (searches_ >= kMostSearches) return false;
-  if (!may_preempt(state, job) && !ShrinkSearch::may_try(state, job)) return false;
+  if (!may_preempt(state, job) && !ShrinkSearch::may_try(state, job, regained_)) return false;
   const auto retry = retry_.find(kind_of(job));
   return retry == retry_.end() || retry->second <= now;
 }
@@ -62,9 +64,10 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
     return !state.power.limited() || state.has_power(job, placement, leave, shrinks);
   };
   // It costs less that elastic jobs shrink than that any leaves.
-  if (ShrinkSearch::may_try(state, job)) {
-    std::optional<ShrinkSearch::Answer> answer = ShrinkSearch::find(state, job, now, again);
+  if (ShrinkSearch::may_try(state, job, regained_)) {
+    std::optional<ShrinkSearch::Answer> answer = ShrinkSearch::find(state, job, regained_, now, again);
     if (answer && has_power(answer->placement, answer->jobs(), answer->shrinks)) {
+      regained_.note(state, job, answer->placement.pool);
       state.claim(job, std::move(answer->placement), answer->jobs(), now, plan, answer->shrinks);
       return true;
     }
@@ -73,10 +76,11 @@ bool Preemptor::make_room(State& state, Job& job, Instant now, Plan& plan) {
   if (preempts) {
     Instant later;
     std::optional<ShrinkSearch::Mixed> answer =
-        ShrinkSearch::find_with_victims(state, job, now, search_, later);
+        ShrinkSearch::find_with_victims(state, job, regained_, now, search_, later);
     again = std::min(again, later);
     if (answer && has_power(answer->placement, answer->victims, answer->shrinks)) {
       failures_ = 0;
+      regained_.note(state, job, answer->placement.pool);
       state.claim(job, std::move(answer->placement), answer->victims, now, plan, answer->shrinks);
       return true;
     }
@@ -94,21 +98,41 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
       (!state.preemptible_running() && state.resizable().empty()))
     return;
   int looks = 0;
+  // What holds for all jobs of a tenant, until somebody is made to leave: is it or one above owed, and what
+  // is the most that one could ask for within a guarantee?
+  TenantId known;
+  bool owed = false;
+  std::int64_t most_milli = 0;
+  const auto look_at = [&](TenantId tenant) {
+    if (std::exchange(known, tenant) == tenant) return;
+    owed = false;
+    std::int64_t most = 0;
+    for (TenantId up = tenant; up != TenantId{0}; up = state.quota.parent(up)) {
+      owed = owed || state.pending.fair_share().is_owed(up);
+      for (std::size_t index = 0; index < state.quota.resources(); ++index) {
+        const auto resource = static_cast<QuotaResource>(index);
+        most = std::max(
+            most, state.quota.terms(up, resource).guaranteed_milli - state.quota.used_milli(up, resource));
+      }
+    }
+    most_milli = state.quota.most_gpu_milli(most);
+  };
   state.pending.scan(
       JobId{},
       [&](TenantId tenant) {
         PendingQueue::Bounds bounds;
         if (!tenant.valid()) return bounds;
-        bool owed = false;
-        for (TenantId up = tenant; up != TenantId{0} && !owed; up = state.quota.parent(up))
-          owed = state.pending.fair_share().is_owed(up);
+        look_at(tenant);
         if (!owed) bounds.free = -1;
         return bounds;
       },
       [&](JobId id) {
         ++looks;
         Job& job = state.jobs[id];
-        return may_try(state, job, now) && is_entitled(state, job) && try_it(job);
+        if (state.pending.by_tenant() && job.request.shape.total_gpu_milli() > most_milli) return false;
+        if (!may_try(state, job, now) || !is_entitled(state, job) || !try_it(job)) return false;
+        known = TenantId{};
+        return true;
       },
       [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; },
       [&](TenantId top) { return state.thorough || state.pending.fair_share().any_owed(top); },
@@ -120,7 +144,7 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
       });
 }
 
-void Preemptor::save(ByteWriter& out) const {
+void Preemptor::save(const State& state, ByteWriter& out) const {
   out.u64(static_cast<std::uint64_t>(failures_));
   out.i64(rests_until_.count());
   out.u64(retry_.size());
@@ -131,9 +155,10 @@ void Preemptor::save(ByteWriter& out) const {
     out.u64(kind.preemptible ? 1 : 0);
     out.i64(when.count());
   }
+  regained_.save(state, out);
 }
 
-bool Preemptor::restore(ByteReader& in) {
+bool Preemptor::restore(const State& state, ByteReader& in) {
   retry_.clear();
   failures_ = in.u8();
   rests_until_ = Instant{in.i64()};
@@ -145,7 +170,7 @@ bool Preemptor::restore(ByteReader& in) {
     kind.preemptible = in.u64() != 0;
     retry_[kind] = Instant{in.i64()};
   }
-  return in.ok() && failures_ <= kMostFailures;
+  return in.ok() && failures_ <= kMostFailures && regained_.restore(state, in);
 }
 
 }  // namespace gw::sched

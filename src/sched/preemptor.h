@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/bytes.h"
+#include "sched/regained.h"
 #include "sched/shrink_search.h"
 #include "sched/state.h"
 #include "sched/victim_search.h"
@@ -15,7 +16,10 @@ namespace gw::sched {
 /// again until some time has passed.
 class Preemptor {
  public:
-  void begin(Instant now);
+  Preemptor() = default;
+  Preemptor(const Preemptor&) = delete;  // The search refers to what it holds.
+  Preemptor& operator=(const Preemptor&) = delete;
+  void begin(const State& state, Instant now);
   /// Is the job one for which others may have to leave, and worth a search now?
   [[nodiscard]] bool may_try(const State& state, const Job& job, Instant now) const;
   /// True if others leave for it: then it has left the queue.
@@ -23,8 +27,8 @@ class Preemptor {
   /// Tries the jobs of tenants that have less than is guaranteed to them, wherever in the order they stand.
   void reclaim(State& state, Instant now, const std::function<bool(Job&)>& try_it);
 
-  void save(ByteWriter& out) const;
-  [[nodiscard]] bool restore(ByteReader& in);
+  void save(const State& state, ByteWriter& out) const;
+  [[nodiscard]] bool restore(const State& state, ByteReader& in);
 
  private:
   static constexpr int kMostSearches = 16;  ///< In a pass.
@@ -52,7 +56,8 @@ class Preemptor {
   int failures_ = 0;  ///< Since the last success.
   Instant rests_until_;
   std::map<Kind, Instant> retry_;  ///< Not to be tried before.
-  VictimSearch search_;
+  Regained regained_;
+  VictimSearch search_{&regained_};
 };
 
 }  // namespace gw::sched

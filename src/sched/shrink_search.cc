@@ -58,7 +58,8 @@ QuotaTree::Amount difference(const State& state, const Job& job, std::uint32_t n
 }
 
 /// When the taker may ask the job for nodes; Instant::max(): never.
-Instant may_ask_from(const State& state, const Job& taker, const Job& giver) {
+Instant may_ask_from(const State& state, const Job& taker, const Job& giver, const Regained& regained) {
+  if (regained.covers(state, taker.request.tenant, giver)) return Instant::max();
   const PolicyConfig& policy = state.policy;
   const QuotaResource type = state.quota_resource(giver.placement.pool);
   const TenantId mine = taker.request.tenant;
@@ -174,18 +175,19 @@ std::vector<JobId> ShrinkSearch::Answer::jobs() const {
   return ids;
 }
 
-bool ShrinkSearch::may_try(const State& state, const Job& taker) {
+bool ShrinkSearch::may_try(const State& state, const Job& taker, const Regained& regained) {
   const std::set<JobId>& resizable = state.resizable();
   return !resizable.empty() &&
          (state.policy.shrink_for_waiting || state.policy.preemption != PreemptionKind::kNone) &&
          (taker.request.shape.gpus > 0 || taker.request.shape.gpu_milli > 0) &&
          std::any_of(resizable.begin(), resizable.end(), [&](JobId id) {
            const Job& job = state.jobs[id];
-           return is_elastic_now(job) && may_ask_from(state, taker, job) != Instant::max();
+           return is_elastic_now(job) && may_ask_from(state, taker, job, regained) != Instant::max();
          });
 }
 
-std::optional<ShrinkSearch::Answer> ShrinkSearch::find(State& state, const Job& taker, Instant now,
+std::optional<ShrinkSearch::Answer> ShrinkSearch::find(State& state, const Job& taker,
+                                                       const Regained& regained, Instant now,
                                                        Instant& again) {
   again = Instant::max();
   for (const std::uint32_t pool : state.classes[taker.shape_class].pools) {
@@ -194,7 +196,7 @@ std::optional<ShrinkSearch::Answer> ShrinkSearch::find(State& state, const Job& 
     for (const JobId id : state.resizable()) {
       const Job& job = state.jobs[id];
       if (!is_elastic_now(job) || job.placement.pool != pool || !state.may_return(job.placement)) continue;
-      const Instant from = may_ask_from(state, taker, job);
+      const Instant from = may_ask_from(state, taker, job, regained);
       if (from > now) {
         again = std::min(again, from);
         continue;
@@ -215,8 +217,8 @@ std::optional<ShrinkSearch::Answer> ShrinkSearch::find(State& state, const Job& 
 }
 
 std::optional<ShrinkSearch::Mixed> ShrinkSearch::find_with_victims(State& state, const Job& taker,
-                                                                   Instant now, VictimSearch& search,
-                                                                   Instant& again) {
+                                                                   const Regained& regained, Instant now,
+                                                                   VictimSearch& search, Instant& again) {
   // Searched as if all had given already what they can. That costs them little; what more is needed is chosen
   // by cost.
   struct Given {
@@ -233,7 +235,8 @@ std::optional<ShrinkSearch::Mixed> ShrinkSearch::find_with_victims(State& state,
     for (const auto& pool : state.pools) versions.push_back(pool->version());
     for (const JobId id : state.resizable()) {
       Job& job = state.jobs[id];
-      if (!is_elastic_now(job) || !state.may_return(job.placement) || may_ask_from(state, taker, job) > now)
+      if (!is_elastic_now(job) || !state.may_return(job.placement) ||
+          may_ask_from(state, taker, job, regained) > now)
         continue;
       const std::uint32_t nodes = job.request.shape.nodes;
       Placement part = last_of(job.placement, beyond_least(job));

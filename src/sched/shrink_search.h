@@ -20,11 +20,11 @@ class ShrinkSearch {
     [[nodiscard]] std::vector<JobId> jobs() const;
   };
   /// Could it be worth a search: is there anyone of whom the policy lets it ask nodes?
-  [[nodiscard]] static bool may_try(const State& state, const Job& taker);
+  [[nodiscard]] static bool may_try(const State& state, const Job& taker, const Regained& regained);
   /// None if it cannot be. Then `again` is when a job that is still protected could make it possible;
   /// Instant::max() if none could.
-  [[nodiscard]] static std::optional<Answer> find(State& state, const Job& taker, Instant now,
-                                                  Instant& again);
+  [[nodiscard]] static std::optional<Answer> find(State& state, const Job& taker, const Regained& regained,
+                                                  Instant now, Instant& again);
   /// Where that is not enough: who must leave as a whole besides. All that leave, in whatever way, are
   /// victims of the answer.
   struct Mixed {
@@ -32,7 +32,8 @@ class ShrinkSearch {
     std::vector<JobId> victims;   ///< Ascending; never empty.
     std::vector<Shrink> shrinks;  ///< Of them, who goes on with fewer nodes.
   };
-  [[nodiscard]] static std::optional<Mixed> find_with_victims(State& state, const Job& taker, Instant now,
+  [[nodiscard]] static std::optional<Mixed> find_with_victims(State& state, const Job& taker,
+                                                              const Regained& regained, Instant now,
                                                               VictimSearch& search, Instant& again);
 };
 

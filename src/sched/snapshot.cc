@@ -9,7 +9,7 @@
 namespace gw::sched {
 namespace {
 
-constexpr std::uint64_t kFormat = 4;
+constexpr std::uint64_t kFormat = 5;
 
 enum class Phase : std::uint8_t { kWaits, kRuns, kLeaves, kClaims, kPutOff };
 
@@ -283,7 +283,7 @@ std::string Core::snapshot() const {
     for (const WindowId id : who.second) out.u64(id.value());
     out.i64(known.limit.count());
   }
-  pass_->save(out);
+  pass_->save(state_, out);
   return out.take();
 }
 

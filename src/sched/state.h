@@ -174,7 +174,9 @@ class State {
   /// Is every feed within its cap if the job starts there and `leaving` have left, those of `shrinks` for the
   /// rest of their nodes?
   [[nodiscard]] bool has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving,
-                               const std::vector<Shrink>& shrinks = {}) const;
+                               const std::vector<Shrink>& shrinks = {}) const {
+    return has_power(job, placement, leaving, shrinks, true);
+  }
   /// Jobs that are put off and whose time has come join the queue. (state_shift.cc)
   void call_in_due(Instant now);
   /// One that is put off joins the queue now; nothing happens to others.
@@ -331,7 +333,15 @@ class State {
   /// Takes nodes from elastic jobs until the feed is within its cap; gives what they will draw when they go
   /// on.
   std::int64_t shrink_below(FeedId feed, const std::vector<JobId>& jobs, Instant now, Plan& plan);
-  void close_for(const Job& job, const Placement& placement);
+  void close_for(const Job& job, const Placement& placement, const std::vector<JobId>& leaving);
+  /// `beside_promises`: and what others claim is kept for them.
+  [[nodiscard]] bool has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving,
+                               const std::vector<Shrink>& shrinks, bool beside_promises) const;
+  /// What the job draws on the nodes of a claim is among what leaves them, or no more.
+  void count_leaving(const Job& job, const Placement& claimed, int sign);
+  /// The same in the claim that it leaves for, and in the place that it goes on at.
+  void count_leaving(const Job& job, int sign);
+  [[nodiscard]] std::string check_promises() const;
   void break_claim(std::uint32_t pool, std::uint32_t node);
   void victim_left(JobId victim);
   void leave_now(Job& job, JobId for_job, Instant now, Plan& plan);

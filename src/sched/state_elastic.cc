@@ -106,7 +106,7 @@ bool State::may_return(const Placement& placement) const {
 void State::put_resize(const Job& job, Resizing resize) {
   const std::uint32_t pool = resize.placement.pool;
   change_quota(job.request.tenant, quota_amount(job, pool, node_count(resize.placement)), true);
-  close_for(job, resize.placement);
+  close_for(job, resize.placement, {job.id});
   resizes.emplace(job.id, std::move(resize));
   ++node_changes;
   changes.released = changes.irregular = changes.nodes = true;
@@ -135,7 +135,7 @@ void State::drop_resize(JobId id) {
 void State::claim_free(Job& job, Placement placement) {
   set_size(job, node_count(placement));
   change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
-  close_for(job, placement);
+  close_for(job, placement, {});
   job.claims = true;
   claims.emplace(job.id, Claim{std::move(placement), {}});
 }
@@ -333,7 +333,7 @@ std::optional<Placement> State::within_power(const Job& job, const Placement& pl
   for (const Piece& piece : placement.pieces) {
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
       found.pieces.push_back({node, 1, piece.gpu_mask});
-      if (!has_power(job, found, {})) found.pieces.pop_back();
+      if (!has_power(job, found, {}, {}, false)) found.pieces.pop_back();
     }
   }
   if (node_count(found) < job.request.nodes_min) return std::nullopt;

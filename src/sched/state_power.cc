@@ -38,6 +38,7 @@ void for_fleet_runs(const Pool& pool, const Piece& piece, Visit&& visit) {
 }  // namespace
 
 void State::add_power(const Job& job, int sign) {
+  if (!claims.empty() || !resizes.empty()) count_leaving(job, sign);
   const Pool& pool = *pools[job.placement.pool];
   const int slow = job.clock < PowerTree::kFull ? sign : 0;
   for (const Piece& piece : job.placement.pieces) {
@@ -51,6 +52,37 @@ void State::add_power(const Job& job, int sign) {
       power.set_room(at, pool.has_room(node), power.load(at) == 0);
     }
   }
+}
+
+void State::count_leaving(const Job& job, const Placement& claimed, int sign) {
+  if (claimed.pool != job.placement.pool) return;
+  const Pool& pool = *pools[job.placement.pool];
+  auto at = claimed.pieces.begin();
+  for (const Piece& piece : job.placement.pieces) {
+    const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
+    const std::int64_t each =
+        sign * power.increment(pool.fleet_node(piece.node).value(), job.request, gpus, job.clock);
+    const std::uint32_t end = piece.node + piece.count;
+    at = std::partition_point(at, claimed.pieces.end(),
+                              [&](const Piece& other) { return other.node + other.count <= piece.node; });
+    for (auto other = at; other != claimed.pieces.end() && other->node < end; ++other) {
+      const std::uint32_t last = std::min(end, other->node + other->count);
+      for (std::uint32_t node = std::max(piece.node, other->node); node < last; ++node)
+        power.add_leaving(pool.fleet_node(node).value(), each);
+    }
+  }
+}
+
+void State::count_leaving(const Job& job, int sign) {
+  if (job.leaving) {
+    for (const auto& [id, claim] : claims) {
+      if (!std::binary_search(claim.victims.begin(), claim.victims.end(), job.id)) continue;
+      count_leaving(job, claim.placement, sign);
+      break;
+    }
+  }
+  const auto resize = resizes.find(job.id);
+  if (resize != resizes.end()) count_leaving(job, resize->second.placement, sign);
 }
 
 const GpuType* State::gpu_type_of(const Job& job) const {
@@ -275,7 +307,7 @@ void State::stop_below(FeedId feed, const std::vector<JobId>& under, std::int64_
 }
 
 bool State::has_power(const Job& job, const Placement& placement, const std::vector<JobId>& leaving,
-                      const std::vector<Shrink>& shrinks) const {
+                      const std::vector<Shrink>& shrinks, bool beside_promises) const {
   std::map<FeedId, std::int64_t> more;
   const auto add = [&](const JobRequest& request, const Placement& place, std::uint32_t clock, int sign) {
     const Pool& pool = *pools[place.pool];
@@ -295,7 +327,9 @@ bool State::has_power(const Job& job, const Placement& placement, const std::vec
   for (const JobId id : leaving) add(jobs[id].request, jobs[id].placement, jobs[id].clock, -1);
   for (const Shrink& shrink : shrinks) add(jobs[shrink.job].request, shrink.rest, PowerTree::kFull, +1);
   return std::all_of(more.begin(), more.end(), [&](const auto& entry) {
-    return entry.second <= 0 || power.draw(entry.first).count() + entry.second <= power.limit(entry.first);
+    const std::int64_t promised = beside_promises ? power.promised(entry.first).count() : 0;
+    return entry.second <= 0 ||
+           power.draw(entry.first).count() + promised + entry.second <= power.limit(entry.first);
   });
 }
 
@@ -385,7 +419,41 @@ std::string State::check_power() const {
     dark += pool.is_dark(local);
   }
   if (dark != dark_nodes_) return "dark nodes are miscounted";
+  if (std::string problem = check_promises(); !problem.empty()) return problem;
   return power.check();
+}
+
+std::string State::check_promises() const {
+  std::map<std::uint32_t, std::pair<std::int64_t, std::int64_t>> promised;  // Claim and what leaves, by node.
+  const auto add = [&](const Job& job, const Placement& place, const auto& leaving) {
+    const Pool& pool = *pools[place.pool];
+    for (const Piece& piece : place.pieces) {
+      for (std::uint32_t local = piece.node; local < piece.node + piece.count; ++local) {
+        const std::uint32_t node = pool.fleet_node(local).value();
+        auto& [claim, leaves] = promised[node];
+        claim = power.increment(node, job.request, static_cast<std::uint32_t>(std::popcount(piece.gpu_mask)),
+                                PowerTree::kFull);
+        for (const JobId id : leaving) {
+          const Job& other = jobs[id];
+          for (const Piece& has : other.placement.pieces) {
+            if (other.placement.pool != place.pool || local < has.node || local >= has.node + has.count)
+              continue;
+            leaves += power.increment(node, other.request,
+                                      static_cast<std::uint32_t>(std::popcount(has.gpu_mask)), other.clock);
+          }
+        }
+      }
+    }
+  };
+  for (const auto& [id, claim] : claims) add(jobs[id], claim.placement, claim.victims);
+  for (const auto& [id, resize] : resizes) add(jobs[id], resize.placement, std::vector<JobId>{id});
+  for (std::uint32_t node = 0; node < power.nodes(); ++node) {
+    const auto at = promised.find(node);
+    const auto [claim, leaves] = at == promised.end() ? std::pair<std::int64_t, std::int64_t>{} : at->second;
+    if (power.claim(node) != claim || power.leaving(node) != leaves)
+      return fmt::format("what is promised on node {} is wrong", node);
+  }
+  return {};
 }
 
 }  // namespace gw::sched

@@ -278,9 +278,13 @@ void State::leave_now(Job& job, JobId for_job, Instant now, Plan& plan) {
   plan.preemptions.push_back({job.id, for_job});
 }
 
-/// Closes the place of a claim to everyone else, and keeps the power that the job will draw there.
-void State::close_for(const Job& job, const Placement& placement) {
+/// Closes the place of a claim to everyone else, and keeps the power that the job will draw there beside
+/// those who do not leave for it.
+void State::close_for(const Job& job, const Placement& placement, const std::vector<JobId>& leaving) {
   Pool& pool = *pools[placement.pool];
+  if (power.tracked()) {
+    for (const JobId id : leaving) count_leaving(jobs[id], placement, +1);
+  }
   for (const Piece& piece : placement.pieces) {
     const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
@@ -309,7 +313,7 @@ void State::claim(Job& job, Placement placement, const std::vector<JobId>& victi
     }
   }
   change_quota(job.request.tenant, quota_amount(job, placement.pool), true);
-  close_for(job, placement);
+  close_for(job, placement, victims);
   ++node_changes;
   claims.emplace(job.id, Claim{std::move(placement), victims});
   // Reservations that counted on those nodes are made anew.
@@ -321,7 +325,7 @@ Job* State::put_claiming(JobId id, const JobRequest& request, Instant since, Cla
   if (job == nullptr) return nullptr;
   job->claims = true;
   change_quota(request.tenant, quota_amount(*job, claim.placement.pool), true);
-  close_for(*job, claim.placement);
+  close_for(*job, claim.placement, claim.victims);
   claims.emplace(id, std::move(claim));
   return job;
 }
@@ -334,7 +338,7 @@ void State::open_place(const Placement& placement) {
       if (!power.tracked()) continue;
       const std::uint32_t of_fleet = pool.fleet_node(node).value();
       power.set_closed(of_fleet, pool.is_closed_for_all(node));
-      power.set_claim(of_fleet, 0);
+      power.end_claim(of_fleet);
     }
   }
 }
@@ -401,7 +405,7 @@ void State::start_claimed(Instant now, Plan& plan) {
       continue;
     }
     GW_CHECK(pools[placement.pool]->is_free(job.request.shape, placement, Closure::kWindow));
-    if (power.limited() && !has_power(job, placement, {})) {  // A cap has fallen meanwhile.
+    if (power.limited() && !has_power(job, placement, {}, {}, false)) {  // A cap has fallen meanwhile.
       std::optional<Placement> fewer = within_power(job, placement);
       if (!fewer) {
         enqueue(job);

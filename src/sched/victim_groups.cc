@@ -58,8 +58,7 @@ bool VictimSearch::free_groups(State& state, const Job& taker, std::uint32_t poo
 void VictimSearch::prune_by_trial(State& state, const Job& taker, std::uint32_t pool) {
   constexpr std::size_t kMostTrials = 64;
   const QuotaTree::Amount amount = state.quota_amount(taker, pool);
-  std::vector<std::uint32_t> order = chosen_;
-  std::sort(order.begin(), order.end(), std::greater<>());  // Candidates ascend by cost.
+  std::vector<std::uint32_t> order = dearest_first();
   if (order.size() > kMostTrials) order.resize(kMostTrials);
   for (const std::uint32_t index : order) {
     unchoose(state, index);

@@ -6,27 +6,6 @@
 #include "base/check.h"
 
 namespace gw::sched {
-namespace {
-
-std::uint32_t nodes_of(const Job& job) {
-  std::uint32_t nodes = 0;
-  for (const Piece& piece : job.placement.pieces) nodes += piece.count;
-  return nodes;
-}
-
-}  // namespace
-
-/// GPU-milliseconds in thousandths would overflow for large jobs that ran for months; seconds do not.
-std::int64_t lost_work(const State& state, const Job& job, Instant now) {
-  const Nanoseconds ran = now > job.started ? now - job.started : Nanoseconds{0};
-  const Nanoseconds interval = job.request.checkpoint_interval;
-  const Nanoseconds since = interval > Nanoseconds{0} ? ran - interval * (ran / interval) : ran;
-  const std::int64_t lost_s = (since + state.policy.restart_estimate).count() / kNanosecondsPerSecond;
-  const std::int64_t milli = std::max<std::int64_t>(1, job.request.shape.total_gpu_milli());
-  std::int64_t cost;
-  return __builtin_mul_overflow(milli, lost_s, &cost) ? INT64_MAX / 4 : std::min(cost, INT64_MAX / 4);
-}
-
 std::optional<VictimSearch::Answer> VictimSearch::find(State& state, const Job& taker, Instant now,
                                                        Instant& again) {
   again = Instant::max();
@@ -51,101 +30,11 @@ bool VictimSearch::may_go(const State& state, const Job& taker, const Job& victi
          state.quota.may_displace(taker.request.tenant, victim.request.tenant, type);
 }
 
-void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, Instant now, Instant& again) {
-  candidates_.clear();
-  places_.clear();
-  chosen_.clear();
-  pool_ = pool;
-  const QuotaTree::Amount takes = state.quota_amount(taker, pool);
-  const QuotaResource type = state.quota_resource(pool);
-  const bool outranks =
-      state.policy.preempts_by_priority() && taker.request.priority > state.least_preemptible_priority();
-  const TenantId own_top = state.quota.top(taker.request.tenant);
-  const auto collect_of = [&](TenantId tenant, const std::vector<JobId>& jobs) {
-    const bool reclaim = state.policy.preempts_by_reclaim() &&
-                         state.quota.may_reclaim(taker.request.tenant, tenant, takes, type);
-    const bool displace = outranks && state.quota.may_displace(taker.request.tenant, tenant, type);
-    if (!reclaim && !displace) return;
-    for (const JobId id : jobs) {
-      const Job& job = state.jobs[id];
-      if (!reclaim && job.request.priority >= taker.request.priority) continue;
-      const Instant safe_until = job.started + state.policy.protected_run_time;
-      if (safe_until > now) {
-        again = std::min(again, safe_until);
-        continue;
-      }
-      const std::int64_t cost = lost_work(state, job, now);
-      candidates_.push_back({&job, cost, cost / std::max(nodes_of(job), 1U) + 1});
-    }
-  };
-  for (const auto& [top, tenants] : state.preemptible_in(pool)) {
-    if (state.quota.in_use() && top != own_top && top != TenantId{0} && !state.quota.borrows(top, type))
-      continue;
-    for (const auto& [tenant, jobs] : tenants) collect_of(tenant, jobs);
-  }
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.cost != b.cost ? a.cost < b.cost : a.job->id < b.job->id;
-  });
-  for (std::uint32_t index = 0; index < candidates_.size(); ++index) {
-    const Job& job = *candidates_[index].job;
-    for (const Piece& piece : job.placement.pieces) {
-      // A share of a GPU frees it only with the others on it; it counts once, which trying out corrects.
-      const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
-      for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
-        places_.push_back({node, index, gpus});
-    }
-  }
-  std::sort(places_.begin(), places_.end(), [](const OnNode& a, const OnNode& b) {
-    return a.node != b.node ? a.node < b.node : a.candidate < b.candidate;
-  });
-}
-
-std::uint32_t VictimSearch::make_groups(const Pool& pool, std::uint32_t first, std::uint32_t last) {
-  groups_.clear();
-  std::uint32_t others = 0;
-  const auto end = static_cast<std::uint32_t>(places_.size());
-  if (need_.side) {  // Any node may have room for it once CPU or memory come free.
-    std::uint32_t at = 0;
-    for (std::uint32_t node = first; node < last; ++node) {
-      while (at < end && places_[at].node < node) ++at;
-      const std::uint32_t from = at;
-      while (at < end && places_[at].node == node) ++at;
-      groups_.push_back({node, from, at});
-    }
-    return 0;
-  }
-  const auto ready = [&](std::uint32_t node) {
-    return !pool.is_off(node) && pool.free_count(node) >= need_.per_node;
-  };
-  // The index knows how many nodes hold it already; those in groups are counted there.
-  if (first == 0 && last == pool.nodes()) {
-    others = static_cast<std::uint32_t>(pool.index(View::kOpen).total(need_.per_node));
-  } else {
-    for (std::uint32_t node = first; node < last; ++node) others += ready(node);
-  }
-  for (std::uint32_t at = 0; at < end;) {
-    const std::uint32_t from = at;
-    const std::uint32_t node = places_[at].node;
-    while (at < end && places_[at].node == node) ++at;
-    if (node < first || node >= last) continue;
-    if (ready(node)) --others;
-    groups_.push_back({node, from, at});
-  }
-  return others;
-}
-
-VictimSearch::Group VictimSearch::on_node(std::uint32_t node) const {
-  const auto at =
-      std::lower_bound(groups_.begin(), groups_.end(), node,
-                       [](const Group& group, std::uint32_t which) { return group.node < which; });
-  return at != groups_.end() && at->node == node ? *at : Group{node, 0, 0};
-}
-
 bool VictimSearch::choose(State& state, const Job& taker, std::uint32_t pool, std::uint32_t candidate) {
   Candidate& entry = candidates_[candidate];
   if (entry.chosen) return true;
-  if (entry.dead || !may_go(state, taker, *entry.job, pool)) {
-    entry.dead = true;
+  if (entry.dead || entry.barred || !may_go(state, taker, *entry.job, pool)) {
+    if (!std::exchange(entry.dead, true)) dead_.push_back(candidate);
     return false;
   }
   entry.chosen = true;
@@ -171,7 +60,14 @@ void VictimSearch::keep(State& state, std::uint32_t candidate) {
 
 void VictimSearch::unchoose_all(State& state) {
   while (!chosen_.empty()) unchoose(state, chosen_.back());
-  for (Candidate& candidate : candidates_) candidate.dead = false;
+  for (const std::uint32_t candidate : dead_) candidates_[candidate].dead = false;
+  dead_.clear();
+}
+
+std::vector<std::uint32_t> VictimSearch::dearest_first() const {
+  std::vector<std::uint32_t> order = chosen_;
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return is_cheaper(b, a); });
+  return order;
 }
 
 bool VictimSearch::free_quota(State& state, const Job& taker, std::uint32_t pool) {
@@ -182,65 +78,23 @@ bool VictimSearch::free_quota(State& state, const Job& taker, std::uint32_t pool
     const QuotaTree::Answer bar = state.quota.permits(taker.request.tenant, amount, taker.id);
     if (bar.ok()) return true;
     if (bar.bar != QuotaTree::Bar::kLimit && bar.bar != QuotaTree::Bar::kLent) return false;
+    if (by_cost_.empty()) {
+      for (std::uint32_t index = 0; index < candidates_.size(); ++index) by_cost_.push_back(index);
+      std::sort(by_cost_.begin(), by_cost_.end(),
+                [&](std::uint32_t a, std::uint32_t b) { return is_cheaper(a, b); });
+    }
     // The cheapest that is not chosen yet and counts against the same limit.
     if (std::exchange(barred_at, bar.at) != bar.at) next = 0;
     bool found = false;
-    for (; next < candidates_.size() && !found; ++next) {
-      if (candidates_[next].chosen) continue;
-      TenantId up = candidates_[next].job->request.tenant;
+    for (; next < by_cost_.size() && !found; ++next) {
+      const Candidate& candidate = candidates_[by_cost_[next]];
+      if (candidate.chosen) continue;
+      TenantId up = candidate.job->request.tenant;
       while (up != bar.at && up != TenantId{0}) up = state.quota.parent(up);
-      found = up == bar.at && choose(state, taker, pool, next);
+      found = up == bar.at && choose(state, taker, pool, by_cost_[next]);
     }
     if (!found) return false;
   }
-}
-
-std::int64_t VictimSearch::cost_of(const Pool& pool, const Shape& shape, const Group& group,
-                                   std::vector<std::uint32_t>* who) const {
-  const auto [node, from, to] = group;
-  if (who != nullptr) who->clear();
-  if (pool.is_off(node)) return INT64_MAX;
-  std::uint32_t free = pool.free_count(node);
-  Pool::Side side;
-  Pool::Side need;
-  if (need_.side) {
-    side = pool.side_free(node);
-    need = Pool::side_on_node(shape, need_.per_node);
-  }
-  const auto enough = [&] { return free >= need_.per_node && (!need_.side || side.covers(need)); };
-  std::int64_t cost = 0;
-  const auto leave = [&](const OnNode& place) {
-    const Shape& given = candidates_[place.candidate].job->request.shape;
-    if (given.gpu_milli == 0) free += place.gpus;
-    if (need_.side) {
-      const Pool::Side back = Pool::side_on_node(given, place.gpus);
-      side.cpu_milli += back.cpu_milli;
-      side.memory_mib += back.memory_mib;
-    }
-  };
-  std::map<std::uint64_t, std::uint32_t> shares;  // GPU mask -> thousandths that would come back.
-  const auto leave_share = [&](const OnNode& place) {
-    const Job& job = *candidates_[place.candidate].job;
-    const std::uint64_t mask = job.placement.pieces.front().gpu_mask;
-    const auto gpu = static_cast<std::uint32_t>(std::countr_zero(mask));
-    const auto at = shares.try_emplace(mask, pool.partial_milli(node, gpu)).first;
-    if ((at->second += job.request.shape.gpu_milli) == 1000) ++free;
-  };
-  const auto give = [&](const OnNode& place) {
-    leave(place);
-    if (candidates_[place.candidate].job->request.shape.gpu_milli != 0) leave_share(place);
-  };
-  for (std::size_t at = from; at < to; ++at) {
-    if (candidates_[places_[at].candidate].chosen) give(places_[at]);
-  }
-  for (std::size_t at = from; at < to && !enough(); ++at) {  // Cheapest jobs first.
-    const Candidate& candidate = candidates_[places_[at].candidate];
-    if (candidate.chosen || candidate.dead) continue;
-    give(places_[at]);
-    cost += candidate.share;
-    if (who != nullptr) who->push_back(places_[at].candidate);
-  }
-  return enough() ? cost : INT64_MAX;
 }
 
 bool VictimSearch::free_nodes(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
@@ -251,19 +105,22 @@ bool VictimSearch::free_nodes(State& state, const Job& taker, std::uint32_t pool
   std::uint32_t ready = make_groups(nodes, first, last);
   // A heap by (cost, node); what no longer is what its node costs is passed over.
   constexpr std::int64_t kOut = -1;  ///< Counted as ready, or not to be had.
-  std::vector<std::int64_t> cost(groups_.size());
-  using Entry = std::pair<std::int64_t, std::uint32_t>;
-  std::vector<Entry> heap;
+  std::vector<std::int64_t>& cost = cost_of_group_;
+  std::vector<std::pair<std::int64_t, std::uint32_t>>& heap = heap_;
+  cost.resize(groups_.size());
+  heap.clear();
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
     cost[group] = cost_of(nodes, shape, groups_[group], nullptr);
-    if (cost[group] == INT64_MAX) {
-      cost[group] = kOut;
-    } else {
+    if (cost[group] > 0 && cost[group] != INT64_MAX) {
       heap.emplace_back(cost[group], group);
+      continue;
     }
+    ready += cost[group] == 0 && !is_ready(nodes, groups_[group].node);
+    cost[group] = kOut;
   }
   std::size_t left = heap.size();
-  std::make_heap(heap.begin(), heap.end(), std::greater<>());
+  if (ready < need_.count && left + ready >= need_.count)
+    std::make_heap(heap.begin(), heap.end(), std::greater<>());
   std::vector<std::uint32_t> who;
   const auto renew = [&](std::uint32_t node) {
     const auto at = std::lower_bound(groups_.begin(), groups_.end(), node,
@@ -308,7 +165,7 @@ bool VictimSearch::free_anywhere(State& state, const Job& taker, std::uint32_t p
   const Pool& nodes = *state.pools[pool];
   std::int64_t free = 0;
   for (std::uint32_t node = first; node < last; ++node) {
-    if (!nodes.is_off(node)) free += nodes.free_count(node);
+    if (nodes.takes_work(node)) free += nodes.free_count(node);
   }
   const auto gives = [&](std::uint32_t index) {
     std::int64_t gpus = 0;
@@ -317,21 +174,28 @@ bool VictimSearch::free_anywhere(State& state, const Job& taker, std::uint32_t p
     for (const Piece& piece : job.placement.pieces) {
       for (std::uint32_t node = std::max(piece.node, first); node < std::min(piece.node + piece.count, last);
            ++node) {
-        if (!nodes.is_off(node)) gpus += std::popcount(piece.gpu_mask);
+        if (nodes.takes_work(node)) gpus += std::popcount(piece.gpu_mask);
       }
     }
     return gpus;
   };
-  std::vector<std::pair<std::int64_t, std::uint32_t>> order;  // Cost per GPU.
+  struct Offer {
+    std::int64_t cost_per_gpu;
+    std::uint32_t candidate;
+  };
+  std::vector<Offer> order;
   for (std::uint32_t index = 0; index < candidates_.size(); ++index) {
     const std::int64_t gpus = gives(index);
     if (candidates_[index].chosen) {
       free += gpus;
-    } else if (gpus > 0 && !candidates_[index].dead) {
-      order.emplace_back(candidates_[index].cost / gpus, index);
+    } else if (gpus > 0 && !candidates_[index].dead && !candidates_[index].barred) {
+      order.push_back({candidates_[index].cost / gpus, index});
     }
   }
-  std::sort(order.begin(), order.end());
+  std::sort(order.begin(), order.end(), [&](const Offer& a, const Offer& b) {
+    return a.cost_per_gpu != b.cost_per_gpu ? a.cost_per_gpu < b.cost_per_gpu
+                                            : is_cheaper(a.candidate, b.candidate);
+  });
   for (const auto& [cost, index] : order) {
     if (free >= need_.count) break;
     if (choose(state, taker, pool, index)) free += gives(index);
@@ -345,55 +209,62 @@ void VictimSearch::prune(State& state, const Job& taker, std::uint32_t pool, std
   const Pool& nodes = *state.pools[pool];
   const Shape& shape = taker.request.shape;
   const QuotaTree::Amount amount = state.quota_amount(taker, pool);
-  std::uint32_t count = make_groups(nodes, first, last);
-  std::vector<bool> ready(groups_.size());
-  for (std::size_t group = 0; group < groups_.size(); ++group) {
-    ready[group] = cost_of_node(nodes, shape, groups_[group].node, nullptr) == 0;
-    count += ready[group];
-  }
-  const auto group_of = [&](std::uint32_t node) {
-    const auto at = std::lower_bound(groups_.begin(), groups_.end(), node,
-                                     [](const Group& a, std::uint32_t b) { return a.node < b; });
-    return static_cast<std::size_t>(at - groups_.begin());
+  // Only nodes that somebody chosen is on can cease to be ready.
+  std::uint32_t count = ready_;
+  std::vector<std::uint32_t> ready;  // Nodes, ascending, thanks to those chosen.
+  const auto each_node = [&](std::uint32_t candidate, auto&& visit) {
+    for (const Piece& piece : candidates_[candidate].job->placement.pieces) {
+      const std::uint32_t end = std::min(piece.node + piece.count, last);
+      for (std::uint32_t node = std::max(piece.node, first); node < end; ++node) visit(node);
+    }
   };
-  std::vector<std::uint32_t> order = chosen_;
-  std::sort(order.begin(), order.end(), std::greater<>());  // Candidates ascend by cost.
-  for (const std::uint32_t index : order) {
-    unchoose(state, index);
-    std::uint32_t lost = 0;
-    const std::vector<Piece>& pieces = candidates_[index].job->placement.pieces;
-    const auto each = [&](auto&& visit) {
-      for (const Piece& piece : pieces) {
-        const std::uint32_t end = std::min(piece.node + piece.count, last);
-        for (std::uint32_t node = std::max(piece.node, first); node < end; ++node) visit(node);
-      }
-    };
-    each([&](std::uint32_t node) {
-      lost += ready[group_of(node)] && cost_of_node(nodes, shape, node, nullptr) != 0;
+  if (need_.side) {
+    for (const Group& group : groups_) {
+      if (cost_of(nodes, shape, group, nullptr) == 0) ready.push_back(group.node);
+    }
+  } else {
+    for (const std::uint32_t index : chosen_)
+      each_node(index, [&](std::uint32_t node) { ready.push_back(node); });
+    std::sort(ready.begin(), ready.end());
+    ready.erase(std::unique(ready.begin(), ready.end()), ready.end());
+    std::erase_if(ready, [&](std::uint32_t node) {
+      return is_ready(nodes, node) || cost_of_node(nodes, shape, node, nullptr) != 0;
     });
-    if (count - lost >= need_.count && state.quota.permits(taker.request.tenant, amount, taker.id).ok()) {
-      each([&](std::uint32_t node) {
-        if (ready[group_of(node)] && cost_of_node(nodes, shape, node, nullptr) != 0) {
-          ready[group_of(node)] = false;
-          --count;
-        }
-      });
+  }
+  count += static_cast<std::uint32_t>(ready.size());
+  std::vector<std::uint32_t> lost;
+  for (const std::uint32_t index : dearest_first()) {
+    unchoose(state, index);
+    lost.clear();
+    each_node(index, [&](std::uint32_t node) {
+      if (std::binary_search(ready.begin(), ready.end(), node) &&
+          cost_of_node(nodes, shape, node, nullptr) != 0)
+        lost.push_back(node);
+    });
+    if (count - lost.size() >= need_.count &&
+        state.quota.permits(taker.request.tenant, amount, taker.id).ok()) {
+      count -= static_cast<std::uint32_t>(lost.size());
+      std::erase_if(ready,
+                    [&](std::uint32_t node) { return std::binary_search(lost.begin(), lost.end(), node); });
       continue;
     }
     keep(state, index);
   }
 }
 
-/// May each of them go, were it the last? Else, once the others are gone, what it used is guaranteed to it,
+/// Would each of them go, were it the last? Else, once the others are gone, what it used is guaranteed to it,
 /// and it would take it back at once.
-bool VictimSearch::all_may_go(State& state, const Job& taker, std::uint32_t pool) const {
-  return std::all_of(chosen_.begin(), chosen_.end(), [&](std::uint32_t index) {
+std::optional<std::uint32_t> VictimSearch::who_may_not_go(State& state, const Job& taker,
+                                                          std::uint32_t pool) const {
+  std::optional<std::uint32_t> dearest;
+  for (const std::uint32_t index : chosen_) {
     const Job& victim = *candidates_[index].job;
     state.quota.start(victim.request.tenant, state.quota_amount(victim, pool));
     const bool may = may_go(state, taker, victim, pool);
     state.quota.stop(victim.request.tenant, state.quota_amount(victim, pool));
-    return may;
-  });
+    if (!may && (!dearest || is_cheaper(*dearest, index))) dearest = index;
+  }
+  return dearest;
 }
 
 /// Takes the chosen off their nodes, looks for a place, and puts them back.
@@ -428,21 +299,46 @@ std::optional<VictimSearch::Answer> VictimSearch::try_out(State& state, const Jo
     }
     return false;
   };
-  std::vector<std::uint32_t> order = chosen_;
-  std::sort(order.begin(), order.end(), std::greater<>());
-  for (const std::uint32_t index : order) {
+  for (const std::uint32_t index : dearest_first()) {
     if (touches(*candidates_[index].job)) continue;
     unchoose(state, index);
     if (state.quota.permits(taker.request.tenant, amount, taker.id).ok()) continue;
     keep(state, index);
   }
-  if (!all_may_go(state, taker, pool)) return std::nullopt;
+  if (who_may_not_go(state, taker, pool)) return std::nullopt;
   for (const std::uint32_t index : chosen_) {
     answer.victims.push_back(candidates_[index].job->id);
     answer.lost_gpu_milli_s += candidates_[index].cost;
   }
   std::sort(answer.victims.begin(), answer.victims.end());
   answer.placement = std::move(*placement);
+  return answer;
+}
+
+std::optional<VictimSearch::Answer> VictimSearch::find_between(State& state, const Job& taker,
+                                                               std::uint32_t pool, std::uint32_t first,
+                                                               std::uint32_t last) {
+  constexpr int kMostSets = 4;
+  const Shape& shape = taker.request.shape;
+  const bool groups = shape.segment_nodes > 1 || (shape.spread_required && shape.is_grouped());
+  std::optional<Answer> answer;
+  std::vector<std::uint32_t> barred;
+  for (int sets = 0; sets < kMostSets && !answer; ++sets) {
+    std::optional<std::uint32_t> bars;
+    if (free_quota(state, taker, pool) && (groups ? free_groups(state, taker, pool, first, last)
+                                                  : free_nodes(state, taker, pool, first, last))) {
+      groups ? prune_by_trial(state, taker, pool) : prune(state, taker, pool, first, last);
+      if (!chosen_.empty()) answer = try_out(state, taker, pool);
+      // Another set may do without the one that may not go with the rest of this.
+      if (!answer) bars = who_may_not_go(state, taker, pool);
+    }
+    unchoose_all(state);
+    if (!bars) break;
+    candidates_[*bars].barred = true;
+    barred.push_back(*bars);
+  }
+  for (const std::uint32_t candidate : barred) candidates_[candidate].barred = false;
+  if (answer && answer->victims.empty()) return std::nullopt;
   return answer;
 }
 
@@ -473,20 +369,12 @@ std::optional<VictimSearch::Answer> VictimSearch::find_in(State& state, const Jo
     ranges.emplace_back(0, nodes.nodes());
   }
   std::optional<Answer> best;
-  const bool groups = shape.segment_nodes > 1 || (shape.spread_required && shape.is_grouped());
   for (const auto& [first, last] : ranges) {
-    if (free_quota(state, taker, pool) && (groups ? free_groups(state, taker, pool, first, last)
-                                                  : free_nodes(state, taker, pool, first, last))) {
-      groups ? prune_by_trial(state, taker, pool) : prune(state, taker, pool, first, last);
-      std::optional<Answer> answer;
-      if (!chosen_.empty()) answer = try_out(state, taker, pool);
-      if (answer && !answer->victims.empty() &&
-          (!best || answer->lost_gpu_milli_s < best->lost_gpu_milli_s ||
-           (answer->lost_gpu_milli_s == best->lost_gpu_milli_s &&
-            answer->victims.size() < best->victims.size())))
-        best = std::move(answer);
-    }
-    unchoose_all(state);
+    std::optional<Answer> answer = find_between(state, taker, pool, first, last);
+    if (answer && (!best || answer->lost_gpu_milli_s < best->lost_gpu_milli_s ||
+                   (answer->lost_gpu_milli_s == best->lost_gpu_milli_s &&
+                    answer->victims.size() < best->victims.size())))
+      best = std::move(answer);
   }
   return best;
 }

@@ -1,0 +1,171 @@
+// Whom a guarantee keeps in the place that it has won back.
+#include "sched/regained.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace gw::sched {
+namespace {
+
+bool is_below(const QuotaTree& quota, TenantId tenant, TenantId above) {
+  while (tenant != above && tenant != TenantId{0}) tenant = quota.parent(tenant);
+  return tenant == above;
+}
+
+/// Has the tenant a guarantee of what the amount is of, and is it within it with that?
+bool is_within(const QuotaTree& quota, TenantId tenant, const QuotaTree::Amount& amount) {
+  bool any = false;
+  const auto within = [&](QuotaResource resource, std::int64_t milli) {
+    const std::int64_t guaranteed = quota.terms(tenant, resource).guaranteed_milli;
+    any = any || guaranteed > 0;
+    return guaranteed == 0 || quota.used_milli(tenant, resource) + milli <= guaranteed;
+  };
+  return within(kAllGpus, amount.all_milli) &&
+         (amount.type == kAllGpus || within(amount.type, amount.type_milli)) && any;
+}
+
+bool is_that(const Regained::Held& held, const Job& job) {
+  return job.running && !job.leaving && job.started == held.started;
+}
+
+}  // namespace
+
+void Regained::note(const State& state, const Job& job, std::uint32_t pool) {
+  if (!state.quota.in_use() || !job.request.preemptible) return;
+  const QuotaTree::Amount amount = state.quota_amount(job, pool);
+  for (TenantId up = job.request.tenant; up != TenantId{0}; up = state.quota.parent(up)) {
+    if (!is_within(state.quota, up, amount)) continue;
+    claiming_.insert_or_assign(job.id, up);
+    return;
+  }
+}
+
+void Regained::refresh(const State& state) {
+  std::erase_if(claiming_, [&](const auto& entry) {
+    const Job* job = state.jobs.find(entry.first);
+    if (job == nullptr || (!job->claims && !job->running)) return true;  // It has lost its claim.
+    if (!job->running) return false;
+    hold(state, *job, entry.second);
+    return true;
+  });
+}
+
+void Regained::hold(const State& state, const Job& job, TenantId within) {
+  const Held held{job.id, job.started, within, state.quota_amount(job, job.placement.pool)};
+  std::vector<Held>& jobs = held_[job.request.tenant];
+  const auto at = std::lower_bound(jobs.begin(), jobs.end(), job.id,
+                                   [](const Held& each, JobId id) { return each.job < id; });
+  at != jobs.end() && at->job == job.id ? void(*at = held) : void(jobs.insert(at, held));
+  Kept& kept = kept_[within];
+  kept.milli[kAllGpus] += held.amount.all_milli;
+  if (held.amount.type != kAllGpus) kept.milli[held.amount.type] += held.amount.type_milli;
+  const auto tenant = std::lower_bound(kept.tenants.begin(), kept.tenants.end(), job.request.tenant);
+  if (tenant == kept.tenants.end() || *tenant != job.request.tenant)
+    kept.tenants.insert(tenant, job.request.tenant);
+}
+
+const std::vector<Regained::Held>* Regained::of(TenantId tenant) const {
+  const auto at = held_.find(tenant);
+  return at == held_.end() ? nullptr : &at->second;
+}
+
+/// Sums up those that still have their places, and forgets the others.
+void Regained::recount(const State& state, TenantId within) const {
+  Kept& kept = kept_.at(within);
+  kept.milli.clear();
+  std::erase_if(kept.tenants, [&](TenantId tenant) {
+    const auto jobs = held_.find(tenant);
+    if (jobs == held_.end()) return true;
+    bool any = false;
+    std::erase_if(jobs->second, [&](const Held& held) {
+      const Job* job = state.jobs.find(held.job);
+      if (job == nullptr || !is_that(held, *job)) return true;
+      if (held.within != within) return false;
+      any = true;
+      kept.milli[kAllGpus] += held.amount.all_milli;
+      if (held.amount.type != kAllGpus) kept.milli[held.amount.type] += held.amount.type_milli;
+      return false;
+    });
+    if (jobs->second.empty()) held_.erase(jobs);
+    return !any;
+  });
+}
+
+bool Regained::stands(const State& state, TenantId within) const {
+  bool any = false;
+  const auto fits = [&] {
+    return std::all_of(kept_[within].milli.begin(), kept_[within].milli.end(), [&](const auto& entry) {
+      const std::int64_t guaranteed = state.quota.terms(within, entry.first).guaranteed_milli;
+      any = any || guaranteed > 0;
+      return guaranteed == 0 || entry.second + state.quota.fixed_milli(within, entry.first) <= guaranteed;
+    });
+  };
+  if (fits()) return any;
+  recount(state, within);
+  any = false;
+  return fits() && any;
+}
+
+bool Regained::keeps(const State& state, TenantId taker, const Held& held, const Job& job) const {
+  return is_that(held, job) && !is_below(state.quota, taker, held.within) && stands(state, held.within);
+}
+
+bool Regained::covers(const State& state, TenantId taker, const Job& job) const {
+  const std::vector<Held>* jobs = of(job.request.tenant);
+  if (jobs == nullptr) return false;
+  const auto at = std::lower_bound(jobs->begin(), jobs->end(), job.id,
+                                   [](const Held& each, JobId id) { return each.job < id; });
+  if (at == jobs->end() || at->job != job.id) return false;
+  const Held held = *at;  // The answer may forget it.
+  return keeps(state, taker, held, job);
+}
+
+/// What is of no account any more is left out: equal states have equal snapshots.
+void Regained::save(const State& state, ByteWriter& out) const {
+  std::vector<std::pair<JobId, TenantId>> claiming;
+  for (const auto& entry : claiming_) {
+    const Job* job = state.jobs.find(entry.first);
+    if (job != nullptr && job->claims) claiming.push_back(entry);
+  }
+  std::vector<Held> held;
+  for (const auto& [tenant, jobs] : held_) {
+    std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(held), [&](const Held& each) {
+      const Job* job = state.jobs.find(each.job);
+      return job != nullptr && is_that(each, *job);
+    });
+  }
+  out.u64(claiming.size());
+  for (const auto& [id, within] : claiming) {
+    out.u64(id.value());
+    out.u64(within.value());
+  }
+  out.u64(held.size());
+  for (const Held& each : held) {
+    out.u64(each.job.value());
+    out.u64(each.within.value());
+  }
+}
+
+bool Regained::restore(const State& state, ByteReader& in) {
+  const auto read = [&](auto&& is_one) -> std::pair<const Job*, TenantId> {
+    const Job* job = state.jobs.find(JobId{in.u32()});
+    const TenantId within{in.u32()};
+    const bool sound = in.ok() && job != nullptr && is_one(*job) && within != TenantId{0} &&
+                       within.value() < state.quota.tenants() &&
+                       is_below(state.quota, job->request.tenant, within);
+    return {sound ? job : nullptr, within};
+  };
+  for (std::size_t left = in.count(); left > 0; --left) {
+    const auto [job, within] = read([](const Job& each) { return each.claims; });
+    if (job == nullptr) return false;
+    claiming_[job->id] = within;
+  }
+  for (std::size_t left = in.count(); left > 0; --left) {
+    const auto [job, within] = read([](const Job& each) { return each.running && !each.leaving; });
+    if (job == nullptr) return false;
+    hold(state, *job, within);
+  }
+  return in.ok();
+}
+
+}  // namespace gw::sched
