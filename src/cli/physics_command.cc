@@ -10,6 +10,7 @@
 #include "cli/spec_files.h"
 #include "cli/text_table.h"
 #include "physics/from_catalog.h"
+#include "report/text.h"
 #include "spec/near_miss.h"
 #include "spec/unit_text.h"
 #include "workload/byte_source.h"
@@ -91,14 +92,6 @@ Result<physics::PublishedTable> read_published_table(const std::string& path) {
   return table;
 }
 
-std::string duration_text(double seconds) {
-  if (seconds >= 2 * 86400.0) return fmt::format("{:.4g} d", seconds / 86400);
-  if (seconds >= 2 * 3600.0) return fmt::format("{:.4g} h", seconds / 3600);
-  if (seconds >= 1) return fmt::format("{:.4g} s", seconds);
-  if (seconds >= 1e-3) return fmt::format("{:.4g} ms", seconds * 1e3);
-  return fmt::format("{:.4g} us", seconds * 1e6);
-}
-
 namespace {
 
 struct CollectiveOptions {
@@ -145,7 +138,7 @@ Result<ExitCode> collective(const CollectiveOptions& options) {
   }
   fmt::print("{} of {} between {} x {} in {} scale-up domain{}: {}, {:.4g} GB/s on the bus\n",
              options.operation, spec::amount_text(*bytes, spec::Unit::kBytes), options.gpus, gpu->name,
-             group.domains(), group.domains() > 1 ? "s" : "", duration_text(seconds), bus * 1e-9);
+             group.domains(), group.domains() > 1 ? "s" : "", report::format_duration(seconds), bus * 1e-9);
   return ExitCode::ok;
 }
 

@@ -11,6 +11,7 @@
 #include "cli/text_table.h"
 #include "physics/checkpoint.h"
 #include "physics/goodput.h"
+#include "report/text.h"
 #include "spec/unit_text.h"
 
 namespace gw {
@@ -184,13 +185,6 @@ void print_json(const Options& options, const Outlook& outlook) {
   fmt::print("{}\n", json_out(json));
 }
 
-std::string span_text(double seconds) {
-  if (seconds >= 3 * physics::kDaySeconds) return fmt::format("{:.1f} d", seconds / physics::kDaySeconds);
-  if (seconds >= 3 * physics::kHourSeconds) return fmt::format("{:.1f} h", seconds / physics::kHourSeconds);
-  if (seconds >= 180) return fmt::format("{:.1f} min", seconds / 60);
-  return fmt::format("{:.3g} s", seconds);
-}
-
 /// `3.1 h (1.3 h to 7.3 h)`, or without the first where nothing of that size is published.
 template <class Text>
 std::string interval_text(const physics::Estimate& interval, bool beyond, const Text& text) {
@@ -207,7 +201,7 @@ void print_text(const Options& options, const Outlook& outlook) {
   if (beyond)
     fmt::print("no job of more than {:.0f} GPUs has been published: intervals only\n",
                physics::kLargestPublishedJob);
-  fmt::print("interrupted every {}\n", interval_text(outlook.mtbf, beyond, span_text));
+  fmt::print("interrupted every {}\n", interval_text(outlook.mtbf, beyond, report::format_duration));
   fmt::print("goodput {}\n\n", interval_text(outlook.goodput, beyond, percent));
   TextTable causes("lrr");
   causes.add({"CAUSE", beyond ? "" : "INTERRUPTIONS", "95 %"});
@@ -225,16 +219,17 @@ void print_text(const Options& options, const Outlook& outlook) {
   if (outlook.checkpoint.bytes > 0) {
     fmt::print("a checkpoint of {} pauses the job for {}{}; best interval {} (Young: {})\n",
                spec::amount_text(std::round(outlook.checkpoint.bytes / 1e9) * 1e9, spec::Unit::kBytes),
-               span_text(outlook.input.pause_s),
+               report::format_duration(outlook.input.pause_s),
                outlook.input.behind_s > 0
-                   ? fmt::format(" and is written {} later", span_text(outlook.input.behind_s))
+                   ? fmt::format(" and is written {} later", report::format_duration(outlook.input.behind_s))
                    : "",
-               span_text(physics::best_interval(outlook.input)),
-               span_text(physics::young_interval(outlook.input)));
+               report::format_duration(physics::best_interval(outlook.input)),
+               report::format_duration(physics::young_interval(outlook.input)));
   } else {
     fmt::print("what checkpoints cost is left out: give --model or --checkpoint, and --storage-gb-s\n");
   }
-  fmt::print("interval {}, {} spare nodes\n\n", span_text(outlook.input.interval_s), outlook.spares);
+  fmt::print("interval {}, {} spare nodes\n\n", report::format_duration(outlook.input.interval_s),
+             outlook.spares);
   TextTable lost("lr");
   lost.add({"LOST TO", beyond ? "SHARE (MIDDLE OF THE INTERVAL)" : "SHARE"});
   for (const NamedShare& each : kLost)

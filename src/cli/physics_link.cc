@@ -10,6 +10,7 @@
 #include "cli/text_table.h"
 #include "physics/edge_site.h"
 #include "physics/wide_area.h"
+#include "report/text.h"
 #include "spec/unit_text.h"
 
 namespace gw {
@@ -124,7 +125,7 @@ Result<ExitCode> link_times(const Options& options) {
     lines.push_back({std::move(title), std::move(text), key, value});
   };
   const auto add_time = [&](std::string title, const char* key, physics::Seconds time) {
-    add(std::move(title), duration_text(time.value()), key, time.value());
+    add(std::move(title), report::format_duration(time.value()), key, time.value());
   };
   const auto add_rate = [&](std::string title, const char* key, physics::BytesPerSecond rate) {
     const double gbit_s = physics::in_gigabits_per_second(rate);

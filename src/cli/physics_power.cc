@@ -12,6 +12,7 @@
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/cooling.h"
+#include "report/text.h"
 
 namespace gw {
 
@@ -172,7 +173,7 @@ void print_json(const Options& options, const Answer& answer) {
 void print_text(const Options& options, const Answer& answer) {
   const physics::TrainingPower& power = answer.limited.power;
   fmt::print("{} on {} x {}: step {}, {:.0f} tokens/s\n", answer.subject.model.name, options.gpus,
-             answer.subject.gpu.name, duration_text(power.step.value()),
+             answer.subject.gpu.name, report::format_duration(power.step.value()),
              answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed);
   if (options.cap_w > 0 || options.clock_share < 1)
     fmt::print("under the limit: {:.1f} % of the speed, clock down to {:.0f} %{}\n",
@@ -184,8 +185,8 @@ void print_text(const Options& options, const Answer& answer) {
     const physics::PhasePower& phase = power.phases[i];
     if (phase.time.value() <= 0) continue;
     phases.add({std::string(physics::phase_name(static_cast<physics::Phase>(i))),
-                duration_text(phase.time.value()), fmt::format("{:.1f} %", 100 * (phase.time / power.step)),
-                power_text(phase.gpu)});
+                report::format_duration(phase.time.value()),
+                fmt::format("{:.1f} %", 100 * (phase.time / power.step)), power_text(phase.gpu)});
   }
   fmt::print("\n{}\n", phases.text());
   TextTable table("lr");

@@ -11,6 +11,7 @@
 #include "cli/share.h"
 #include "cli/text_table.h"
 #include "report/run_report.h"
+#include "report/text.h"
 
 namespace gw {
 namespace {
@@ -66,7 +67,7 @@ Json json_of(const physics::Comparison& row) {
 }
 
 std::string value_text(double value, const std::string& unit) {
-  return unit == "s" ? duration_text(value) : fmt::format("{:.4g} {}", value, unit);
+  return unit == "s" ? report::format_duration(value) : fmt::format("{:.4g} {}", value, unit);
 }
 
 }  // namespace

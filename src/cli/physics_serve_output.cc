@@ -9,6 +9,7 @@
 #include "cli/physics_serve.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
+#include "report/text.h"
 
 namespace gw {
 
@@ -103,8 +104,8 @@ void print_latencies(const ServeAnswer& answer) {
   TextTable table("lrrrr");
   table.add({"", "MEAN", "P50", "P90", "P99"});
   const auto add = [&](const char* name, const physics::LatencySummary& each) {
-    table.add({name, duration_text(each.mean), duration_text(each.p50), duration_text(each.p90),
-               duration_text(each.p99)});
+    table.add({name, report::format_duration(each.mean), report::format_duration(each.p50),
+               report::format_duration(each.p90), report::format_duration(each.p99)});
   };
   add("time to first token", answer.queue.first_token);
   add("time per output token", answer.queue.per_token);
@@ -114,10 +115,10 @@ void print_latencies(const ServeAnswer& answer) {
 void print_targets(const ServeAnswer& answer) {
   std::string text;
   if (answer.targets.first_token_s > 0)
-    text += fmt::format("first token within {}", duration_text(answer.targets.first_token_s));
+    text += fmt::format("first token within {}", report::format_duration(answer.targets.first_token_s));
   if (answer.targets.per_token_s > 0)
     text += fmt::format("{}further ones every {}", text.empty() ? "" : ", ",
-                        duration_text(answer.targets.per_token_s));
+                        report::format_duration(answer.targets.per_token_s));
   fmt::print("target: {}, for {} % of requests\n", text, answer.targets.percentile);
   if (answer.replica_rate)
     fmt::print("one replica keeps that up to {:.3g} requests/s\n", *answer.replica_rate);
@@ -140,22 +141,22 @@ void print_serve(const ServeAnswer& answer) {
   fmt::print("prompts of {:.0f}, answers of {:.0f} tokens: room for {:.0f} at once\n", answer.input,
              answer.output, std::floor(answer.fitting));
   fmt::print("a prompt alone takes {}; prompts only: {:.0f} tokens/s, {:.0f} per GPU\n\n",
-             duration_text(answer.prompt_s), answer.prompt_tokens_s,
+             report::format_duration(answer.prompt_s), answer.prompt_tokens_s,
              answer.prompt_tokens_s /
                  (answer.pool.disaggregated() ? answer.pool.prompt_deployment : deployment).layout.gpus());
   fmt::print("{:.0f} at once: one token each takes {}\n", answer.load.sequences,
-             duration_text(state.decode.total));
+             report::format_duration(state.decode.total));
   TextTable table("lrr");
   for (const NamedPart& part : kParts) {
     const double seconds = state.decode.*part.seconds;
     if (seconds > 5e-4 * state.decode.total)
-      table.add(
-          {part.title, duration_text(seconds), fmt::format("{:.1f} %", 100 * seconds / state.decode.total)});
+      table.add({part.title, report::format_duration(seconds),
+                 fmt::format("{:.1f} %", 100 * seconds / state.decode.total)});
   }
   fmt::print("{}", table.text());
   if (state.prompt_share > 0)
-    fmt::print("with prompts between, {}; these take {:.0f} % of the time\n", duration_text(state.pass_s),
-               100 * state.prompt_share);
+    fmt::print("with prompts between, {}; these take {:.0f} % of the time\n",
+               report::format_duration(state.pass_s), 100 * state.prompt_share);
   const double gpus = answer.pool.gpus();
   fmt::print(
       "kept so: {:.1f} tokens/s per GPU, {:.4g} requests/s a replica, {:.0f} GPU-seconds for a million "

@@ -7,6 +7,7 @@
 
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
+#include "report/text.h"
 
 namespace gw {
 
@@ -31,10 +32,10 @@ std::string prompts_text(const physics::ServingCandidate& each) {
 std::string targets_text(const physics::LatencyTargets& targets) {
   std::string text;
   if (targets.first_token_s > 0)
-    text += fmt::format("first token within {}", duration_text(targets.first_token_s));
+    text += fmt::format("first token within {}", report::format_duration(targets.first_token_s));
   if (targets.per_token_s > 0)
-    text +=
-        fmt::format("{}further ones every {}", text.empty() ? "" : ", ", duration_text(targets.per_token_s));
+    text += fmt::format("{}further ones every {}", text.empty() ? "" : ", ",
+                        report::format_duration(targets.per_token_s));
   if (text.empty()) return "none: replicas as full as they can be kept, nine tenths of it served";
   return fmt::format("{}, for {} % of requests", text, targets.percentile);
 }
@@ -107,15 +108,16 @@ void print_text(const physics::ServingSearchOptions& options, const physics::Ser
     const physics::ServingMemory memory = physics::serving_memory(each.pool.deployment);
     const double fitting = physics::most_sequences(each.pool.deployment, options.load.input,
                                                    options.load.output, options.load.spread);
-    table.add({layout_text(each.pool.deployment), prompts_text(each),
-               each.pool.sequences_max > 0 ? fmt::format("{:.0f}", each.pool.sequences_max)
-                                           : fmt::format("<= {:.0f}", std::floor(fitting)),
-               fmt::format("{:.1f} + {:.1f}", (memory.weights + memory.workspace) / kGibibyte,
-                           memory.cache() / kGibibyte),
-               fmt::format("{:.3g}", each.rate), fmt::format("{:.1f}", each.tokens_s_gpu),
-               duration_text(physics::percentile_of(each.queue.first_tokens, options.targets.percentile)),
-               duration_text(physics::percentile_of(each.queue.per_tokens, options.targets.percentile)),
-               fmt::format("{}", each.replicas), fmt::format("{:.4g}", each.gpus)});
+    table.add(
+        {layout_text(each.pool.deployment), prompts_text(each),
+         each.pool.sequences_max > 0 ? fmt::format("{:.0f}", each.pool.sequences_max)
+                                     : fmt::format("<= {:.0f}", std::floor(fitting)),
+         fmt::format("{:.1f} + {:.1f}", (memory.weights + memory.workspace) / kGibibyte,
+                     memory.cache() / kGibibyte),
+         fmt::format("{:.3g}", each.rate), fmt::format("{:.1f}", each.tokens_s_gpu),
+         report::format_duration(physics::percentile_of(each.queue.first_tokens, options.targets.percentile)),
+         report::format_duration(physics::percentile_of(each.queue.per_tokens, options.targets.percentile)),
+         fmt::format("{}", each.replicas), fmt::format("{:.4g}", each.gpus)});
   }
   fmt::print("{}", table.text());
   fmt::print(

@@ -12,6 +12,7 @@
 #include "physics/multi_site.h"
 #include "physics/search.h"
 #include "physics/training_power.h"
+#include "report/text.h"
 
 namespace gw {
 namespace {
@@ -145,9 +146,9 @@ void print_round(const physics::MultiSiteTime& round, const Options& options, co
       options.sites, options.gpus / options.sites, subject.batch / options.sites, options.inner_steps,
       options.link_gbit_s, options.link_km);
   TextTable table("lr");
-  table.add({"exchange", duration_text(round.exchange.value())});
-  table.add({"of it exposed", duration_text(round.exposed.value())});
-  table.add({"round", duration_text(round.round.value())});
+  table.add({"exchange", report::format_duration(round.exchange.value())});
+  table.add({"of it exposed", report::format_duration(round.exposed.value())});
+  table.add({"round", report::format_duration(round.round.value())});
   table.add({"lost", fmt::format("{:.2f} %", 100 * round.lost)});
   table.add({"sent by a site, mean", fmt::format("{:.4g} Gbit/s", in_gigabits_per_second(round.mean_rate))});
   table.add({"least link for 1 % lost", fmt::format("{:.4g} Gbit/s", in_gigabits_per_second(least))});
@@ -198,13 +199,14 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
   }
   print_head(options, all_sites);
   fmt::print("step {}, {:.0f} tokens/s per GPU, {:.0f} TFLOP/s per GPU, MFU {:.1f} %\n\n",
-             duration_text(time.total), time.tokens_s_gpu, time.model_flops_gpu * 1e-12,
+             report::format_duration(time.total), time.tokens_s_gpu, time.model_flops_gpu * 1e-12,
              100 * time.utilisation);
   TextTable table("lrr");
   for (const NamedPart& part : kParts) {
     const double seconds = time.*part.seconds;
     if (seconds > 5e-4 * time.total)
-      table.add({part.title, duration_text(seconds), fmt::format("{:.1f} %", 100 * seconds / time.total)});
+      table.add({part.title, report::format_duration(seconds),
+                 fmt::format("{:.1f} %", 100 * seconds / time.total)});
   }
   fmt::print("{}\n", table.text());
   constexpr double kMuchIdle = 0.2;
@@ -277,7 +279,7 @@ Result<ExitCode> search(const Options& options, const StepSubject& subject,
                fmt::format("{}", layout.context), fmt::format("{}", layout.data),
                fmt::format("{}", layout.expert), fmt::format("{}", layout.micro_batch),
                std::string(physics::recompute_name(layout.recompute)),
-               std::string(physics::sharding_name(layout.sharding)), duration_text(each.time.total),
+               std::string(physics::sharding_name(layout.sharding)), report::format_duration(each.time.total),
                fmt::format("{:.1f} %", 100 * each.time.utilisation),
                fmt::format("{:.0f}", each.memory.total / kGibibyte)});
   }

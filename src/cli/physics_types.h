@@ -29,9 +29,6 @@ Result<physics::PublishedTable> read_published_table(const std::string& path);
 /// The prices of a catalog file of the user.
 Result<physics::PriceTable> read_price_file(const std::string& path);
 
-/// `3.2 d`, `11.2 h`, `1.25 s`, `310 ms`, `42.1 us`.
-std::string duration_text(double seconds);
-
 /// Below `gw physics`.
 void add_physics_train_command(CLI::App& physics, AppContext& context);
 void add_physics_serve_command(CLI::App& physics, AppContext& context);

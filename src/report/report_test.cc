@@ -245,6 +245,11 @@ TEST(Text, NumbersAsPeopleReadThem) {
   EXPECT_EQ(format_number(123456.7), "123,457");
   EXPECT_EQ(format_number(0.00123), "0.0012");
   EXPECT_EQ(format_duration(0), "0 s");
+  EXPECT_EQ(format_duration(8.75e-5), "87.5 us");
+  EXPECT_EQ(format_duration(9.998e-4), "1 ms");
+  EXPECT_EQ(format_duration(0.0123), "12.3 ms");
+  EXPECT_EQ(format_duration(0.9996), "1 s");
+  EXPECT_EQ(format_duration(-0.5), "-500 ms");
   EXPECT_EQ(format_duration(90), "90 s");
   EXPECT_EQ(format_duration(1800), "30 min");
   EXPECT_EQ(format_duration(9000), "2.5 h");

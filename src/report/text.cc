@@ -47,6 +47,8 @@ std::string format_number(double value) {
 std::string format_duration(double seconds) {
   if (seconds < 0) return "-" + format_duration(-seconds);
   if (seconds == 0) return "0 s";
+  if (seconds < 0.9995e-3) return format_number(seconds * 1e6) + " us";
+  if (seconds < 0.9995) return format_number(seconds * 1e3) + " ms";
   if (seconds < 99.5) return format_number(seconds) + " s";
   if (seconds < 99.5 * 60) return fmt::format("{} min", format_number(seconds / 60));
   if (seconds < 99.5 * 3600) return fmt::format("{} h", format_number(seconds / 3600));

@@ -12,7 +12,8 @@ namespace gw::report {
 std::string format_count(std::uint64_t count);  ///< `1,234,567`
 std::string format_number(
     double value);  ///< Three significant digits or all before the point: `0.25`, `18.3`, `1,234`.
-std::string format_duration(double seconds);    ///< `0 s`, `45 s`, `12.5 min`, `3.2 h`, `4.1 d`
+std::string format_duration(
+    double seconds);  ///< `0 s`, `87.5 us`, `3.2 ms`, `45 s`, `12.5 min`, `3.2 h`, `4.1 d`
 std::string format_percent(double share);       ///< `87.3 %`
 std::string format_bytes(std::uint64_t bytes);  ///< `11.4 MiB`
 
