@@ -94,7 +94,7 @@ TEST(Training, ShardedWeightsAreGatheredALayerAtATime) {
   TrainingRun run = gpt_run();
   run.layout = {.tensor = 1, .data = 512, .sharding = Sharding::kFull};
   ModelShape deep = *run.model;
-  deep.layers = 384;  // Four times the layers, of half the width: the same parameters in smaller pieces.
+  deep.layers *= 4;  // Four times the layers, of half the width: no more parameters, in smaller pieces.
   deep.hidden /= 2;
   deep.ffn /= 2;
   deep.head_size /= 2;
@@ -102,6 +102,7 @@ TEST(Training, ShardedWeightsAreGatheredALayerAtATime) {
   for (FamilyConstants& each : calibration.families) each.shard_overlap = 0;
   const double wide = step_time(run, calibration).data;
   run.model = &deep;
+  ASSERT_LE(deep.parameters(), gpt_run().model->parameters());
   EXPECT_GT(step_time(run, calibration).data, 1.05 * wide);
 }
 
