@@ -183,6 +183,35 @@ TEST(Patience, AGangOfATenantAboveItsShareIsReservedForInTheEnd) {
   }
 }
 
+/// Small jobs of a third tenant wait even longer: then a gang has no claim on the turns of the first.
+TEST(Patience, IsForGangsThatAreOvertakenNotWhereAllWait) {
+  PolicyConfig policy = *policy_by_name("gigawerk");
+  policy.patience = hours(3);
+  for (const bool all_wait : {false, true}) {
+    Case cluster(racks(8, 8), policy);
+    for (int tenant = 2; tenant <= 3; ++tenant) cluster.apply(Event::tenant_added(TenantId{0}, 1));
+    Jobs running = {cluster.submit(4, 8, 1000 * 3600, 0, TenantId{2}),
+                    cluster.submit(4, 8, 1000 * 3600, 0, TenantId{3})};
+    EXPECT_EQ(cluster.starts(), running);
+    std::uint32_t gang = ~0U;
+    std::int64_t hour = 0;
+    for (bool began = false; hour < 20 && !began; ++hour) {
+      cluster.at((1000 + hour) * 3600);
+      for (const std::uint32_t job : running) cluster.end(job);
+      for (int job = 0; job < 12; ++job) cluster.submit(1, 8, 3600);
+      running = cluster.starts();
+      began = std::ranges::find(running, gang) != running.end();
+      if (hour > 0) continue;
+      if (all_wait) cluster.submit(1, 8, 3600, 0, TenantId{3});
+      cluster.at(1000 * 3600 + 60);
+      gang = cluster.submit(8, 8, 3600, 0, TenantId{2});
+      const Jobs more = cluster.starts();
+      running.insert(running.end(), more.begin(), more.end());
+    }
+    EXPECT_EQ(hour == 20, all_wait);
+  }
+}
+
 struct PromiseWish {
   WorkloadWish workload;
   FleetWish fleet;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "sched/pass.h"
+#include "sched/patience.h"
 
 namespace gw::sched {
 namespace {
@@ -95,7 +96,7 @@ class CountPass final : public Pass {
       if (!first.valid()) return false;
       Job& job = state.jobs[first];
       if (start(state, job, now, plan)) continue;
-      const JobId impatient = state.impatient_gang(now);
+      const JobId impatient = gang_to_reserve(state, now);
       head_ = impatient.valid() ? impatient : first;
       if (head_ != first && start(state, state.jobs[head_], now, plan)) continue;
       if (backfill_ && exceeds_fleet(state, state.jobs[head_])) find_other_head(state, now, plan);

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "sched/pass.h"
+#include "sched/patience.h"
 #include "sched/power_search.h"
 #include "sched/preemptor.h"
 #include "sched/reservation_search.h"
@@ -492,7 +493,7 @@ class NodePass final : public Pass {
   /// instead.
   bool make_reservation(State& state, Plan& plan) {
     for (;;) {
-      const JobId impatient = state.impatient_gang(now_);
+      const JobId impatient = gang_to_reserve(state, now_);
       if (!impatient.valid()) break;
       Job& job = state.jobs[impatient];
       if (try_start(state, job, plan)) return true;
