@@ -105,8 +105,8 @@ class ServeTest(FolderTest):
         self.gw("submit", script, "--skip-unsupported", "--wait")
 
     def test_dependencies(self):
-        good = self.gw("run", "--detach", "--", "sleep", "0.4").stdout.strip()
-        bad = self.gw("run", "--detach", "--", "sh", "-c", "sleep 0.4; false").stdout.strip()
+        good = self.gw("run", "--detach", "--", "sleep", "2").stdout.strip()
+        bad = self.gw("run", "--detach", "--", "sh", "-c", "sleep 2; false").stdout.strip()
         after_good = self.gw("run", "--detach", "-d", f"afterok:{good}", "--", "true").stdout.strip()
         after_bad = self.gw("run", "--detach", "-d", f"afterok:{bad}", "--", "true").stdout.strip()
         after_any = self.gw("run", "--detach", "-d", f"afterany:{bad}", "--", "true").stdout.strip()
