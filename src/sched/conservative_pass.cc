@@ -79,7 +79,7 @@ class ConservativePass final : public Pass {
   }
 
   void save(const State& /*state*/, ByteWriter& /*out*/) const override {}
-  [[nodiscard]] bool restore(State& /*state*/, ByteReader& /*in*/) override {
+  [[nodiscard]] bool restore(State& /*state*/, ByteReader& /*in*/, std::uint64_t /*format*/) override {
     valid_ = false;  // Made anew from the state: equal, since a rebuild is what regular passes only save.
     return true;
   }

@@ -69,7 +69,7 @@ class CountPass final : public Pass {
     out.i64(spare_);
   }
 
-  [[nodiscard]] bool restore(State& state, ByteReader& in) override {
+  [[nodiscard]] bool restore(State& state, ByteReader& in, std::uint64_t /*format*/) override {
     head_ = JobId{in.u32()};
     shadow_ = Instant{in.i64()};
     spare_ = in.i64();

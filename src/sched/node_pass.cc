@@ -104,7 +104,7 @@ class NodePass final : public Pass {
     preemptor_.save(state, out);
   }
 
-  [[nodiscard]] bool restore(State& state, ByteReader& in) override {
+  [[nodiscard]] bool restore(State& state, ByteReader& in, std::uint64_t format) override {
     reserved_ = JobId{in.u32()};
     head_ = JobId{in.u32()};
     when_ = Instant{in.i64()};
@@ -125,7 +125,7 @@ class NodePass final : public Pass {
       charge(state, *job);
       if (state.power.limited()) state.hold_power(*job, pool_, nodes_);
     }
-    return preemptor_.restore(state, in);
+    return preemptor_.restore(state, in, format);
   }
 
  private:

@@ -25,7 +25,8 @@ class Pass {
   virtual void reset(State& state) = 0;
   /// What later passes depend on beyond the state, for snapshots. `restore` gives false on malformed bytes.
   virtual void save(const State& state, ByteWriter& out) const = 0;
-  [[nodiscard]] virtual bool restore(State& state, ByteReader& in) = 0;
+  /// Of a snapshot in `format`.
+  [[nodiscard]] virtual bool restore(State& state, ByteReader& in, std::uint64_t format) = 0;
 };
 
 /// The pass for the state's policy and fleet.

@@ -158,7 +158,8 @@ void Preemptor::save(const State& state, ByteWriter& out) const {
   regained_.save(state, out);
 }
 
-bool Preemptor::restore(const State& state, ByteReader& in) {
+bool Preemptor::restore(const State& state, ByteReader& in, std::uint64_t format) {
+  constexpr std::uint64_t kRegainedSince = 5;
   retry_.clear();
   failures_ = in.u8();
   rests_until_ = Instant{in.i64()};
@@ -170,7 +171,7 @@ bool Preemptor::restore(const State& state, ByteReader& in) {
     kind.preemptible = in.u64() != 0;
     retry_[kind] = Instant{in.i64()};
   }
-  return in.ok() && failures_ <= kMostFailures && regained_.restore(state, in);
+  return in.ok() && failures_ <= kMostFailures && (format < kRegainedSince || regained_.restore(state, in));
 }
 
 }  // namespace gw::sched

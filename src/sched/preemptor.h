@@ -28,7 +28,7 @@ class Preemptor {
   void reclaim(State& state, Instant now, const std::function<bool(Job&)>& try_it);
 
   void save(const State& state, ByteWriter& out) const;
-  [[nodiscard]] bool restore(const State& state, ByteReader& in);
+  [[nodiscard]] bool restore(const State& state, ByteReader& in, std::uint64_t format);
 
  private:
   static constexpr int kMostSearches = 16;  ///< In a pass.

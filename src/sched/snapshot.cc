@@ -10,6 +10,7 @@ namespace gw::sched {
 namespace {
 
 constexpr std::uint64_t kFormat = 5;
+constexpr std::uint64_t kOldestFormat = 4;  ///< That is read still: an upgrade begins with it.
 
 enum class Phase : std::uint8_t { kWaits, kRuns, kLeaves, kClaims, kPutOff };
 
@@ -331,7 +332,8 @@ bool Core::restore_quota(ByteReader& in) {
 bool Core::restore(std::string_view snapshot) {
   GW_CHECK(state_.next_job == 0 && state_.jobs.size() == 0);
   ByteReader in(snapshot);
-  if (in.u64() != kFormat) return false;
+  const std::uint64_t format = in.u64();
+  if (format < kOldestFormat || format > kFormat) return false;
   now_ = Instant{in.i64()};
   const std::uint32_t next_job = in.u32();
   const std::uint64_t releases = in.u64();
@@ -463,7 +465,7 @@ bool Core::restore(std::string_view snapshot) {
   pass_ = make_pass(state_);
   const std::vector<std::int64_t> running_milli = state_.pending.fair_share().save().running_milli;
   state_.pending.fair_share().restore({shares.charged_to, shares.inflation, shares.usage, running_milli});
-  if (!pass_->restore(state_, in) || !in.done()) return false;
+  if (!pass_->restore(state_, in, format) || !in.done()) return false;
   state_.refresh_quota(now_);
   return check().empty();
 }
