@@ -227,6 +227,11 @@ ServingLoad PublishedInference::load(const ServingCalibration& calibration) cons
   return load;
 }
 
+std::string serving_cell(const PublishedInference& row) {
+  return fmt::format("{} {}{}", row.gpu.name, weight_format_name(row.weights),
+                     row.shape.mixture() ? " MoE" : "");
+}
+
 Result<std::vector<PublishedInference>> read_published_inference(const PublishedTable& table,
                                                                  const KnownTypes& known) {
   if (const Result<void> named =

@@ -61,6 +61,9 @@ struct PromptSet {
 };
 [[nodiscard]] const std::array<PromptSet, kPromptSets>& prompt_sets();
 
+/// Rows that are summed up together: GPU type, numbers, dense or mixture.
+[[nodiscard]] std::string serving_cell(const PublishedInference& row);
+
 /// An Error where the table is not of that kind: it names the columns that are missing.
 [[nodiscard]] Result<std::vector<PublishedInference>> read_published_inference(const PublishedTable& table,
                                                                                const KnownTypes& known);

@@ -13,13 +13,8 @@ namespace gw::physics {
 
 namespace {
 
-std::string cell_of(const PublishedInference& row) {
-  return fmt::format("{} {}{}", row.gpu.name, weight_format_name(row.weights),
-                     row.shape.mixture() ? " MoE" : "");
-}
-
 std::string null_cell(const PublishedInference& row) {
-  return fmt::format("{} {:.3g}", cell_of(row), row.active_parameters);
+  return fmt::format("{} {:.3g}", serving_cell(row), row.active_parameters);
 }
 
 /// The largest parts of a decoding pass, for a reader who asks why.
@@ -115,7 +110,7 @@ ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
     comparison.predicted = state.tokens_s_gpu;
     comparison.error = state.tokens_s_gpu / row.measured - 1;
     comparison.null_error = medians[null_cell(row)] / row.measured - 1;
-    report.add(row.group + (row.shape.mixture() ? " MoE" : ""), cell_of(row), total_of(row),
+    report.add(row.group + (row.shape.mixture() ? " MoE" : ""), serving_cell(row), total_of(row),
                std::move(comparison));
   }
   note_repeats(repeats, report);

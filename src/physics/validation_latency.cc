@@ -20,17 +20,12 @@ constexpr double kTurns = 6;
 constexpr std::size_t kMostRequests = 12'000;
 constexpr std::uint64_t kSeed = 1;
 
-std::string cell_of(const PublishedInference& row) {
-  return fmt::format("{} {}{}", row.gpu.name, weight_format_name(row.weights),
-                     row.shape.mixture() ? " MoE" : "");
-}
-
 std::string lower_scenario(const PublishedInference& row) {
   return row.scenario == "Interactive" ? "interactive" : "server";
 }
 
 std::string limited_cell(const PublishedInference& row) {
-  return fmt::format("{} {} {}", cell_of(row), row.shape.name, row.scenario);
+  return fmt::format("{} {} {}", serving_cell(row), row.shape.name, row.scenario);
 }
 
 /// The most tokens for each GPU that the limits allow, with the layout that throughput rows are compared with
@@ -58,7 +53,7 @@ ServingSearchResult served_within(const PublishedInference& row, const ServingCa
 std::string gap_cell(const PublishedInference& row) {
   // Within a factor of two of the number at once of each GPU.
   const double each = std::max(1.0, row.sequences / row.layout.gpus());
-  return fmt::format("{} {:.0f}", cell_of(row), std::floor(stable_log2(each)));
+  return fmt::format("{} {:.0f}", serving_cell(row), std::floor(stable_log2(each)));
 }
 
 }  // namespace
@@ -108,7 +103,7 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
       comparison.error = comparison.predicted / row.measured - 1;
       comparison.null_error = median_of(served[limited_cell(row)]) / row.measured - 1;
       report.add(fmt::format("{}, {}{}", row.group, lower_scenario(row), row.shape.mixture() ? " MoE" : ""),
-                 cell_of(row), fmt::format("{}, {}", lower_scenario(row), kind), std::move(comparison));
+                 serving_cell(row), fmt::format("{}, {}", lower_scenario(row), kind), std::move(comparison));
       continue;
     }
     const ServingLoad load = row.load(calibration);
@@ -120,8 +115,8 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
       each.predicted = token_gap(row.deployment(), load, share, calibration);
       each.error = each.predicted / measured - 1;
       each.null_error = median_of(gaps[fmt::format("{} {}", name, gap_cell(row))]) / measured - 1;
-      report.add(fmt::format("{} {}{}", row.group, name, row.shape.mixture() ? " MoE" : ""), cell_of(row),
-                 fmt::format("time between tokens, {}, {}", name, kind), std::move(each));
+      report.add(fmt::format("{} {}{}", row.group, name, row.shape.mixture() ? " MoE" : ""),
+                 serving_cell(row), fmt::format("time between tokens, {}, {}", name, kind), std::move(each));
     };
     gap("p50", row.gap_p50_s, 0.5);
     gap("p99", row.gap_p99_s, 0.99);

@@ -37,12 +37,11 @@ JobId gang_to_reserve(State& state, Instant now) {
         const Job& other = state.jobs[id];
         const bool is_gang = state.waiting_gangs.contains({other.waits_since, id});
         const bool waits_longer = other.waits_since < own.waits_since;
+        const bool competes = !is_gang && share_a_pool(state, own, other);
         // Within a tenant jobs wait in the order in which they came.
-        last_of_tenant =
-            (!is_gang && share_a_pool(state, own, other)) || !waits_longer || ++looks > kMostLooks;
-        if (waits_longer && !is_gang && share_a_pool(state, own, other) &&
-            other.request.priority >= own.request.priority && !other.request.window.valid() &&
-            !state.is_hopeless(other) && state.quota_bar(other).ok())
+        last_of_tenant = competes || !waits_longer || ++looks > kMostLooks;
+        if (waits_longer && competes && other.request.priority >= own.request.priority &&
+            !other.request.window.valid() && !state.is_hopeless(other) && state.quota_bar(other).ok())
           overtaken = false;
         return false;
       },

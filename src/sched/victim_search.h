@@ -19,8 +19,7 @@ namespace gw::sched {
 
 /// Whole jobs only, none that is protected or that policy does not allow. Nodes are freed in the order of
 /// what is lost on them (GPU-seconds since the last checkpoint, plus the restart); in the end no job goes
-/// that need not. Costs O(running jobs of the
-/// pool), and leaves state as it was.
+/// that need not. Costs O(running jobs of the pool), and leaves state as it was.
 class VictimSearch {
  public:
   /// Jobs in places that `regained` knows (null: none) stay. It must outlive the search.
