@@ -28,6 +28,11 @@ bool is_that(const Regained::Held& held, const Job& job) {
   return job.running && !job.leaving && job.started == held.started;
 }
 
+void add(std::vector<std::int64_t>& milli, const QuotaTree::Amount& amount) {
+  milli[kAllGpus] += amount.all_milli;
+  if (amount.type != kAllGpus) milli[amount.type] += amount.type_milli;
+}
+
 }  // namespace
 
 void Regained::note(const State& state, const Job& job, std::uint32_t pool) {
@@ -41,6 +46,7 @@ void Regained::note(const State& state, const Job& job, std::uint32_t pool) {
 }
 
 void Regained::refresh(const State& state) {
+  forget_ended(state);
   std::erase_if(claiming_, [&](const auto& entry) {
     const Job* job = state.jobs.find(entry.first);
     if (job == nullptr || (!job->claims && !job->running)) return true;  // It has lost its claim.
@@ -51,59 +57,69 @@ void Regained::refresh(const State& state) {
 }
 
 void Regained::hold(const State& state, const Job& job, TenantId within) {
+  held_.resize(state.quota.tenants());
+  kept_.resize(state.quota.tenants());
   const Held held{job.id, job.started, within, state.quota_amount(job, job.placement.pool)};
-  std::vector<Held>& jobs = held_[job.request.tenant];
+  std::vector<Held>& jobs = held_[job.request.tenant.value()];
   const auto at = std::lower_bound(jobs.begin(), jobs.end(), job.id,
                                    [](const Held& each, JobId id) { return each.job < id; });
   at != jobs.end() && at->job == job.id ? void(*at = held) : void(jobs.insert(at, held));
-  Kept& kept = kept_[within];
-  kept.milli[kAllGpus] += held.amount.all_milli;
-  if (held.amount.type != kAllGpus) kept.milli[held.amount.type] += held.amount.type_milli;
+  Kept& kept = kept_[within.value()];
+  kept.milli.resize(state.quota.resources());
+  add(kept.milli, held.amount);
   const auto tenant = std::lower_bound(kept.tenants.begin(), kept.tenants.end(), job.request.tenant);
   if (tenant == kept.tenants.end() || *tenant != job.request.tenant)
     kept.tenants.insert(tenant, job.request.tenant);
 }
 
-const std::vector<Regained::Held>* Regained::of(TenantId tenant) const {
-  const auto at = held_.find(tenant);
-  return at == held_.end() ? nullptr : &at->second;
+/// Sums up those that still have their places.
+void Regained::recount(const State& state, Kept& kept, TenantId within) const {
+  std::fill(kept.milli.begin(), kept.milli.end(), 0);
+  bool ended = false;
+  for (const TenantId tenant : kept.tenants) {
+    for (const Held& held : held_[tenant.value()]) {
+      if (held.within != within) continue;
+      const Job* job = state.jobs.find(held.job);
+      if (job != nullptr && is_that(held, *job)) {
+        add(kept.milli, held.amount);
+      } else {
+        ended = true;
+      }
+    }
+  }
+  if (ended && (stale_.empty() || stale_.back() != within)) stale_.push_back(within);
 }
 
-/// Sums up those that still have their places, and forgets the others.
-void Regained::recount(const State& state, TenantId within) const {
-  Kept& kept = kept_.at(within);
-  kept.milli.clear();
-  std::erase_if(kept.tenants, [&](TenantId tenant) {
-    const auto jobs = held_.find(tenant);
-    if (jobs == held_.end()) return true;
-    bool any = false;
-    std::erase_if(jobs->second, [&](const Held& held) {
-      const Job* job = state.jobs.find(held.job);
-      if (job == nullptr || !is_that(held, *job)) return true;
-      if (held.within != within) return false;
-      any = true;
-      kept.milli[kAllGpus] += held.amount.all_milli;
-      if (held.amount.type != kAllGpus) kept.milli[held.amount.type] += held.amount.type_milli;
-      return false;
+void Regained::forget_ended(const State& state) {
+  for (const TenantId within : stale_) {
+    std::erase_if(kept_[within.value()].tenants, [&](TenantId tenant) {
+      std::vector<Held>& jobs = held_[tenant.value()];
+      std::erase_if(jobs, [&](const Held& held) {
+        const Job* job = state.jobs.find(held.job);
+        return held.within == within && (job == nullptr || !is_that(held, *job));
+      });
+      return std::none_of(jobs.begin(), jobs.end(), [&](const Held& held) { return held.within == within; });
     });
-    if (jobs->second.empty()) held_.erase(jobs);
-    return !any;
-  });
+  }
+  stale_.clear();
 }
 
 bool Regained::stands(const State& state, TenantId within) const {
-  bool any = false;
+  Kept& kept = kept_[within.value()];
   const auto fits = [&] {
-    return std::all_of(kept_[within].milli.begin(), kept_[within].milli.end(), [&](const auto& entry) {
-      const std::int64_t guaranteed = state.quota.terms(within, entry.first).guaranteed_milli;
-      any = any || guaranteed > 0;
-      return guaranteed == 0 || entry.second + state.quota.fixed_milli(within, entry.first) <= guaranteed;
-    });
+    bool any = false;
+    for (std::size_t index = 0; index < kept.milli.size(); ++index) {
+      const auto resource = static_cast<QuotaResource>(index);
+      const std::int64_t guaranteed = state.quota.terms(within, resource).guaranteed_milli;
+      if (kept.milli[index] == 0 || guaranteed == 0) continue;
+      if (kept.milli[index] + state.quota.fixed_milli(within, resource) > guaranteed) return false;
+      any = true;
+    }
+    return any;
   };
-  if (fits()) return any;
-  recount(state, within);
-  any = false;
-  return fits() && any;
+  if (fits()) return true;
+  recount(state, kept, within);
+  return fits();
 }
 
 bool Regained::keeps(const State& state, TenantId taker, const Held& held, const Job& job) const {
@@ -111,13 +127,10 @@ bool Regained::keeps(const State& state, TenantId taker, const Held& held, const
 }
 
 bool Regained::covers(const State& state, TenantId taker, const Job& job) const {
-  const std::vector<Held>* jobs = of(job.request.tenant);
-  if (jobs == nullptr) return false;
-  const auto at = std::lower_bound(jobs->begin(), jobs->end(), job.id,
+  const std::span<const Held> jobs = of(job.request.tenant);
+  const auto at = std::lower_bound(jobs.begin(), jobs.end(), job.id,
                                    [](const Held& each, JobId id) { return each.job < id; });
-  if (at == jobs->end() || at->job != job.id) return false;
-  const Held held = *at;  // The answer may forget it.
-  return keeps(state, taker, held, job);
+  return at != jobs.end() && at->job == job.id && keeps(state, taker, *at, job);
 }
 
 /// What is of no account any more is left out: equal states have equal snapshots.
@@ -128,7 +141,7 @@ void Regained::save(const State& state, ByteWriter& out) const {
     if (job != nullptr && job->claims) claiming.push_back(entry);
   }
   std::vector<Held> held;
-  for (const auto& [tenant, jobs] : held_) {
+  for (const std::vector<Held>& jobs : held_) {
     std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(held), [&](const Held& each) {
       const Job* job = state.jobs.find(each.job);
       return job != nullptr && is_that(each, *job);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -28,8 +29,10 @@ class Regained {
   void note(const State& state, const Job& job, std::uint32_t pool);
   /// Before a pass: those that have started since are held. Costs O(claims).
   void refresh(const State& state);
-  /// Those of the tenant's own jobs, ascending; some have ended since. Null: none.
-  [[nodiscard]] const std::vector<Held>* of(TenantId tenant) const;
+  /// Those of the tenant's own jobs, ascending; some have ended since.
+  [[nodiscard]] std::span<const Held> of(TenantId tenant) const {
+    return tenant.value() < held_.size() ? held_[tenant.value()] : std::span<const Held>{};
+  }
   /// Does it keep that job from the taker's tenant? Those below the guarantee itself may have it: what they
   /// take from each other stays in it.
   [[nodiscard]] bool keeps(const State& state, TenantId taker, const Held& held, const Job& job) const;
@@ -43,17 +46,19 @@ class Regained {
  private:
   /// What a guarantee keeps.
   struct Kept {
-    std::map<QuotaResource, std::int64_t> milli;  ///< No less than that of all its jobs.
-    std::vector<TenantId> tenants;                ///< Whose jobs they are, ascending.
+    std::vector<std::int64_t> milli;  ///< By resource; no less than that of all its jobs. Empty: none.
+    std::vector<TenantId> tenants;    ///< Whose jobs they are, ascending.
   };
   void hold(const State& state, const Job& job, TenantId within);
   [[nodiscard]] bool stands(const State& state, TenantId within) const;
-  void recount(const State& state, TenantId within) const;
+  void recount(const State& state, Kept& kept, TenantId within) const;
+  void forget_ended(const State& state);
 
-  std::map<JobId, TenantId> claiming_;  ///< Within whose guarantee.
-  // What has ended is forgotten when that matters; until then no answer depends on it.
-  mutable std::map<TenantId, std::vector<Held>> held_;  ///< By the job's tenant.
-  mutable std::map<TenantId, Kept> kept_;               ///< By the guarantee's.
+  std::map<JobId, TenantId> claiming_;   ///< Within whose guarantee.
+  std::vector<std::vector<Held>> held_;  ///< By the job's tenant.
+  // What has ended is taken off when that matters; until then no answer depends on it.
+  mutable std::vector<Kept> kept_;       ///< By the guarantee's tenant.
+  mutable std::vector<TenantId> stale_;  ///< Within whose guarantee some are known to have ended.
 };
 
 }  // namespace gw::sched

@@ -47,9 +47,8 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   };
   const auto collect_of = [&](TenantId tenant, const std::vector<JobId>& jobs, bool reclaim, bool displace) {
     if (!reclaim && !displace) return;
-    // Copied where there are any: an answer may forget some.
-    const std::vector<Regained::Held>* known = regained_ != nullptr ? regained_->of(tenant) : nullptr;
-    const std::vector<Regained::Held> held = known != nullptr ? *known : std::vector<Regained::Held>{};
+    const std::span<const Regained::Held> held =
+        regained_ != nullptr ? regained_->of(tenant) : std::span<const Regained::Held>{};
     auto at = held.begin();
     for (const JobId id : jobs) {
       const Job& job = state.jobs[id];
@@ -89,8 +88,7 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   group_by_node(*state.pools[pool]);
 }
 
-/// By counting where candidates are on many of the nodes: what is known of them is looked at in memory's
-/// order.
+/// By counting: it costs what the places are, and a look at one bit of each node.
 void VictimSearch::group_by_node(const Pool& pool) {
   const auto each = [&](auto&& visit) {
     for (std::uint32_t index = 0; index < candidates_.size(); ++index) {
@@ -104,18 +102,25 @@ void VictimSearch::group_by_node(const Pool& pool) {
       }
     }
   };
-  starts_.assign(pool.nodes() + 1, 0);
-  each([&](std::uint32_t node, const OnNode&) { ++starts_[node]; });
+  if (starts_.size() < pool.nodes()) {
+    starts_.assign(pool.nodes(), 0);
+    touched_ = Bitmap(pool.nodes());
+  }
+  each([&](std::uint32_t node, const OnNode&) {
+    if (starts_[node]++ == 0) touched_.set(node);
+  });
   nodes_.clear();
   std::uint32_t sum = 0;
-  for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
+  for (std::uint32_t node = touched_.next(0); node != Bitmap::kNone; node = touched_.next(node + 1)) {
     const std::uint32_t count = std::exchange(starts_[node], sum);
+    nodes_.push_back({node, sum, sum + count});
     sum += count;
-    if (count > 0) nodes_.push_back({node, sum - count, sum});
   }
   places_.resize(sum);
   each([&](std::uint32_t node, const OnNode& place) { places_[starts_[node]++] = place; });
   for (const auto& [node, from, to] : nodes_) {
+    starts_[node] = 0;
+    touched_.clear(node);
     if (to - from > 1)
       std::sort(places_.begin() + from, places_.begin() + to,
                 [&](const OnNode& a, const OnNode& b) { return is_cheaper(a.candidate, b.candidate); });

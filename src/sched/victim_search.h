@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "sched/bitmap.h"
 #include "sched/quota.h"
 #include "sched/regained.h"
 #include "sched/state.h"
@@ -135,7 +136,8 @@ class VictimSearch {
   std::span<const Group> groups_;       ///< Ascending by node.
   std::uint32_t ready_ = 0;             ///< What make_groups has counted.
   std::vector<std::uint32_t> chosen_, dead_;
-  std::vector<std::uint32_t> starts_;  ///< Reused, as the next two.
+  std::vector<std::uint32_t> starts_;  ///< By node; 0 between two searches. The rest is reused likewise.
+  Bitmap touched_;                     ///< Empty between two searches.
   std::vector<std::int64_t> cost_of_group_;
   std::vector<std::pair<std::int64_t, std::uint32_t>> heap_;
 };
