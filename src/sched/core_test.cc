@@ -430,8 +430,8 @@ TEST(Patience, BeginsAnewAfterAFailure) {
   EXPECT_EQ(cluster.starts(), Jobs{gang_job});
   cluster.at(48 * 3600);
   cluster.apply(Event::node_down(NodeId{0}));
-  EXPECT_FALSE(cluster.core().state().impatient_gang(Instant{} + hours(49)).valid());
-  EXPECT_TRUE(cluster.core().state().impatient_gang(Instant{} + hours(61)).valid());
+  const std::set<std::pair<Instant, JobId>> waits_anew = {{Instant{} + hours(48), JobId{gang_job}}};
+  EXPECT_EQ(cluster.core().state().waiting_gangs, waits_anew);
 }
 
 /// With failures, overruns and cancellations promises may break; reasons and invariants may not, and all work

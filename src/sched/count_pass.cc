@@ -96,7 +96,8 @@ class CountPass final : public Pass {
       if (!first.valid()) return false;
       Job& job = state.jobs[first];
       if (start(state, job, now, plan)) continue;
-      const JobId impatient = gang_to_reserve(state, now);
+      const JobId impatient =
+          gang_to_reserve(state, now, [&](const Job& other) { return exceeds_fleet(state, other); });
       head_ = impatient.valid() ? impatient : first;
       if (head_ != first && start(state, state.jobs[head_], now, plan)) continue;
       if (backfill_ && exceeds_fleet(state, state.jobs[head_])) find_other_head(state, now, plan);

@@ -492,14 +492,13 @@ class NodePass final : public Pass {
   /// others ended, for the nodes that are down, must not keep the rest from it. True if a job has started
   /// instead.
   bool make_reservation(State& state, Plan& plan) {
-    for (;;) {
-      const JobId impatient = gang_to_reserve(state, now_);
-      if (!impatient.valid()) break;
+    asked_.clear();
+    const JobId impatient = gang_to_reserve(
+        state, now_, [&](const Job& job) { return state.is_hopeless(job) || !ask(state, job); });
+    if (impatient.valid()) {
       Job& job = state.jobs[impatient];
       if (try_start(state, job, plan)) return true;
-      const Reserved result = reserve(state, job, plan);
-      if (result != Reserved::kNever) return result == Reserved::kStarted;
-      if (!note_hopeless(state, job)) break;
+      return reserve(state, job, ask(state, job), plan);
     }
     bool started = false;
     state.pending.scan(
@@ -508,9 +507,7 @@ class NodePass final : public Pass {
           Job& job = state.jobs[id];
           if (job.request.window.valid() || state.is_hopeless(job) || !state.quota_lets(job)) return false;
           if (try_start(state, job, plan)) return started = true;
-          const Reserved result = reserve(state, job, plan);
-          if (result == Reserved::kNever) note_hopeless(state, job);
-          return started = result == Reserved::kStarted;
+          return started = reserve(state, job, ask(state, job), plan);
         },
         [&] { return started || reserved_.valid(); }, [&](TenantId top) { return may_let(state, top); });
     return started;
@@ -580,7 +577,7 @@ class NodePass final : public Pass {
     if (placement) {
       state.start_widest(*job, std::move(*placement), View::kOpen, now_, plan);
     } else if (stale) {
-      reserve(state, *job, plan);
+      reserve(state, *job, find(state, *job), plan);
     } else {
       hold(state, *job, nodes);
       pool.set_version(version);
@@ -618,12 +615,11 @@ class NodePass final : public Pass {
   }
 
   /// That nothing can be promised is said of its shape, unless that may change with more than nodes and caps.
-  static bool note_hopeless(State& state, const Job& job) {
-    if (!state.quota_leaves_all(job)) return false;
+  static void note_hopeless(State& state, const Job& job) {
+    if (!state.quota_leaves_all(job)) return;
     // Without a search by power only lit nodes are promised, and which are lit changes with what runs.
-    if (state.dark_nodes() > 0 && (!state.power.limited() || job.request.shape.is_grouped())) return false;
+    if (state.dark_nodes() > 0 && (!state.power.limited() || job.request.shape.is_grouped())) return;
     state.set_hopeless(job);
-    return true;
   }
 
   void charge(State& state, const Job& job) {
@@ -659,19 +655,18 @@ class NodePass final : public Pass {
     reserved_ = JobId{};
   }
 
-  enum class Reserved : std::uint8_t {
-    kNever,    ///< It could not start even if all others ended.
-    kHeld,     ///< The nodes that it will get at the earliest time by the running jobs' limits are held.
-    kStarted,  ///< It has started: there was power for it on nodes that are dark.
+  /// Where and when the job can start by the running jobs' limits: at the earliest in any pool.
+  struct Found {
+    std::uint32_t pool;
+    ReservationSearch::Answer answer;
   };
-  Reserved reserve(State& state, Job& job, Plan& plan) {
-    GW_CHECK(nodes_.empty());
-    std::optional<ReservationSearch::Answer> best;
+  [[nodiscard]] std::optional<Found> find(State& state, const Job& job) {
+    std::optional<Found> best;
     for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
       if (state.quota.in_use() &&
           !state.quota.permits(job.request.tenant, state.quota_amount(job, pool), job.id).ok())
         continue;
-      const Instant bound = best ? best->when : Instant::max();
+      const Instant bound = best ? best->answer.when : Instant::max();
       std::optional<ReservationSearch::Answer> answer;
       if (state.power.limited() && !job.request.shape.is_grouped()) {
         if (std::optional<PowerSearch::Answer> found = power_search_.find(state, pool, job, now_, bound))
@@ -681,16 +676,30 @@ class NodePass final : public Pass {
                               state.policy.placement, now_, bound,
                               {&state.windows, pool, State::window_user(job)});
       }
-      if (!answer || (best && answer->when >= best->when)) continue;
-      best = std::move(answer);
-      pool_ = pool;
+      if (answer && (!best || answer->when < best->answer.when)) best = Found{pool, std::move(*answer)};
     }
-    if (!best) return Reserved::kNever;
-    if (best->when <= now_ && start_in_the_dark(state, job, plan)) return Reserved::kStarted;
+    return best;
+  }
+
+  /// The same, asked once for each job while nothing starts.
+  [[nodiscard]] const std::optional<Found>& ask(State& state, const Job& job) {
+    const auto [at, is_new] = asked_.try_emplace(job.id);
+    if (is_new) at->second = find(state, job);
+    if (!at->second) note_hopeless(state, job);
+    return at->second;
+  }
+
+  /// Holds the nodes that were found; true if the job has started instead, as there was power for it on dark
+  /// ones.
+  bool reserve(State& state, Job& job, const std::optional<Found>& found, Plan& plan) {
+    GW_CHECK(nodes_.empty());
+    if (!found) return false;  // It could not start even if all others ended.
+    if (found->answer.when <= now_ && start_in_the_dark(state, job, plan)) return true;
     releases_at_ = state.releases;
-    when_ = best->when;
-    hold(state, job, best->nodes);
-    return Reserved::kHeld;
+    when_ = found->answer.when;
+    pool_ = found->pool;
+    hold(state, job, found->answer.nodes);
+    return false;
   }
 
   bool backfill_;
@@ -705,6 +714,7 @@ class NodePass final : public Pass {
   Alive kept_;                   ///< On nodes that windows keep back.
   std::int64_t kept_free_ = -1;  ///< GPUs that a job could find with their help.
   Nanoseconds kept_span_{-1};    ///< The longest limit with which it could.
+  std::map<JobId, std::optional<Found>> asked_;
   std::map<WindowTry, std::uint64_t> window_failures_;
   std::uint64_t window_edges_ = 0;
   Instant now_;

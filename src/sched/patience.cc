@@ -8,7 +8,10 @@
 namespace gw::sched {
 namespace {
 
-constexpr int kMostLooks = 256;  ///< At gangs that have waited even longer.
+constexpr int kMostLooks = 256;    ///< At gangs that have waited even longer, and at jobs that never start.
+constexpr int kMostGangs = 1'024;  ///< That have lost patience.
+
+using Never = std::function<bool(const Job&)>;
 
 bool share_a_pool(const State& state, const Job& a, const Job& b) {
   const std::vector<std::uint32_t>& pools = state.classes[a.shape_class].pools;
@@ -17,15 +20,28 @@ bool share_a_pool(const State& state, const Job& a, const Job& b) {
   });
 }
 
-}  // namespace
+/// Apart from what nodes could hold.
+bool is_let(const State& state, const Job& job) {
+  return !job.request.window.valid() && state.quota_bar(job).ok();
+}
 
-JobId gang_to_reserve(State& state, Instant now) {
-  const JobId gang = state.impatient_gang(now);
-  if (!gang.valid()) return gang;
-  const Job& own = state.jobs[gang];
-  bool overtaken = true;
+bool waits_longer(const Job& a, const Job& b) {
+  return a.waits_since != b.waits_since ? a.waits_since < b.waits_since : a.id < b.id;
+}
+
+/// Whoever is first in the order and has waited even longer has lost as much patience.
+bool is_behind_the_first(const State& state, const Job& gang, const Never& never) {
+  const JobId first = state.pending.first();
+  if (!first.valid()) return false;
+  const Job& head = state.jobs[first];
+  return waits_longer(head, gang) && is_let(state, head) && !never(head);
+}
+
+bool is_overtaken_by_right(State& state, const Job& gang, const Never& never) {
+  bool by_right = false;
   bool last_of_tenant = false;
   int looks = 0;
+  int nevers = 0;
   state.pending.scan(
       JobId{},
       [&](TenantId) {
@@ -36,17 +52,32 @@ JobId gang_to_reserve(State& state, Instant now) {
       [&](JobId id) {
         const Job& other = state.jobs[id];
         const bool is_gang = state.waiting_gangs.contains({other.waits_since, id});
-        const bool waits_longer = other.waits_since < own.waits_since;
-        const bool competes = !is_gang && share_a_pool(state, own, other);
+        const bool longer = other.waits_since < gang.waits_since;
+        const bool competes = !is_gang && share_a_pool(state, gang, other);
         // Within a tenant jobs wait in the order in which they came.
-        last_of_tenant = competes || !waits_longer || ++looks > kMostLooks;
-        if (waits_longer && competes && other.request.priority >= own.request.priority &&
-            !other.request.window.valid() && !state.is_hopeless(other) && state.quota_bar(other).ok())
-          overtaken = false;
+        last_of_tenant = competes || !longer || ++looks > kMostLooks;
+        if (longer && competes && other.request.priority >= gang.request.priority && is_let(state, other))
+          by_right = nevers++ < kMostLooks && !never(other);
         return false;
       },
-      [&] { return !overtaken; });
-  return overtaken ? gang : JobId{};
+      [&] { return by_right || nevers > kMostLooks; });
+  return by_right;
+}
+
+}  // namespace
+
+JobId gang_to_reserve(State& state, Instant now, const Never& never) {
+  int gangs = 0;
+  for (const auto& [since, id] : state.waiting_gangs) {
+    if (now - since <= state.policy.patience || ++gangs > kMostGangs) break;
+    const Job& gang = state.jobs[id];
+    if (!is_let(state, gang) || state.is_hopeless(gang)) continue;
+    const bool by_right =
+        is_behind_the_first(state, gang, never) || is_overtaken_by_right(state, gang, never);
+    // One that is hopeless stands in nobody's way, whether that is known already or not.
+    if (!never(gang)) return by_right ? JobId{} : id;
+  }
+  return JobId{};
 }
 
 }  // namespace gw::sched

@@ -245,23 +245,6 @@ void State::set_waits_since(Job& job, Instant since) {
   enqueue(job);
 }
 
-JobId State::impatient_gang(Instant now) const {
-  const auto can_be_promised = [&](const Job& job) {
-    return !job.request.window.valid() && !is_hopeless(job) && quota_bar(job).ok();
-  };
-  for (const auto& [since, id] : waiting_gangs) {
-    if (now - since <= policy.patience) break;
-    if (!can_be_promised(jobs[id])) continue;
-    // Whoever is first in the order and has waited even longer has lost as much patience.
-    const JobId first = pending.first();
-    if (!first.valid()) return id;
-    const Job& head = jobs[first];
-    const bool longer = head.waits_since != since ? head.waits_since < since : first < id;
-    return longer && can_be_promised(head) ? JobId{} : id;
-  }
-  return JobId{};
-}
-
 std::optional<Placement> State::place(const Job& job, View view) const {
   for (const std::uint32_t pool : classes[job.shape_class].pools) {
     if (quota.in_use() && !quota.permits(job.request.tenant, quota_amount(job, pool), job.id).ok()) continue;

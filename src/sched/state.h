@@ -148,8 +148,6 @@ class State {
   /// Where the job fits among open (held) nodes now and quota lets it in.
   [[nodiscard]] std::optional<Placement> place(const Job& job, View view) const;
 
-  /// Under fair share: the gang that has lost patience and must have the next reservation, if any.
-  [[nodiscard]] JobId impatient_gang(Instant now) const;
   /// Could an empty fleet without failures hold a job of that shape?
   [[nodiscard]] bool could_ever_fit(const Shape& shape) const { return !pools_for(shape).empty(); }
   /// Is it known that the job would not fit even if all others ended, as too many nodes are down?

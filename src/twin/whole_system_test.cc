@@ -259,7 +259,7 @@ void for_each_seed(std::uint64_t last, std::vector<std::uint64_t> kept, Visit&& 
 }
 
 /// Seeds that have once found a defect.
-const std::vector<std::uint64_t> kFindings = {525, 1134};
+const std::vector<std::uint64_t> kFindings = {88, 525, 1134};
 
 /// Capacity, index and ledger invariants after every pass (check_every = 1 aborts on a breach); every job
 /// ends up somewhere; equal seeds give equal bytes; the journal's every plan is repeated, also from each
