@@ -25,7 +25,7 @@ struct AppContext {
   bool colour_out = false;  ///< Standard output is a terminal that shows colour, and NO_COLOR is unset.
   bool colour_error = false;
   bool shown_out = false;  ///< Standard output is a terminal: somebody reads it, no script does.
-  bool progress = false;  ///< Standard error is a terminal: a line that redraws itself is welcome.
+  bool progress = false;   ///< Standard error is a terminal: a line that redraws itself is welcome.
   /// What the chosen command does; set by set_action once the whole command line is known to be right.
   std::function<Result<ExitCode>()> action;
 };

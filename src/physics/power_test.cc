@@ -209,7 +209,8 @@ TEST(PublishedPower, ServedRowsUseTheGpuAsMuchAsTheirThroughputSays) {
       "id,group,model,params_b,active_params_b,precision,gpus,gpu_type,engine,tp,ep,scenario,isl,osl,batch,"
       "tok_s_per_"
       "gpu,power_w_per_gpu,notes\n";
-  const std::string row = "ml-energy-x,meta-llama/Llama-3.1-70B-Instruct,70,70,bfloat16,4,H100,vLLM,4,1,steady,500,500,64,";
+  const std::string row =
+      "ml-energy-x,meta-llama/Llama-3.1-70B-Instruct,70,70,bfloat16,4,H100,vLLM,4,1,steady,500,500,64,";
   const auto rows =
       read_served_power(test_table(columns + "A,"s + row + "400,500,\nB,"s + row + "200,400,\nC,"s + row +
                                    "200,,\nD,"s + row + "200,1200,power = node power / GPUs\n"s),

@@ -23,7 +23,7 @@ struct PublishedPower {
   Cooling cooling = Cooling::kAir;
   bool behind_supplies = false;  ///< Measured on the direct-current side.
   Use use;
-  bool step_known = false;   ///< `step` and `precision` stand for `use`.
+  bool step_known = false;  ///< `step` and `precision` stand for `use`.
   StepTime step;
   Precision precision = Precision::kBf16;
   double busy_share = 1;    ///< Of the time while it runs; the GPU's own.

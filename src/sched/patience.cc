@@ -41,7 +41,7 @@ bool is_overtaken_by_right(State& state, const Job& gang, const Never& never) {
   bool by_right = false;
   bool last_of_tenant = false;
   int looks = 0;
-  int nevers = 0;
+  int hopeless = 0;
   state.pending.scan(
       JobId{},
       [&](TenantId) {
@@ -57,10 +57,10 @@ bool is_overtaken_by_right(State& state, const Job& gang, const Never& never) {
         // Within a tenant jobs wait in the order in which they came.
         last_of_tenant = competes || !longer || ++looks > kMostLooks;
         if (longer && competes && other.request.priority >= gang.request.priority && is_let(state, other))
-          by_right = nevers++ < kMostLooks && !never(other);
+          by_right = hopeless++ < kMostLooks && !never(other);
         return false;
       },
-      [&] { return by_right || nevers > kMostLooks; });
+      [&] { return by_right || hopeless > kMostLooks; });
   return by_right;
 }
 

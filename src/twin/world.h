@@ -55,7 +55,7 @@ struct WorldRun {
   std::uint64_t rejected = 0;     ///< Arrivals that no part of the fleet could ever hold.
   std::uint64_t waiting_at_end = 0;
   std::uint64_t running_at_end = 0;  ///< Jobs that the end cuts.
-  Instant until;  ///< `end`, or where the events were used up.
+  Instant until;                     ///< `end`, or where the events were used up.
   std::uint64_t events = 0;
   std::uint64_t stopped = 0;   ///< Of `interrupted`: for want of power.
   std::vector<FeedRun> feeds;  ///< Of WorldTask::feeds.
