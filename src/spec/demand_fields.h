@@ -161,7 +161,10 @@ void describe(Visitor& visit, PolicySpec& policy) {
                .default_text = "the named policy's (1h)"});
   visit.field(
       "patience", policy.patience,
-      {.help = "Fair share: the longest-waiting gang that waits longer than this gets the next reservation.",
+      {.help =
+           "Fair share: the longest-waiting gang gets the next reservation, whatever its tenant has used, "
+           "once it has waited longer than this and longer than any smaller job of no lower priority that "
+           "could start on the same nodes.",
        .min = 1e9,
        .max = kLongestTimeNs,
        .default_text = "the named policy's (12h)"});
