@@ -37,6 +37,63 @@ std::vector<double> loads(const Network& network, const std::vector<double>& sha
   return loads;
 }
 
+/// The same by a look at every link for each that fills.
+std::vector<double> slow_shares(const Network& network) {
+  const std::size_t links = network.capacities.size();
+  std::vector<double> growing(links), fixed(links), shares(network.flows.size(), 1);
+  std::vector<bool> is_fixed(network.flows.size());
+  for (const std::vector<LinkUse>& flow : network.flows) {
+    for (const LinkUse& use : flow) growing[use.link] += use.load;
+  }
+  for (;;) {
+    std::size_t tightest = links;
+    double level = 1;
+    for (std::size_t at = 0; at < links; ++at) {
+      if (growing[at] <= 0) continue;
+      const double fills = std::max(0.0, network.capacities[at] - fixed[at]) / growing[at];
+      if (fills < level) {
+        level = fills;
+        tightest = at;
+      }
+    }
+    if (tightest == links) return shares;
+    for (std::size_t flow = 0; flow < network.flows.size(); ++flow) {
+      const bool on_link =
+          std::ranges::any_of(network.flows[flow], [&](const LinkUse& use) { return use.link == tightest; });
+      if (!on_link || is_fixed[flow]) continue;
+      is_fixed[flow] = true;
+      shares[flow] = level;
+      for (const LinkUse& use : network.flows[flow]) {
+        growing[use.link] -= use.load;
+        fixed[use.link] += use.load * level;
+      }
+    }
+    growing[tightest] = 0;
+  }
+}
+
+RC_GTEST_PROP(MaxMin, EqualsTheSlowWayBitForBit, ()) {
+  Network network = any_network();
+  // Large ones too, of a tree: leaves below halls, with loads that make sums inexact.
+  const std::uint32_t leaves = *rc::gen::inRange(1, 40), halls = 1 + leaves / 8;
+  if (*rc::gen::arbitrary<bool>()) {
+    network = {};
+    for (std::uint32_t at = 0; at < leaves + halls; ++at)
+      network.capacities.push_back(*rc::gen::inRange(1, 300) / 7.0);
+    const int flows = *rc::gen::inRange(0, 120);
+    for (int flow = 0; flow < flows; ++flow) {
+      std::vector<LinkUse>& uses = network.flows.emplace_back();
+      const std::uint32_t first = *rc::gen::inRange<std::uint32_t>(0, leaves);
+      const std::uint32_t end = std::min(leaves, first + 1 + *rc::gen::inRange<std::uint32_t>(0, 5));
+      const double load = *rc::gen::inRange(1, 100) / 3.0;
+      for (std::uint32_t leaf = first; leaf < end; ++leaf) uses.push_back({leaf, load});
+      for (std::uint32_t hall = first / 8; hall <= (end - 1) / 8 && first / 8 != (end - 1) / 8; ++hall)
+        uses.push_back({leaves + hall, 2 * load});
+    }
+  }
+  RC_ASSERT(max_min_shares(network.flows, network.capacities) == slow_shares(network));
+}
+
 RC_GTEST_PROP(MaxMin, NoLinkCarriesMoreThanItCan, ()) {
   const Network network = any_network();
   const std::vector<double> shares = max_min_shares(network.flows, network.capacities);

@@ -2,6 +2,7 @@
 #include "twin/link_shares.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -28,7 +29,7 @@ void LinkShares::add(JobId job, std::vector<physics::LinkUse> uses) {
   }
   for (const physics::LinkUse& use : uses) {
     links_[use.link].flows.push_back({slot, use.load});
-    touch(use.link);
+    change(use.link);
   }
   flows_[slot] = {job, std::move(uses)};
   const std::pair<JobId, std::uint32_t> entry{job, slot};
@@ -46,7 +47,7 @@ void LinkShares::remove(JobId job) {
     std::vector<OnLink>& on_link = links_[use.link].flows;
     on_link.erase(std::find_if(on_link.begin(), on_link.end(),
                                [slot](const OnLink& each) { return each.slot == slot; }));
-    touch(use.link);
+    change(use.link);
   }
   flows_[slot] = {};
   free_.push_back(slot);
@@ -55,44 +56,48 @@ void LinkShares::remove(JobId job) {
 const std::vector<LinkShares::Change>& LinkShares::settle() {
   changes_.clear();
   if (touched_.empty()) return changes_;
-  std::vector<std::uint32_t> affected;  // Slots.
-  std::vector<std::uint32_t> full;
+  affected_.clear();
+  full_.clear();
   for (std::size_t next = 0; next < touched_.size(); ++next) {  // Grows meanwhile.
     const std::uint32_t index = touched_[next];
     Link& link = links_[index];
-    double load = 0;
-    for (const OnLink& each : link.flows) load += each.load;
     const bool was_full = link.full;
-    link.full = load > link.capacity;
-    if (link.full) full.push_back(index);
+    if (std::exchange(link.changed, false)) {
+      link.load = 0;
+      for (const OnLink& each : link.flows) link.load += each.load;
+      link.full = link.load > link.capacity;
+    }
+    if (link.full) full_.push_back(index);
     if (!link.full && !was_full) continue;
     for (const OnLink& each : link.flows) {
-      if (flows_[each.slot].seen == round_) continue;
-      flows_[each.slot].seen = round_;
-      affected.push_back(each.slot);
-      for (const physics::LinkUse& use : flows_[each.slot].uses) touch(use.link);
+      Flow& flow = flows_[each.slot];
+      if (std::exchange(flow.seen, round_) == round_) continue;
+      affected_.emplace_back(flow.job, each.slot);
+      for (const physics::LinkUse& use : flow.uses) touch(use.link);
     }
   }
   touched_.clear();
   ++round_;
   // In an order that does not depend on slots.
-  std::sort(affected.begin(), affected.end(),
-            [&](std::uint32_t a, std::uint32_t b) { return flows_[a].job < flows_[b].job; });
-  std::sort(full.begin(), full.end());
-  std::vector<double> capacities;
-  for (const std::uint32_t link : full) capacities.push_back(links_[link].capacity);
-  std::vector<std::vector<physics::LinkUse>> flows;
-  for (const std::uint32_t slot : affected) {
-    std::vector<physics::LinkUse>& uses = flows.emplace_back();
-    for (const physics::LinkUse& use : flows_[slot].uses) {
-      const auto at = std::lower_bound(full.begin(), full.end(), use.link);
-      if (at != full.end() && *at == use.link)
-        uses.push_back({static_cast<std::uint32_t>(at - full.begin()), use.load});
-    }
+  std::sort(affected_.begin(), affected_.end());
+  std::sort(full_.begin(), full_.end());
+  capacities_.clear();
+  for (const std::uint32_t link : full_) {
+    links_[link].place = static_cast<std::uint32_t>(capacities_.size());
+    capacities_.push_back(links_[link].capacity);
   }
-  const std::vector<double> shares = physics::max_min_shares(flows, capacities);
-  for (std::size_t at = 0; at < affected.size(); ++at) {
-    Flow& flow = flows_[affected[at]];
+  uses_.clear();
+  first_.assign(1, 0);
+  for (const auto& [job, slot] : affected_) {
+    // All links of these flows have been looked at: those that are full have their places.
+    for (const physics::LinkUse& use : flows_[slot].uses) {
+      if (links_[use.link].full) uses_.push_back({links_[use.link].place, use.load});
+    }
+    first_.push_back(static_cast<std::uint32_t>(uses_.size()));
+  }
+  const std::vector<double>& shares = search_.shares(uses_, first_, capacities_);
+  for (std::size_t at = 0; at < affected_.size(); ++at) {
+    Flow& flow = flows_[affected_[at].second];
     const auto share = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(shares[at] * 1000));
     if (share == flow.share) continue;
     flow.share = share;

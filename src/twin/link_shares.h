@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -42,11 +43,18 @@ class LinkShares {
   };
   struct Link {
     double capacity = 0;
+    double load = 0;  ///< At full speed, as of the last look.
     std::vector<OnLink> flows;
-    bool full = false;  ///< It could not carry all at full speed, when last looked at.
+    std::uint32_t place = 0;  ///< Among the full ones of this look.
+    bool changed = false;     ///< Its flows are others than then.
+    bool full = false;        ///< It could not carry all at full speed, when last looked at.
     std::uint64_t touched = 0;
   };
   void touch(std::uint32_t link);
+  void change(std::uint32_t link) {
+    links_[link].changed = true;
+    touch(link);
+  }
 
   std::vector<Link> links_;
   std::vector<Flow> flows_;
@@ -55,6 +63,14 @@ class LinkShares {
   std::vector<std::uint32_t> touched_;
   std::vector<Change> changes_;
   std::uint64_t round_ = 1;
+
+  // Of one settle(), kept for their memory.
+  physics::ShareSearch search_;
+  std::vector<std::pair<JobId, std::uint32_t>> affected_;  ///< Jobs and their slots.
+  std::vector<std::uint32_t> full_;
+  std::vector<double> capacities_;
+  std::vector<physics::LinkUse> uses_;
+  std::vector<std::uint32_t> first_;
 };
 
 }  // namespace gw::twin
