@@ -1,4 +1,4 @@
-// Collectives: latency, pipeline filling, and bytes over the slower stage.
+// Collectives: at low latency or at high bandwidth, whichever is shorter.
 #include "physics/collectives.h"
 
 #include <algorithm>
@@ -35,12 +35,12 @@ bool switch_reduces(Collective collective, double members, const LinkConstants& 
 }
 
 /// Steps beyond the first inside a domain. Two GPUs exchange at once; more go up and down a tree.
-double scaleup_steps(Collective collective, double members, const LinkConstants& links) {
+double scaleup_steps(Collective collective, double members) {
   if (members <= 2) return 0;
   const double depth = depth_of(members);
   switch (collective) {
     case Collective::kAllReduce:
-      return switch_reduces(collective, members, links) ? 2 : 2 * (depth - 1);
+      return 2 * (depth - 1);
     case Collective::kAllGather:
     case Collective::kReduceScatter:
     case Collective::kAllToAll:
@@ -71,17 +71,69 @@ double network_steps(Collective collective, double domains) {
   return 0;
 }
 
-double scaleup_rate(Collective collective, const Group& group, const Fabric& fabric) {
-  const double efficiency = switch_reduces(collective, group.per_domain, fabric.scaleup)
-                                ? fabric.scaleup.switch_efficiency
-                                : fabric.scaleup.efficiency;
-  return std::max(1.0, fabric.scaleup_bytes_s * efficiency);
+double rails_of(const Group& group, const Fabric& fabric) {
+  return fabric.rails > 0 ? std::min(group.per_domain, fabric.rails) : group.per_domain;
 }
 
-/// Small operations are not worth cutting into a part for each rail.
-double rails_in_use(double bytes, const Group& group, const Fabric& fabric) {
-  const double rails = fabric.rails > 0 ? std::min(group.per_domain, fabric.rails) : group.per_domain;
-  return 1 + (rails - 1) * bytes / (bytes + fabric.network.rail_bytes);
+/// What each protocol takes for an operation: before the first byte, and for all of them once they flow.
+struct Costs {
+  double low_latency_s = 0;
+  double low_transfer_s = 0;
+  double bulk_latency_s = 0;
+  double bulk_transfer_s = 0;
+  double fill_s = 0;
+  double fill_bytes = 1;
+};
+
+/// Inside the scale-up domains, all of them at once.
+Costs scaleup_costs(Collective collective, double bytes, const Group& group, const Fabric& fabric) {
+  const LinkConstants& links = fabric.scaleup;
+  const bool reduces = switch_reduces(collective, group.per_domain, links);
+  const double factor = collective == Collective::kAllToAll ? (group.per_domain - 1) / group.gpus
+                                                            : traffic_factor(collective, group.per_domain);
+  const double steps_s = links.hop_s * scaleup_steps(collective, group.per_domain);
+  const double rate = std::max(1.0, fabric.scaleup_bytes_s * links.efficiency);
+  const double bulk_rate = reduces ? std::max(1.0, fabric.scaleup_bytes_s * links.switch_efficiency) : rate;
+  Costs costs;
+  costs.low_latency_s = links.base_s + steps_s;
+  costs.low_transfer_s = bytes * factor / (rate * links.low_latency_share);
+  costs.bulk_latency_s = links.base_s + (reduces ? links.switch_s : links.bulk_s + links.bulk_hops * steps_s);
+  costs.bulk_transfer_s = bytes * factor / bulk_rate;
+  costs.fill_s = links.fill_s + links.fill_gpu_s * group.per_domain;
+  costs.fill_bytes = links.fill_bytes;
+  return costs;
+}
+
+/// Adds the stage between the domains to what `costs` has of that inside them.
+void add_network(Collective collective, double bytes, const Group& group, const Fabric& fabric,
+                 Costs& costs) {
+  const LinkConstants& links = fabric.network;
+  const double steps_s = links.hop_s * network_steps(collective, group.domains());
+  const double rate = std::max(1.0, fabric.network_bytes_s * links.efficiency / fabric.oversubscription);
+  const bool direct = collective == Collective::kAllToAll || collective == Collective::kSendReceive;
+  double low = 0;
+  double bulk = 0;
+  if (direct) {
+    // Each GPU sends its own bytes for other domains through its rail.
+    const double share =
+        collective == Collective::kAllToAll ? (group.gpus - group.per_domain) / group.gpus : 1.0;
+    low = bulk = bytes * share * group.per_domain / (rate * rails_of(group, fabric));
+  } else {
+    // One ring through all GPUs for every rail in use, each with its part of the buffer. Small operations are
+    // not worth cutting into a part for each rail.
+    const double rails = 1 + (rails_of(group, fabric) - 1) * bytes / (bytes + links.rail_bytes);
+    low = bytes * traffic_factor(collective, group.gpus) / rate;
+    bulk = low / rails;
+  }
+  costs.low_latency_s = std::max(costs.low_latency_s, links.base_s) + steps_s;
+  costs.low_transfer_s = std::max(costs.low_transfer_s, low / links.low_latency_share);
+  costs.bulk_latency_s =
+      std::max(costs.bulk_latency_s, links.base_s + links.bulk_s) + (direct ? 1 : links.bulk_hops) * steps_s;
+  costs.bulk_transfer_s = std::max(costs.bulk_transfer_s, bulk);
+  // Rings and trees are pipelines through all GPUs; an all-to-all sends to each directly.
+  costs.fill_s = std::max(costs.fill_s, links.fill_s) +
+                 (collective == Collective::kAllToAll ? 0 : links.fill_gpu_s * group.gpus);
+  costs.fill_bytes = std::max(costs.fill_bytes, links.fill_bytes);
 }
 
 }  // namespace
@@ -103,49 +155,14 @@ Group group_of(const Fabric& fabric, double gpus, double stride) {
 
 double collective_seconds(Collective collective, double bytes, const Group& group, const Fabric& fabric) {
   if (group.gpus <= 1 || bytes <= 0) return 0;
-  const double domains = group.domains();
-  const bool crosses = domains > 1.0000001;
-  const bool inside = group.per_domain > 1;
-  double latency = 0;
-  double fill = 0;
-  double fill_bytes = 1;
-  double transfer = 0;
-  if (inside) {
-    latency = fabric.scaleup.base_s +
-              fabric.scaleup.hop_s * scaleup_steps(collective, group.per_domain, fabric.scaleup);
-    fill = fabric.scaleup.fill_s + fabric.scaleup.fill_gpu_s * group.per_domain;
-    fill_bytes = fabric.scaleup.fill_bytes;
-    const double rate = scaleup_rate(collective, group, fabric);
-    const double factor = collective == Collective::kAllToAll
-                              ? (group.per_domain - 1) / group.gpus
-                              : traffic_factor(collective, crosses ? group.per_domain : group.gpus);
-    transfer = bytes * factor / rate;
-  }
-  if (crosses) {
-    latency =
-        std::max(latency, fabric.network.base_s) + fabric.network.hop_s * network_steps(collective, domains);
-    const double rate =
-        std::max(1.0, fabric.network_bytes_s * fabric.network.efficiency / fabric.oversubscription);
-    double across = 0;
-    if (collective == Collective::kAllToAll || collective == Collective::kSendReceive) {
-      // Each GPU sends its own bytes for other domains through its rail.
-      const double share =
-          collective == Collective::kAllToAll ? (group.gpus - group.per_domain) / group.gpus : 1.0;
-      const double rails = fabric.rails > 0 ? std::min(group.per_domain, fabric.rails) : group.per_domain;
-      across = bytes * share * group.per_domain / (rate * rails);
-    } else {
-      // One ring through all GPUs for every rail in use, each with its part of the buffer.
-      const double rails = rails_in_use(bytes, group, fabric);
-      across = bytes * traffic_factor(collective, group.gpus) / (rate * rails);
-    }
-    // Rings and trees are pipelines through all GPUs; an all-to-all sends to each directly.
-    fill = std::max(fill, fabric.network.fill_s) +
-           (collective == Collective::kAllToAll ? 0 : fabric.network.fill_gpu_s * group.gpus);
-    fill_bytes = std::max(fill_bytes, fabric.network.fill_bytes);
-    transfer = std::max(transfer, across);
-  }
-  if (collective == Collective::kSendReceive) fill = 0;
-  return latency + fill * bytes / (bytes + fill_bytes) + transfer;
+  constexpr double kOneDomain = 1.0000001;
+  Costs costs;
+  if (group.per_domain > 1) costs = scaleup_costs(collective, bytes, group, fabric);
+  if (group.domains() > kOneDomain) add_network(collective, bytes, group, fabric, costs);
+  if (collective == Collective::kSendReceive) costs.fill_s = 0;
+  return std::min(
+      costs.low_latency_s + costs.low_transfer_s,
+      costs.bulk_latency_s + costs.fill_s * bytes / (bytes + costs.fill_bytes) + costs.bulk_transfer_s);
 }
 
 double bus_bandwidth(Collective collective, double bytes, const Group& group, double seconds) {

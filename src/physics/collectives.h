@@ -1,9 +1,9 @@
 // Time of a collective operation between GPUs, by size, number of GPUs and fabric.
 //
-// T = base + hops + fill S / (S + S0) + bytes / bandwidth (docs/physics-collectives.md): latency by algorithm
-// (ring or tree, whichever is shorter; NVLS switches reduce in one step), the filling of pipelines, which
-// grows with the number of GPUs, and the slower stage of a hierarchy: inside the scale-up domains or across
-// the network.
+// The shorter of two ways (docs/physics-collectives.md): a protocol of low latency that reaches a small part
+// of the bandwidth, and those of high bandwidth, whose latency is higher and whose pipelines have to fill.
+// Each is latency by algorithm (ring or tree, whichever is shorter; NVLS switches reduce in one step) and
+// bytes over the slower stage of a hierarchy: inside the scale-up domains or across the network.
 #pragma once
 
 #include <array>
@@ -25,10 +25,15 @@ enum class Collective : std::uint8_t {
 inline constexpr int kCollectives = 6;
 [[nodiscard]] std::string_view collective_name(Collective collective);
 
-/// What was fitted of one kind of links (NVLink generation, PCIe, network).
+/// What was fitted of one kind of links (NVLink generation, PCIe, network). "Bulk" are the protocols of high
+/// bandwidth (NCCL's LL128 and Simple).
 struct LinkConstants {
   double base_s = 0;             ///< Launch of the kernels and first step.
-  double hop_s = 0;              ///< Each step of a tree or of the switches beyond the first.
+  double hop_s = 0;              ///< Each step of a tree or ring beyond the first, at low latency (LL).
+  double low_latency_share = 1;  ///< Of the bandwidth that large operations reach.
+  double bulk_s = 0;             ///< What a bulk protocol takes more before the first byte,
+  double bulk_hops = 1;          ///< and a step of it in steps at low latency.
+  double switch_s = 0;           ///< Beyond `base_s` where the switch reduces (NVLS), instead of steps.
   double efficiency = 1;         ///< Of the nominal bandwidth, at large sizes.
   double fill_s = 0;             ///< Filling of the pipeline in large operations,
   double fill_gpu_s = 0;         ///< more for each GPU (network: of the group; scale-up: of a domain),
@@ -55,11 +60,10 @@ struct Group {
   [[nodiscard]] double domains() const { return gpus / per_domain; }
 };
 
-/// One set for each generation of scale-up links, one for networks, one step between bridged pairs of GPUs.
+/// One set for each generation of scale-up links, one for networks.
 struct FabricConstants {
   std::array<LinkConstants, kGenerations> scaleup;
   LinkConstants network;
-  double bridge_hop_s = 0;  ///< Over PCIe between pairs.
 };
 
 /// What tools/physics_fit found (docs/physics-collectives.md).

@@ -81,6 +81,11 @@ TEST(Collectives, PublishedOnesAreNear) {
     EXPECT_LT(cell.mean, 0.05);
     EXPECT_LT(cell.mean, cell.null_mean);
   }
+  for (const ErrorSummary& cell : report.cells) {
+    if (cell.name != "all-reduce, under 1 MB") continue;
+    EXPECT_GE(cell.points, 80U);
+    EXPECT_LT(cell.mean, 0.23);
+  }
   EXPECT_TRUE(seen);
 }
 
@@ -103,6 +108,8 @@ TEST(Collectives, RowsOutOfOrderOfSizeAreSaid) {
   // 20 for all errs by half twice, 40 for all by 1 once.
   EXPECT_NE(notes[0].find("all-reduce, under 1 MB: 1 of 1"), std::string::npos) << notes[0];
   EXPECT_NE(notes[0].find("errs by 33.3 %"), std::string::npos) << notes[0];
+  // 20 between two of 40.
+  EXPECT_NE(notes[0].find("by its two neighbours in size, by 100.0 %"), std::string::npos) << notes[0];
   EXPECT_NE(notes[0].find("better than 16.7 %"), std::string::npos) << notes[0];
 }
 

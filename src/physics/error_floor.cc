@@ -67,4 +67,21 @@ double line_floor(const std::vector<SizedValue>& points) {
   return std::max(0.0, best);
 }
 
+NeighbourErrors neighbour_errors(std::vector<SizedValue> points) {
+  std::sort(points.begin(), points.end(), [](const SizedValue& a, const SizedValue& b) {
+    return std::pair(a.size, a.value) < std::pair(b.size, b.value);
+  });
+  NeighbourErrors errors;
+  for (std::size_t i = 1; i + 1 < points.size(); ++i) {
+    const SizedValue& before = points[i - 1];
+    const SizedValue& after = points[i + 1];
+    const double run = std::log(after.size / before.size);
+    const double share = run > 0 ? std::log(points[i].size / before.size) / run : 0.5;
+    const double told = before.value * std::pow(after.value / before.value, share);
+    errors.sum += std::abs(told / points[i].value - 1);
+    ++errors.points;
+  }
+  return errors;
+}
+
 }  // namespace gw::physics

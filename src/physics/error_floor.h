@@ -2,6 +2,7 @@
 // model.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 namespace gw::physics {
@@ -18,5 +19,13 @@ struct SizedValue {
 
 /// The same over straight lines that never fall. Exact.
 [[nodiscard]] double line_floor(const std::vector<SizedValue>& points);
+
+/// How well points are told by their neighbours: the sum of |told - value| / value over the points that stand
+/// between others in size, each read off the straight line through its two neighbours in logarithms.
+struct NeighbourErrors {
+  double sum = 0;
+  std::size_t points = 0;
+};
+[[nodiscard]] NeighbourErrors neighbour_errors(std::vector<SizedValue> points);
 
 }  // namespace gw::physics

@@ -28,6 +28,19 @@ TEST(ErrorFloor, OfValuesOutOfOrderIsTheCheapestOrder) {
               growing_floor({{1, 7}, {2, 11}, {3, 41}, {4, 8}}), 1e-12);
 }
 
+TEST(ErrorFloor, NeighboursTellAPowerAndNotWhatIsBetweenModes) {
+  EXPECT_EQ(neighbour_errors({}).points, 0U);
+  EXPECT_EQ(neighbour_errors({{1, 7}, {2, 9}}).points, 0U);
+  const NeighbourErrors power = neighbour_errors({{4, 16}, {1, 1}, {2, 4}, {16, 256}});
+  EXPECT_EQ(power.points, 2U);
+  EXPECT_NEAR(power.sum, 0, 1e-12);
+  const NeighbourErrors modes = neighbour_errors({{1, 10}, {2, 40}, {4, 10}, {8, 40}});
+  EXPECT_EQ(modes.points, 2U);
+  EXPECT_NEAR(modes.sum, 0.75 + 3, 1e-12);
+  // Values at one size: the middle of three is told by the others.
+  EXPECT_NEAR(neighbour_errors({{1, 8}, {1, 2}, {1, 4}}).sum, 0, 1e-12);
+}
+
 std::vector<SizedValue> some_points() {
   std::vector<SizedValue> points;
   const int count = *rc::gen::inRange(1, 12);

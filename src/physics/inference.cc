@@ -156,8 +156,8 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
 
   if (gpus > 1) {
     Fabric fabric = fabric_of(gpu);
-    for (double* each :
-         {&fabric.scaleup.base_s, &fabric.scaleup.hop_s, &fabric.scaleup.fill_s, &fabric.scaleup.fill_gpu_s})
+    for (double* each : {&fabric.scaleup.base_s, &fabric.scaleup.hop_s, &fabric.scaleup.bulk_s,
+                         &fabric.scaleup.switch_s, &fabric.scaleup.fill_s, &fabric.scaleup.fill_gpu_s})
       *each *= family.collective_latency;
     const double residual = rank_tokens * hidden * 2;
     const Group members = group_of(fabric, tensor);

@@ -11,6 +11,8 @@ namespace gw::physics {
 namespace {
 
 constexpr double kGiga = 1e9;
+/// A step over PCIe in steps over NVLink: 1.0 and 0.6 us at low latency in NCCL's src/graph/tuning.cc.
+constexpr double kBridgeHops = 1.0 / 0.6;
 
 /// Fills what the row's text says of the links beyond what the GPU type has.
 void read_fabric(std::string_view text, const Accelerator& gpu, const FabricConstants& constants,
@@ -21,11 +23,15 @@ void read_fabric(std::string_view text, const Accelerator& gpu, const FabricCons
     row.fabric.domain = 2;
     row.fabric.scaleup_bytes_s = 300 * kGiga;
     row.fabric.network_bytes_s = 25 * kGiga;
-    row.fabric.network.hop_s = constants.bridge_hop_s;
     row.fabric.network.base_s = row.fabric.scaleup.base_s;
+    row.fabric.network.hop_s = kBridgeHops * row.fabric.scaleup.hop_s;
+    row.fabric.network.bulk_s = row.fabric.scaleup.bulk_s;
+    row.fabric.network.bulk_hops = row.fabric.scaleup.bulk_hops;
   } else if (contains(text, "+ inter-node")) {
-    // A cloud's network that is not stated: what its largest point-to-point transfers reach.
-    row.fabric.network_bytes_s = (gpu.generation == Generation::kHopper ? 36 : 6) * kGiga;
+    // A cloud's network that is not stated: what its largest transfers reach, point to point or, of A100, in
+    // both directions at once.
+    const double duplex = row.collective == Collective::kSendReceive ? 7.8 : 6;
+    row.fabric.network_bytes_s = (gpu.generation == Generation::kHopper ? 36 : duplex) * kGiga;
     row.fabric.network.efficiency = 1;
     row.fabric.rails = 4;
   } else if (contains(text, "4x100G")) {

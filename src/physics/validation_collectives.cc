@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -30,6 +31,7 @@ void note_floors(const std::vector<PublishedCollective>& rows, ReportBuilder& re
   for (const auto& [cell, configurations] : cells) {
     double growing = 0;
     double line = 0;
+    NeighbourErrors told;
     std::size_t points = 0;
     std::size_t out_of_order = 0;
     for (const auto& [configuration, curve] : configurations) {
@@ -37,17 +39,21 @@ void note_floors(const std::vector<PublishedCollective>& rows, ReportBuilder& re
       const double own = growing_floor(curve);
       growing += own;
       line += line_floor(curve);
+      const NeighbourErrors of_curve = neighbour_errors(curve);
+      told.sum += of_curve.sum;
+      told.points += of_curve.points;
       points += curve.size();
       out_of_order += own > kWorthAWord * static_cast<double>(curve.size()) ? 1 : 0;
     }
     const auto count = static_cast<double>(points);
     if (out_of_order == 0 || line < kWorthAWord * count) continue;
-    report.note(
-        fmt::format("{}: {} of {} configurations are not in order of size. A line through each of them, "
-                    "drawn anew, errs by "
-                    "{:.1f} % on average; no model at all in which more bytes are never faster does better "
-                    "than {:.1f} %.",
-                    cell, out_of_order, configurations.size(), 100 * line / count, 100 * growing / count));
+    report.note(fmt::format(
+        "{}: {} of {} configurations are not in order of size. A line through each of them, "
+        "drawn anew, errs by "
+        "{:.1f} % on average; each point told by its two neighbours in size, by {:.1f} %; no model "
+        "at all in which more bytes are never faster does better than {:.1f} %.",
+        cell, out_of_order, configurations.size(), 100 * line / count,
+        100 * told.sum / std::max(1.0, static_cast<double>(told.points)), 100 * growing / count));
   }
 }
 
