@@ -22,10 +22,14 @@ const std::array<Stack, kStacks>& stacks() {
       {"megatron-2023", Family::kMegatron, 2023.5, true, 4, false, "Megatron-LM of mid 2023, FlashAttention"},
       {"megascale", Family::kInHouse, 2023.8, true, 2, false, "ByteDance MegaScale, NSDI 24"},
       {"deepseek", Family::kInHouse, 2024.9, true, 2, false, "DeepSeek-V3, DualPipe and DeepEP"},
-      {"composer-2023", Family::kComposer, 2023.5, true, 2, false,
-       "llm-foundry on PyTorch FSDP, A100 tables"},
-      {"composer-2024", Family::kComposer, 2024.0, true, 2, false,
-       "llm-foundry on PyTorch FSDP, H100 tables"},
+      // scripts/train/benchmarking/sweep.sh of mosaicml/llm-foundry: PyTorch 1.13.1 at 5f43bf1 (May
+      // 2023), 2.1.0 at b2a43a1 (October 2023), both without reentrant checkpoints, which stop early from 2.1
+      // on (pytorch/pytorch pull request 96866).
+      {"composer-2023", Family::kComposer, 2023.3, true, 2, false, "llm-foundry on PyTorch 1.13 FSDP, A100"},
+      {"composer-2023.10", Family::kComposer, 2023.8, true, 2, false, "llm-foundry on PyTorch 2.1 FSDP, A100",
+       false, true},
+      {"composer-2024", Family::kComposer, 2024.0, true, 2, false, "llm-foundry on PyTorch 2.1 FSDP, H100",
+       false, true},
       {"nemo-23.04", Family::kNemo, 2023.3, true, 2, false, "MLPerf Training v3.0"},
       {"nemo-23.09", Family::kNemo, 2023.75, true, 2, false, "MLPerf Training v3.1"},
       {"nemo-24.04", Family::kNemo, 2024.3, true, 2, false, "MLPerf Training v4.0"},

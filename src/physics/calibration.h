@@ -35,7 +35,7 @@ struct FamilyConstants {
   double data_overlap = 0;   ///< Share of the window (one micro-batch) that can hide gradient exchange.
   double shard_overlap = 0;  ///< Share of computing that can hide the exchange of sharded weights.
   double host_layer_s = 0;   ///< Least time of a dense layer's forward and backward pass: launches.
-  double host_expert_s = 0;  ///< The same of a layer with experts.
+  double host_expert_s = 0;  ///< Added for each local expert, where its number of tokens is not fixed.
   double step_s = 0;         ///< Once a step: data, logging, optimizer launches.
 };
 
@@ -53,9 +53,11 @@ struct Stack {
   std::string_view note;
   bool whole_gradients =
       false;  ///< Every replica gets all gradients, though each steps its share of weights.
+  bool stops_early =
+      false;  ///< Full recomputation leaves a layer's last product out: nothing reads its result.
 };
 
-inline constexpr int kStacks = 20;
+inline constexpr int kStacks = 21;
 
 struct Calibration {
   std::array<ChipConstants, kGenerations> chips;

@@ -54,6 +54,8 @@ struct PublishedTraining {
   double global_batch = 0;
   double measured_s = 0;
   bool drops_tokens = false;
+  bool copies_per_expert = false;  ///< As in TrainingRun.
+  bool overlaps_experts = false;
   bool recompute_known = false;  ///< The row says what it recomputes.
 
   /// Refers to this object.

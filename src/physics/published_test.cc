@@ -1,6 +1,8 @@
 // Rows of published measurements as runs, and the reasons why some are none.
 #include "physics/published.h"
 
+#include <fmt/format.h>
+
 #include "physics/test_subjects.h"
 #include "physics/validation_training.h"
 
@@ -80,6 +82,42 @@ TEST(Published, WhatARecipeDocumentsIsFilledIn) {
     EXPECT_EQ(rows[at].layout.sharding, Sharding::kOptimizer);
   }
   EXPECT_LT(rows[2].gpu.network_bytes_s, 0.5 * rows[3].gpu.network_bytes_s);  // Omni-Path at Jean Zay.
+}
+
+TEST(Published, RecipesSayHowTokensReachExperts) {
+  constexpr std::string_view kQwen = "94,4096,1536 x 8 of 128,64,4,4096,151936,256,";
+  constexpr std::string_view kBatch = "32,1,8192,FP8,,80,,,,\n";
+  const auto row = [&](std::string_view group, std::string_view model, std::string_view layout) {
+    return fmt::format("A,{},{},{}{}{}", group, model, kQwen, layout, kBatch);
+  };
+  const auto rows = read(row("bridge-26.02", "Qwen3_235B_a22B", "H100 SXM,2,8,4,1,") +
+                         row("bridge-26.02", "Qwen3_235B_a22B", "H100 SXM,2,8,,1,") +
+                         row("bridge-26.02", "Qwen3_235B_a22B", "GB200 NVL72,2,8,4,1,") +
+                         row("bridge-25.09", "Qwen3_235B_a22B (tokendrop)", "H100 SXM,2,8,4,1,") +
+                         row("other", "Qwen3_235B_a22B", "H100 SXM,2,8,4,1,"));
+  ASSERT_EQ(rows.size(), 5U);
+  for (const PublishedTraining& each : rows) EXPECT_EQ(each.reason, "");
+  EXPECT_TRUE(rows[0].run().copies_per_expert);
+  EXPECT_TRUE(rows[0].run().overlaps_experts);
+  EXPECT_EQ(rows[0].assumed, "plain all-to-all, all-to-all overlapped");
+  EXPECT_FALSE(rows[1].run().overlaps_experts);  // No interleaving.
+  for (const std::size_t at : {2U, 3U, 4U}) EXPECT_FALSE(rows[at].run().overlaps_experts) << at;
+  EXPECT_TRUE(rows[3].run().drops_tokens);
+}
+
+TEST(Published, TablesOfOneReadmeAreOfTheirOwnSoftware) {
+  constexpr std::string_view kShape = "48,7168,28672,56,56,2048,50368,128,";
+  constexpr std::string_view kRest = ",1,1,,1,,6,768,bf16,full,14.2,,,,FSDP\n";
+  const auto rows = read(fmt::format("A1,llm-foundry,MPT-30b,{}A100-40GB SXM{}", kShape, kRest) +
+                         fmt::format("A2,llm-foundry,MPT-30b,{}A100-80GB SXM{}", kShape, kRest) +
+                         fmt::format("A3,llm-foundry,MPT-30b,{}H100 SXM{}", kShape, kRest));
+  ASSERT_EQ(rows.size(), 3U);
+  const auto stack = [&](std::size_t at) { return stacks()[static_cast<std::size_t>(rows[at].stack)]; };
+  EXPECT_EQ(stack(0).name, "composer-2023");
+  EXPECT_FALSE(stack(0).stops_early);
+  EXPECT_EQ(stack(1).name, "composer-2023.10");
+  EXPECT_TRUE(stack(1).stops_early);
+  EXPECT_EQ(stack(2).name, "composer-2024");
 }
 
 TEST(Published, RepeatedMeasurementsGiveTheFloor) {

@@ -13,10 +13,11 @@ namespace {
 /// One layer's forward pass on one micro-batch, before it is scaled to forward and backward.
 struct LayerCost {
   double products = 0;
-  double attention = 0;    ///< Forward.
-  double elementwise = 0;  ///< Forward.
-  double all_to_all = 0;   ///< One of them.
-  bool crosses = false;    ///< It does so beyond a scale-up domain.
+  double last_product = 0;  ///< Whose result no backward pass reads: the feed-forward part's second.
+  double attention = 0;     ///< Forward.
+  double elementwise = 0;   ///< Forward.
+  double all_to_all = 0;    ///< One of them.
+  bool crosses = false;     ///< It does so beyond a scale-up domain.
 };
 
 /// All that the costs of one run share.
@@ -128,8 +129,8 @@ void add_feed_forward(const Machine& machine, double inner, double copies, Layer
   const double tensor = machine.run.layout.tensor;
   const double gates = model.gated ? 2 : 1;
   const double local = inner * copies / tensor;
-  cost.products += product_s(machine, machine.tokens, gates * local, model.hidden) +
-                   product_s(machine, machine.tokens, model.hidden, local);
+  cost.last_product = product_s(machine, machine.tokens, model.hidden, local);
+  cost.products += product_s(machine, machine.tokens, gates * local, model.hidden) + cost.last_product;
   cost.elementwise += 2 * machine.tokens * (gates + 1) * local / machine.memory_rate +
                       cast_s(machine, machine.tokens * (model.hidden + local));
 }
@@ -139,6 +140,8 @@ void add_residuals(const Machine& machine, LayerCost& cost) {
   const double spread = layout.sequence_parallel ? layout.tensor : 1;
   cost.elementwise += 2 * machine.tokens * 10 * machine.run.model->hidden / spread / machine.memory_rate;
 }
+
+bool sends_to_experts(const TrainingRun& run) { return run.copies_per_expert || run.drops_tokens; }
 
 void add_experts(const Machine& machine, LayerCost& cost) {
   const ModelShape& model = *machine.run.model;
@@ -163,10 +166,11 @@ void add_experts(const Machine& machine, LayerCost& cost) {
   if (experts.shared > 0) add_feed_forward(machine, experts.ffn, experts.shared, cost);
   if (layout.expert <= 1) return;
   const Group group = group_of(machine.fabric, layout.expert);
-  // A token goes once to each domain that holds one of its experts (DeepEP, hybrid EP).
+  // A token goes once to each domain that holds one of its experts (DeepEP, hybrid EP), or to each expert.
   const double domains = group.domains();
-  const double copies =
-      domains <= 1 ? experts.active : domains * (1 - stable_pow(1 - 1 / domains, experts.active));
+  const double copies = sends_to_experts(machine.run) || domains <= 1
+                            ? experts.active
+                            : domains * (1 - stable_pow(1 - 1 / domains, experts.active));
   cost.crosses = domains > 1;
   cost.all_to_all =
       collective_seconds(Collective::kAllToAll, own * copies * model.hidden * 2, group, machine.fabric);
@@ -187,6 +191,9 @@ struct LayerTime {
   [[nodiscard]] double total() const { return computing() + tensor + context + expert + host; }
 };
 
+/// Of the processors of a GPU, those that move tokens beside the computing: 20 of 132
+/// (arXiv:2412.19437, 3.2.2).
+constexpr double kExchangeProcessors = 20.0 / 132;
 constexpr double kAttentionBackward = 2.5;  // FlashAttention-2 (arXiv:2307.08691): five products to two.
 
 LayerTime layer_time(const Machine& machine, bool mixture) {
@@ -210,6 +217,7 @@ LayerTime layer_time(const Machine& machine, bool mixture) {
   double passes = 2;  // Forward and backward, in units of a forward pass's communication.
   if (layout.recompute == Recompute::kFull) {
     time.recompute = cost.products + cost.attention + cost.elementwise;
+    if (machine.stack.stops_early && !mixture) time.recompute -= cost.last_product;
     passes = 3;
   } else if (layout.recompute == Recompute::kSelective && !machine.stack.fused_attention) {
     time.recompute = cost.attention;
@@ -232,12 +240,21 @@ LayerTime layer_time(const Machine& machine, bool mixture) {
         Collective::kAllGather, machine.tokens * layout.context * width * 2, group, machine.fabric);
     time.context = 3 * gather * machine.family.context_exposed;
   }
-  time.expert = 2 * passes * cost.all_to_all *
-                (cost.crosses ? machine.family.expert_network_exposed : machine.family.expert_exposed);
+  // Inside a domain a plain all-to-all is waited for; the others hide most of themselves.
+  const double exposed = cost.crosses            ? machine.family.expert_network_exposed
+                         : sends_to_experts(run) ? 1
+                                                 : machine.family.expert_exposed;
+  time.expert = 2 * passes * cost.all_to_all * exposed;
+  if (run.overlaps_experts) {
+    const double hidden = std::min(time.expert, time.computing());
+    time.expert -= (1 - kExchangeProcessors) * hidden;
+  }
   const double hidden_s = time.tensor / std::max(1e-3, machine.family.tensor_exposed) - time.tensor;
   time.elementwise += machine.calibration.overlap_slowdown * std::max(0.0, hidden_s);
-  const double least =
-      mixture && !run.drops_tokens ? machine.family.host_expert_s : machine.family.host_layer_s;
+  // Each local expert has products of its own, whose sizes the host waits for where tokens are not dropped.
+  double least = machine.family.host_layer_s;
+  if (mixture && !run.drops_tokens)
+    least += machine.family.host_expert_s * std::max(1.0, double{1} * model.experts.count / layout.expert);
   // The longer of what the GPU and what the host takes, rounded where they are near: they take turns waiting.
   const double busy = time.total();
   const double launches = least * passes / 2;

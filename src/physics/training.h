@@ -20,6 +20,11 @@ struct TrainingRun {
   double global_batch = 0;    ///< Sequences in one step.
   bool drops_tokens = false;  ///< Experts have a fixed capacity: the host need not wait for their loads.
   const FabricConstants* links = nullptr;  ///< nullptr: published_fabric_constants().
+  /// A token goes once to each of its experts (all-to-all), not once to each domain that holds some (DeepEP,
+  /// HybridEP); so it does where tokens are dropped.
+  bool copies_per_expert = false;
+  bool overlaps_experts =
+      false;  ///< Tokens travel beside the computing of another micro-batch (1F1B overlap).
 };
 
 /// Seconds of one step by cause; they add up to `total`.

@@ -37,6 +37,9 @@ struct AnyRun {
     layout.sharding =
         *rc::gen::element(Sharding::kNone, Sharding::kOptimizer, Sharding::kGradients, Sharding::kFull);
     run.sequence = 128 * *rc::gen::inRange(1, 256);
+    run.drops_tokens = *rc::gen::arbitrary<bool>();
+    run.copies_per_expert = *rc::gen::arbitrary<bool>();
+    run.overlaps_experts = *rc::gen::arbitrary<bool>();
     run.global_batch = double{1} * layout.data * layout.micro_batch * *rc::gen::inRange(1, 40);
   }
 

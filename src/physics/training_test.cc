@@ -130,6 +130,61 @@ TEST(Training, ContextAndExpertsCostWhatTheyMove) {
   EXPECT_GT(step_time(run, published_calibration()).expert, 2 * near.expert);
 }
 
+TEST(Training, RecomputationMayStopBeforeTheLastProduct) {
+  TrainingRun run = gpt_run();
+  run.gpu = &test_gpu("a100");
+  run.layout.recompute = Recompute::kFull;
+  run.stack = stack_named("composer-2023");
+  const StepTime whole = step_time(run, published_calibration());
+  run.stack = stack_named("composer-2023.10");
+  const StepTime less = step_time(run, published_calibration());
+  // Four of the twelve h x h products of a forward pass, which are a third of all.
+  EXPECT_NEAR((whole.recompute - less.recompute) / (whole.products / 3), 4.0 / 12, 0.02);
+  EXPECT_EQ(whole.products, less.products);
+}
+
+TEST(Training, TokensReachExpertsAsTheSoftwareSendsThem) {
+  TrainingRun run = gpt_run();
+  run.model = &test_model("deepseek-v3");
+  run.layout = {.tensor = 1, .pipeline = 16, .data = 128, .expert = 64};  // Eight nodes.
+  run.sequence = 4096;
+  run.global_batch = 4096;
+  const StepTime once = step_time(run, published_calibration());
+  run.overlaps_experts = true;
+  const StepTime beside = step_time(run, published_calibration());
+  EXPECT_GT(beside.expert, 20.0 / 132 * once.expert * 0.999);
+  EXPECT_LT(beside.expert, 0.5 * once.expert);
+  run.overlaps_experts = false;
+  run.copies_per_expert = true;  // Eight copies, not 8 (1 - (7/8)^8) = 5.25.
+  EXPECT_NEAR(step_time(run, published_calibration()).expert / once.expert, 8 / 5.25, 0.1);
+  run.layout.data = 16;
+  run.layout.expert = 8;  // In one node a plain all-to-all is waited for.
+  run.global_batch = 512;
+  const double plain = step_time(run, published_calibration()).expert;
+  run.copies_per_expert = false;
+  EXPECT_GT(plain, 3 * step_time(run, published_calibration()).expert);
+  run.drops_tokens = true;
+  EXPECT_EQ(step_time(run, published_calibration()).expert, plain);
+}
+
+TEST(Training, EachLocalExpertIsLaunched) {
+  TrainingRun run = gpt_run();
+  run.model = &test_model("deepseek-v3");
+  run.gpu = &test_gpu("gb200");
+  run.layout = {.tensor = 1, .pipeline = 16, .data = 64, .expert = 64};
+  run.sequence = 128;  // So little that only launches count.
+  run.global_batch = 64;
+  const auto launches = [&run] {
+    return step_time(run, published_calibration()).host -
+           published_calibration().families[static_cast<std::size_t>(Family::kNemo)].step_s;
+  };
+  const double few = launches();
+  run.layout.expert = 8;
+  EXPECT_GT(launches(), 4 * few);
+  run.drops_tokens = true;
+  EXPECT_LT(launches(), few);
+}
+
 RC_GTEST_PROP(Training, TimesAreFiniteAndPositive, ()) {
   const std::vector<ModelShape>& models = test_types().models;
   TrainingRun run;
@@ -148,6 +203,8 @@ RC_GTEST_PROP(Training, TimesAreFiniteAndPositive, ()) {
       *rc::gen::element(Sharding::kNone, Sharding::kOptimizer, Sharding::kGradients, Sharding::kFull);
   run.sequence = *rc::gen::inRange(128, 131072);
   run.global_batch = run.layout.data * run.layout.micro_batch * *rc::gen::inRange(1U, 50U);
+  run.copies_per_expert = *rc::gen::arbitrary<bool>();
+  run.overlaps_experts = *rc::gen::arbitrary<bool>();
   const StepTime time = step_time(run, published_calibration());
   RC_ASSERT(std::isfinite(time.total));
   RC_ASSERT(time.total > 0);
@@ -199,8 +256,8 @@ TEST(Training, PublishedRunsAreNear) {
   for (const ErrorSummary& summary : report.totals) {
     const bool dense = summary.name.starts_with("dense");
     EXPECT_GE(summary.points, dense ? 400U : 100U);
-    EXPECT_LT(summary.mean, dense ? 0.05 : 0.10) << summary.name;
-    EXPECT_LT(summary.max, dense ? 0.25 : 0.65) << summary.name;
+    EXPECT_LT(summary.mean, dense ? 0.04 : 0.08) << summary.name;
+    EXPECT_LT(summary.max, dense ? 0.28 : 0.55) << summary.name;
     EXPECT_LT(summary.mean, summary.null_mean) << summary.name;
   }
   const auto beyond = [](const Comparison& row) {

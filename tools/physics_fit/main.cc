@@ -49,13 +49,13 @@ std::vector<Constant> constants_of(Calibration& c) {
   add("nemo.expert_network_exposed", nemo.expert_network_exposed, 0.4, 0.6, 0.01, 1.5);
   add("nemo.pipeline_exposed", nemo.pipeline_exposed, 0.2, 0.6, 0.01, 1.5);
   add("nemo.data_overlap", nemo.data_overlap, 0.7, 0.5, 0.01, 2);
-  add("nemo.host_expert_s", nemo.host_expert_s, 6e-3, 0.7);
+  add("nemo.host_expert_s", nemo.host_expert_s, 4e-4, 0.7);
   add("nemo.step_s", nemo.step_s, 0.02, 0.7);
   add("composer.attention", composer.attention, 0.7, 0.4);
   // One stack of each generation is what the chip's constants are of; those with few rows keep 1.
   const std::set<std::string_view> kept = {"megatron-2020", "deepspeed-2021", "megatron-2022",
-                                           "deepseek",      "composer-2023",  "nemo-24.04",
-                                           "nemo-24.09",    "bridge-26.04"};
+                                           "deepseek",      "composer-2023",  "composer-2023.10",
+                                           "nemo-24.04",    "nemo-24.09",     "bridge-26.04"};
   for (std::size_t i = 0; i < physics::kStacks; ++i) {
     const std::string_view name = physics::stacks()[i].name;
     c.speed[i] = 1;
