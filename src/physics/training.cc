@@ -299,8 +299,12 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
   };
   DataCost cost;
   // The copies and sums of a domain take processors and memory from what computes; a network card does not.
-  const double slowdown =
-      machine.calibration.overlap_slowdown * (group.per_domain - 1) / std::max(1.0, group.per_domain);
+  // Of a group that was spread over more servers than it needs as much is taken: it must not gain by that.
+  Fabric packed = fabric;
+  constexpr std::uint32_t kServer = 8;
+  packed.domain = std::max(packed.domain, kServer);
+  const double together = group_of(packed, replicas, layout.tensor).per_domain;
+  const double slowdown = machine.calibration.overlap_slowdown * (together - 1) / std::max(1.0, together);
   const double computing = layer_s * layers;  // Of one micro-batch, forward and backward.
   switch (layout.sharding) {
     case Sharding::kNone:

@@ -39,6 +39,8 @@ void sum_phases(TrainingPower& power, const Accelerator& gpu) {
     power.least = std::min(power.least, phase.gpu);
   }
   power.mean = energy / power.step;
+  // Of phases alike the division may leave a last digit more than each of them has.
+  if (power.least <= power.peak) power.mean = std::clamp(power.mean, power.least, power.peak);
 }
 
 }  // namespace

@@ -64,6 +64,19 @@ RC_GTEST_PROP(Work, AWorsePlaceIsNeverFaster, ()) {
   RC_ASSERT(at(per_domain, share, clock) <= at(8, share, clock) * (1 + 1e-12));
 }
 
+TEST(Work, ReplicasSpreadOverServersGainNothing) {
+  // Whose gradients hide behind computing wherever they are.
+  Work work;
+  work.profile.kind = WorkKind::kTraining;
+  work.model = test_model("llama-3-8b");
+  work.profile.batch = 64;
+  const Accelerator gpu = test_gpu("h100");
+  const WorkPlan plan = *plan_work(work, gpu, 32);
+  const double packed = work_speed(work, plan, gpu, {8, 1, 0.8}).units_s;
+  for (const std::uint32_t per_domain : {1U, 2U, 4U})
+    EXPECT_LE(work_speed(work, plan, gpu, {per_domain, 1, 0.8}).units_s, packed) << per_domain;
+}
+
 TEST(Work, WhatDoesNotFitSaysByHowMuch) {
   Work work;
   work.profile.kind = WorkKind::kTraining;
