@@ -3,7 +3,11 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "cli/app.h"
 #include "cli/file_use.h"
@@ -28,74 +32,128 @@ struct Options {
   bool json = false;
 };
 
+using Table = physics::PublishedTable;
+using Types = physics::KnownTypes;
+using Served = std::vector<physics::PublishedInference>;
+
+/// The tables of a folder, each read once however many subjects it has.
+class Measurements {
+ public:
+  Measurements(std::filesystem::path folder, const Types& known)
+      : folder_(std::move(folder)), known_(known) {}
+
+  [[nodiscard]] const Types& known() const { return known_; }
+
+  /// Belongs to this object.
+  Result<const Table*> table(const char* file) {
+    const auto there = tables_.find(file);
+    if (there != tables_.end()) return &there->second;
+    Result<Table> read = read_published_table((folder_ / file).string());
+    if (!read) return std::unexpected(std::move(read.error()));
+    return &tables_.emplace(file, *std::move(read)).first->second;
+  }
+
+  /// The rows of inference.csv. They belong to this object.
+  Result<const Served*> served() {
+    if (served_) return &*served_;
+    const Result<const Table*> rows = table("inference.csv");
+    if (!rows) return std::unexpected(rows.error());
+    Result<Served> read = physics::read_published_inference(**rows, known_);
+    if (!read) return std::unexpected(std::move(read.error()));
+    return &served_.emplace(*std::move(read));
+  }
+
+ private:
+  std::filesystem::path folder_;
+  const Types& known_;
+  std::map<std::string, Table> tables_;
+  std::optional<Served> served_;
+};
+
 /// A kind of measurement: the file that holds it and what compares it.
 struct Subject {
   const char* name;
   const char* file;
-  Result<physics::ValidationReport> (*compare)(const physics::PublishedTable& table,
-                                               const physics::KnownTypes& known);
+  Result<physics::ValidationReport> (*compare)(Measurements& measured);
 };
 
-/// The rows of a table, compared; or why it cannot be read.
-template <class Rows, class Validate>
-Result<physics::ValidationReport> compared(const Result<Rows>& rows, Validate&& validate) {
+/// The rows that `read` finds in a table, compared; or why it cannot be read.
+template <class Read, class Validate>
+Result<physics::ValidationReport> compared(Measurements& measured, const char* file, Read&& read,
+                                           Validate&& validate) {
+  const Result<const Table*> table = measured.table(file);
+  if (!table) return std::unexpected(table.error());
+  const auto rows = read(**table, measured.known());
   if (!rows) return std::unexpected(rows.error());
   return validate(*rows);
 }
 
-using Table = physics::PublishedTable;
-using Types = physics::KnownTypes;
+/// The same of what was served.
+template <class Validate>
+Result<physics::ValidationReport> compared_served(Measurements& measured, Validate&& validate) {
+  const Result<const Served*> rows = measured.served();
+  if (!rows) return std::unexpected(rows.error());
+  return validate(**rows);
+}
 
 constexpr std::array kSubjects = {
     Subject{"training", "training.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_training(table, known), [](const auto& rows) {
-                return physics::validate_training(rows, physics::published_calibration());
-              });
+            [](Measurements& measured) {
+              return compared(measured, "training.csv", physics::read_published_training,
+                              [](const auto& rows) {
+                                return physics::validate_training(rows, physics::published_calibration());
+                              });
             }},
     Subject{"collectives", "collectives.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_collectives(table, known),
-                              physics::validate_collectives);
+            [](Measurements& measured) {
+              return compared(
+                  measured, "collectives.csv",
+                  [](const Table& table, const Types& known) {
+                    return physics::read_published_collectives(table, known);
+                  },
+                  [](const auto& rows) { return physics::validate_collectives(rows); });
             }},
     Subject{"inference", "inference.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_inference(table, known), [](const auto& rows) {
+            [](Measurements& measured) {
+              return compared_served(measured, [](const Served& rows) {
                 return physics::validate_inference(rows, physics::published_serving_calibration());
               });
             }},
     Subject{"latency", "inference.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_inference(table, known), [](const auto& rows) {
+            [](Measurements& measured) {
+              return compared_served(measured, [](const Served& rows) {
                 return physics::validate_latency(rows, physics::published_serving_calibration());
               });
             }},
     Subject{"cost", "cost.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_costs(table),
-                              [&](const auto& rows) { return physics::validate_costs(rows, known); });
+            [](Measurements& measured) {
+              return compared(
+                  measured, "cost.csv",
+                  [](const Table& table, const Types&) { return physics::read_published_costs(table); },
+                  [&](const auto& rows) { return physics::validate_costs(rows, measured.known()); });
             }},
     Subject{"failures", "failures.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_failures(table, known), physics::validate_failures);
+            [](Measurements& measured) {
+              return compared(measured, "failures.csv", physics::read_published_failures,
+                              [](const auto& rows) { return physics::validate_failures(rows); });
             }},
     Subject{"power", "power.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_power(table, known), [](const auto& rows) {
+            [](Measurements& measured) {
+              return compared(measured, "power.csv", physics::read_published_power, [](const auto& rows) {
                 return physics::validate_power(rows, physics::published_power());
               });
             }},
     Subject{"served-energy", "inference.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_published_inference(table, known), [](const auto& rows) {
+            [](Measurements& measured) {
+              return compared_served(measured, [](const Served& rows) {
                 return physics::validate_served_energy(rows, physics::published_serving_calibration(),
                                                        physics::published_power());
               });
             }},
     Subject{"served-power", "inference.csv",
-            [](const Table& table, const Types& known) {
-              return compared(physics::read_served_power(table, known), [](const auto& rows) {
-                return physics::validate_power(rows, physics::published_power());
+            [](Measurements& measured) {
+              return compared_served(measured, [](const Served& rows) {
+                return physics::validate_power(physics::served_power_of(rows), physics::published_power());
               });
             }},
 };
@@ -125,17 +183,18 @@ Result<ExitCode> validate(const Options& options) {
   if (const Result<void> apart = use.check(); !apart) return std::unexpected(apart.error());
   const Result<physics::KnownTypes> known = known_types();
   if (!known) return std::unexpected(known.error());
+  Measurements measured(folder, *known);
   std::vector<NamedReport> reports;
   for (const Subject& subject : kSubjects) {
     std::error_code error;
     const std::filesystem::path file = folder / subject.file;
     if (!std::filesystem::exists(file, error)) continue;
-    const Result<physics::PublishedTable> table = read_published_table(file.string());
+    const Result<const Table*> table = measured.table(subject.file);
     if (!table) return std::unexpected(table.error());
-    Result<physics::ValidationReport> report = subject.compare(*table, *known);
+    Result<physics::ValidationReport> report = subject.compare(measured);
     if (!report) return std::unexpected(report.error());
     // A file of two subjects may hold rows of one alone.
-    if (!table->rows.empty() && report->rows.empty() && report->left_out.empty()) continue;
+    if (!(*table)->rows.empty() && report->rows.empty() && report->left_out.empty()) continue;
     reports.push_back({subject.name, *std::move(report)});
   }
   if (reports.empty())

@@ -211,14 +211,15 @@ TEST(PublishedPower, ServedRowsUseTheGpuAsMuchAsTheirThroughputSays) {
       "gpu,power_w_per_gpu,notes\n";
   const std::string row =
       "ml-energy-x,meta-llama/Llama-3.1-70B-Instruct,70,70,bfloat16,4,H100,vLLM,4,1,steady,500,500,64,";
-  const auto rows =
-      read_served_power(test_table(columns + "A,"s + row + "400,500,\nB,"s + row + "200,400,\nC,"s + row +
-                                   "200,,\nD,"s + row + "200,1200,power = node power / GPUs\n"s),
-                        test_types());
-  ASSERT_TRUE(rows.has_value()) << rows.error().message;
-  ASSERT_EQ(rows->size(), 2U);  // Without watts, or a node's: of other subjects.
-  const PublishedPower& fast = (*rows)[0];
-  const PublishedPower& slow = (*rows)[1];
+  const auto published =
+      read_published_inference(test_table(columns + "A,"s + row + "400,500,\nB,"s + row + "200,400,\nC,"s +
+                                          row + "200,,\nD,"s + row + "200,1200,power = node power / GPUs\n"s),
+                               test_types());
+  ASSERT_TRUE(published.has_value()) << published.error().message;
+  const std::vector<PublishedPower> rows = served_power_of(*published);
+  ASSERT_EQ(rows.size(), 2U);  // Without watts, or a node's: of other subjects.
+  const PublishedPower& fast = rows[0];
+  const PublishedPower& slow = rows[1];
   ASSERT_EQ(fast.reason, "");
   EXPECT_NEAR(fast.use.memory / slow.use.memory, 2, 1e-9);
   EXPECT_NEAR(fast.use.arithmetic / slow.use.arithmetic, 2, 1e-9);
@@ -276,9 +277,9 @@ TEST(PublishedPower, ServedModelsBeatTheNullModel) {
   GW_NEED_REFERENCE(file, "inference.csv");
   const auto source = workload::open_file(file);
   ASSERT_TRUE(source.has_value());
-  const auto rows = read_served_power(test_table(**source), test_types());
-  ASSERT_TRUE(rows.has_value());
-  const ValidationReport report = validate_power(*rows, constants());
+  const auto published = read_published_inference(test_table(**source), test_types());
+  ASSERT_TRUE(published.has_value());
+  const ValidationReport report = validate_power(served_power_of(*published), constants());
   const ErrorSummary& gpus = total_of(report, "GPU power");
   EXPECT_GE(gpus.points, 400U);
   EXPECT_LT(gpus.mean, 0.125);

@@ -35,10 +35,10 @@ struct PublishedPower {
 
 [[nodiscard]] Result<std::vector<PublishedPower>> read_published_power(const PublishedTable& table,
                                                                        const KnownTypes& known);
-/// Of inference.csv: rows with power_w_per_gpu. Use is that of the serving model's steady state, whose work
-/// is done at the measured throughput.
-[[nodiscard]] Result<std::vector<PublishedPower>> read_served_power(
-    const PublishedTable& table, const KnownTypes& known,
+/// Rows of inference.csv that name watts. Use is that of the serving model's steady state, whose work is done
+/// at the measured throughput.
+[[nodiscard]] std::vector<PublishedPower> served_power_of(
+    const std::vector<PublishedInference>& published,
     const ServingCalibration& calibration = published_serving_calibration());
 
 /// In the unit of `measured`.

@@ -38,13 +38,10 @@ PublishedPower served_row(const PublishedInference& published, const ServingCali
 
 }  // namespace
 
-Result<std::vector<PublishedPower>> read_served_power(const PublishedTable& table, const KnownTypes& known,
-                                                      const ServingCalibration& calibration) {
+std::vector<PublishedPower> served_power_of(const std::vector<PublishedInference>& published,
+                                            const ServingCalibration& calibration) {
   std::vector<PublishedPower> rows;
-  if (!table.has("power_w_per_gpu")) return rows;  // Of serving alone.
-  const Result<std::vector<PublishedInference>> published = read_published_inference(table, known);
-  if (!published) return std::unexpected(published.error());
-  for (const PublishedInference& each : *published) {
+  for (const PublishedInference& each : published) {
     if (each.power_w_gpu > 0) rows.push_back(served_row(each, calibration));
   }
   return rows;

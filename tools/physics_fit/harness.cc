@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "physics/from_catalog.h"
 #include "spec/catalog.h"
@@ -68,6 +69,40 @@ void print_fitted(const std::vector<Constant>& constants, std::size_t rows, cons
 
 void print_constants(const std::vector<Constant>& constants) {
   for (const Constant& each : constants) fmt::print("{:<34}{:>12.4g}\n", each.name, *each.value);
+}
+
+std::optional<std::filesystem::path> reference_folder(const std::filesystem::path& source,
+                                                      std::initializer_list<const char*> files) {
+  const char* given = std::getenv("GIGAWERK_REFERENCE");
+  const std::filesystem::path folder =
+      given != nullptr ? std::filesystem::path(given) : source / "../shared/reference";
+  std::error_code error;
+  for (const char* name : files) {
+    if (std::filesystem::exists(folder / name, error)) continue;
+    fmt::print("{} is absent; set GIGAWERK_REFERENCE to its folder\n", name);
+    return std::nullopt;
+  }
+  return folder;
+}
+
+int check_constants(const std::vector<Constant>& constants, const std::function<void()>& fit,
+                    std::string_view written_by) {
+  constexpr double kApart = 0.02;
+  std::vector<double> committed;
+  for (const Constant& each : constants) committed.push_back(*each.value);
+  fit();
+  int apart = 0;
+  for (std::size_t i = 0; i < constants.size(); ++i) {
+    const Constant& each = constants[i];
+    if (std::abs(*each.value / committed[i] - 1) <= kApart) continue;
+    fmt::print("{}: {:.4g} is committed, the fit finds {:.4g}\n", each.name, committed[i], *each.value);
+    apart = 1;
+  }
+  if (apart != 0)
+    fmt::print(
+        "write them anew with {}: what it is fitted to, or a model that rows are read with, has changed\n",
+        written_by);
+  return apart;
 }
 
 }  // namespace gw::physics_fit

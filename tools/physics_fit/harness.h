@@ -2,9 +2,13 @@
 // constants.
 #pragma once
 
+#include <filesystem>
+#include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "least_squares.h"
@@ -27,5 +31,16 @@ void print_errors(const std::string& title, const Errors& errors);
 /// What came out: errors of so many rows in the fit, and the constants.
 void print_fitted(const std::vector<Constant>& constants, std::size_t rows, const Errors& errors);
 void print_constants(const std::vector<Constant>& constants);
+
+/// What a check returns where the measurements are absent.
+inline constexpr int kSkipped = 77;
+/// The folder of published measurements beside the checkout `source`, or the one that GIGAWERK_REFERENCE
+/// names; none, after saying so, where it lacks one of `files`.
+std::optional<std::filesystem::path> reference_folder(const std::filesystem::path& source,
+                                                      std::initializer_list<const char*> files);
+/// Whether `fit` finds the constants that they have now: 0, or 1 after naming those that are more than 2 %
+/// apart and that `written_by` writes them anew.
+int check_constants(const std::vector<Constant>& constants, const std::function<void()>& fit,
+                    std::string_view written_by);
 
 }  // namespace gw::physics_fit

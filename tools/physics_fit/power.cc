@@ -110,13 +110,14 @@ bool read_rows(const std::string& power_path, const std::string& served_path, co
                Fit& fit) {
   const std::optional<physics::KnownTypes> known = read_types(catalog_path);
   if (!known) return false;
-  for (const auto& read : {physics::read_published_power(read_table(power_path), *known),
-                           physics::read_served_power(read_table(served_path), *known)}) {
-    if (!read) {
-      fmt::print(stderr, "{}\n", read.error().message);
-      return false;
-    }
-    for (const PublishedPower& row : *read) {
+  const auto power = physics::read_published_power(read_table(power_path), *known);
+  const auto served = physics::read_published_inference(read_table(served_path), *known);
+  if (!power || !served) {
+    fmt::print(stderr, "{}\n", power ? served.error().message : power.error().message);
+    return false;
+  }
+  for (const auto& rows : {*power, physics::served_power_of(*served)}) {
+    for (const PublishedPower& row : rows) {
       // Plants are not fitted: their constants are of what plants are built of.
       if (!row.reason.empty() || row.quantity == physics::PowerQuantity::kPue ||
           row.quantity == physics::PowerQuantity::kFacility)
@@ -128,36 +129,13 @@ bool read_rows(const std::string& power_path, const std::string& served_path, co
   return true;
 }
 
-/// 0, or 1 after naming constants that are not what the fit finds; 77 where the measurements are absent.
 int check(const std::filesystem::path& source) {
-  constexpr int kSkipped = 77;
-  constexpr double kApart = 0.02;
-  const char* given = std::getenv("GIGAWERK_REFERENCE");
-  const std::filesystem::path folder =
-      given != nullptr ? std::filesystem::path(given) : source / "../shared/reference";
-  std::error_code error;
-  for (const char* name : {"power.csv", "inference.csv"}) {
-    if (std::filesystem::exists(folder / name, error)) continue;
-    fmt::print("{} is absent; set GIGAWERK_REFERENCE to its folder\n", name);
-    return kSkipped;
-  }
+  const auto folder = reference_folder(source, {"power.csv", "inference.csv"});
+  if (!folder) return kSkipped;
   Fit fit;
-  if (!read_rows(folder / "power.csv", folder / "inference.csv", source / "catalog", fit)) return 1;
-  std::vector<double> committed;
-  for (const Constant& each : fit.constants) committed.push_back(*each.value);
-  fit.run();
-  int apart = 0;
-  for (std::size_t i = 0; i < fit.constants.size(); ++i) {
-    const Constant& each = fit.constants[i];
-    if (std::abs(*each.value / committed[i] - 1) <= kApart) continue;
-    fmt::print("{}: {:.4g} is committed, the fit finds {:.4g}\n", each.name, committed[i], *each.value);
-    apart = 1;
-  }
-  if (apart != 0)
-    fmt::print(
-        "write src/physics/power_values.inc anew with gw_physics_fit_power: what it is fitted to, or a "
-        "model that rows are read with, has changed\n");
-  return apart;
+  if (!read_rows(*folder / "power.csv", *folder / "inference.csv", source / "catalog", fit)) return 1;
+  return check_constants(
+      fit.constants, [&] { fit.run(); }, "gw_physics_fit_power (src/physics/power_values.inc)");
 }
 
 int run(const char* power_path, const char* served_path, const char* catalog_path, const char* values_path) {
