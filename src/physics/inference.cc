@@ -57,6 +57,20 @@ double busiest_share(double experts, double touched, double gpus) {
 /// Tokens that an answer has so far, seen at any time: long answers are seen more often.
 double mean_progress(double output, double spread) { return output * (1 + spread * spread) / 2; }
 
+/// Tokens of a prompt that passes have to compute.
+double fresh_tokens(const ServingLoad& load) {
+  return load.prompts_here ? std::max(0.0, load.input - load.cached_input) : 0;
+}
+
+/// A pass has room for the engine's chunk of tokens: one of each beam under way and the prompts of those that
+/// begin. Where more requests are there than leave that room, fewer are under way, so that as many begin as
+/// end.
+double sequences_under_way(const Deployment& deployment, const ServingLoad& load) {
+  const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
+  const double chunk = double{1} * engine.chunk * deployment.layout.data;
+  return std::min(load.sequences, std::max(1.0, chunk / (load.beams + fresh_tokens(load) / load.output)));
+}
+
 }  // namespace
 
 double distinct_experts(double experts, double active, double tokens) {
@@ -143,7 +157,7 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
                       gpu.dense_16bit_flops, chip.attention);
   }
 
-  const double layer_traffic = rank_tokens * model.layers * hidden * calibration.layer_bytes;
+  const double layer_traffic = rank_tokens * model.layers * hidden * family.layer_bytes;
   const double routed_traffic = model.mixture()
                                     ? tokens / (engine.gathers_tokens ? 1 : gpus) * model.mixture_layers() *
                                           model.experts.active * hidden * calibration.routed_bytes
@@ -204,19 +218,20 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
   ServingState state;
   if (load.sequences <= 0 || load.output <= 0) return state;
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
+  const double fresh = fresh_tokens(load);
+  const double sequences = sequences_under_way(deployment, load);
   Pass pass;
-  pass.sequences = load.sequences;
+  pass.sequences = sequences * load.beams;
   pass.context = load.input + mean_progress(load.output, load.spread);
   state.decode = pass_time(deployment, pass, calibration);
   state.pass_s = state.decode.total;
   state.memory_use = state.decode.memory_use;
   state.arithmetic_use = state.decode.arithmetic_use;
   state.kernel_share = state.decode.kernel_share;
-  const double fresh = std::max(0.0, load.input - load.cached_input);
-  if (load.prompts_here && fresh > 0) {
+  if (fresh > 0) {
     // As many requests begin as end: sequences / output in each pass. Those passes that have prompts share
     // them; a pass takes no more than its chunk, so that large prompts need several.
-    const double begun = load.sequences / load.output;
+    const double begun = sequences / load.output;
     const double tokens = begun * fresh;
     const double chunk = double{1} * engine.chunk * deployment.layout.data;
     const double with = std::max(1 - stable_exp(std::max(-600.0, -begun)), std::min(1.0, tokens / chunk));
@@ -233,7 +248,7 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
     state.arithmetic_use = decoding * state.decode.arithmetic_use + (1 - decoding) * mixed.arithmetic_use;
     state.kernel_share = decoding * state.decode.kernel_share + (1 - decoding) * mixed.kernel_share;
   }
-  state.tokens_s = load.sequences / state.pass_s;
+  state.tokens_s = sequences / state.pass_s;
   state.requests_s = state.tokens_s / load.output;
   state.tokens_s_gpu = state.tokens_s / deployment.layout.gpus();
   return state;
@@ -266,13 +281,14 @@ double token_gap(const Deployment& deployment, const ServingLoad& load, double s
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
   const double data = deployment.layout.data;
   Pass pass;
-  pass.sequences = load.sequences;
+  const double sequences = load.output > 0 ? sequences_under_way(deployment, load) : load.sequences;
+  pass.sequences = sequences * load.beams;
   pass.context = load.input + mean_progress(load.output, load.spread);
-  const double fresh = load.prompts_here ? std::max(0.0, load.input - load.cached_input) : 0;
+  const double fresh = fresh_tokens(load);
   if (fresh > 0 && load.output > 0) {
     // Prompts longer than a chunk come in pieces, one a pass.
     const double pieces = std::ceil(fresh / engine.chunk);
-    const double count = poisson_quantile(load.sequences / load.output * pieces, share);
+    const double count = poisson_quantile(sequences / load.output * pieces, share);
     pass.prompt_tokens = std::min(count * fresh / pieces, double{1} * engine.chunk * data);
     if (data > 1 && count > 0)
       pass.busiest_prompt_tokens = std::max(pass.prompt_tokens / data, std::min<double>(fresh, engine.chunk));

@@ -54,6 +54,7 @@ struct ServingLoad {
   double sequences = 0;      ///< At once, in the replica.
   double spread = 0;         ///< Standard deviation of answers' lengths over their mean.
   double cached_input = 0;   ///< Tokens of the prompt whose keys and values are at hand already.
+  double beams = 1;          ///< Answers that are searched at once for each request, one of which is given.
   bool prompts_here = true;  ///< False where another pool computes the prompts (disaggregated).
 };
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "physics/serving_queue.h"
 #include "physics/test_subjects.h"
 #include "physics/validation_inference.h"
 
@@ -235,6 +236,39 @@ RC_GTEST_PROP(InferenceProperty, LargerBatchesDecodeNoFewerTokens, ()) {
   RC_ASSERT(steady_state(deployment, load, constants()).tokens_s >= before * (1 - 1e-12));
 }
 
+TEST(Inference, APassHasNoRoomForMoreThanItsChunk) {
+  // Chunks of 2048 tokens: with prompts as long as answers, half of them are of answers.
+  const Deployment deployment = deployed("llama-3-8b", "h200", {}, WeightFormat::k8Bit, "mlperf-5.1");
+  ServingLoad load{.input = 500, .output = 500, .sequences = 1000};
+  const double below = steady_state(deployment, load, constants()).tokens_s;
+  load.sequences = 1024;
+  const ServingState full = steady_state(deployment, load, constants());
+  EXPECT_GT(full.tokens_s, below);
+  load.sequences = 2000;
+  const ServingState over = steady_state(deployment, load, constants());
+  EXPECT_EQ(over.tokens_s, full.tokens_s);
+  EXPECT_EQ(over.pass_s, full.pass_s);
+  // And so says a queue that is always full.
+  const auto requests = random_requests(1e6, 500, 500, 0, 10'000, 7);
+  const QueueResult queue = simulate_queue({.deployment = deployment}, requests, constants());
+  EXPECT_LT(queue.sequences, 1.1 * 1024);
+  EXPECT_NEAR(queue.tokens_s / full.tokens_s, 1, 0.12);
+}
+
+TEST(Inference, BeamsAreDecodedAtOnceAndOneIsGiven) {
+  const Deployment deployment = deployed("gpt-j-6b", "h100");
+  ServingLoad load{.input = 10, .output = 500, .sequences = 10};
+  load.cached_input = 10;
+  ServingLoad wide = load;
+  wide.beams = 4;
+  ServingLoad many = load;
+  many.sequences = 40;
+  EXPECT_EQ(steady_state(deployment, wide, constants()).pass_s,
+            steady_state(deployment, many, constants()).pass_s);
+  EXPECT_DOUBLE_EQ(4 * steady_state(deployment, wide, constants()).tokens_s,
+                   steady_state(deployment, many, constants()).tokens_s);
+}
+
 constexpr std::string_view kTable =
     "id,group,model,active_params_b,precision,gpus,gpu_type,engine,tp,dp,ep,scenario,isl,osl,batch,"
     "tok_s_per_gpu,power_w_per_gpu,notes\n"
@@ -246,12 +280,15 @@ constexpr std::string_view kTable =
     "e,mine,Llama-3.3-70B,70,INT3,2,H200,vLLM,2,,,offline,1000,1000,,2500,,\n"
     "f,mine,Llama-3.3-70B,70,bf16,1,H100,vLLM,1,,,offline,1000,1000,,2500,,\n"
     "g,mine,DeepSeek-R1,37,fp4,,8xB200,TensorRT-LLM,,,4,offline,1000,1000,,6000,,parallel mapping DEP4\n"
-    "h,mlperf-inf-v5.1,llama2-70b-99,70,fp8,8,NVIDIA H200-SXM-141GB,TensorRT,,,,Offline,,,,4300,,\n";
+    "h,mlperf-inf-v5.1,llama2-70b-99,70,fp8,8,NVIDIA H200-SXM-141GB,TensorRT,,,,Offline,,,,4300,,\n"
+    "i,mlperf-inf-v5.1,llama3.1-8b,8,fp8,1,NVIDIA H100-SXM-80GB,vLLM 0.10.0,,,,Offline,,,,5777,,\n"
+    "j,mlperf-inf-v4.1,gptj-99,6,fp8,1,NVIDIA H200-SXM-141GB,TensorRT,,,,Offline,,,,2600,,\n"
+    "k,mlperf-inf-v5.1,deepseek-r1,37,fp4,72,NVIDIA GB300,TensorRT,,,,Offline,,,,5842,,\n";
 
 TEST(PublishedInference, RowsAreReadOrLeftOutForAReason) {
   const auto rows = read_published_inference(test_table(kTable), test_types());
   ASSERT_TRUE(rows.has_value());
-  ASSERT_EQ(rows->size(), 8U);
+  ASSERT_EQ(rows->size(), 11U);
   EXPECT_EQ((*rows)[0].reason, "");
   EXPECT_EQ((*rows)[0].layout.tensor, 2U);
   EXPECT_EQ((*rows)[0].cache_bytes, 1);
@@ -272,6 +309,15 @@ TEST(PublishedInference, RowsAreReadOrLeftOutForAReason) {
   EXPECT_EQ((*rows)[7].gpu.name, "h200");
   EXPECT_EQ((*rows)[7].output, 294.45);
   EXPECT_NE((*rows)[7].assumed, "");
+  EXPECT_DOUBLE_EQ((*rows)[7].load(constants()).input, 222.3);  // As published.
+  const auto engine = [&](std::size_t row) {
+    return serving_engines()[static_cast<std::size_t>((*rows)[row].engine)].name;
+  };
+  EXPECT_EQ(engine(7), "mlperf-5.1");
+  EXPECT_EQ(engine(8), "vllm-0.11");  // Not tuned by the GPU's vendor.
+  EXPECT_EQ((*rows)[8].load(constants()).beams, 1);
+  EXPECT_EQ((*rows)[9].load(constants()).beams, 4);
+  EXPECT_EQ((*rows)[10].layout.data, 8U);
   const auto missing = read_published_inference(test_table("id,group\n"), test_types());
   ASSERT_FALSE(missing.has_value());
   EXPECT_NE(missing.error().message.find("does not name model"), std::string::npos);

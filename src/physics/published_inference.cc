@@ -148,6 +148,10 @@ int engine_of(const PublishedInference& row, std::string_view engine) {
     name = row.group.ends_with("v4.1") || row.group.ends_with("v4.0") || row.group.ends_with("v3.1")
                ? "mlperf-4.1"
                : (nvidia ? "mlperf-5.1" : "mlperf-5.1-rocm");
+    // Entries with vLLM as it is released are served as elsewhere.
+    if (nvidia && engine.starts_with("vLLM")) name = "vllm-0.11";
+    // Its entries run on the PyTorch backend (`moe_backend` in their configurations).
+    if (nvidia && row.model.starts_with("deepseek")) name = "trtllm-1.0";
   }
   const Result<int> index = find_serving_engine(name);
   return index ? *index : 0;
@@ -181,8 +185,10 @@ void read_layout(const PublishedTable& table, std::size_t at, PublishedInference
     }
     layout.expert = layout.data;
   } else if (tensor == 0 && data == 0 && expert == 0) {
-    // Tuned entries use as few GPUs for a replica as leave room for caches.
-    const std::uint32_t few = fewest_gpus(row, 0.6, gpus);
+    // Tuned entries use as few GPUs for a replica as leave room for caches; where experts do not fit on one
+    // they are spread over eight (all entries of DeepSeek-R1 in MLPerf Inference v5.1).
+    std::uint32_t few = fewest_gpus(row, 0.6, gpus);
+    if (row.shape.mixture() && few > 1) few = std::max(few, std::min(8U, gpus));
     layout = row.shape.mixture() ? ServingLayout{1, few, few} : ServingLayout{few, 1, 1};
     assume(row, fmt::format("{} GPUs in a replica", few));
   } else if (expert > 1) {
@@ -202,10 +208,12 @@ const std::array<PromptSet, kPromptSets>& prompt_sets() {
       {"lm-arena-chat", 120, 0, true, 0.5, "ML.ENERGY v3: prompt lengths are not stored"},
       {"gpqa", 250, 0, true, 0.5, "the same"},
       {"sourcegraph-fim", 3000, 0, true, 0.5, "the same"},
-      {"open-orca", 200, 294.45, true, 0.8, "MLPerf Inference: 294.45 tokens a sample; prompts below 1024"},
+      {"open-orca", 222.3, 294.45, false, 0.8,
+       "MLPerf Inference: 5,463,976 tokens in 24,576 prompts, 294.45 tokens a sample"},
       {"mixtral-mix", 250, 145.9, true, 0.8,
        "MLPerf Inference: 145.9 tokens a sample of OpenOrca, GSM8K and MBXP"},
-      {"cnn-gptj", 780, 69, false, 0.3, "MLPerf Inference: CNN/DailyMail, 69 tokens a sample (recalled)"},
+      {"cnn-gptj", 780, 69, false, 0.3,
+       "MLPerf Inference: CNN/DailyMail, 69 tokens a sample (recalled), beam search of four", 4},
       {"cnn-llama3", 778, 128, false, 0,
        "MLPerf Inference v5.1: CNN/DailyMail, 778 tokens in (recalled), answers of 128"},
       {"reasoning", 800, 3886, false, 0.9, "MLPerf Inference v5.1: 3886 tokens a sample, 800 in (recalled)"},
@@ -222,7 +230,9 @@ ServingLoad PublishedInference::load(const ServingCalibration& calibration) cons
   load.input = input > 0 || prompts < 0 ? input : calibration.prompts[static_cast<std::size_t>(prompts)];
   load.output = output;
   if (prompts >= 0) load.spread = prompt_sets()[static_cast<std::size_t>(prompts)].spread;
-  const double most = most_sequences(deployment(), load.input, load.output, load.spread);
+  if (prompts >= 0) load.beams = prompt_sets()[static_cast<std::size_t>(prompts)].beams;
+  // Beams share their prompt's keys and values.
+  const double most = most_sequences(deployment(), load.input, load.output * load.beams, load.spread);
   load.sequences = sequences > 0 ? std::min(sequences, most) : most;
   return load;
 }

@@ -58,6 +58,7 @@ struct PromptSet {
   bool fitted = false;
   double spread = 0;  ///< Standard deviation of answers' lengths over their mean (assumed).
   std::string_view source;
+  double beams = 1;  ///< Answers searched at once for each prompt.
 };
 [[nodiscard]] const std::array<PromptSet, kPromptSets>& prompt_sets();
 

@@ -25,12 +25,14 @@ const std::array<ServingEngine, kServingEngines>& serving_engines() {
        .year = 2024.6,
        .memory_share = 0.95,
        .rank_sequences = 2048,
+       .chunk = 2048,
        .note = "TensorRT-LLM and vLLM as tuned for MLPerf Inference v4.1"},
       {.name = "mlperf-5.1",
        .family = EngineFamily::kTuned,
        .year = 2025.6,
        .memory_share = 0.95,
        .rank_sequences = 2048,
+       .chunk = 2048,
        .note = "TensorRT-LLM as tuned for MLPerf Inference v5.1"},
       {.name = "mlperf-5.1-rocm",
        .family = EngineFamily::kTuned,
@@ -38,6 +40,13 @@ const std::array<ServingEngine, kServingEngines>& serving_engines() {
        .memory_share = 0.95,
        .rank_sequences = 2048,
        .note = "vLLM on ROCm as tuned for MLPerf Inference v5.1"},
+      {.name = "trtllm-1.0",
+       .family = EngineFamily::kTensorRt,
+       .year = 2025.6,
+       .memory_share = 0.95,
+       .rank_sequences = 1280,
+       .chunk = 4608,
+       .note = "TensorRT-LLM on PyTorch as in MLPerf Inference v5.1 (DeepSeek-R1)"},
   }};
   return kAll;
 }

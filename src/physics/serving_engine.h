@@ -38,6 +38,7 @@ struct EngineConstants {
   double sequence_s = 0;          ///< more for each sequence of a rank,
   double prompt_s = 0;            ///< and for a pass with prompts, which runs without a recorded graph.
   double token_s = 0;             ///< Host, for each token of a prompt.
+  double layer_bytes = 0;         ///< Element-wise traffic of a layer: bytes per token and hidden element.
 };
 
 enum class EngineFamily : std::uint8_t { kVllm, kTensorRt, kTuned };
@@ -59,7 +60,7 @@ struct ServingEngine {
   std::string_view note;
 };
 
-inline constexpr int kServingEngines = 5;
+inline constexpr int kServingEngines = 6;
 
 /// Sets of prompts that published measurements name without their mean length (published_inference.h).
 inline constexpr int kPromptSets = 8;
@@ -69,7 +70,6 @@ struct ServingCalibration {
   std::array<EngineConstants, kEngineFamilies> families;
   std::array<double, kServingEngines> speed;  ///< Of everything, by engine; 1 = what the family is of.
   double leak = 0;          ///< Of the shorter of a kernel's memory and arithmetic times, what is not hidden.
-  double layer_bytes = 0;   ///< Element-wise traffic of a layer: bytes per token and hidden element.
   double routed_bytes = 0;  ///< The same of each expert that a token goes to.
   double same_experts = 1;  ///< Tokens of a batch choose experts as if they were fewer by this factor.
   double widened = 1;       ///< Rate of products whose weights are widened to 16 bits first, over others.

@@ -2,6 +2,7 @@
 // says how well they predict groups that were left out.
 //
 //   gw_physics_fit_inference inference.csv catalog/ values.inc [--quick]
+//   gw_physics_fit_inference --check SOURCE    whether the values in SOURCE are what the fit finds today
 #include <fmt/format.h>
 
 #include <cmath>
@@ -56,18 +57,19 @@ std::vector<Constant> constants_of(ServingCalibration& c) {
     add(name + ".sequence_s", f.sequence_s, i == 0 ? 1e-5 : 3e-6, 0.8);
     if (i == 0) add(name + ".prompt_s", f.prompt_s, 5e-3, 0.8);
     if (i == 0) add(name + ".token_s", f.token_s, 2e-7, 1);
+    add(name + ".layer_bytes", f.layer_bytes, 40, 0.4);
   }
   add("speed.mlperf-4.1", c.speed[2], 0.95, 0.15);
   add("speed.mlperf-5.1-rocm", c.speed[4], 0.9, 0.2);
+  add("speed.trtllm-1.0", c.speed[5], 0.8, 0.2);
   add("leak", c.leak, 0.3, 0.5, 0.01, 1);
-  add("layer_bytes", c.layer_bytes, 24, 0.6);
   add("routed_bytes", c.routed_bytes, 24, 0.6);
   add("same_experts", c.same_experts, 0.8, 0.2, 0.2, 1);
   add("widened", c.widened, 0.7, 0.3, 0.05, 1);
   add("imbalance", c.imbalance, 0.2, 0.7, 1e-3, 2);
   for (std::size_t i = 0; i < c.prompts.size(); ++i) {
     const physics::PromptSet& set = physics::prompt_sets()[i];
-    c.prompts[i] = set.input;
+    if (!set.fitted) c.prompts[i] = set.input;
     if (set.fitted) add(fmt::format("prompts.{}", set.name), c.prompts[i], set.input, 0.4);
   }
   return all;
@@ -124,112 +126,136 @@ void write_values(const ServingCalibration& c, const char* path) {
                "{:.4g},\n     .layer_s = {:.4g},\n"
                "     .expert_layer_s = {:.4g},\n     .norm_s = {:.4g},\n     .pass_s = {:.4g},\n     "
                ".sequence_s = {:.4g},\n"
-               "     .prompt_s = {:.4g},\n     .token_s = {:.4g}}},\n",
+               "     .prompt_s = {:.4g},\n     .token_s = {:.4g},\n     .layer_bytes = {:.4g}}},\n",
                f.products, f.expert_products, f.expert_memory, f.expert_tile_8bit, f.cache_memory,
                f.collective_latency, f.layer_s, f.expert_layer_s, f.norm_s, f.pass_s, f.sequence_s,
-               f.prompt_s, f.token_s);
+               f.prompt_s, f.token_s, f.layer_bytes);
   const auto list = [&](const auto& values) {
     std::string text;
     for (const double each : values) text += fmt::format("{}{:.4g}", text.empty() ? "" : ", ", each);
     return text;
   };
   fmt::print(file,
-             "}}}},\n.speed = {{{{{}}}}},\n.leak = {:.4g},\n.layer_bytes = {:.4g},\n.routed_bytes = {:.4g},\n"
+             "}}}},\n.speed = {{{{{}}}}},\n.leak = {:.4g},\n.routed_bytes = {:.4g},\n"
              ".same_experts = {:.4g},\n.widened = {:.4g},\n.imbalance = {:.4g},\n.prompts = {{{{{}}}}},\n",
-             list(c.speed), c.leak, c.layer_bytes, c.routed_bytes, c.same_experts, c.widened, c.imbalance,
-             list(c.prompts));
+             list(c.speed), c.leak, c.routed_bytes, c.same_experts, c.widened, c.imbalance, list(c.prompts));
   std::fclose(file);
 }
 
-int run(const char* table_path, const char* catalog_path, const char* values_path, bool quick) {
-  const std::optional<physics::KnownTypes> known = read_types(catalog_path);
-  if (!known) return 1;
-  const auto all = physics::read_published_inference(read_table(table_path), *known);
-  if (!all) {
-    fmt::print(stderr, "{}\n", all.error().message);
-    return 1;
-  }
-  // What is left out in turn: all rows of one model family measured by one source.
-  const auto part_of = [](const PublishedInference& row) {
-    return fmt::format("{} {}", row.group.substr(0, row.group.find_first_of("-")), row.shape.name);
-  };
-  std::vector<const PublishedInference*> rows;
-  std::map<std::string, double> sizes;
-  for (const PublishedInference& row : *all) {
-    if (!row.reason.empty() || row.limited()) continue;
-    rows.push_back(&row);
-    sizes[fmt::format("{} {} {}", part_of(row), row.gpu.name, row.layout.gpus())] += 1;
-  }
+std::string kind_of(const PublishedInference& row) {
+  const bool narrow =
+      row.weights == physics::WeightFormat::kNvfp4 || row.weights == physics::WeightFormat::kMxfp4;
+  return fmt::format("{}, {}", row.shape.mixture() || narrow ? "MoE or 4-bit" : "dense",
+                     row.offline ? "offline" : "fixed number at once");
+}
 
-  constexpr int kRounds = 60;
-  constexpr double kScale = 0.08;
+/// What is left out in turn: all rows of one model family measured by one source.
+std::string part_of(const PublishedInference& row) {
+  return fmt::format("{} {}", row.group.substr(0, row.group.find_first_of("-")), row.shape.name);
+}
+
+struct Fit {
+  std::vector<PublishedInference> rows;
   ServingCalibration calibration = physics::published_serving_calibration();
   std::vector<Constant> constants = constants_of(calibration);
+  std::map<std::string, double> sizes;  ///< Rows of a part on the same GPUs.
   std::string left_out;
-  const Residuals residuals = [&](std::vector<double>& out) {
-    out.clear();
-    follow(calibration);
-    for (const PublishedInference* row : rows) {
-      if (part_of(*row) == left_out) continue;
-      // Entries that many vendors repeat on the same GPUs must not outvote the others.
-      const double size = sizes[fmt::format("{} {} {}", part_of(*row), row->gpu.name, row->layout.gpus())];
-      const double weight = std::min(1.0, std::sqrt(6 / size));
-      out.push_back(weight * std::log(std::max(1e-6, 1 + error_of(*row, calibration))));
+
+  static std::string size_key(const PublishedInference& row) {
+    return fmt::format("{} {} {}", part_of(row), row.gpu.name, row.layout.gpus());
+  }
+
+  bool read(const std::string& table_path, const std::string& catalog_path) {
+    const std::optional<physics::KnownTypes> known = read_types(catalog_path);
+    if (!known) return false;
+    const auto all = physics::read_published_inference(read_table(table_path), *known);
+    if (!all) {
+      fmt::print(stderr, "{}\n", all.error().message);
+      return false;
     }
-  };
-  const auto kind = [](const PublishedInference& row) {
-    const bool narrow =
-        row.weights == physics::WeightFormat::kNvfp4 || row.weights == physics::WeightFormat::kMxfp4;
-    return fmt::format("{}, {}", row.shape.mixture() || narrow ? "MoE or 4-bit" : "dense",
-                       row.offline ? "offline" : "fixed number at once");
-  };
+    for (const PublishedInference& row : *all) {
+      if (!row.reason.empty() || row.limited()) continue;
+      rows.push_back(row);
+      sizes[size_key(row)] += 1;
+    }
+    return true;
+  }
+
+  void run() {
+    constexpr int kRounds = 60;
+    constexpr double kScale = 0.08;
+    const Residuals residuals = [&](std::vector<double>& out) {
+      out.clear();
+      follow(calibration);
+      for (const PublishedInference& row : rows) {
+        if (part_of(row) == left_out) continue;
+        // Entries that many vendors repeat on the same GPUs must not outvote the others.
+        const double weight = std::min(1.0, std::sqrt(6 / sizes[size_key(row)]));
+        out.push_back(weight * std::log(std::max(1e-6, 1 + error_of(row, calibration))));
+      }
+    };
+    fit_anew(constants, residuals, kRounds, kScale);
+    follow(calibration);
+  }
+};
+
+void print_row(const PublishedInference& row, const ServingCalibration& calibration) {
+  const auto load = row.load(calibration);
+  const auto state = physics::steady_state(row.deployment(), load, calibration);
+  const physics::PassTime& d = state.decode;
+  fmt::print(
+      "{} {} {} {} {} x{} {:.0f}/{:.0f} b{:.0f} {:.0f} {:+.1f}% | pass {:.2f} prompts {:.2f} | dense {:.1f} "
+      "experts {:.1f} cache {:.1f} elem {:.1f} out {:.1f} comm {:.1f} launch {:.1f} host {:.1f}\n",
+      row.id, row.group, row.shape.name, row.gpu.name, physics::weight_format_name(row.weights),
+      row.layout.gpus(), load.input, load.output, load.sequences, row.measured,
+      100 * error_of(row, calibration), 1e3 * state.pass_s, state.prompt_share, 1e3 * d.dense,
+      1e3 * d.experts, 1e3 * d.cache, 1e3 * d.elementwise, 1e3 * d.output, 1e3 * d.communication,
+      1e3 * d.launches, 1e3 * d.host);
+}
+
+int check(const std::filesystem::path& source) {
+  const auto folder = reference_folder(source, {"inference.csv"});
+  if (!folder) return kSkipped;
+  Fit fit;
+  if (!fit.read(*folder / "inference.csv", source / "catalog")) return 1;
+  return check_constants(
+      fit.constants, [&] { fit.run(); },
+      "gw_physics_fit_inference (src/physics/serving_calibration_values.inc)");
+}
+
+int run(const char* table_path, const char* catalog_path, const char* values_path, bool quick) {
+  Fit fit;
+  if (!fit.read(table_path, catalog_path)) return 1;
   Errors errors;
   if (!quick) {
     std::set<std::string> parts;
-    for (const PublishedInference* row : rows) parts.insert(part_of(*row));
+    for (const PublishedInference& row : fit.rows) parts.insert(part_of(row));
     for (const std::string& part : parts) {
-      left_out = part;
-      fit_anew(constants, residuals, kRounds, kScale);
-      follow(calibration);
-      for (const PublishedInference* row : rows) {
-        if (part_of(*row) != part) continue;
-        errors[part].push_back(error_of(*row, calibration));
-        errors["~all " + kind(*row)].push_back(error_of(*row, calibration));
+      fit.left_out = part;
+      fit.run();
+      for (const PublishedInference& row : fit.rows) {
+        if (part_of(row) != part) continue;
+        errors[part].push_back(error_of(row, fit.calibration));
+        errors["~all " + kind_of(row)].push_back(error_of(row, fit.calibration));
       }
     }
     print_errors("Left out of the fit, one model of one source after the other:", errors);
   }
-  left_out.clear();
-  fit_anew(constants, residuals, kRounds, kScale);
-  follow(calibration);
+  fit.left_out.clear();
+  fit.run();
   errors.clear();
-  for (const PublishedInference* row : rows) {
-    const double error = error_of(*row, calibration);
-    errors["all " + kind(*row)].push_back(error);
-    if (quick)
-      errors[fmt::format("{} {} {} x{} {}", part_of(*row), row->gpu.name,
-                         physics::weight_format_name(row->weights), row->layout.gpus(), row->layout.expert)]
-          .push_back(error);
+  for (const PublishedInference& row : fit.rows) {
+    const double error = error_of(row, fit.calibration);
+    errors["all " + kind_of(row)].push_back(error);
+    if (!quick) continue;
+    errors[fmt::format("{} {} {} x{} {}", part_of(row), row.gpu.name,
+                       physics::weight_format_name(row.weights), row.layout.gpus(), row.layout.expert)]
+        .push_back(error);
+    print_row(row, fit.calibration);
   }
-  if (quick) {
-    for (const PublishedInference* row : rows) {
-      const auto load = row->load(calibration);
-      const auto state = physics::steady_state(row->deployment(), load, calibration);
-      const physics::PassTime& d = state.decode;
-      fmt::print(
-          "{} {} {} {} {} x{} {:.0f}/{:.0f} b{:.0f} {:.0f} {:+.1f}% | pass {:.2f} prompts {:.2f} | dense "
-          "{:.1f} "
-          "experts {:.1f} cache {:.1f} elem {:.1f} out {:.1f} comm {:.1f} launch {:.1f} host {:.1f}\n",
-          row->id, row->group, row->shape.name, row->gpu.name, physics::weight_format_name(row->weights),
-          row->layout.gpus(), load.input, load.output, load.sequences, row->measured,
-          100 * error_of(*row, calibration), 1e3 * state.pass_s, state.prompt_share, 1e3 * d.dense,
-          1e3 * d.experts, 1e3 * d.cache, 1e3 * d.elementwise, 1e3 * d.output, 1e3 * d.communication,
-          1e3 * d.launches, 1e3 * d.host);
-    }
-  }
-  print_fitted(constants, rows.size(), errors);
-  print_constants(constants);
-  write_values(calibration, values_path);
+  print_fitted(fit.constants, fit.rows.size(), errors);
+  print_constants(fit.constants);
+  write_values(fit.calibration, values_path);
   return 0;
 }
 
@@ -237,9 +263,12 @@ int run(const char* table_path, const char* catalog_path, const char* values_pat
 }  // namespace gw::physics_fit
 
 int main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--check") return gw::physics_fit::check(argv[2]);
   const bool quick = argc == 5 && std::string_view(argv[4]) == "--quick";
   if (argc != 4 && !quick) {
-    fmt::print(stderr, "gw_physics_fit_inference INFERENCE_CSV CATALOG_FOLDER VALUES_FILE [--quick]\n");
+    fmt::print(stderr,
+               "usage: gw_physics_fit_inference inference.csv catalog/ values.inc [--quick]\n"
+               "       gw_physics_fit_inference --check SOURCE\n");
     return 2;
   }
   return gw::physics_fit::run(argv[1], argv[2], argv[3], quick);
