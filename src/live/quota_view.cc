@@ -1,7 +1,9 @@
-// Level by level down the tree.
+// What a book says of tenants, divided as the core would.
 #include "live/quota_view.h"
 
 #include <algorithm>
+
+#include "sched/deserved.h"
 
 namespace gw::live {
 namespace {
@@ -38,8 +40,8 @@ class View {
   }
 
   std::vector<QuotaStanding> take() {
-    standings_[0].deserved = up_;
-    for (std::uint32_t index = 0; index < standings_.size(); ++index) divide(standings_[index]);
+    divide_up();
+    for (std::uint32_t index = 0; index < standings_.size(); ++index) lend(standings_[index]);
     return std::move(standings_);
   }
 
@@ -58,30 +60,45 @@ class View {
     }
   }
 
-  [[nodiscard]] static std::int64_t asked(const QuotaStanding& standing) {
-    return standing.used + standing.waiting;
+  /// As the core does where tenants reclaim to their fair shares.
+  void divide_up() {
+    const sched::QuotaTree& quota = book_.core->state().quota;
+    std::vector<sched::Claimant> claimants(standings_.size());
+    std::vector<bool> spent(standings_.size());  // Jobs below a budget that is spent ask for nothing.
+    for (std::uint32_t index = 0; index < standings_.size(); ++index) {
+      const QuotaStanding& standing = standings_[index];
+      sched::Claimant& claimant = claimants[index];
+      spent[index] = quota.budget(standing.tenant) != BudgetState::kOpen;
+      if (index > 0) {
+        claimant.parent = book_.tenants[index].record.parent;
+        claimant.weight = book_.tenants[index].record.weight;
+        spent[index] = spent[index] || spent[claimant.parent.value()];
+      }
+      claimant.guaranteed = standing.terms.guaranteed_milli;
+      claimant.kept = standing.terms.kept_milli();
+      claimant.most = standing.terms.most_milli();
+      claimant.used = standing.used;
+      if (spent[index]) continue;
+      claimant.waiting = standing.waiting;
+      for (const TenantId child : children_[index]) claimant.waiting -= standings_[child.value()].waiting;
+    }
+    const std::vector<std::int64_t> deserved = sched::divide(claimants, up_);
+    for (std::size_t index = 0; index < standings_.size(); ++index)
+      standings_[index].deserved = deserved[index];
   }
 
-  void divide(const QuotaStanding& parent) {
+  /// What is used beyond guarantees and beyond what nobody is guaranteed is lent by those who leave theirs.
+  void lend(const QuotaStanding& parent) {
     const std::vector<TenantId>& children = children_[parent.tenant.value()];
-    std::int64_t needed = 0, guaranteed = 0, own = asked(parent), own_used = parent.used;
+    std::int64_t guaranteed = 0, own_used = parent.used;
     for (const TenantId id : children) {
       QuotaStanding& child = standings_[id.value()];
       const std::int64_t mine = child.terms.guaranteed_milli;
-      const std::int64_t kept =
-          child.terms.lend_milli == QuotaTerms::kUnlimited ? 0 : mine - child.terms.lend_milli;
-      needed += std::max(std::min(mine, asked(child)), kept);
       guaranteed += mine;
-      own -= asked(child);
       own_used -= child.used;
-      child.deserved = mine;
       child.borrowed = std::max<std::int64_t>(0, child.used - mine);
       child.owed = std::clamp<std::int64_t>(mine - child.used, 0, std::max<std::int64_t>(0, child.waiting));
     }
-    std::int64_t rest = std::max<std::int64_t>(0, parent.deserved - needed);
-    rest -= std::clamp<std::int64_t>(own, 0, rest);
-    share_out(children, rest);
-    // What is used beyond guarantees and beyond what nobody is guaranteed is lent by those who leave theirs.
     const std::int64_t whole =
         parent.tenant == TenantTree::root() ? up_ : std::max(parent.terms.guaranteed_milli, parent.used);
     std::int64_t borrowed = std::max<std::int64_t>(0, own_used), idle = 0;
@@ -100,33 +117,6 @@ class View {
     __extension__ using Wide = __int128;
     for (const TenantId id : children)
       if (idle > 0) standings_[id.value()].lent = static_cast<std::int64_t>(Wide{lent} * spare(id) / idle);
-  }
-
-  void share_out(std::vector<TenantId> hungry, std::int64_t rest) {
-    const auto wants = [this](TenantId id) {
-      const QuotaStanding& child = standings_[id.value()];
-      return std::min(asked(child), child.terms.most_milli()) - child.deserved;
-    };
-    while (rest > 0) {
-      std::erase_if(hungry, [&](TenantId id) { return wants(id) <= 0; });
-      if (hungry.empty()) return;
-      std::int64_t weights = 0;
-      for (const TenantId id : hungry) weights += book_.tenants[id.value()].record.weight;
-      // Whoever asks for less than its part gets what it asks for; then the others share the rest anew.
-      const std::int64_t before = rest;
-      bool filled = false;
-      for (const TenantId id : hungry) {
-        const std::int64_t part = before / weights * book_.tenants[id.value()].record.weight;
-        if (wants(id) > part) continue;
-        rest -= wants(id);
-        standings_[id.value()].deserved += wants(id);
-        filled = true;
-      }
-      if (filled) continue;
-      for (const TenantId id : hungry)
-        standings_[id.value()].deserved += before / weights * book_.tenants[id.value()].record.weight;
-      return;
-    }
   }
 
   const Book& book_;

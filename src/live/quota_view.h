@@ -21,12 +21,8 @@ struct QuotaStanding {
   std::int64_t owed = 0;      ///< Guaranteed, asked for, and not had.
 };
 
-/// Of all tenants, by id; the root is the factory.
-///
-/// At each level of the tree every tenant deserves its guarantee. What can be borrowed now is what its parent
-/// deserves (the root: the GPUs that are up), less what the guarantees need or do not lend, less what the
-/// parent's own jobs ask for. It is divided among those that ask for more than their guarantees, by weight
-/// and to none more than it asks for, or may have (max-min fairness).
+/// Of all tenants, by id; the root is the factory. What they deserve `sched::divide` says, of the GPUs that
+/// are up.
 std::vector<QuotaStanding> quota_standings(const Book& book, QuotaResource resource);
 
 }  // namespace gw::live

@@ -22,6 +22,12 @@ enum class PreemptionKind : std::uint8_t {
   kReclaimAndPriority,  ///< For both.
 };
 
+/// To what tenants reclaim.
+enum class ReclaimTarget : std::uint8_t {
+  kGuarantee,
+  kFairShare,  ///< To what each deserves now by its weight (sched/deserved.h), which is no less.
+};
+
 struct PolicyConfig {
   std::string name = "gigawerk";
   OrderKind order = OrderKind::kFairShare;
@@ -41,6 +47,7 @@ struct PolicyConfig {
   Nanoseconds patience = hours(12);
 
   PreemptionKind preemption = PreemptionKind::kNone;
+  ReclaimTarget reclaim_to = ReclaimTarget::kGuarantee;
   /// A job that has run for less than this is not preempted.
   Nanoseconds protected_run_time = minutes(10);
   /// From the signal to save its work to the end of a preempted job.
@@ -55,6 +62,9 @@ struct PolicyConfig {
 
   [[nodiscard]] bool preempts_by_reclaim() const {
     return preemption == PreemptionKind::kReclaim || preemption == PreemptionKind::kReclaimAndPriority;
+  }
+  [[nodiscard]] bool reclaims_to_fair_share() const {
+    return preempts_by_reclaim() && reclaim_to == ReclaimTarget::kFairShare;
   }
   [[nodiscard]] bool preempts_by_priority() const {
     return preemption == PreemptionKind::kPriority || preemption == PreemptionKind::kReclaimAndPriority;

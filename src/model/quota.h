@@ -26,6 +26,10 @@ struct QuotaTerms {
 
   friend bool operator==(const QuotaTerms&, const QuotaTerms&) = default;
 
+  /// Of what is guaranteed, what is not lent.
+  [[nodiscard]] std::int64_t kept_milli() const {
+    return lend_milli == kUnlimited ? 0 : guaranteed_milli - lend_milli;
+  }
   /// The most that it may use: the smaller of its limit and what is guaranteed plus what may be borrowed.
   [[nodiscard]] std::int64_t most_milli() const {
     std::int64_t most = limit_milli == kUnlimited ? INT64_MAX : limit_milli;

@@ -64,6 +64,9 @@ void decode_power(ByteReader& in, Fleet& fleet) {
 
 namespace {
 
+/// `reclaim_to` is in one number with the kinds of preemption, of which there are so many.
+constexpr std::uint8_t kTargets = 4;
+
 void encode(ByteWriter& out, const std::vector<std::string>& words) {
   out.u64(words.size());
   for (const std::string& word : words) out.text(word);
@@ -171,7 +174,8 @@ void encode(ByteWriter& out, const JournalHeader& header) {
   out.i64(policy.charge_interval.count());
   out.i64(policy.age_per_priority.count());
   out.i64(policy.patience.count());
-  out.u64(static_cast<std::uint64_t>(policy.preemption));
+  out.u64(static_cast<std::uint64_t>(policy.preemption) +
+          kTargets * static_cast<std::uint64_t>(policy.reclaim_to));
   out.i64(policy.protected_run_time.count());
   out.i64(policy.grace.count());
   out.i64(policy.restart_estimate.count());
@@ -248,8 +252,9 @@ JournalHeader decode_header(ByteReader& in) {
   policy.age_per_priority = Nanoseconds{in.i64()};
   policy.patience = Nanoseconds{in.i64()};
   const std::uint8_t preemption = in.u8();
-  if (preemption > static_cast<std::uint8_t>(PreemptionKind::kReclaimAndPriority)) in.refuse();
-  policy.preemption = static_cast<PreemptionKind>(preemption);
+  if (preemption / kTargets > static_cast<std::uint8_t>(ReclaimTarget::kFairShare)) in.refuse();
+  policy.preemption = static_cast<PreemptionKind>(preemption % kTargets);
+  policy.reclaim_to = static_cast<ReclaimTarget>(preemption / kTargets);
   for (Nanoseconds* span : {&policy.protected_run_time, &policy.grace, &policy.restart_estimate}) {
     *span = Nanoseconds{in.i64()};
     if (*span < Nanoseconds{0} || *span > days(366)) in.refuse();

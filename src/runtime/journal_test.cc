@@ -37,7 +37,9 @@ struct TempFile {
 
 JournalHeader header_of(std::uint64_t seed, std::string_view policy) {
   Rng rng(seed);
-  return {"test run", sched::random_case::random_fleet(rng), *policy_by_name(policy)};
+  JournalHeader header{"test run", sched::random_case::random_fleet(rng), *policy_by_name(policy)};
+  if (seed % 2 != 0) header.policy.reclaim_to = ReclaimTarget::kFairShare;
+  return header;
 }
 
 /// Drives a core over a random workload into a store.

@@ -112,6 +112,11 @@ Case random_of(std::uint64_t seed) {
     request.deadline = request.submit + request.limit + seconds(rng.between(0, 5000));
   }
   made.rng = rng.split("befalls");
+  if (Rng reclaim = Rng(seed).split("reclaim"); reclaim.chance(0.3)) {
+    made.policy.reclaim_to = ReclaimTarget::kFairShare;
+    made.policy.preemption =
+        reclaim.chance(0.5) ? PreemptionKind::kReclaim : PreemptionKind::kReclaimAndPriority;
+  }
   return made;
 }
 

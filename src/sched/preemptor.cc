@@ -99,14 +99,14 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
     return;
   int looks = 0;
   // What holds for all jobs of a tenant, until somebody is made to leave: is it or one above owed, and what
-  // is the most that one could ask for within a guarantee?
+  // is the most that one could ask for within a guarantee, or within what it deserves?
   TenantId known;
   bool owed = false;
   std::int64_t most_milli = 0;
   const auto look_at = [&](TenantId tenant) {
     if (std::exchange(known, tenant) == tenant) return;
     owed = false;
-    std::int64_t most = 0;
+    std::int64_t most = std::max<std::int64_t>(0, state.quota.share_left_milli(tenant));
     for (TenantId up = tenant; up != TenantId{0}; up = state.quota.parent(up)) {
       owed = owed || state.pending.fair_share().is_owed(up);
       for (std::size_t index = 0; index < state.quota.resources(); ++index) {

@@ -64,6 +64,32 @@ void QuotaTree::set_budget(TenantId tenant, BudgetState state) {
   budgets_[tenant.value()] = state;
 }
 
+void QuotaTree::use_shares() {
+  begin_use();
+  has_shares_ = true;
+  waiting_.resize(parents_.size());
+}
+
+/// Jobs below a budget that is spent do not start, so they ask for nothing.
+std::vector<Claimant> QuotaTree::claimants() const {
+  std::vector<Claimant> all(parents_.size());
+  std::vector<bool> spent(budgets_.empty() ? 0 : all.size());
+  for (std::uint32_t tenant = 0; tenant < all.size(); ++tenant) {
+    const Row& row = rows_[at(TenantId{tenant}, kAllGpus)];
+    Claimant& each = all[tenant];
+    each.parent = parents_[tenant];
+    each.guaranteed = row.terms.guaranteed_milli;
+    each.kept = row.terms.kept_milli();
+    each.most = row.terms.most_milli();
+    each.used = row.used;
+    if (!spent.empty())
+      spent[tenant] =
+          budget(TenantId{tenant}) != BudgetState::kOpen || (tenant != 0 && spent[parents_[tenant].value()]);
+    if (spent.empty() || !spent[tenant]) each.waiting = waiting_[tenant];
+  }
+  return all;
+}
+
 void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t delta, bool fixed) {
   std::int64_t more = 0;
   std::int64_t more_fixed = 0;
@@ -215,8 +241,17 @@ bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {
   return (amount.type == kAllGpus || within(amount.type, amount.type_milli)) && all && any;
 }
 
+bool QuotaTree::within_share(TenantId tenant, TenantId last, const Amount& amount) const {
+  if (!has_shares_) return false;
+  for (;; tenant = parents_[tenant.value()]) {
+    if (amount.all_milli > share_left_milli(tenant)) return false;
+    if (tenant == last) return true;
+  }
+}
+
 bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
   if (!in_use_ || amount.all_milli == 0) return false;
+  if (tenant != TenantId{0} && within_share(tenant, tenant, amount)) return true;
   for (; tenant != TenantId{0}; tenant = parents_[tenant.value()]) {
     if (within_guarantee(tenant, amount)) return true;
   }
@@ -225,6 +260,7 @@ bool QuotaTree::is_entitled(TenantId tenant, const Amount& amount) const {
 
 bool QuotaTree::is_owed(TenantId tenant) const {
   if (!in_use_) return false;
+  if (share_left_milli(tenant) > 0) return true;
   for (std::size_t resource = 0; resource < resources_; ++resource) {
     const Row& row = rows_[at(tenant, static_cast<QuotaResource>(resource))];
     if (row.used < row.terms.guaranteed_milli) return true;
@@ -275,18 +311,31 @@ std::pair<TenantId, TenantId> QuotaTree::parting(TenantId a, TenantId b) const {
   return {below_a, below_b};
 }
 
-bool QuotaTree::may_reclaim(TenantId taker, TenantId holder, const Amount& takes,
-                            QuotaResource held_type) const {
-  if (!in_use_) return false;
+std::int64_t QuotaTree::reclaimable_milli(TenantId taker, TenantId holder, const Amount& takes,
+                                          QuotaResource held_type) const {
+  if (!in_use_) return 0;
   const auto [below_taker, below_holder] = parting(taker, holder);
-  if (!below_taker.valid() || !within_guarantee(below_taker, takes)) return false;
-  return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
+  if (!below_taker.valid()) return 0;
+  const bool borrowed = !below_holder.valid() || all_borrow(holder, below_holder, held_type);
+  if (borrowed && within_guarantee(below_taker, takes)) return INT64_MAX;
+  // A tenant's own jobs come before its children in the division.
+  if (!borrowed || !below_holder.valid() || !within_share(taker, below_taker, takes)) return 0;
+  std::int64_t beyond = INT64_MAX;
+  for (TenantId up = holder;; up = parents_[up.value()]) {
+    beyond = std::min(beyond, -share_left_milli(up));
+    if (up == below_holder) return std::max<std::int64_t>(0, beyond);
+  }
 }
 
 bool QuotaTree::may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const {
   if (!in_use_) return true;
   const auto [below_taker, below_holder] = parting(taker, holder);
-  return !below_holder.valid() || all_borrow(holder, below_holder, held_type);
+  if (!below_holder.valid()) return true;
+  for (TenantId up = holder; has_shares_; up = parents_[up.value()]) {
+    if (share_left_milli(up) >= 0) return false;
+    if (up == below_holder) break;
+  }
+  return all_borrow(holder, below_holder, held_type);
 }
 
 void QuotaTree::set_stops(Stops stops) {

@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "model/quota.h"
+#include "sched/deserved.h"
 
 namespace gw::sched {
 
@@ -28,10 +29,26 @@ class QuotaTree {
     parents_.push_back(parent);
     tops_.push_back(parent == TenantId{0} ? TenantId{tenants() - 1} : top(parent));
     if (in_use_) rows_.resize(parents_.size() * resources_);
+    if (has_shares_) waiting_.resize(parents_.size());
   }
   /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
   void set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   void set_budget(TenantId tenant, BudgetState state);
+  /// From now on it is in use, and what tenants deserve (`share_out`) can be reclaimed as what is guaranteed
+  /// to them can.
+  void use_shares();
+  [[nodiscard]] bool has_shares() const { return has_shares_; }
+  /// Its waiting jobs ask for that much more (less) in all: kept where there are shares only.
+  void wait(TenantId tenant, std::int64_t all_milli) { waiting_[tenant.value()] += all_milli; }
+  /// Divides what is up anew by what is guaranteed, used and asked for; weight(tenant) gives weights. What
+  /// tenants deserve stays so until the next time.
+  template <class Weight>
+  void share_out(Weight&& weight) {
+    std::vector<Claimant> tenants = claimants();
+    for (std::uint32_t tenant = 1; tenant < tenants.size(); ++tenant)
+      tenants[tenant].weight = weight(TenantId{tenant});
+    share_ = divide(tenants, capacity_[kAllGpus]);
+  }
   /// GPUs that are up, by resource, in thousandths.
   void set_capacity(QuotaResource resource, std::int64_t milli);
   [[nodiscard]] std::size_t resources() const { return resources_; }
@@ -81,20 +98,38 @@ class QuotaTree {
   /// At most so many GPUs could be permitted to a job of the tenant now: a quick look for scans.
   [[nodiscard]] std::int64_t room_gpus(TenantId tenant) const;
 
-  /// Is the tenant, with `amount` more, within its guarantee? Then it may take back what others have
-  /// borrowed.
+  /// Is the tenant, with `amount` more, within its guarantee (or what it deserves)? Then it may take back
+  /// what others have borrowed.
   [[nodiscard]] bool is_entitled(TenantId tenant, const Amount& amount) const;
-  /// Does the tenant, or one above it, have a guarantee that it does not use up?
+  /// Does the tenant use less than is guaranteed to it, or than it deserves?
   [[nodiscard]] bool is_owed(TenantId tenant) const;
-  /// May a job of `taker` that is entitled have what a job of `holder` uses? It is where every tenant from
-  /// the holder up to where the two part uses more than is guaranteed to it.
+  /// So much more in all the tenant may use within what it deserves; 0 where there are no shares.
+  [[nodiscard]] std::int64_t share_left_milli(TenantId tenant) const {
+    return share_milli(tenant) - (has_shares_ ? rows_[at(tenant, kAllGpus)].used : 0);
+  }
+  /// A job of `taker` that is entitled may have what a job of `holder` uses that takes no more in all than
+  /// this; 0: none. It is INT64_MAX within the guarantee of the tenant below where the two part, if every
+  /// tenant from the holder up to there uses more than is guaranteed to it. Where every tenant from the taker
+  /// up to there is within what it deserves, it is what each of those above the holder uses beyond that: none
+  /// falls below it.
+  [[nodiscard]] std::int64_t reclaimable_milli(TenantId taker, TenantId holder, const Amount& takes,
+                                               QuotaResource held_type) const;
+  /// The same for a job that uses `gives_milli` in all.
   [[nodiscard]] bool may_reclaim(TenantId taker, TenantId holder, const Amount& takes,
-                                 QuotaResource held_type) const;
+                                 QuotaResource held_type, std::int64_t gives_milli) const {
+    const std::int64_t most = reclaimable_milli(taker, holder, takes, held_type);
+    return most > 0 && gives_milli <= most;
+  }
   /// The same for a job of higher priority: also from tenants without any guarantee and from its own.
   [[nodiscard]] bool may_displace(TenantId taker, TenantId holder, QuotaResource held_type) const;
   /// Does the tenant use more of it than is guaranteed to it? Nobody of another branch gets what those below
   /// it use where it does not.
   [[nodiscard]] bool borrows(TenantId tenant, QuotaResource type) const;
+  /// What is guaranteed to the tenant; in all, where there are shares, what it deserves, which is no less.
+  [[nodiscard]] std::int64_t due_milli(TenantId tenant, QuotaResource resource) const {
+    return resource == kAllGpus && has_shares_ ? share_milli(tenant)
+                                               : terms(tenant, resource).guaranteed_milli;
+  }
 
   /// Nothing but the named job starts under each of these tenants: jobs that wait too long for their quota.
   using Stops = std::vector<std::pair<TenantId, JobId>>;
@@ -106,6 +141,9 @@ class QuotaTree {
   /// Of `used_milli`, what runs as not preemptible.
   [[nodiscard]] std::int64_t fixed_milli(TenantId tenant, QuotaResource resource) const {
     return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].fixed : 0;
+  }
+  [[nodiscard]] std::int64_t waiting_milli(TenantId tenant) const {
+    return tenant.value() < waiting_.size() ? waiting_[tenant.value()] : 0;
   }
   /// Recounts the sums that are kept; false if one is wrong or a limit is broken by what has been started.
   [[nodiscard]] bool check() const;
@@ -154,6 +192,13 @@ class QuotaTree {
                                    bool preemptible) const;
   /// Within the guarantees that `tenant` itself has, and it has one.
   [[nodiscard]] bool within_guarantee(TenantId tenant, const Amount& amount) const;
+  /// Do the tenant and those above it up to `last` deserve the amount beside what they use?
+  [[nodiscard]] bool within_share(TenantId tenant, TenantId last, const Amount& amount) const;
+  [[nodiscard]] std::int64_t share_milli(TenantId tenant) const {
+    return tenant.value() < share_.size() ? share_[tenant.value()] : 0;
+  }
+  /// What the division goes by, but for weights.
+  [[nodiscard]] std::vector<Claimant> claimants() const;
   /// The ancestors of both right below where they part; none for one that the other descends from.
   [[nodiscard]] std::pair<TenantId, TenantId> parting(TenantId a, TenantId b) const;
   [[nodiscard]] bool all_borrow(TenantId from, TenantId to, QuotaResource type) const;
@@ -172,6 +217,9 @@ class QuotaTree {
   std::vector<BudgetState> budgets_;
   Stops stops_;
   bool in_use_ = false;
+  bool has_shares_ = false;
+  std::vector<std::int64_t> share_;    ///< By tenant, in all; those added since have none yet.
+  std::vector<std::int64_t> waiting_;  ///< What own waiting jobs ask for in all, by tenant; with shares only.
   std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;
   bool untyped_ = false;

@@ -96,11 +96,11 @@ TEST_F(QuotaCase, ReclaimTakesFromThoseWhoBorrowOnly) {
   tree.start(TenantId{2}, gpus(70));
   EXPECT_TRUE(tree.is_entitled(TenantId{3}, gpus(60)));
   EXPECT_FALSE(tree.is_entitled(TenantId{3}, gpus(61)));
-  EXPECT_TRUE(tree.may_reclaim(TenantId{3}, TenantId{2}, gpus(60), 1));
+  EXPECT_TRUE(tree.may_reclaim(TenantId{3}, TenantId{2}, gpus(60), 1, kGpu));
   tree.stop(TenantId{2}, gpus(30));
-  EXPECT_FALSE(tree.may_reclaim(TenantId{3}, TenantId{2}, gpus(60), 1));
+  EXPECT_FALSE(tree.may_reclaim(TenantId{3}, TenantId{2}, gpus(60), 1, kGpu));
   EXPECT_FALSE(tree.may_displace(TenantId{3}, TenantId{2}, 1));
-  EXPECT_FALSE(tree.may_reclaim(TenantId{3}, TenantId{3}, gpus(1), 1));
+  EXPECT_FALSE(tree.may_reclaim(TenantId{3}, TenantId{3}, gpus(1), 1, kGpu));
 }
 
 TEST_F(QuotaCase, ASpentBudgetStopsAllBelow) {

@@ -16,9 +16,9 @@ bool is_below(const QuotaTree& quota, TenantId tenant, TenantId above) {
 bool is_within(const QuotaTree& quota, TenantId tenant, const QuotaTree::Amount& amount) {
   bool any = false;
   const auto within = [&](QuotaResource resource, std::int64_t milli) {
-    const std::int64_t guaranteed = quota.terms(tenant, resource).guaranteed_milli;
-    any = any || guaranteed > 0;
-    return guaranteed == 0 || quota.used_milli(tenant, resource) + milli <= guaranteed;
+    const std::int64_t due = quota.due_milli(tenant, resource);
+    any = any || due > 0;
+    return due == 0 || quota.used_milli(tenant, resource) + milli <= due;
   };
   return within(kAllGpus, amount.all_milli) &&
          (amount.type == kAllGpus || within(amount.type, amount.type_milli)) && any;
@@ -110,9 +110,9 @@ bool Regained::stands(const State& state, TenantId within) const {
     bool any = false;
     for (std::size_t index = 0; index < kept.milli.size(); ++index) {
       const auto resource = static_cast<QuotaResource>(index);
-      const std::int64_t guaranteed = state.quota.terms(within, resource).guaranteed_milli;
-      if (kept.milli[index] == 0 || guaranteed == 0) continue;
-      if (kept.milli[index] + state.quota.fixed_milli(within, resource) > guaranteed) return false;
+      const std::int64_t due = state.quota.due_milli(within, resource);
+      if (kept.milli[index] == 0 || due == 0) continue;
+      if (kept.milli[index] + state.quota.fixed_milli(within, resource) > due) return false;
       any = true;
     }
     return any;

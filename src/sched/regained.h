@@ -15,7 +15,8 @@ namespace gw::sched {
 /// uses less: the two would take from each other in turn whenever the rest of the tenant's work comes and
 /// goes. So a job stays within the guarantee by which it has got its place, as long as it holds that as it
 /// is, and what its tenant starts besides is what is borrowed. No guarantee keeps more than it holds beside
-/// the work below it that cannot be preempted.
+/// the work below it that cannot be preempted. Where tenants reclaim to their fair shares, what a tenant
+/// deserves is its guarantee here.
 class Regained {
  public:
   struct Held {

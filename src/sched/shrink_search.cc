@@ -72,7 +72,8 @@ Instant may_ask_from(const State& state, const Job& taker, const Job& giver, con
       policy.preempts_by_priority() && lets && giver.request.priority < taker.request.priority;
   const bool reclaims =
       policy.preempts_by_reclaim() && state.quota.in_use() &&
-      state.quota.may_reclaim(mine, other, state.quota_amount(taker, giver.placement.pool), type);
+      state.quota.may_reclaim(mine, other, state.quota_amount(taker, giver.placement.pool), type,
+                              difference(state, giver, giver.request.nodes_min).all_milli);
   if (displaces || reclaims) from = std::min(from, giver.started + policy.protected_run_time);
   return from;
 }

@@ -50,7 +50,8 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
   preemptible_in_.resize(pools.size());
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
-            first.memory_mib == 0 && !power.limited();
+            first.memory_mib == 0 && !power.limited() && !policy.reclaims_to_fair_share();
+  if (policy.reclaims_to_fair_share()) quota.use_shares();
   for (const auto& pool : pools) pool->set_power_limited(power.limited());
   classes.track_limits(!uniform && policy.backfill == BackfillKind::kEasy);
 }
@@ -231,8 +232,7 @@ void State::dequeue(Job& job) {
   if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
     waiting_gangs.erase({job.waits_since, job.id});
   if (!quota.in_use()) return;
-  waiting_by_age_.erase({job.waits_since, job.id});
-  wants_of(job).erase(job.request.shape.total_gpu_milli());
+  unlist_for_quota(job);
 }
 
 void State::set_waits_since(Job& job, Instant since) {

@@ -387,6 +387,9 @@ class State {
   };
   std::vector<Wants> wants_;
   void list_for_quota(const Job& job);
+  void unlist_for_quota(const Job& job);
+  /// What a waiting job asks for in all, where it takes the least.
+  [[nodiscard]] std::int64_t asked_milli(const Job& job) const;
   [[nodiscard]] LeastOf<std::int64_t>& wants_of(const Job& job);
 
   std::set<JobId> resizable_;

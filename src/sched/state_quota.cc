@@ -92,6 +92,20 @@ bool State::fixed_barred(TenantId tenant) const {
 void State::list_for_quota(const Job& job) {
   waiting_by_age_.emplace(job.waits_since, job.id);
   wants_of(job).insert(job.request.shape.total_gpu_milli());
+  if (quota.has_shares()) quota.wait(job.request.tenant, asked_milli(job));
+}
+
+void State::unlist_for_quota(const Job& job) {
+  waiting_by_age_.erase({job.waits_since, job.id});
+  wants_of(job).erase(job.request.shape.total_gpu_milli());
+  if (quota.has_shares()) quota.wait(job.request.tenant, -asked_milli(job));
+}
+
+std::int64_t State::asked_milli(const Job& job) const {
+  const std::vector<std::uint32_t>& fitting = classes[job.shape_class].pools;
+  std::int64_t least = fitting.empty() ? 0 : INT64_MAX;
+  for (const std::uint32_t pool : fitting) least = std::min(least, quota_amount(job, pool).all_milli);
+  return least;
 }
 
 LeastOf<std::int64_t>& State::wants_of(const Job& job) {
@@ -159,6 +173,11 @@ void State::refresh_quota(Instant now) {
   }
   for (std::size_t resource = 0; resource < capacity.size(); ++resource)
     quota.set_capacity(static_cast<QuotaResource>(resource), capacity[resource]);
+  if (quota.has_shares()) {
+    quota.share_out([&](TenantId tenant) { return pending.fair_share().weight(tenant); });
+    for (std::uint32_t tenant = 1; pending.by_tenant() && tenant < quota.tenants(); ++tenant)
+      pending.fair_share().set_owed(TenantId{tenant}, quota.is_owed(TenantId{tenant}));
+  }
   // Small jobs of a tenant must not keep its large one from its quota for ever.
   constexpr int kMostLooks = 32;
   int looks = 0;
@@ -179,11 +198,13 @@ void State::refresh_quota(Instant now) {
 std::string State::check_quota() const {
   if (!quota.in_use()) return {};
   if (!quota.check()) return "sums of quotas are wrong";
+  std::vector<std::int64_t> waiting(quota.has_shares() ? quota.tenants() : 0);
   QuotaTree fresh(quota.resources() - 1);
   for (std::uint32_t tenant = 1; tenant < quota.tenants(); ++tenant)
     fresh.add_tenant(quota.parent(TenantId{tenant}));
   fresh.set_budget(TenantId{0}, BudgetState::kOpen);
   jobs.for_each([&](const Job& job) {
+    if (job.waits && !waiting.empty()) waiting[job.request.tenant.value()] += asked_milli(job);
     if (job.running && !job.leaving) fresh.start(job.request.tenant, quota_amount(job, job.placement.pool));
     if (job.claims) fresh.start(job.request.tenant, quota_amount(job, claims.at(job.id).placement.pool));
   });
@@ -192,6 +213,8 @@ std::string State::check_quota() const {
     fresh.start(jobs[id].request.tenant, quota_amount(jobs[id], pool, node_count(resize.placement)));
   }
   for (std::uint32_t tenant = 0; tenant < quota.tenants(); ++tenant) {
+    if (!waiting.empty() && waiting[tenant] != quota.waiting_milli(TenantId{tenant}))
+      return "what a tenant's waiting jobs ask for is miscounted";
     for (std::size_t resource = 0; resource < quota.resources(); ++resource) {
       const auto which = static_cast<QuotaResource>(resource);
       if (quota.used_milli(TenantId{tenant}, which) != fresh.used_milli(TenantId{tenant}, which))

@@ -39,20 +39,24 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   const bool outranks =
       state.policy.preempts_by_priority() && taker.request.priority > state.least_preemptible_priority();
   const TenantId own_top = quota.top(mine);
-  const auto may_reclaim = [&](TenantId tenant) {
-    return state.policy.preempts_by_reclaim() && quota.may_reclaim(mine, tenant, takes, type);
+  // Jobs that take no more in all than this.
+  const auto reclaimable = [&](TenantId tenant) {
+    return state.policy.preempts_by_reclaim() ? quota.reclaimable_milli(mine, tenant, takes, type) : 0;
   };
   const auto may_displace = [&](TenantId tenant) {
     return outranks && quota.may_displace(mine, tenant, type);
   };
-  const auto collect_of = [&](TenantId tenant, const std::vector<JobId>& jobs, bool reclaim, bool displace) {
-    if (!reclaim && !displace) return;
+  const auto collect_of = [&](TenantId tenant, const std::vector<JobId>& jobs, std::int64_t reclaim,
+                              bool displace) {
+    if (reclaim == 0 && !displace) return;
     const std::span<const Regained::Held> held =
         regained_ != nullptr ? regained_->of(tenant) : std::span<const Regained::Held>{};
     auto at = held.begin();
     for (const JobId id : jobs) {
       const Job& job = state.jobs[id];
-      if (!reclaim && job.request.priority >= taker.request.priority) continue;
+      if ((!displace || job.request.priority >= taker.request.priority) &&
+          (reclaim == 0 || state.quota_amount(job, pool).all_milli > reclaim))
+        continue;
       while (at != held.end() && at->job < id) ++at;
       if (at != held.end() && at->job == id && regained_->keeps(state, mine, *at, job)) continue;
       const Instant safe_until = job.started + state.policy.protected_run_time;
@@ -71,15 +75,19 @@ void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, I
   for (const auto& [top, tenants] : state.preemptible_in(pool)) {
     if (!quota.in_use() || top == own_top || top == TenantId{0}) {
       for (const auto& [tenant, jobs] : tenants)
-        collect_of(tenant, jobs, may_reclaim(tenant), may_displace(tenant));
+        collect_of(tenant, jobs, reclaimable(tenant), may_displace(tenant));
       continue;
     }
     // Two that part at the root: what is asked of the taker, and of the other's top, is the same for all
     // below.
-    const bool reclaim = may_reclaim(top);
+    const std::int64_t reclaim = reclaimable(top);
     const bool displace = may_displace(top);
-    if (!reclaim && !displace) continue;
+    if (reclaim == 0 && !displace) continue;
     for (const auto& [tenant, jobs] : tenants) {
+      if (quota.has_shares()) {  // No tenant is to fall below its own.
+        collect_of(tenant, jobs, reclaimable(tenant), may_displace(tenant));
+        continue;
+      }
       TenantId up = tenant;
       while (up != top && quota.borrows(up, type)) up = quota.parent(up);
       if (up == top) collect_of(tenant, jobs, reclaim, displace);

@@ -24,7 +24,7 @@ bool VictimSearch::may_go(const State& state, const Job& taker, const Job& victi
   const QuotaResource type = state.quota_resource(pool);
   if (state.policy.preempts_by_reclaim() &&
       state.quota.may_reclaim(taker.request.tenant, victim.request.tenant, state.quota_amount(taker, pool),
-                              type))
+                              type, state.quota_amount(victim, pool).all_milli))
     return true;
   return state.policy.preempts_by_priority() && victim.request.priority < taker.request.priority &&
          state.quota.may_displace(taker.request.tenant, victim.request.tenant, type);

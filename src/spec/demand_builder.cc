@@ -460,6 +460,7 @@ PolicyConfig build_policy(const PolicySpec& spec, Findings& findings) {
   policy.age_per_priority = spec.age_per_priority.value_or(policy.age_per_priority);
   policy.patience = spec.patience.value_or(policy.patience);
   choose(policy.preemption, spec.preemption, kPreemptions);
+  choose(policy.reclaim_to, spec.reclaim_to, kReclaimTargets);
   policy.protected_run_time = spec.protected_run_time.value_or(policy.protected_run_time);
   policy.grace = spec.grace.value_or(policy.grace);
   policy.restart_estimate = spec.restart_estimate.value_or(policy.restart_estimate);

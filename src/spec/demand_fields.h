@@ -18,6 +18,7 @@ inline constexpr double kLongestTimeNs = 3.2e18;  // About a century.
 inline constexpr double kLongestProtectionNs = 366 * 86'400e9;
 
 inline constexpr std::string_view kPreemptions[] = {"none", "reclaim", "priority", "reclaim-and-priority"};
+inline constexpr std::string_view kReclaimTargets[] = {"guarantee", "fair-share"};
 inline constexpr std::string_view kBudgetActions[] = {"warn", "stop-new", "stop-all"};
 
 template <class Visitor>
@@ -174,6 +175,12 @@ void describe(Visitor& visit, PolicySpec& policy) {
                "is guaranteed to them (reclaim), for jobs of higher priority, or for both.",
        .choices = kPreemptions,
        .default_text = "the named policy's"});
+  visit.field(
+      "reclaim_to", policy.reclaim_to,
+      {.help = "To what tenants reclaim: to what is guaranteed to them, or also to their fair share of the "
+               "fleet among those who ask for it now.",
+       .choices = kReclaimTargets,
+       .default_text = "the named policy's (guarantee)"});
   visit.field("protected_run_time", policy.protected_run_time,
               {.help = "A job that has run for less than this is not preempted.",
                .min = 0,

@@ -92,6 +92,7 @@ struct PolicySpec {
   std::optional<Nanoseconds> age_per_priority;
   std::optional<Nanoseconds> patience;
   std::optional<std::string> preemption;
+  std::optional<std::string> reclaim_to;
   std::optional<Nanoseconds> protected_run_time;
   std::optional<Nanoseconds> grace;
   std::optional<Nanoseconds> restart_estimate;

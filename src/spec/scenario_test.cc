@@ -213,8 +213,10 @@ TEST(Scenario, PolicyAndFaults) {
   EXPECT_EQ(scenario.policy, *policy_by_name("easy"));
   EXPECT_EQ(scenario.faults, FaultSpec{});
   scenario =
-      parse(with_fleet("policy: {half_life: 14d, backfill: conservative}\nfaults: {repair: {median: 2h}}\n"));
+      parse(with_fleet("policy: {half_life: 14d, backfill: conservative, reclaim_to: fair-share}\n"
+                       "faults: {repair: {median: 2h}}\n"));
   PolicyConfig expected = *policy_by_name("gigawerk");
+  expected.reclaim_to = ReclaimTarget::kFairShare;
   expected.half_life = days(14);
   expected.backfill = BackfillKind::kConservative;
   EXPECT_EQ(scenario.policy, expected);

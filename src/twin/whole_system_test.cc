@@ -203,6 +203,11 @@ RandomRun random_run(std::uint64_t seed) {
   Rng rules = Rng(seed).split("whole-system-rules");
   draw_places(rules, run);
   draw_wishes(rules, run);
+  if (Rng reclaim = Rng(seed).split("reclaim"); reclaim.chance(0.3)) {
+    run.options.policy.reclaim_to = ReclaimTarget::kFairShare;
+    run.options.policy.preemption =
+        reclaim.chance(0.5) ? PreemptionKind::kReclaim : PreemptionKind::kReclaimAndPriority;
+  }
   Rng sizes = Rng(seed).split("elastic");  // Apart, so that all else stays as it was.
   if (sizes.chance(0.5)) {
     run.options.policy.resize_interval = minutes(sizes.between(10, 60));
