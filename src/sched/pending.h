@@ -57,22 +57,14 @@ class Pending {
   struct NoBounds {
     PendingQueue::Bounds operator()() const { return {}; }
   };
-  struct PassNone {
-    template <class Rest>
-    bool operator()(TenantId, Rest&&) const {
-      return false;
-    }
-  };
   /// Calls try_start(job id) -> bool for jobs in order that meet bounds(tenant) until stop() holds; in a
   /// static order they are asked for no tenant. A started job must have been erased through `erase_started`
   /// by the caller. `bounds` is asked again after every call. Under fair share, none of the jobs below a
   /// child of the root for which enter(child) does not hold is looked at, nor any tenant's of whose jobs none
-  /// could meet widest(), which no bounds(tenant) may exceed, nor those that are left of a tenant for which
-  /// pass_over(tenant, rest) holds; rest() gives their number.
-  template <class Bounds, class TryStart, class Stop, class Enter = EnterAll, class Widest = NoBounds,
-            class PassOver = PassNone>
+  /// could meet widest(), which no bounds(tenant) may exceed.
+  template <class Bounds, class TryStart, class Stop, class Enter = EnterAll, class Widest = NoBounds>
   void scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter = {},
-            Widest&& widest = {}, PassOver&& pass_over = {});
+            Widest&& widest = {});
 
   /// Under fair share: what jobs of the tenant and of those below it ask for at the least.
   [[nodiscard]] const PendingQueue::Summary& below(TenantId tenant) const;
@@ -122,9 +114,9 @@ void Pending::scan_queue(PendingQueue& queue, TenantId tenant, PendingQueue::Cur
   }
 }
 
-template <class Bounds, class TryStart, class Stop, class Enter, class Widest, class PassOver>
+template <class Bounds, class TryStart, class Stop, class Enter, class Widest>
 void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& stop, Enter&& enter,
-                   Widest&& widest, PassOver&& pass_over) {
+                   Widest&& widest) {
   if (size_ == 0 || stop()) return;
   if (!by_tenant()) {
     PendingQueue& queue = queues_[0];
@@ -150,10 +142,6 @@ void Pending::scan(JobId after, Bounds&& bounds, TryStart&& try_start, Stop&& st
             keys_.size() == 1 && !visit.last.valid()
                 ? queue.begin()
                 : queue.lower_bound(key, visit.last.valid() ? JobId{visit.last.value() + 1} : JobId{0});
-        if (pass_over(tenant, [&] { return queue.count(from, key); })) {
-          visit.done = true;
-          return !stop();
-        }
         scan_queue(
             queue, tenant, from, key, bounds,
             [&](JobId job) {

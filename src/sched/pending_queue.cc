@@ -159,19 +159,6 @@ PendingQueue::Cursor PendingQueue::lower_bound(std::int64_t key, JobId job) cons
   return at < blocks_[index]->count ? Cursor{index, at} : Cursor{index + 1, 0};
 }
 
-std::size_t PendingQueue::count(Cursor from, std::int64_t last_key) const {
-  std::size_t count = 0;
-  for (; !at_end(from); from = {from.block + 1, 0}) {
-    const Block& block = *blocks_[from.block];
-    const auto begin = block.key.begin() + from.index;
-    const auto end = block.key.begin() + block.count;
-    const auto last = std::upper_bound(begin, end, last_key);
-    count += static_cast<std::size_t>(last - begin);
-    if (last != end) break;
-  }
-  return count;
-}
-
 PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const {
   const auto blocks = static_cast<std::uint32_t>(blocks_.size());
   for (std::uint32_t index = from.block; index < blocks; ++index) {

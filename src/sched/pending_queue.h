@@ -82,8 +82,6 @@ class PendingQueue {
   [[nodiscard]] Cursor lower_bound(std::int64_t key, JobId job) const;
   /// The first entry at or after `from` that meets `bounds`, or the end.
   [[nodiscard]] Cursor find(Cursor from, const Bounds& bounds) const;
-  /// How many there are from the cursor on whose keys are not above `last_key`.
-  [[nodiscard]] std::size_t count(Cursor from, std::int64_t last_key) const;
   [[nodiscard]] JobId job(Cursor at) const { return blocks_[at.block]->job[at.index]; }
   [[nodiscard]] std::int64_t key(Cursor at) const { return blocks_[at.block]->key[at.index]; }
 

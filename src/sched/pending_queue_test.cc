@@ -47,22 +47,19 @@ void expect_search(const PendingQueue& queue, const Model& model, const PendingQ
 }
 
 /// The summary says of no entry that it does not meet the bounds where it does, and is exact without bounds.
-void expect_summary(const PendingQueue& queue, const Model& model, const PendingQueue::Bounds& bounds,
-                    Key from) {
+void expect_summary(const PendingQueue& queue, const Model& model, const PendingQueue::Bounds& bounds) {
   PendingQueue::Summary want;
   bool any = false;
-  std::size_t up_to_key = 0;
-  for (const auto& [key, entry] : model) {
+  for (const auto& each : model) {
+    const auto& entry = each.second;
     want.add({entry.demand, entry.limit, std::uint64_t{1} << entry.tag});
     any |= meets(entry, bounds);
-    up_to_key += key >= from && key.first <= from.first;
   }
   const PendingQueue::Summary got = queue.summary();
   ASSERT_EQ(got.least_demand, want.least_demand);
   ASSERT_EQ(got.least_limit, want.least_limit);
   ASSERT_EQ(got.tags, want.tags);
   ASSERT_TRUE(!any || got.may_meet(bounds));
-  ASSERT_EQ(queue.count(queue.lower_bound(from.first, JobId{from.second}), from.first), up_to_key);
 }
 
 void expect_order(const PendingQueue& queue, const Model& model) {
@@ -117,7 +114,7 @@ TEST(PendingQueue, AgreesWithASortedList) {
                        static_cast<std::uint32_t>(rng.below(next_job + 1))};
         const PendingQueue::Bounds bounds = random_bounds(rng);
         ASSERT_NO_FATAL_FAILURE(expect_search(queue, model, bounds, from)) << "step " << step;
-        ASSERT_NO_FATAL_FAILURE(expect_summary(queue, model, bounds, from)) << "step " << step;
+        ASSERT_NO_FATAL_FAILURE(expect_summary(queue, model, bounds)) << "step " << step;
       }
       if (step % 50 == 0) {
         ASSERT_NO_FATAL_FAILURE(expect_order(queue, model)) << "step " << step;

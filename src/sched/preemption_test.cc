@@ -146,6 +146,18 @@ TEST_F(PreemptionCase, AGuaranteeIsTakenBackFromThoseWhoBorrow) {
   EXPECT_TRUE(core.job(second)->running);
 }
 
+TEST_F(PreemptionCase, JobsTooLargeForTheGuaranteeDoNotHideOneThatIsNot) {
+  guarantee(2, 8);
+  for (int job = 0; job < 16; ++job) submit(1, 1);
+  plan();
+  at(4000);
+  for (int job = 0; job < 1000; ++job) submit(2, 2);
+  const JobId owed = submit(2, 1);
+  const Plan made = plan();
+  ASSERT_EQ(made.preemptions.size(), 1U);
+  EXPECT_EQ(made.preemptions[0].for_job, owed);
+}
+
 TEST_F(PreemptionCase, WhatIsBorrowedWithinALimitAboveIsReclaimedThere) {
   // Organisation 1 may have 64 GPUs in all; project 4 in it has them, project 3 is guaranteed 32.
   core.apply(Event::tenant_added(TenantId{1}, 1), now);

@@ -28,17 +28,6 @@ bool Preemptor::is_entitled(const State& state, const Job& job) const {
          });
 }
 
-bool Preemptor::any_entitled(const State& state, TenantId tenant) {
-  // The queue counts shares of a GPU as whole ones. Those without GPUs are never entitled.
-  const std::int64_t gpus = std::max(1, state.pending.below(tenant).least_demand);
-  const std::int64_t least = state.classes.least_milli() == 1000 ? 1000 * gpus : 1000 * (gpus - 1) + 1;
-  for (std::uint32_t pool = 0; pool < state.pools.size(); ++pool) {
-    const QuotaTree::Amount amount = state.quota_amount(least, pool);
-    if (amount.all_milli == 0 || state.quota.is_entitled(tenant, amount)) return true;
-  }
-  return false;
-}
-
 bool Preemptor::may_preempt(const State& state, const Job& job) const {
   if (state.policy.preemption == PreemptionKind::kNone) return false;
   if (!state.preemptible_running() || failures_ >= kMostFailures) return false;
@@ -106,7 +95,7 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
   const auto look_at = [&](TenantId tenant) {
     if (std::exchange(known, tenant) == tenant) return;
     owed = false;
-    std::int64_t most = std::max<std::int64_t>(0, state.quota.share_left_milli(tenant));
+    std::int64_t most = state.quota.share_left_milli(tenant);
     for (TenantId up = tenant; up != TenantId{0}; up = state.quota.parent(up)) {
       owed = owed || state.pending.fair_share().is_owed(up);
       for (std::size_t index = 0; index < state.quota.resources(); ++index) {
@@ -123,25 +112,26 @@ void Preemptor::reclaim(State& state, Instant now, const std::function<bool(Job&
         PendingQueue::Bounds bounds;
         if (!tenant.valid()) return bounds;
         look_at(tenant);
-        if (!owed) bounds.free = -1;
+        if (!owed) {
+          bounds.free = -1;
+        } else if (!state.thorough) {
+          // The queue counts a share of a GPU as a whole one.
+          bounds.free =
+              static_cast<std::int32_t>(std::clamp<std::int64_t>(most_milli / 1000 + 1, -1, INT32_MAX - 1));
+        }
         return bounds;
       },
       [&](JobId id) {
-        ++looks;
         Job& job = state.jobs[id];
-        if (state.pending.by_tenant() && job.request.shape.total_gpu_milli() > most_milli) return false;
+        const std::int64_t milli = job.request.shape.total_gpu_milli();
+        if (milli == 0 || (state.pending.by_tenant() && milli > most_milli)) return false;
+        ++looks;
         if (!may_try(state, job, now) || !is_entitled(state, job) || !try_it(job)) return false;
         known = TenantId{};
         return true;
       },
       [&] { return looks >= kMostLooks || searches_ >= kMostSearches || failures_ >= kMostFailures; },
-      [&](TenantId top) { return state.thorough || state.pending.fair_share().any_owed(top); },
-      Pending::NoBounds{},
-      [&](TenantId tenant, auto&& rest) {
-        if (state.thorough || any_entitled(state, tenant)) return false;
-        looks += static_cast<int>(std::min<std::size_t>(rest(), kMostLooks));
-        return true;
-      });
+      [&](TenantId top) { return state.thorough || state.pending.fair_share().any_owed(top); });
 }
 
 void Preemptor::save(const State& state, ByteWriter& out) const {

@@ -49,8 +49,6 @@ class Preemptor {
   /// Is it worth a search for jobs that leave as a whole?
   [[nodiscard]] bool may_preempt(const State& state, const Job& job) const;
   [[nodiscard]] bool is_entitled(const State& state, const Job& job) const;
-  /// Could any job that waits for the tenant be? If not, none needs a look.
-  [[nodiscard]] static bool any_entitled(const State& state, TenantId tenant);
 
   int searches_ = 0;
   int failures_ = 0;  ///< Since the last success.
