@@ -113,17 +113,38 @@ class Policies(FolderTest):
         log = self.path("small.swf", self.LOG)
         text = gw("bench", "policies", log, f"{log}@8")
         self.assert_exit(text, 0)
-        self.assertEqual(text.stdout.count("small.swf, 4 "), 3)
-        self.assertEqual(text.stdout.count("small.swf, 8 "), 3)
+        self.assertEqual(text.stdout.count("small.swf, 4 "), 4)
+        self.assertEqual(text.stdout.count("small.swf, 8 "), 4)
         self.assertIn("kept", text.stdout)
         found = json.loads(gw("bench", "policies", log, "--json").stdout)[0]
-        self.assertEqual([row["policy"] for row in found["policies"]], ["easy", "priority-easy", "gigawerk"])
+        self.assertEqual([row["policy"] for row in found["policies"]], ["easy", "priority-easy", "gigawerk", "gigawerk+reclaim"])
         replayed = json.loads(gw("replay", log, "--policy", "easy", "--json").stdout)
         self.assertEqual(found["policies"][0]["wait_p90_s"], replayed["wait_s"]["p90"])
         self.assertAlmostEqual(found["policies"][0]["utilization"], replayed["utilization"], places=12)
         one = gw("bench", "policies", log, "--policies", "fifo", "--markdown").stdout
         self.assertIn("| small.swf, 4 | fifo |", one)
         self.assertNotIn("promises", one)
+
+    def test_reclaim_is_fair_and_says_what_it_costs(self):
+        days = 10 * 86400
+        log = self.path("long.swf", "; MaxProcs: 4\n" + "".join(
+            f"{n} {3600 * (n > 8)} -1 {days} 1 -1 -1 1 {days} -1 1 {1 + (n > 8)} -1 -1 0 -1 -1 -1\n"
+            for n in range(1, 17)))
+        found = json.loads(gw("bench", "policies", log, "--json").stdout)[0]
+        rows = {row["policy"]: row for row in found["policies"]}
+        without, reclaim = rows["gigawerk"], rows["gigawerk+reclaim"]
+        self.assertEqual((without["preemptions"], without["lost_gpu_hours"]), (0, 0))
+        self.assertGreater(without["fair_share_error"], 0.2)
+        self.assertLess(reclaim["fair_share_error"], 0.02)
+        self.assertEqual(reclaim["preemptions"], 2)
+        # 30 s to save and 5 min to start again, of each, and no more.
+        self.assertAlmostEqual(reclaim["lost_gpu_hours"], 2 * 330 / 3600, places=3)
+        self.assertLess(reclaim["useful_utilization"], reclaim["utilization"])
+        kept = {(each["policy"], each["promise"].split()[0]): each["kept"] for each in found["promises"]}
+        self.assertFalse(kept["gigawerk", "fair-share"])
+        self.assertTrue(kept["gigawerk+reclaim", "fair-share"])
+        text = gw("bench", "policies", log).stdout
+        self.assertIn("keeps checkpoints every 30 min", text)
 
     def test_what_makes_no_sense_is_refused(self):
         log = self.path("small.swf", self.LOG)
