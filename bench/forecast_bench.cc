@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "sched/core.h"
 #include "site.h"
+#include "twin/counterfactual.h"
 #include "twin/forecast.h"
 
 namespace gw::twin {
@@ -37,7 +38,9 @@ class Busy {
     }
     snapshot = core_.snapshot();
     core_.state().jobs.for_each([&](const sched::Job& job) {
-      if (!job.running && (!last.valid() || job.id > last)) last = job.id;
+      if (job.running) return;
+      if (!last.valid() || job.id > last) last = job.id;
+      if (job.request.shape.nodes > 1 && (!last_gang.valid() || job.id > last_gang)) last_gang = job.id;
     });
   }
 
@@ -45,7 +48,8 @@ class Busy {
   PolicyConfig policy;
   Instant now;
   std::string snapshot;
-  JobId last;  ///< The job that came last.
+  JobId last;       ///< The job that came last.
+  JobId last_gang;  ///< The last of more than one node.
 
  private:
   void submit() {
@@ -115,6 +119,27 @@ void sizes(benchmark::internal::Benchmark* benchmark) {
 BENCHMARK_CAPTURE(BM_ForecastAll, gigawerk, "gigawerk")->Apply(sizes);
 BENCHMARK_CAPTURE(BM_ForecastLast, gigawerk, "gigawerk")->Apply(sizes);
 BENCHMARK_CAPTURE(BM_ForecastLast, easy, "easy")->Apply(sizes);
+
+/// What would start the gang that came last sooner: what `gw explain` tries.
+void BM_Changes(benchmark::State& bench) {
+  const Busy factory(static_cast<std::uint32_t>(bench.range(0)), static_cast<std::size_t>(bench.range(1)),
+                     "gigawerk");
+  const RunTimeModel model;
+  CounterfactualOptions options;
+  options.threads = 2;
+  Counterfactuals found;
+  for (auto _ : bench) {
+    Result<Counterfactuals> changes = nearest_changes(
+        {factory.fleet, factory.policy, factory.snapshot, factory.now, model}, factory.last_gang, options);
+    if (!changes) return bench.SkipWithError(changes.error().message.c_str());
+    found = std::move(*changes);
+  }
+  bench.counters["events"] = static_cast<double>(found.events);
+  bench.counters["members"] = found.present.members;
+  bench.counters["tried"] = found.tried;
+  bench.counters["changes"] = static_cast<double>(found.changes.size());
+}
+BENCHMARK(BM_Changes)->Apply(sizes);
 
 /// What each member of the ensemble begins with.
 void BM_Restore(benchmark::State& bench) {

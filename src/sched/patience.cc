@@ -51,12 +51,15 @@ bool is_overtaken_by_right(State& state, const Job& gang, const Never& never) {
       },
       [&](JobId id) {
         const Job& other = state.jobs[id];
-        const bool is_gang = state.waiting_gangs.contains({other.waits_since, id});
-        const bool longer = other.waits_since < gang.waits_since;
-        const bool competes = !is_gang && share_a_pool(state, gang, other);
         // Within a tenant jobs wait in the order in which they came.
-        last_of_tenant = competes || !longer || ++looks > kMostLooks;
-        if (longer && competes && other.request.priority >= gang.request.priority && is_let(state, other))
+        if (other.waits_since >= gang.waits_since) {
+          last_of_tenant = true;
+          return false;
+        }
+        const bool is_gang = state.waiting_gangs.contains({other.waits_since, id});
+        const bool competes = !is_gang && share_a_pool(state, gang, other);
+        last_of_tenant = competes || ++looks > kMostLooks;
+        if (competes && other.request.priority >= gang.request.priority && is_let(state, other))
           by_right = hopeless++ < kMostLooks && !never(other);
         return false;
       },

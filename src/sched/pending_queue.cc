@@ -161,6 +161,15 @@ PendingQueue::Cursor PendingQueue::lower_bound(std::int64_t key, JobId job) cons
 
 PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const {
   const auto blocks = static_cast<std::uint32_t>(blocks_.size());
+  if (bounds.free < 0) return Cursor{blocks, 0};
+  const auto may_start = [&](const Block& block, std::uint32_t at) {
+    return (block.demand[at] <= bounds.spare && ((bounds.open_tags >> block.tag[at]) & 1U) != 0) ||
+           (block.limit[at] <= bounds.window && ((bounds.held_tags >> block.tag[at]) & 1U) != 0);
+  };
+  // Often it is the very first, as where nothing is asked of it.
+  if (from.block < blocks && from.index < blocks_[from.block]->count &&
+      blocks_[from.block]->demand[from.index] <= bounds.free && may_start(*blocks_[from.block], from.index))
+    return from;
   for (std::uint32_t index = from.block; index < blocks; ++index) {
     if (!summaries_[index].may_meet(bounds)) continue;
     const Block& block = *blocks_[index];
@@ -183,9 +192,7 @@ PendingQueue::Cursor PendingQueue::find(Cursor from, const Bounds& bounds) const
       hits &= (std::uint32_t{1} << valid) - 1;
       for (; hits != 0; hits &= hits - 1) {
         const std::uint32_t at = group + static_cast<std::uint32_t>(std::countr_zero(hits));
-        if ((block.demand[at] <= bounds.spare && ((bounds.open_tags >> block.tag[at]) & 1U) != 0) ||
-            (block.limit[at] <= bounds.window && ((bounds.held_tags >> block.tag[at]) & 1U) != 0))
-          return Cursor{index, at};
+        if (may_start(block, at)) return Cursor{index, at};
       }
     }
   }

@@ -18,8 +18,8 @@ using api::Json;
 
 /// Of the tasks of an array so many are put into the fork; those behind them stand for themselves.
 constexpr std::uint32_t kMostTasks = 1'000;
-/// About half a second on two cores.
-constexpr std::uint64_t kMostEvents = 500'000;
+/// Less than a second of two cores.
+constexpr std::uint64_t kMostEvents = 1'000'000;
 
 std::string from_now(Instant when, Instant now) {
   return when <= now ? std::string("now") : "in " + report::format_duration(to_seconds(when - now));

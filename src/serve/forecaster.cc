@@ -16,8 +16,8 @@ namespace {
 
 /// While jobs come and go by the second, a forecast of just now is as good as one of now.
 constexpr std::int64_t kFreshNs = 2'000'000'000;
-/// About half a second on two cores.
-constexpr std::uint64_t kMostEvents = 500'000;
+/// Less than a second on two cores.
+constexpr std::uint64_t kMostEvents = 1'000'000;
 /// Unasked: a fifth of a second of one core every so often.
 constexpr std::uint64_t kMostSampleEvents = 150'000;
 constexpr std::int64_t kSampleEveryNs = 15'000'000'000;
@@ -124,19 +124,28 @@ void Forecaster::sample(const std::stop_token& stop) {
   }
 }
 
+bool Forecaster::Kept::tells_of(JobId job) const {
+  const twin::StartForecast* start = forecast.find(job);
+  return start != nullptr &&
+         (!asked.valid() || job == asked || !(start->p50_or_later || start->p90_or_later));
+}
+
 std::expected<std::shared_ptr<const Forecaster::Kept>, live::Refusal> Forecaster::forecast_for(JobId job) {
   const std::lock_guard one(making_);
   const std::uint64_t sequence = factory_.read([](const live::Book& book) { return book.journal_sequence; });
-  if (kept_ != nullptr && kept_->forecast.find(job) != nullptr &&
-      (kept_->sequence == sequence || steady_ns() - kept_->made_ns < kFreshNs))
-    return kept_;
+  const bool is_fresh =
+      kept_ != nullptr && (kept_->sequence == sequence || steady_ns() - kept_->made_ns < kFreshNs);
+  if (is_fresh && kept_->tells_of(job)) return kept_;
   auto made = std::make_shared<Kept>();
   const Fork fork = fork_of(factory_, *this);
   made->sequence = fork.sequence;
   made->as_of = fork.as_of;
+  if (!is_fresh) made->asked = job;  // Else it is not the only one that is asked about.
   twin::ForecastOptions options;
   options.seed = made->sequence + 1;
   options.most_events = kMostEvents;
+  if (made->asked.valid()) options.jobs = {job};
+  options.tell_others = true;
   Result<twin::Forecast> forecast = twin::forecast_starts(fork.input(), options);
   if (!forecast) return std::unexpected(live::Refusal{500, "forecast", forecast.error().message});
   made->forecast = std::move(*forecast);

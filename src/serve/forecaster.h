@@ -21,8 +21,10 @@
 
 namespace gw::serve {
 
-/// One forecast serves all who ask as long as nothing has been decided since, or it is fresh enough. All
-/// calls may come from any thread.
+/// A forecast is made for the job that somebody asks about: its members end when that has started. It serves
+/// all who ask about jobs that start before it, as long as nothing has been decided since, or it is fresh
+/// enough; if meanwhile somebody asks about another, one is made for all jobs. All calls may come from any
+/// thread.
 ///
 /// A thread of its own makes a forecast of a job that has just come and waits, now and then and unasked, and
 /// compares it with what comes: that is how answers are calibrated. Users' own questions are not used for
@@ -76,7 +78,10 @@ class Forecaster {
     std::uint64_t sequence = 0;  ///< Of the journal.
     Instant as_of;
     std::int64_t made_ns = 0;  ///< By the machine's own clock.
+    JobId asked;               ///< Until this one has started; none: until all have.
     twin::Forecast forecast;
+    /// Of a job beside the one asked about: does it start so far before that that its quantiles are known?
+    [[nodiscard]] bool tells_of(JobId job) const;
   };
   /// One that tells of the job; made anew if need be.
   std::expected<std::shared_ptr<const Kept>, live::Refusal> forecast_for(JobId job);

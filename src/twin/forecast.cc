@@ -107,10 +107,15 @@ Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptio
   std::sort(table.jobs.begin(), table.jobs.end());
   for (const JobId job : table.jobs)
     table.gpu_milli.push_back(state.jobs[job].request.shape.total_gpu_milli());
-  table.asked = indices(table.jobs, options.jobs);
+  const std::vector<std::uint32_t> until = indices(table.jobs, options.jobs);
+  table.asked = options.tell_others ? indices(table.jobs, {}) : until;
+  std::vector<std::uint32_t> kind_indices;
+  for (const JobId job : table.jobs)
+    kind_indices.push_back(run_times.index_of(kind_of(state.jobs[job].request)));
 
   const Nanoseconds horizon = std::min(options.horizon, sched::kLastInstant - now);
-  const ForecastTask task{table.jobs, table.asked,    now,        now + horizon, steps_for(options, state),
+  const ForecastTask task{table.jobs, until,          kind_indices,
+                          now,        now + horizon,  steps_for(options, state),
                           run_times,  input.arrivals, input.facts};
   const Rng rng = Rng(options.seed).split("forecast");
   const unsigned threads =
@@ -135,16 +140,18 @@ Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptio
     }
   };
 
-  // The first members show what one costs; then as many more as the rest pays for, with a reserve for dearer
-  // ones.
+  // The first members show what one costs. Then rounds of half of what is left, so that dearer ones have a
+  // reserve, or of all that are wanted.
+  const std::uint32_t most = std::max(options.most_members, ForecastOptions::kFewestMembers);
   run(ForecastOptions::kFewestMembers, options.most_events / ForecastOptions::kFewestMembers);
-  const std::uint64_t each =
-      std::max<std::uint64_t>(1, forecast.events_ / ForecastOptions::kFewestMembers * 5 / 4);
-  const std::uint64_t left = options.most_events - std::min(options.most_events, forecast.events_);
-  const auto more = static_cast<std::uint32_t>(std::min<std::uint64_t>(
-      left / each,
-      std::max(options.most_members, ForecastOptions::kFewestMembers) - ForecastOptions::kFewestMembers));
-  if (more > 0) run(more, left / more);
+  while (forecast.members() < most && forecast.events_ < options.most_events) {
+    const std::uint64_t each = std::max<std::uint64_t>(1, forecast.events_ / forecast.members());
+    const std::uint64_t left = options.most_events - forecast.events_;
+    const auto more =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(left / each / 2, most - forecast.members()));
+    if (more < ForecastOptions::kFewestMembers && more < most - forecast.members()) break;
+    run(more, left / more);
+  }
   forecast.jobs_ = start_quantiles(table);
   return forecast;
 }

@@ -35,11 +35,15 @@ struct ForecastInput {
 /// How much to do. All bounds are counts, so that equal options give equal answers on any machine.
 struct ForecastOptions {
   std::vector<JobId> jobs;  ///< Asked for; empty: all that wait. Those that do not wait are left out.
+  /// Of the others that wait it is told too what the members saw that ended when `jobs` had started: those
+  /// that start before them are known as well.
+  bool tell_others = false;
   std::uint64_t seed = 1;
   /// The ensemble has at least kFewestMembers and at most this many members.
   std::uint32_t most_members = 100;
-  /// Simulated events (ends and starts) of all members together. 600,000 take about a second of one core.
-  std::uint64_t most_events = 600'000;
+  /// Simulated events (ends and starts) of all members together. A million take less than a second of two
+  /// cores.
+  std::uint64_t most_events = 1'000'000;
   Nanoseconds horizon = days(366);  ///< What would start later than this from now is not looked for.
   /// Ends are moved, to the nearest, onto a grid of about `steps` instants for each doubling of the time from
   /// now, so that many come together and one pass serves them all; 0 = they stay where they are. None: 512

@@ -23,7 +23,7 @@ class Future {
     member_.starts.starts.assign(task.jobs.size(), Instant::max());
     core_->state().jobs.for_each([&](const sched::Job& job) {
       if (!job.running) return;
-      push_end(job, job.started);
+      push_end(job, job.started, task_.run_times.index_of(kind_of(job.request)));
       if (job.leaving) push({job.expected_end, job.id, job.started, true});
     });
     present_ = core_->state().next_job;
@@ -137,17 +137,24 @@ class Future {
     }
     for (const sched::Plan::Start& start : plan.starts) {
       ++member_.events;
-      push_end(*core_->job(start.job), now_);
-      if (start.job.value() >= present_) continue;
-      ++present_running_;
-      const auto job = static_cast<std::size_t>(
-          std::lower_bound(task_.jobs.begin(), task_.jobs.end(), start.job) - task_.jobs.begin());
-      if (job >= task_.jobs.size() || task_.jobs[job] != start.job) continue;  // It ran, and runs again.
-      if (member_.starts.starts[job] != Instant::max()) continue;
+      const sched::Job& started = *core_->job(start.job);
+      const bool of_present = start.job.value() < present_;
+      const std::size_t job = of_present ? index_of(start.job) : task_.jobs.size();
+      const bool waited = job < task_.jobs.size();  // Else it has come since, or ran and runs again.
+      push_end(started, now_, waited ? task_.kinds[job] : task_.run_times.index_of(kind_of(started.request)));
+      if (of_present) ++present_running_;
+      if (!waited || member_.starts.starts[job] != Instant::max()) continue;
       member_.starts.starts[job] = now_;
       if (asked_[job]) --left_;
     }
     if (!plan.clocks.empty()) move_ends(plan.clocks);
+  }
+
+  /// Into task_.jobs; their number if the job is none of them.
+  [[nodiscard]] std::size_t index_of(JobId job) const {
+    const auto at = std::lower_bound(task_.jobs.begin(), task_.jobs.end(), job);
+    return at == task_.jobs.end() || *at != job ? task_.jobs.size()
+                                                : static_cast<std::size_t>(at - task_.jobs.begin());
   }
 
   void submit() {
@@ -165,19 +172,20 @@ class Future {
     return state.jobs.size() / kPlannedPerEvent;
   }
 
-  void push_end(const sched::Job& job, Instant started) {
+  /// `index` is RunTimeSampler::index_of its kind.
+  void push_end(const sched::Job& job, Instant started, std::uint32_t index) {
     const JobKind kind = kind_of(job.request);
     const Nanoseconds elapsed = std::max(now_ - started, Nanoseconds{0});
     const auto before = drawn_.find(job.id);
     const Nanoseconds run_time =
         before != drawn_.end()
             ? before->second
-            : task_.run_times.draw(kind, work_in(job.request, elapsed), uniform_of(job.id, kind));
+            : task_.run_times.draw(index, kind, work_in(job.request, elapsed), uniform_of(job.id, kind));
     // It may have to begin again.
     if (job.request.preemptible || job.request.is_elastic()) drawn_[job.id] = run_time;
     Instant end = std::max(started + span_of(job.request, run_time), now_);
-    speeds_.erase(job.id);
-    moved_.erase(job.id);
+    if (!speeds_.empty()) speeds_.erase(job.id);
+    if (!moved_.empty()) moved_.erase(job.id);
     if (job.clock < 1000) {
       const std::uint32_t speed = speeds_[job.id] = core_->state().speed_of(job);
       const double left = static_cast<double>((end - now_).count()) * 1000 / speed;
@@ -196,8 +204,7 @@ class Future {
     Rng own = rng_.split(job.value());
     const double uniform = own.uniform();
     if (task_.run_times.alike() <= 0 || !own.chance(task_.run_times.alike())) return uniform;
-    return rng_.split("kind")
-        .split(kind.tenant.value())
+    return kinds_.split(kind.tenant.value())
         .split(static_cast<std::uint64_t>(kind.gpu_milli))
         .split(static_cast<std::uint64_t>(kind.limit.count()))
         .uniform();
@@ -215,6 +222,7 @@ class Future {
   std::unique_ptr<sched::Core> core_;
   const ForecastTask& task_;
   const Rng& rng_;
+  const Rng kinds_{rng_.split("kind")};
   std::vector<bool> asked_;  ///< By index into task_.jobs.
   std::size_t left_;         ///< Jobs asked for that wait.
   Instant now_;

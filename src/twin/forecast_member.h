@@ -22,6 +22,7 @@ namespace gw::twin {
 struct ForecastTask {
   std::span<const JobId> jobs;           ///< All that wait, ascending.
   std::span<const std::uint32_t> asked;  ///< Indices into `jobs`, ascending: until these have started.
+  std::span<const std::uint32_t> kinds;  ///< By index into `jobs`: RunTimeSampler::index_of of each.
   Instant now;
   Instant horizon;
   std::uint32_t steps = 0;  ///< See ForecastOptions; 0 = no grid.

@@ -38,9 +38,11 @@ Quantile quantile(const std::vector<Sample>& samples, double p) {
     when = samples[high].when == StartForecast::kNever ? StartForecast::kNever
                                                        : when + scaled(samples[high].when - when, part);
   }
-  const bool or_later = std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) {
-    return !sample.known && sample.when <= when;
-  });
+  // Also if it lies before one that is not known, but was weighed with it.
+  const bool or_later = (part > 0 && !samples[high].known) ||
+                        std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) {
+                          return !sample.known && sample.when <= when;
+                        });
   return {when, or_later};
 }
 

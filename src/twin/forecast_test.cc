@@ -238,6 +238,51 @@ TEST(Forecast, AskingForOneGivesWhatAskingForAllGives) {
   EXPECT_EQ(all.find(JobId{100'000}), nullptr);
 }
 
+TEST(Forecast, TellsOfOthersWhatAskingForAllTellsAsFarAsItWent) {
+  const Case made = make_case("gigawerk", 8, [](Rng& rng) { return rng.uniform(); });
+  ForecastOptions options;
+  options.most_members = 15;
+  options.most_events = 100'000'000;
+  const Forecast all = must_forecast(made, {}, options);
+  ASSERT_GT(all.jobs().size(), 5U);
+  options.tell_others = true;
+  std::size_t known = 0;
+  std::size_t open = 0;
+  for (const StartForecast& asked : all.jobs()) {
+    options.jobs = {asked.job};
+    const Forecast one = must_forecast(made, {}, options);
+    ASSERT_EQ(one.jobs().size(), all.jobs().size());
+    EXPECT_EQ(*one.find(asked.job), asked);
+    for (const StartForecast& other : one.jobs()) {
+      const StartForecast& whole = *all.find(other.job);
+      ++(other.p90_or_later ? open : known);
+      if (!other.p50_or_later) EXPECT_EQ(other.p50, whole.p50);
+      if (!other.p90_or_later) EXPECT_EQ(other.p90, whole.p90);
+      EXPECT_LE(other.reached, whole.reached);
+    }
+  }
+  EXPECT_GT(known, 100U);
+  EXPECT_GT(open, 100U);
+}
+
+TEST(Forecast, SpendsItsBudgetOnWholeMembers) {
+  CaseWish wish;
+  wish.jobs = 400;
+  wish.mean_gap_s = 1;
+  const Case made = make_case("gigawerk", 13, [](Rng& rng) { return rng.uniform(); }, wish);
+  ForecastOptions options;
+  options.most_members = 10;
+  const Forecast ten = must_forecast(made, {}, options);
+  ASSERT_GT(ten.jobs().size(), 200U);
+  options.most_members = 100;
+  options.most_events = ten.events() / 10 * 24;
+  const Forecast forecast = must_forecast(made, {}, options);
+  EXPECT_GE(forecast.members(), 20U);
+  EXPECT_LE(forecast.members(), 25U);
+  EXPECT_LE(forecast.events(), options.most_events);
+  for (const StartForecast& job : forecast.jobs()) EXPECT_EQ(job.reached + job.stuck, job.members);
+}
+
 TEST(Forecast, MoreMembersMakeTheSameForecastSharper) {
   const Case made = make_case("easy", 3, [](Rng& rng) { return rng.uniform(); });
   ForecastOptions options;

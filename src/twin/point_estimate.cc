@@ -40,7 +40,8 @@ Result<std::vector<PointEstimate>> estimate_by_limits(const Fleet& fleet, const 
   for (std::uint32_t tenant = 1; tenant < core->state().pending.fair_share().tenants(); ++tenant)
     parents.push_back(core->state().pending.fair_share().parent(TenantId{tenant}));
   const RunTimeSampler run_times(all_of_it, parents);
-  const ForecastTask task{waiting, asked, now, sched::kLastInstant, 0, run_times};
+  const std::vector<std::uint32_t> kinds(waiting.size(), RunTimeSampler::kUnnamed);
+  const ForecastTask task{waiting, asked, kinds, now, sched::kLastInstant, 0, run_times};
   const ForecastMember member =
       run_member(std::move(core), task, Rng(1), std::numeric_limits<std::uint64_t>::max());
   std::vector<PointEstimate> estimates;

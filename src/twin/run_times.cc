@@ -122,8 +122,20 @@ void RunTimeSampler::add_kinds(const RunTimeModel& model) {
     keep(same, seen->kind, seen->fraction);
     keep(near, std::pair{seen->kind.tenant, limit_class(seen->kind)}, seen->fraction);
   }
-  for (const JobKind& kind : kinds_)
-    steps_.push_back(steps_of(kind, same[kind], near[{kind.tenant, limit_class(kind)}]));
+  std::map<std::uint32_t, std::uint32_t> of_pool;  // Steps of kinds that have nothing but a pool.
+  for (const JobKind& kind : kinds_) {
+    const std::vector<double>& of_kind = same[kind];
+    const std::vector<double>& of_class = near[{kind.tenant, limit_class(kind)}];
+    const auto next = static_cast<std::uint32_t>(steps_.size());
+    if (of_kind.empty() && of_class.empty()) {
+      const auto [known, is_new] = of_pool.try_emplace(pool_of(kind.tenant), next);
+      steps_of_.push_back(known->second);
+      if (!is_new) continue;
+    } else {
+      steps_of_.push_back(next);
+    }
+    steps_.push_back(steps_of(kind, of_kind, of_class));
+  }
 }
 
 std::vector<RunTimeSampler::Step> RunTimeSampler::steps_of(const JobKind& kind, std::span<const double> same,
@@ -157,9 +169,11 @@ std::uint32_t RunTimeSampler::add_pool() {
   return static_cast<std::uint32_t>(pools_.size() - 1);
 }
 
-std::span<const double> RunTimeSampler::fractions(TenantId tenant) const {
-  return pools_[tenant.value() < pool_of_.size() ? pool_of_[tenant.value()] : kPrior];
+std::uint32_t RunTimeSampler::pool_of(TenantId tenant) const {
+  return tenant.value() < pool_of_.size() ? pool_of_[tenant.value()] : kPrior;
 }
+
+std::span<const double> RunTimeSampler::fractions(TenantId tenant) const { return pools_[pool_of(tenant)]; }
 
 Nanoseconds RunTimeSampler::draw(TenantId tenant, Nanoseconds limit, Nanoseconds elapsed,
                                  double uniform) const {
@@ -177,11 +191,15 @@ Nanoseconds RunTimeSampler::draw(TenantId tenant, Nanoseconds limit, Nanoseconds
   return limit;
 }
 
-Nanoseconds RunTimeSampler::draw(const JobKind& kind, Nanoseconds elapsed, double uniform) const {
+std::uint32_t RunTimeSampler::index_of(const JobKind& kind) const {
   const auto at = std::lower_bound(kinds_.begin(), kinds_.end(), kind);
-  if (at == kinds_.end() || *at != kind || elapsed >= kind.limit)
-    return draw(kind.tenant, kind.limit, elapsed, uniform);
-  const std::vector<Step>& steps = steps_[static_cast<std::size_t>(at - kinds_.begin())];
+  return at == kinds_.end() || *at != kind ? kUnnamed : static_cast<std::uint32_t>(at - kinds_.begin());
+}
+
+Nanoseconds RunTimeSampler::draw(std::uint32_t index, const JobKind& kind, Nanoseconds elapsed,
+                                 double uniform) const {
+  if (index == kUnnamed || elapsed >= kind.limit) return draw(kind.tenant, kind.limit, elapsed, uniform);
+  const std::vector<Step>& steps = steps_[steps_of_[index]];
   const double used = static_cast<double>(elapsed.count()) / static_cast<double>(kind.limit.count());
   auto first = steps.begin();
   if (elapsed.count() > 0)

@@ -88,7 +88,15 @@ class RunTimeSampler {
   [[nodiscard]] Nanoseconds draw(TenantId tenant, Nanoseconds limit, Nanoseconds elapsed,
                                  double uniform) const;
   /// The same by what is known of its kind.
-  [[nodiscard]] Nanoseconds draw(const JobKind& kind, Nanoseconds elapsed, double uniform) const;
+  [[nodiscard]] Nanoseconds draw(const JobKind& kind, Nanoseconds elapsed, double uniform) const {
+    return draw(index_of(kind), kind, elapsed, uniform);
+  }
+  /// The same where `index` is known to be that of the kind.
+  [[nodiscard]] Nanoseconds draw(std::uint32_t index, const JobKind& kind, Nanoseconds elapsed,
+                                 double uniform) const;
+  static constexpr std::uint32_t kUnnamed = ~0U;
+  /// Of a kind that was named; else kUnnamed.
+  [[nodiscard]] std::uint32_t index_of(const JobKind& kind) const;
   [[nodiscard]] double alike() const { return alike_; }
 
   /// Ascending; what the jobs of a tenant are drawn from.
@@ -105,6 +113,7 @@ class RunTimeSampler {
     double weight_to;
   };
   std::uint32_t add_pool();
+  [[nodiscard]] std::uint32_t pool_of(TenantId tenant) const;
   void add_kinds(const RunTimeModel& model);
   [[nodiscard]] std::vector<Step> steps_of(const JobKind& kind, std::span<const double> same,
                                            std::span<const double> near) const;
@@ -112,7 +121,8 @@ class RunTimeSampler {
   std::vector<std::uint32_t> pool_of_;      ///< By tenant.
   std::vector<std::vector<double>> pools_;  ///< Each ascending and not empty; the first is the prior.
   std::vector<JobKind> kinds_;              ///< Ascending.
-  std::vector<std::vector<Step>> steps_;    ///< By kind, ascending.
+  std::vector<std::uint32_t> steps_of_;     ///< By kind.
+  std::vector<std::vector<Step>> steps_;    ///< Each ascending. Kinds of which nothing is known share them.
   double alike_;
 };
 
