@@ -70,13 +70,15 @@ Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subj
   }
   if (const Result<void> divides = physics::check_layout(layout, subject.model, subject.batch); !divides)
     return std::unexpected(divides.error());
-  const physics::TrainingRun run{&subject.model,
-                                 &subject.gpu,
-                                 subject.stack,
-                                 layout,
-                                 subject.precision,
-                                 double{1} * options.sequence,
-                                 double{1} * subject.batch};
+  physics::TrainingRun run{&subject.model,
+                           &subject.gpu,
+                           subject.stack,
+                           layout,
+                           subject.precision,
+                           double{1} * options.sequence,
+                           double{1} * subject.batch};
+  run.copies_per_expert = options.plain_all_to_all;
+  run.overlaps_experts = options.overlap_experts;
   step.time = physics::step_time(run, physics::published_calibration());
   step.memory =
       physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
@@ -117,6 +119,10 @@ void add_step_options(CLI::App& command, StepOptions& options) {
   command.add_option("--shard", options.sharding, "What replicas spread between them")
       ->check(CLI::IsMember({"none", "optimizer", "gradients", "full"}))
       ->capture_default_str();
+  command.add_flag("--plain-all-to-all", options.plain_all_to_all,
+                   "Tokens go to each of their experts, not once to each scale-up domain");
+  command.add_flag("--overlap-experts", options.overlap_experts,
+                   "Tokens go to experts beside the computing of another micro-batch");
   command
       .add_option(
           "--stack", options.stack,

@@ -33,6 +33,8 @@ struct StepOptions {
   std::uint32_t micro_batch = 1;
   std::uint32_t batch = 0;
   std::uint32_t sequence = 4096;
+  bool plain_all_to_all = false;
+  bool overlap_experts = false;
 };
 
 /// Everything that names refer to.

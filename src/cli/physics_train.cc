@@ -242,6 +242,8 @@ Result<ExitCode> search(const Options& options, const StepSubject& subject,
   wanted.stack = subject.stack;
   wanted.precision = subject.precision;
   wanted.sequence = options.sequence;
+  wanted.copies_per_expert = options.plain_all_to_all;
+  wanted.overlaps_experts = options.overlap_experts;
   wanted.gpus = options.gpus;
   wanted.global_batch = subject.batch;
   wanted.keep = options.keep;

@@ -104,13 +104,15 @@ class Search {
   }
 
   void keep(const TrainingMemory& memory) {
-    const TrainingRun run{options_.model,
-                          options_.gpu,
-                          options_.stack,
-                          layout_,
-                          options_.precision,
-                          options_.sequence,
-                          double{1} * options_.global_batch};
+    TrainingRun run{options_.model,
+                    options_.gpu,
+                    options_.stack,
+                    layout_,
+                    options_.precision,
+                    options_.sequence,
+                    double{1} * options_.global_batch};
+    run.copies_per_expert = options_.copies_per_expert;
+    run.overlaps_experts = options_.overlaps_experts;
     const StepTime time = step_time(run, calibration_);
     ++result_.timed;
     std::vector<Candidate>& best = result_.best;

@@ -28,6 +28,8 @@ struct SearchOptions {
   std::uint32_t context = 0;
   std::uint32_t expert = 0;
   std::uint32_t micro_batch = 0;
+  bool copies_per_expert = false;  ///< As in TrainingRun.
+  bool overlaps_experts = false;
 };
 
 struct Candidate {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "base/math.h"
-
 namespace gw::physics {
 
 namespace {
@@ -61,7 +59,7 @@ NetworkTraffic training_traffic(const TrainingRun& run) {
     const Group group = group_of(fabric, layout.expert);
     const double domains = group.domains();
     if (domains > 1.0000001) {
-      const double copies = domains * (1 - stable_pow(1 - 1 / domains, model.experts.active));
+      const double copies = token_copies(run, domains);
       traffic.exchange_bytes += per_step * mixtures * 2 * passes * width / layout.tensor * copies *
                                 (group.gpus - group.per_domain) / group.gpus;
     }

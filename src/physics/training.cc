@@ -166,11 +166,8 @@ void add_experts(const Machine& machine, LayerCost& cost) {
   if (experts.shared > 0) add_feed_forward(machine, experts.ffn, experts.shared, cost);
   if (layout.expert <= 1) return;
   const Group group = group_of(machine.fabric, layout.expert);
-  // A token goes once to each domain that holds one of its experts (DeepEP, hybrid EP), or to each expert.
   const double domains = group.domains();
-  const double copies = sends_to_experts(machine.run) || domains <= 1
-                            ? experts.active
-                            : domains * (1 - stable_pow(1 - 1 / domains, experts.active));
+  const double copies = token_copies(machine.run, domains);
   cost.crosses = domains > 1;
   cost.all_to_all =
       collective_seconds(Collective::kAllToAll, own * copies * model.hidden * 2, group, machine.fabric);
@@ -342,6 +339,13 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
 }
 
 }  // namespace
+
+double token_copies(const TrainingRun& run, double domains) {
+  const double active = run.model->experts.active;
+  // Once to each domain that holds one of its experts (DeepEP, hybrid EP), or to each expert.
+  if (sends_to_experts(run) || domains <= 1) return active;
+  return domains * (1 - stable_pow(1 - 1 / domains, active));
+}
 
 StepTime step_time(const TrainingRun& run, const Calibration& calibration) {
   const Machine machine = make_machine(run, calibration);

@@ -27,6 +27,9 @@ struct TrainingRun {
       false;  ///< Tokens travel beside the computing of another micro-batch (1F1B overlap).
 };
 
+/// How often a token is sent to its experts, of which some are in each of `domains`.
+[[nodiscard]] double token_copies(const TrainingRun& run, double domains);
+
 /// Seconds of one step by cause; they add up to `total`.
 struct StepTime {
   double products = 0;     ///< Matrix products of layers.

@@ -37,6 +37,13 @@ class PhysicsTest(FolderTest):
         self.assertTrue(all(each["memory"]["fits"] for each in found))
         self.assert_refused(gw("physics", "train", "llama-3-405b", "--gpus", "8", "--search"), 1, "short by")
 
+    def test_how_tokens_reach_experts_counts(self):
+        words = ("deepseek-v3", "--gpus", "1024", "--pp", "16", "--ep", "64", "--batch", "1024")
+        once, plain, beside = (step(*words, *how)["time"]["parts"]["expert_s"]
+                               for how in ((), ("--plain-all-to-all",), ("--overlap-experts",)))
+        self.assertGreater(plain, 1.2 * once)
+        self.assertLess(beside, 0.9 * once)
+
     def test_wrong_names_and_layouts_are_refused(self):
         self.assert_refused(gw("physics", "train", "llama-405b"), 1, "did you mean")
         self.assert_refused(gw("physics", "train", "llama-3-8b", "--gpu", "h1000"), 1, "gw catalog gpus")
