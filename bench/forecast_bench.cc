@@ -139,7 +139,14 @@ void BM_Changes(benchmark::State& bench) {
   bench.counters["tried"] = found.tried;
   bench.counters["changes"] = static_cast<double>(found.changes.size());
 }
-BENCHMARK(BM_Changes)->Apply(sizes);
+BENCHMARK(BM_Changes)
+    ->Args({10'000, 10'000})
+    ->Args({100'000, 100'000})
+    ->ArgNames({"gpus", "waiting"})
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 
 /// What each member of the ensemble begins with.
 void BM_Restore(benchmark::State& bench) {

@@ -16,7 +16,7 @@ namespace {
 
 /// While jobs come and go by the second, a forecast of just now is as good as one of now.
 constexpr std::int64_t kFreshNs = 2'000'000'000;
-/// Less than a second on two cores.
+/// A hundred members for one of 10,000 waiting jobs take three quarters of it.
 constexpr std::uint64_t kMostEvents = 1'000'000;
 /// Unasked: a fifth of a second of one core every so often.
 constexpr std::uint64_t kMostSampleEvents = 150'000;

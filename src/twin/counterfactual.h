@@ -45,7 +45,8 @@ struct CounterfactualOptions {
   std::uint64_t seed = 1;
   std::uint32_t most_members = 8;
   std::size_t most_changes = 5;
-  /// Simulated events in all, as in ForecastOptions. 700,000 take less than a second of two cores.
+  /// Simulated events in all, as in ForecastOptions. 700,000 took up to 3.7 s of two cores
+  /// (docs/performance.md).
   std::uint64_t most_events = 700'000;
   unsigned threads = 0;  ///< As in ForecastOptions.
   /// Where rules would let the job be, were it not for wishes of its own (as Shape::zones); 0: everywhere.

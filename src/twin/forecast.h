@@ -41,8 +41,8 @@ struct ForecastOptions {
   std::uint64_t seed = 1;
   /// The ensemble has at least kFewestMembers and at most this many members.
   std::uint32_t most_members = 100;
-  /// Simulated events (ends and starts) of all members together. A million take less than a second of two
-  /// cores.
+  /// Simulated events (ends and starts) of all members together. A million took 1.8 to
+  /// 2.3 s of two cores with 10,000 jobs (docs/performance.md).
   std::uint64_t most_events = 1'000'000;
   Nanoseconds horizon = days(366);  ///< What would start later than this from now is not looked for.
   /// Ends are moved, to the nearest, onto a grid of about `steps` instants for each doubling of the time from
