@@ -241,7 +241,9 @@ LayerTime layer_time(const Machine& machine, bool mixture) {
   const double exposed = cost.crosses            ? machine.family.expert_network_exposed
                          : sends_to_experts(run) ? 1
                                                  : machine.family.expert_exposed;
-  time.expert = 2 * passes * cost.all_to_all * exposed;
+  // No more of it is hidden than there is computing to hide it behind.
+  const double exchange = 2 * passes * cost.all_to_all;
+  time.expert = std::max(exchange * exposed, exchange - time.computing());
   if (run.overlaps_experts) {
     const double hidden = std::min(time.expert, time.computing());
     time.expert -= (1 - kExchangeProcessors) * hidden;
@@ -312,7 +314,8 @@ DataCost data_cost(const Machine& machine, double micro_batches, double layer_s,
       else
         exchange = both(Collective::kReduceScatter, machine.stack.gradient_bytes);
       if (layout.sharding == Sharding::kOptimizer) exchange += both(Collective::kAllGather, 2);
-      const double window = machine.family.data_overlap * computing;
+      // No more is hidden than there is computing in the whole step.
+      const double window = std::min(machine.family.data_overlap, micro_batches) * computing;
       cost.exposed = std::max(0.0, exchange - window) + slowdown * std::min(exchange, window);
       break;
     }
