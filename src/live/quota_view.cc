@@ -64,21 +64,16 @@ class View {
   void divide_up() {
     const sched::QuotaTree& quota = book_.core->state().quota;
     std::vector<sched::Claimant> claimants(standings_.size());
-    std::vector<bool> spent(standings_.size());  // Jobs below a budget that is spent ask for nothing.
     for (std::uint32_t index = 0; index < standings_.size(); ++index) {
       const QuotaStanding& standing = standings_[index];
       sched::Claimant& claimant = claimants[index];
-      spent[index] = quota.budget(standing.tenant) != BudgetState::kOpen;
       if (index > 0) {
         claimant.parent = book_.tenants[index].record.parent;
         claimant.weight = book_.tenants[index].record.weight;
-        spent[index] = spent[index] || spent[claimant.parent.value()];
       }
-      claimant.guaranteed = standing.terms.guaranteed_milli;
-      claimant.kept = standing.terms.kept_milli();
-      claimant.most = standing.terms.most_milli();
+      claimant.terms = standing.terms;
       claimant.used = standing.used;
-      if (spent[index]) continue;
+      claimant.spent = quota.budget(standing.tenant) != BudgetState::kOpen;
       claimant.waiting = standing.waiting;
       for (const TenantId child : children_[index]) claimant.waiting -= standings_[child.value()].waiting;
     }

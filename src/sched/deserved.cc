@@ -42,12 +42,16 @@ std::vector<std::int64_t> divide(std::span<const Claimant> tenants, std::int64_t
   std::vector<std::int64_t> asked(count);
   std::vector<std::int64_t> own(count);
   std::vector<std::uint32_t> begins(count + 1);  // Of its children, in `children`.
-  for (std::size_t tenant = 0; tenant < count; ++tenant)
-    asked[tenant] = own[tenant] = tenants[tenant].used + tenants[tenant].waiting;
+  std::vector<bool> spent(count);
+  for (std::size_t tenant = 0; tenant < count; ++tenant) {
+    const Claimant& each = tenants[tenant];
+    spent[tenant] = each.spent || (tenant > 0 && spent[each.parent.value()]);
+    asked[tenant] = own[tenant] = each.used + (spent[tenant] ? 0 : each.waiting);
+  }
   for (std::size_t tenant = count; tenant-- > 1;) {
     const Claimant& each = tenants[tenant];
     GW_CHECK(each.parent.value() < tenant && each.weight > 0);
-    asked[tenant] = std::min(asked[tenant], std::max(each.most, each.used));
+    asked[tenant] = std::min(asked[tenant], std::max(each.terms.most_milli(), each.used));
     asked[each.parent.value()] += asked[tenant] - each.used;
     own[each.parent.value()] -= each.used;
     ++begins[each.parent.value() + 1];
@@ -66,10 +70,10 @@ std::vector<std::int64_t> divide(std::span<const Claimant> tenants, std::int64_t
     for (std::uint32_t at = begins[parent]; at < begins[parent + 1]; ++at) {
       const std::uint32_t tenant = children[at];
       const Claimant& child = tenants[tenant];
-      deserved[tenant] = child.guaranteed;
-      needed += std::max(std::min(child.guaranteed, asked[tenant]), child.kept);
-      if (asked[tenant] > child.guaranteed)
-        hungry.push_back({tenant, child.weight, asked[tenant] - child.guaranteed});
+      const std::int64_t guaranteed = child.terms.guaranteed_milli;
+      deserved[tenant] = guaranteed;
+      needed += std::max(std::min(guaranteed, asked[tenant]), child.terms.kept_milli());
+      if (asked[tenant] > guaranteed) hungry.push_back({tenant, child.weight, asked[tenant] - guaranteed});
     }
     std::int64_t rest = std::max<std::int64_t>(0, deserved[parent] - needed);
     rest -= std::clamp<std::int64_t>(own[parent], 0, rest);

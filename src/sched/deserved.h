@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/quota.h"
 
 namespace gw::sched {
 
@@ -13,11 +14,11 @@ namespace gw::sched {
 struct Claimant {
   TenantId parent;  ///< Of a lower id; the root's own is not looked at.
   std::uint32_t weight = 1;
-  std::int64_t guaranteed = 0;
-  std::int64_t kept = 0;          ///< Of what is guaranteed, what is not lent.
-  std::int64_t most = INT64_MAX;  ///< It may not have more.
-  std::int64_t used = 0;          ///< With all below it.
-  std::int64_t waiting = 0;       ///< What its own waiting jobs ask for, without those below it.
+  QuotaTerms terms;
+  std::int64_t used = 0;     ///< With all below it.
+  std::int64_t waiting = 0;  ///< What its own waiting jobs ask for, without those below it.
+  /// Its budget is: waiting jobs of its own and below it do not start, so they ask for nothing.
+  bool spent = false;
 };
 
 /// By tenant; tenant 0, the root, has all. At each level of the tree every tenant deserves its guarantee.

@@ -34,21 +34,29 @@ TEST(Deserved, WhatIsUsedIsAskedForToo) {
 
 TEST(Deserved, GuaranteesComeFirstAndTheRestGoesByWeight) {
   std::vector tenants{Claimant{}, asks(100), asks(100)};
-  tenants[1].guaranteed = 50;
+  tenants[1].terms.guaranteed_milli = 50;
   EXPECT_EQ(divide(tenants, 100), (Amounts{100, 75, 25}));
   tenants[1].waiting = 10;  // What it does not need of it is lent,
   EXPECT_EQ(divide(tenants, 100), (Amounts{100, 50, 90}));
-  tenants[1].kept = 30;  // ... or not.
+  tenants[1].terms.lend_milli = 20;  // ... or not.
   EXPECT_EQ(divide(tenants, 100), (Amounts{100, 50, 70}));
 }
 
 TEST(Deserved, NobodyDeservesMoreThanItMayHave) {
   std::vector tenants{Claimant{}, asks(100), asks(100), asks(100, 1, 1)};
-  tenants[1].most = 30;
+  tenants[1].terms.limit_milli = 30;
   EXPECT_EQ(divide(tenants, 100), (Amounts{100, 30, 70, 0}));  // Its own jobs come before those below it.
   tenants[1].waiting = 0;
-  tenants[3].most = 10;  // Nor does its parent for it.
+  tenants[3].terms.limit_milli = 10;  // Nor does its parent for it.
   EXPECT_EQ(divide(tenants, 100), (Amounts{100, 10, 90, 10}));
+}
+
+TEST(Deserved, WhoseBudgetIsSpentAsksForWhatRunsOnly) {
+  std::vector tenants{Claimant{}, asks(100), asks(100), asks(100, 1, 1)};
+  tenants[1].spent = true;  // So does whoever is below it.
+  EXPECT_EQ(divide(tenants, 100), (Amounts{100, 0, 100, 0}));
+  tenants[0].used = tenants[1].used = tenants[3].used = 20;
+  EXPECT_EQ(divide(tenants, 100), (Amounts{100, 20, 80, 20}));
 }
 
 TEST(Deserved, BelowATenantWhatItDeservesIsDivided) {

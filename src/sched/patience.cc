@@ -2,6 +2,7 @@
 #include "sched/patience.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,7 @@ bool is_let(const State& state, const Job& job) {
 }
 
 bool waits_longer(const Job& a, const Job& b) {
-  return a.waits_since != b.waits_since ? a.waits_since < b.waits_since : a.id < b.id;
+  return std::tie(a.waits_since, a.id) < std::tie(b.waits_since, b.id);
 }
 
 /// Whoever is first in the order and has waited even longer has lost as much patience.

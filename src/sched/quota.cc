@@ -70,22 +70,16 @@ void QuotaTree::use_shares() {
   waiting_.resize(parents_.size());
 }
 
-/// Jobs below a budget that is spent do not start, so they ask for nothing.
 std::vector<Claimant> QuotaTree::claimants() const {
   std::vector<Claimant> all(parents_.size());
-  std::vector<bool> spent(budgets_.empty() ? 0 : all.size());
   for (std::uint32_t tenant = 0; tenant < all.size(); ++tenant) {
     const Row& row = rows_[at(TenantId{tenant}, kAllGpus)];
     Claimant& each = all[tenant];
     each.parent = parents_[tenant];
-    each.guaranteed = row.terms.guaranteed_milli;
-    each.kept = row.terms.kept_milli();
-    each.most = row.terms.most_milli();
+    each.terms = row.terms;
     each.used = row.used;
-    if (!spent.empty())
-      spent[tenant] =
-          budget(TenantId{tenant}) != BudgetState::kOpen || (tenant != 0 && spent[parents_[tenant].value()]);
-    if (spent.empty() || !spent[tenant]) each.waiting = waiting_[tenant];
+    each.waiting = waiting_[tenant];
+    each.spent = budget(TenantId{tenant}) != BudgetState::kOpen;
   }
   return all;
 }

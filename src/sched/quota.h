@@ -175,9 +175,7 @@ class QuotaTree {
   }
   /// Beyond its use, what a tenant keeps for itself, with `more` in use.
   static std::int64_t shut(const Row& row, std::int64_t used, std::int64_t children) {
-    const QuotaTerms& terms = row.terms;
-    const std::int64_t own =
-        terms.lend_milli == QuotaTerms::kUnlimited ? 0 : terms.guaranteed_milli - terms.lend_milli;
+    const std::int64_t own = row.terms.kept_milli();
     return children > own - used ? children : own - used;
   }
   static std::int64_t shut_fixed(const Row& row, std::int64_t fixed, std::int64_t children) {
