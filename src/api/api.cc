@@ -134,7 +134,7 @@ void Api::add(RouteInfo info, Handler handler) {
       info.method, info.pattern,
       [this, info, handler](http::Request request, http::PathParameters parameters,
                             std::shared_ptr<http::Responder> responder) {
-        Call call(std::move(request), std::move(parameters), std::move(responder));
+        Call call{std::move(request), std::move(parameters), std::move(responder)};
         if (info.role) {
           std::expected<live::Actor, live::Refusal> actor =
               options_.factory->read([&](const live::Book& book) {
@@ -163,7 +163,7 @@ void Api::add(RouteInfo info, Handler handler) {
 void Api::handle(http::Request request, std::shared_ptr<http::Responder> responder) {
   const http::Router::Match match = router_.match(request.method, request.segments);
   if (std::holds_alternative<http::Router::NoSuchPath>(match)) {
-    const Call call(std::move(request), {}, std::move(responder));
+    const Call call{std::move(request), {}, std::move(responder)};
     return call.refuse({404, "not_found", "there is nothing at this path; see /openapi.json"});
   }
   if (const auto* wrong = std::get_if<http::Router::WrongMethod>(&match);

@@ -90,15 +90,11 @@ struct RouteInfo {
 };
 
 /// One authorised request.
-class Call {
- public:
-  Call(http::Request request, http::PathParameters parameters, std::shared_ptr<http::Responder> responder)
-      : request(std::move(request)), parameters(std::move(parameters)), responder(std::move(responder)) {}
-
+struct Call {
   http::Request request;
   http::PathParameters parameters;
   std::shared_ptr<http::Responder> responder;
-  live::Actor actor;
+  live::Actor actor = {};
 
   /// With an ETag where it answers a GET: 304 if the client has it already. What changes all the time (`now`,
   /// `turns`) has no part in it; `now` is in a header, too, which a 304 has as well.

@@ -7,6 +7,7 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/journal_text.h"
 #include "cli/store_access.h"
 #include "cli/text_table.h"
 #include "live/sql_store.h"
@@ -22,65 +23,6 @@ struct Options {
   std::uint64_t limit = 0;
   StoreAccess store;
 };
-
-std::string event_text(const sched::Event& event, const Fleet& fleet) {
-  using sched::EventKind;
-  switch (event.kind) {
-    case EventKind::kTenantAdded:
-      return fmt::format("tenant added under {}, weight {}", event.parent.value(), event.weight);
-    case EventKind::kJobSubmitted: {
-      const Shape& shape = event.request.shape;
-      const std::string size = shape.gpu_milli != 0 ? fmt::format("{} thousandths of a GPU", shape.gpu_milli)
-                               : shape.nodes == 0   ? fmt::format("{} GPUs anywhere", shape.gpus)
-                                                    : fmt::format("{} x {} GPUs", shape.nodes, shape.gpus);
-      return fmt::format("job {} submitted: {}, limit {:.0f} s, tenant {}", event.job.value(), size,
-                         to_seconds(event.request.limit), event.request.tenant.value());
-    }
-    case EventKind::kJobEnded:
-      return fmt::format("job {} ended", event.job.value());
-    case EventKind::kJobCancelled:
-      return fmt::format("job {} cancelled", event.job.value());
-    case EventKind::kJobResized:
-      return fmt::format("job {} resized", event.job.value());
-    case EventKind::kJobRequeued:
-      return fmt::format("job {} waits again", event.job.value());
-    case EventKind::kNodeDown:
-      return fmt::format("node {} down", fleet.node_name(event.node));
-    case EventKind::kNodeUp:
-      return fmt::format("node {} up", fleet.node_name(event.node));
-    case EventKind::kNodeClosed:
-      return fmt::format("node {} closed", fleet.node_name(event.node));
-    case EventKind::kNodeReopened:
-      return fmt::format("node {} reopened", fleet.node_name(event.node));
-    case EventKind::kFeedPrice:
-      return fmt::format("prices of feed {} of level {}: {} steps", event.feed_vertex, event.feed_level,
-                         event.prices.size());
-    case EventKind::kJobZones:
-      return fmt::format("job {} may be in zones {:#x}", event.job.value(), event.zones);
-    case EventKind::kTenantWeight:
-      return fmt::format("tenant {} has weight {}", event.tenant.value(), event.weight);
-  }
-  return "unknown event";
-}
-
-std::string start_text(const sched::Plan::Start& start) {
-  std::uint64_t nodes = 0;
-  for (const sched::Piece& piece : start.placement.pieces) nodes += piece.count;
-  return fmt::format("start job {} on {} node{} of pool {} from node {}", start.job.value(), nodes,
-                     nodes == 1 ? "" : "s", start.placement.pool,
-                     start.placement.pieces.empty() ? 0 : start.placement.pieces.front().node);
-}
-
-std::string lost_text(JobId job, const sched::Plan& plan, const Fleet& fleet) {
-  std::string spares;
-  for (const sched::Plan::Replacement& each : plan.replacements) {
-    if (each.job != job) continue;
-    spares += fmt::format("{} {} in place of {}", spares.empty() ? "" : ",", fleet.node_name(each.spare),
-                          fleet.node_name(each.failed));
-  }
-  if (spares.empty()) return fmt::format("job {} lost its nodes and waits again", job.value());
-  return fmt::format("job {} goes on with{}", job.value(), spares);
-}
 
 Result<ExitCode> show(const Options& options) {
   Result<std::unique_ptr<runtime::JournalReader>> reader = runtime::JournalReader::open(options.file);
@@ -110,15 +52,8 @@ Result<ExitCode> show(const Options& options) {
       for (const sched::Event& event : events->events)
         print(events->now, "event", event_text(event, header.fleet)), ++lines;
     } else if (const auto* plan = std::get_if<runtime::PlanRecord>(&*record)) {
-      for (const JobId job : plan->plan.interrupted)
-        print(plan->now, "plan", lost_text(job, plan->plan, header.fleet)), ++lines;
-      for (const sched::Plan::Rejection& rejection : plan->plan.rejections)
-        print(
-            plan->now, "plan",
-            fmt::format("job {} rejected: {}", rejection.job.value(), sched::reason_text(rejection.reason))),
-            ++lines;
-      for (const sched::Plan::Start& start : plan->plan.starts)
-        print(plan->now, "plan", start_text(start)), ++lines;
+      for (const std::string& text : plan_texts(plan->plan, header.fleet))
+        print(plan->now, "plan", text), ++lines;
     } else if (const auto* snapshot = std::get_if<runtime::SnapshotRecord>(&*record)) {
       print(snapshot->now, "state", fmt::format("snapshot of {} bytes", snapshot->bytes.size())), ++lines;
     } else {

@@ -187,7 +187,9 @@ class Simulation {
     std::uint64_t next = 1;
     for (const auto& [number, job] : store_.jobs) {
       EXPECT_GE(number, next) << "two records have the same number";
-      if (job.array_job != 0 && number != job.array_job) EXPECT_EQ(number, next) << "a task is missing";
+      if (job.array_job != 0 && number != job.array_job) {
+        EXPECT_EQ(number, next) << "a task is missing";
+      }
       next = number + job.stands_for;
       if (job.stands_for == 1) continue;
       ++shared_;
@@ -233,7 +235,9 @@ class Simulation {
       std::int64_t gpus = 0;
       for (const sched::Piece& piece : sched::decode_placement(place).pieces)
         gpus += std::int64_t{piece.count} * std::popcount(piece.gpu_mask);
-      if (attempt.gpu_milli >= 1000) EXPECT_EQ(attempt.gpu_milli, gpus * 1000);
+      if (attempt.gpu_milli >= 1000) {
+        EXPECT_EQ(attempt.gpu_milli, gpus * 1000);
+      }
       const std::int64_t milliseconds = (attempt.ended_at - attempt.started).count() / 1'000'000;
       const auto transfer = transfers.find(id);
       const bool nothing = attempt.gpu_milli * milliseconds == 0 && attempt.cpu_milli * milliseconds == 0;

@@ -36,7 +36,7 @@ const std::vector<FailureCause>& gpu_causes() {
 struct Asked {
   Quantity quantity = Quantity::kCount;
   Bound bound = Bound::kNone;
-  std::vector<FailureCause> causes;
+  std::vector<FailureCause> causes = {};
   const char* reason = "";
 };
 

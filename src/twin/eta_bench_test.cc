@@ -103,8 +103,9 @@ TEST(EtaBench, OneInEachSpan) {
   const Asked asked = ask(jobs, tenants, "easy", options);
   ASSERT_GT(asked.samples.size(), 3U);
   for (std::size_t at = 1; at < asked.samples.size(); ++at) {
-    if (asked.samples[at].asked != asked.samples[at - 1].asked)
+    if (asked.samples[at].asked != asked.samples[at - 1].asked) {
       EXPECT_GE(asked.samples[at].asked - asked.samples[at - 1].asked, hours(6));
+    }
   }
 }
 

@@ -256,8 +256,12 @@ TEST(Forecast, TellsOfOthersWhatAskingForAllTellsAsFarAsItWent) {
     for (const StartForecast& other : one.jobs()) {
       const StartForecast& whole = *all.find(other.job);
       ++(other.p90_or_later ? open : known);
-      if (!other.p50_or_later) EXPECT_EQ(other.p50, whole.p50);
-      if (!other.p90_or_later) EXPECT_EQ(other.p90, whole.p90);
+      if (!other.p50_or_later) {
+        EXPECT_EQ(other.p50, whole.p50);
+      }
+      if (!other.p90_or_later) {
+        EXPECT_EQ(other.p90, whole.p90);
+      }
       EXPECT_LE(other.reached, whole.reached);
     }
   }
