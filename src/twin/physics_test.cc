@@ -141,6 +141,31 @@ TEST(Physics, NeighboursOnTheSameLinksSlowOneAnotherUntilOneEnds) {
               1e-6 * all.gpu_hours);
 }
 
+/// Counts the batches that nothing happened in.
+class EmptyBatches final : public runtime::Store {
+ public:
+  Result<void> append_events(Instant /*now*/, const std::vector<sched::Event>& events) override {
+    (events.empty() ? empty : full) += 1;
+    return {};
+  }
+  Result<void> append_plan(Instant /*now*/, const sched::Plan& /*plan*/) override { return {}; }
+  Result<void> append_snapshot(Instant /*now*/, std::string_view /*snapshot*/) override { return {}; }
+  int empty = 0;
+  int full = 0;
+};
+
+TEST(Physics, NoPlanIsMadeWhereAJobWouldHaveEndedHadNobodyComeOrGone) {
+  EmptyBatches batches;
+  Case it;
+  it.options.store = &batches;
+  it.spread(it.job(0, 4, 300));
+  for (const int minute : {10, 20, 30}) it.spread(it.job(minute, 4, 100 - minute));
+  it.run();
+  EXPECT_EQ(it.records.size(), 4U);
+  EXPECT_EQ(batches.full, 8);  // All ends fell apart, as each came on its own.
+  EXPECT_EQ(batches.empty, 0);
+}
+
 TEST(Physics, ACappedClockSlowsWhatIsComputedOnly) {
   Case it;
   Pacer pacer(it.fleet, it.setup);

@@ -43,12 +43,13 @@ struct SimJob {
   Nanoseconds told_work;  ///< Of a paced job: what it had done by then.
   bool running = false;
   bool gave_up = false;
-  std::uint32_t ends = 0;      ///< Ends foreseen so far; only the last one counts.
+  std::uint32_t ends = 0;      ///< Entries of its end that the queue was given; only the last one counts.
   std::uint32_t speed = 1000;  ///< Thousandths.
   std::uint32_t width =
       1000;  ///< Work in a time at full speed, against that on an elastic job's least nodes.
   std::uint32_t gpu_type = NodeType::kNoGpu;
-  Instant end;  ///< As foreseen.
+  Instant end;     ///< As foreseen.
+  Instant queued;  ///< When that entry comes up: not after the end.
   Instant speed_since;
   Nanoseconds slowed;  ///< Of this attempt, without work for slow clocks.
   Instant first_start;
@@ -91,7 +92,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       if (Result<void> read = read_next(); !read) return std::unexpected(read.error());
     }
     Instant due = Instant::max();
-    if (!ends_.empty()) due = ends_.front().when;
+    if (next_end_holds()) due = ends_.front().when;
     if (next_job_ready_) due = std::min(due, next_job_.request.submit);
     // Without jobs that run or come, only a repair can let a waiting job start.
     if (due == Instant::max() && jobs_.size() > 0) {
@@ -113,14 +114,9 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
       if (std::optional<sched::Event> made = reservations_.take(due)) events.push_back(std::move(*made));
       return;
     }
-    while (!ends_.empty() && ends_.front().when == due) {
+    while (next_end_holds() && ends_.front().when == due) {
       const End end = ends_.front();
-      std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
-      ends_.pop_back();
-      const SimJob* job = jobs_.find(end.job);
-      if (job == nullptr || !job->running || job->attempt != end.attempt ||
-          (!end.leaves && job->ends != end.number))
-        continue;  // It was interrupted before.
+      pop_end();
       if (end.leaves) {
         events.push_back(sched::Event::job_requeued(end.job));
         leave(jobs_[end.job], due);
@@ -348,7 +344,7 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     job.speed = kFullSpeed;
     job.speed_since = now;
     job.slowed = Nanoseconds{0};
-    foresee_end(job, job.paced ? pacer_->end(job.id) : now + std::min(span, kLongestSpan));
+    foresee_end(job, job.paced ? pacer_->end(job.id) : now + std::min(span, kLongestSpan), true);
   }
 
   void pace(SimJob& job, const sched::Placement& placement, const sched::Pool& pool, Instant now) {
@@ -415,6 +411,25 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     ends_.push_back(end);
     std::push_heap(ends_.begin(), ends_.end(), std::greater<>());
   }
+  void pop_end() {
+    std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
+    ends_.pop_back();
+  }
+
+  /// Whether there is one. What was interrupted or has moved is put right before time gets there, so that no
+  /// plan is made for an instant at which nothing happens.
+  bool next_end_holds() {
+    while (!ends_.empty()) {
+      const End& next = ends_.front();
+      SimJob* const job = jobs_.find(next.job);
+      const bool counts = job != nullptr && job->running && job->attempt == next.attempt &&
+                          (next.leaves || job->ends == next.number);
+      if (counts && (next.leaves || job->end == next.when)) return true;
+      pop_end();
+      if (counts) queue_end(*job);
+    }
+    return false;
+  }
 
   /// It is told to go: one that keeps checkpoints writes another, any other ends at once.
   void tell(SimJob& job, Instant now) {
@@ -479,9 +494,14 @@ class Simulation final : public runtime::EventQueue, public runtime::Engine {
     if (!job.resizing) metrics_.preempted(facts);
   }
 
-  void foresee_end(SimJob& job, Instant end) {
+  /// One that moves away keeps its entry until this comes up: links that are full move most of them often.
+  void foresee_end(SimJob& job, Instant end, bool is_new = false) {
     job.end = end;
-    push_end({end, job.id, job.attempt, false, ++job.ends});
+    if (is_new || end < job.queued) queue_end(job);
+  }
+  void queue_end(SimJob& job) {
+    job.queued = job.end;
+    push_end({job.end, job.id, job.attempt, false, ++job.ends});
   }
 
   /// What is left of the job takes longer, or less long again.
