@@ -18,14 +18,16 @@ CapacityIndex::CapacityIndex(const PoolFabric& fabric)
     Level level;
     if (&shape != &fabric.levels.back()) {
       level.count.assign(std::size_t{shape.vertices()} * stride_, 0);
-      level.buckets.resize(stride_);
+      std::uint32_t rows = 0;
       for (std::uint32_t g = 0; g < stride_; ++g) {
         const std::uint32_t most = bucket_of(shape.largest * (g == 0 ? fabric.gpus : 1));
+        level.first_row.push_back(rows);
         level.filled.emplace_back(most + 1);
-        level.buckets[g].assign(most + 1, Bitmap(shape.vertices()));
-        level.buckets[g][0].set_range(0, shape.vertices());
         level.filled[g].set(0);
+        rows += most + 1;
       }
+      level.buckets = BitmapRows(rows, shape.vertices());
+      for (const std::uint32_t row : level.first_row) level.buckets.set_range(row, 0, shape.vertices());
     }
     levels_.push_back(std::move(level));
   }
@@ -39,10 +41,10 @@ void CapacityIndex::add(std::uint32_t level_index, std::uint32_t vertex, std::ui
   count = static_cast<std::uint32_t>(count + delta);
   const std::uint32_t after = bucket_of(count);
   if (before == after) return;
-  std::vector<Bitmap>& buckets = level.buckets[g];
-  buckets[before].clear(vertex);
-  if (buckets[before].empty()) level.filled[g].clear(before);
-  buckets[after].set(vertex);
+  const std::uint32_t first_row = level.first_row[g];
+  level.buckets.clear(first_row + before, vertex);
+  if (level.buckets.empty(first_row + before)) level.filled[g].clear(before);
+  level.buckets.set(first_row + after, vertex);
   level.filled[g].set(after);
 }
 
@@ -84,9 +86,10 @@ std::uint32_t CapacityIndex::tightest(std::uint32_t level_index, std::uint32_t g
     from = after + 1;
   }
   if (bucket >= level.filled[g].size()) return kNone;
+  const std::uint32_t first_row = level.first_row[g];
   for (;;) {
-    for (std::uint32_t v = level.buckets[g][bucket].next(from); v != kNone;
-         v = level.buckets[g][bucket].next(v + 1)) {
+    for (std::uint32_t v = level.buckets.next(first_row + bucket, from); v != kNone;
+         v = level.buckets.next(first_row + bucket, v + 1)) {
       if (level.count[v * stride_ + g] >= need) return v;  // Only the first bucket can hold smaller ones.
     }
     bucket = level.filled[g].next(bucket + 1);
@@ -99,16 +102,17 @@ std::uint32_t CapacityIndex::fullest_capacity(std::uint32_t level_index, std::ui
                                               std::uint32_t after) const {
   if (level_index + 1 == levels_.size()) return after == kNone && total_[g] > 0 ? 0 : kNone;
   const Level& level = levels_[level_index];
+  const std::uint32_t first_row = level.first_row[g];
   std::uint32_t bucket = 0;
   if (after == kNone) {
     bucket = level.filled[g].previous(level.filled[g].size() - 1);
-    return bucket == 0 || bucket == kNone ? kNone : level.buckets[g][bucket].next(0);
+    return bucket == 0 || bucket == kNone ? kNone : level.buckets.next(first_row + bucket, 0);
   }
   bucket = bucket_of(level.count[after * stride_ + g]);
-  const std::uint32_t same = level.buckets[g][bucket].next(after + 1);
+  const std::uint32_t same = level.buckets.next(first_row + bucket, after + 1);
   if (same != kNone) return same;
   bucket = bucket == 0 ? kNone : level.filled[g].previous(bucket - 1);
-  return bucket == 0 || bucket == kNone ? kNone : level.buckets[g][bucket].next(0);
+  return bucket == 0 || bucket == kNone ? kNone : level.buckets.next(first_row + bucket, 0);
 }
 
 }  // namespace gw::sched

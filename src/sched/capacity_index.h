@@ -64,9 +64,10 @@ class CapacityIndex {
 
  private:
   struct Level {
-    std::vector<std::uint32_t> count;          ///< [vertex * stride + g]
-    std::vector<std::vector<Bitmap>> buckets;  ///< [g][bucket] -> vertices; empty for the root level.
-    std::vector<Bitmap> filled;                ///< [g] -> non-empty buckets.
+    std::vector<std::uint32_t> count;      ///< [vertex * stride + g]
+    BitmapRows buckets;                    ///< [first_row[g] + bucket] -> vertices; none for the root level.
+    std::vector<std::uint32_t> first_row;  ///< [g]
+    std::vector<Bitmap> filled;            ///< [g] -> non-empty buckets.
   };
   static std::uint32_t bucket_of(std::uint32_t count);
   void add(std::uint32_t level, std::uint32_t vertex, std::uint32_t g, std::int64_t delta);

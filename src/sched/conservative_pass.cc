@@ -78,6 +78,10 @@ class ConservativePass final : public Pass {
     promise_ = {};
   }
 
+  [[nodiscard]] std::unique_ptr<Pass> copy(const State& state) const override {
+    return make_conservative_pass(state.policy);  // As after `restore`.
+  }
+
   void save(const State& /*state*/, ByteWriter& /*out*/) const override {}
   [[nodiscard]] bool restore(State& /*state*/, ByteReader& /*in*/, std::uint64_t /*format*/) override {
     valid_ = false;  // Made anew from the state: equal, since a rebuild is what regular passes only save.

@@ -16,6 +16,25 @@ std::unique_ptr<Pass> make_pass(const State& state) {
 Core::Core(const Fleet& fleet, const PolicyConfig& policy)
     : state_(fleet, policy), pass_(make_pass(state_)) {}
 
+Core::Core(const Core& other)
+    : state_(other.state_),
+      pass_(other.pass_->copy(state_)),
+      plan_(other.plan_),
+      building_(other.building_),
+      now_(other.now_),
+      planned_(other.planned_) {}
+
+Core& Core::operator=(const Core& other) {
+  if (this == &other) return *this;
+  state_ = other.state_;
+  pass_ = other.pass_->copy(state_);
+  plan_ = other.plan_;
+  building_ = other.building_;
+  now_ = other.now_;
+  planned_ = other.planned_;
+  return *this;
+}
+
 void Core::apply(const Event& event, Instant now) {
   GW_CHECK(now >= now_);
   now_ = now;

@@ -17,6 +17,10 @@ namespace gw::sched {
 class Core {
  public:
   Core(const Fleet& fleet, const PolicyConfig& policy);
+  /// A copy goes on with equal plans, as one that is restored from a snapshot does, at a small part of what
+  /// that costs; least where it is assigned to a core that has been used, whose memory it takes over.
+  Core(const Core& other);
+  Core& operator=(const Core& other);
 
   /// Takes in one fact. `now` never goes back.
   void apply(const Event& event, Instant now);

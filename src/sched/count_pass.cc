@@ -63,6 +63,10 @@ class CountPass final : public Pass {
     spare_ = 0;
   }
 
+  [[nodiscard]] std::unique_ptr<Pass> copy(const State& /*state*/) const override {
+    return std::make_unique<CountPass>(*this);
+  }
+
   void save(const State& /*state*/, ByteWriter& out) const override {
     out.u64(head_.value());
     out.i64(shadow_.count());

@@ -16,13 +16,13 @@ std::size_t EndProfile::block_of(Instant end, JobId job) const {
 
 void EndProfile::insert(Entry entry) {
   if (blocks_.empty()) {
-    blocks_.push_back(std::make_unique<Block>());
+    blocks_.push_back(make_owned<Block>());
     sums_.push_back(0);
     lasts_.push_back(entry);
   }
   std::size_t index = block_of(entry.end, entry.job);
   if (blocks_[index]->count == kBlock) {
-    auto upper = std::make_unique<Block>();
+    auto upper = make_owned<Block>();
     Block& lower = *blocks_[index];
     std::copy(lower.entries.begin() + kBlock / 2, lower.entries.end(), upper->entries.begin());
     upper->count = kBlock / 2;

@@ -4,10 +4,10 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/owned.h"
 #include "base/units.h"
 
 namespace gw::sched {
@@ -68,9 +68,9 @@ class EndProfile {
   }
   [[nodiscard]] std::size_t block_of(Instant end, JobId job) const;
 
-  std::vector<std::unique_ptr<Block>> blocks_;  ///< Never empty ones, ascending.
-  std::vector<std::int64_t> sums_;              ///< Of each block's amounts.
-  std::vector<Entry> lasts_;                    ///< Each block's last entry.
+  std::vector<Owned<Block>> blocks_;  ///< Never empty ones, ascending.
+  std::vector<std::int64_t> sums_;    ///< Of each block's amounts.
+  std::vector<Entry> lasts_;          ///< Each block's last entry.
   std::size_t size_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,18 @@ class NodePass final : public Pass {
   void reset(State& state) override {
     reservation_.drop(state);
     head_ = JobId{};
+  }
+
+  [[nodiscard]] std::unique_ptr<Pass> copy(const State& state) const override {
+    auto copy = std::make_unique<NodePass>(state.policy);
+    copy->head_ = head_;
+    copy->reservation_ = reservation_;
+    ByteWriter out;
+    preemptor_.save(state, out);
+    const std::string bytes = out.take();
+    ByteReader in(bytes);
+    GW_CHECK(copy->preemptor_.restore(state, in, kFormat));
+    return copy;
   }
 
   void save(const State& state, ByteWriter& out) const override {
@@ -249,7 +262,8 @@ class NodePass final : public Pass {
     }
     settle(state);
     window_starts_.look(state, now_);
-    const auto free_bounds = [&] {
+    PendingQueue::Bounds free;  // They change with starts and failures alone.
+    const auto look = [&] {
       PendingQueue::Bounds bounds;
       if (state.thorough) return bounds;
       std::int64_t open = -1;
@@ -269,10 +283,11 @@ class NodePass final : public Pass {
       bounds.held_tags = held_.tags() | window_starts_.shapes().tags();
       return bounds;
     };
+    free = look();
     state.pending.scan(
         JobId{},
         [&](TenantId tenant) {
-          PendingQueue::Bounds bounds = free_bounds();
+          PendingQueue::Bounds bounds = free;
           const PendingQueue::Bounds quota = quota_bounds(state, tenant);
           bounds.free = std::min(bounds.free, quota.free);
           bounds.open_tags &= quota.open_tags;
@@ -282,17 +297,19 @@ class NodePass final : public Pass {
         [&](JobId id) {
           if (id == reservation_.job()) return false;
           Job& job = state.jobs[id];
-          if (try_start(state, job, plan)) {
+          const bool started = try_start(state, job, plan);
+          if (started) {
             settle(state);
-            return true;
+          } else {
+            note_failure(state, job.shape_class);
           }
-          note_failure(state, job.shape_class);
-          return false;
+          free = look();
+          return started;
         },
         [&] {
           return !state.thorough && (open_.tags() | held_.tags() | window_starts_.shapes().tags()) == 0;
         },
-        [&](TenantId top) { return may_let(state, top); }, free_bounds);
+        [&](TenantId top) { return may_let(state, top); }, [&] { return free; });
   }
 
   /// Reserves for the first job to which anything can be promised; one that could not start even if all

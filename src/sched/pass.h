@@ -23,6 +23,9 @@ class Pass {
   [[nodiscard]] virtual Reason reason(const State& state, const Job& job) const = 0;
   /// Lets go of every promise and memory of earlier passes: others than this pass have decided meanwhile.
   virtual void reset(State& state) = 0;
+  /// For a copy of the state that this pass has worked on: one that decides alike there.
+  [[nodiscard]] virtual std::unique_ptr<Pass> copy(const State& state) const = 0;
+  static constexpr std::uint64_t kFormat = 5;  ///< Of snapshots, as they are written now.
   /// What later passes depend on beyond the state, for snapshots. `restore` gives false on malformed bytes.
   virtual void save(const State& state, ByteWriter& out) const = 0;
   /// Of a snapshot in `format`.

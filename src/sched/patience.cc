@@ -57,8 +57,7 @@ bool is_overtaken_by_right(State& state, const Job& gang, const Never& never) {
           last_of_tenant = true;
           return false;
         }
-        const bool is_gang = state.waiting_gangs.contains({other.waits_since, id});
-        const bool competes = !is_gang && share_a_pool(state, gang, other);
+        const bool competes = !state.is_gang(other) && share_a_pool(state, gang, other);
         last_of_tenant = competes || ++looks > kMostLooks;
         if (competes && other.request.priority >= gang.request.priority && is_let(state, other))
           by_right = hopeless++ < kMostLooks && !never(other);

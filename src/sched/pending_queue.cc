@@ -55,7 +55,7 @@ std::size_t PendingQueue::block_of(std::int64_t key, JobId job) const {
 
 void PendingQueue::insert(const Entry& entry) {
   if (blocks_.empty()) {
-    blocks_.push_back(std::make_unique<Block>());
+    blocks_.push_back(make_owned<Block>());
     summaries_.push_back({});
     summarise(0);
   }
@@ -65,7 +65,7 @@ void PendingQueue::insert(const Entry& entry) {
     const std::uint32_t at = position(lower, entry.key, entry.job);
     // At the very end of the queue (the usual case of arrivals) a fresh block keeps the old one full.
     const std::uint32_t keep = at == kBlock && index + 1 == blocks_.size() ? kBlock : kBlock / 2;
-    auto upper = std::make_unique<Block>();
+    auto upper = make_owned<Block>();
     for (std::uint32_t from = keep; from < kBlock; ++from) {
       move_entry(lower, from, *upper, from - keep);
       lower.demand[from] = lower.limit[from] = std::numeric_limits<std::int32_t>::max();

@@ -6,10 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/owned.h"
 
 namespace gw::sched {
 
@@ -104,7 +104,7 @@ class PendingQueue {
   [[nodiscard]] std::uint32_t position(const Block& block, std::int64_t key, JobId job) const;
   [[nodiscard]] std::size_t block_of(std::int64_t key, JobId job) const;
 
-  std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<Owned<Block>> blocks_;
   std::vector<Summary> summaries_;
   std::size_t size_ = 0;
 };

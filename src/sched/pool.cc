@@ -63,27 +63,28 @@ PoolFabric restrict_fabric(const Fleet& fleet, std::uint16_t node_type, std::uin
 }  // namespace
 
 Pool::Pool(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone)
-    : fabric_(restrict_fabric(fleet, node_type, zone, fleet_node_)),
+    : fabric_(std::make_shared<const PoolFabric>(restrict_fabric(fleet, node_type, zone, fleet_node_))),
       gpu_type_(fleet.node_types[node_type].gpu_type),
       zone_(zone),
       cpu_milli_(fleet.node_types[node_type].cpu_milli),
       memory_mib_(fleet.node_types[node_type].memory_mib),
-      open_(fabric_),
-      held_index_(fabric_) {
-  const std::uint32_t words = (fabric_.nodes + 63) / 64;
+      open_(*fabric_),
+      held_index_(*fabric_) {
+  const std::uint32_t words = (fabric_->nodes + 63) / 64;
   held_.assign(words, 0);
   down_.assign(words, 0);
   closed_.assign(words, 0);
   dark_.assign(words, 0);
-  if (fabric_.gpus == 1) {
+  if (fabric_->gpus == 1) {
     free_bits_.assign(words, ~std::uint64_t{0});
   } else {
-    const std::uint64_t all = fabric_.gpus == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << fabric_.gpus) - 1;
-    free_mask_.assign(fabric_.nodes, all);
+    const std::uint64_t all =
+        fabric_->gpus == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << fabric_->gpus) - 1;
+    free_mask_.assign(fabric_->nodes, all);
   }
-  if (cpu_milli_ > 0) cpu_free_.assign(fabric_.nodes, cpu_milli_);
-  if (memory_mib_ > 0) memory_free_.assign(fabric_.nodes, memory_mib_);
-  open_.change(0, fabric_.nodes, 0, fabric_.gpus);
+  if (cpu_milli_ > 0) cpu_free_.assign(fabric_->nodes, cpu_milli_);
+  if (memory_mib_ > 0) memory_free_.assign(fabric_->nodes, memory_mib_);
+  open_.change(0, fabric_->nodes, 0, fabric_->gpus);
 }
 
 std::uint32_t Pool::local_node(NodeId node) const {
@@ -103,7 +104,7 @@ void Pool::set_bit(std::vector<std::uint64_t>& words, std::uint32_t at, bool on)
 
 void Pool::set_free_mask(std::uint32_t node, std::uint64_t mask) {
   const std::uint32_t before = free_count(node);
-  if (fabric_.gpus == 1) {
+  if (fabric_->gpus == 1) {
     set_bit(free_bits_, node, mask != 0);
   } else {
     free_mask_[node] = mask;
@@ -142,7 +143,7 @@ std::int64_t Pool::memory_on_node(const Shape& shape, std::uint32_t gpus) {
 }
 
 bool Pool::side_tight(std::uint32_t node) const {
-  const std::int64_t gpus = fabric_.gpus;
+  const std::int64_t gpus = fabric_->gpus;
   if (gpus == 0) return false;  // Such nodes are looked at one by one anyway.
   const std::int64_t free = free_count(node);
   return (!cpu_free_.empty() && cpu_free_[node] * gpus < cpu_milli_ * free) ||
@@ -214,7 +215,7 @@ void Pool::change_free_bits(const Piece& piece, bool free) {
 void Pool::take(const Shape& shape, const Placement& placement) {
   const bool side = !cpu_free_.empty() || !memory_free_.empty();
   for (const Piece& piece : placement.pieces) {
-    GW_CHECK(piece.count > 0 && piece.node + piece.count <= fabric_.nodes);
+    GW_CHECK(piece.count > 0 && piece.node + piece.count <= fabric_->nodes);
     if (side) {
       for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node)
         tight_nodes_ -= side_tight(node);
@@ -223,12 +224,12 @@ void Pool::take(const Shape& shape, const Placement& placement) {
     if (shape.gpu_milli != 0) {
       change_partial(piece.node, static_cast<std::uint32_t>(std::countr_zero(piece.gpu_mask)),
                      -std::int64_t{shape.gpu_milli});
-    } else if (fabric_.gpus == 1 && piece.gpu_mask != 0) {
+    } else if (fabric_->gpus == 1 && piece.gpu_mask != 0) {
       change_free_bits(piece, false);
       count_free(piece.node, piece.node + piece.count, 1, 0);
     } else if (piece.gpu_mask != 0) {
       const auto used = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
-      if (used == fabric_.gpus) {
+      if (used == fabric_->gpus) {
         for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
           GW_CHECK(free_mask_[node] == piece.gpu_mask && !bit(down_, node));
           free_mask_[node] = 0;
@@ -258,13 +259,13 @@ bool Pool::is_free(const Shape& shape, const Placement& placement, std::optional
   std::uint64_t nodes = 0;
   std::uint64_t next = 0;
   for (const Piece& piece : placement.pieces) {
-    if (piece.count == 0 || piece.node < next || std::uint64_t{piece.node} + piece.count > fabric_.nodes)
+    if (piece.count == 0 || piece.node < next || std::uint64_t{piece.node} + piece.count > fabric_->nodes)
       return false;
     next = std::uint64_t{piece.node} + piece.count;
     nodes += piece.count;
     gpus += std::uint64_t{piece.count} * static_cast<std::uint64_t>(std::popcount(piece.gpu_mask));
     const auto on_node = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
-    if (fabric_.gpus < 64 && (piece.gpu_mask >> fabric_.gpus) != 0) return false;
+    if (fabric_->gpus < 64 && (piece.gpu_mask >> fabric_->gpus) != 0) return false;
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
       if (off(node) || !side_fits(shape, on_node, node)) return false;
       if (shape.gpu_milli == 0 && (free_mask(node) & piece.gpu_mask) != piece.gpu_mask) return false;
@@ -295,7 +296,7 @@ void Pool::give(const Shape& shape, const Placement& placement) {
     if (shape.gpu_milli != 0) {
       change_partial(piece.node, static_cast<std::uint32_t>(std::countr_zero(piece.gpu_mask)),
                      shape.gpu_milli);
-    } else if (fabric_.gpus == 1 && piece.gpu_mask != 0 && held_nodes_ == 0) {
+    } else if (fabric_->gpus == 1 && piece.gpu_mask != 0 && held_nodes_ == 0) {
       change_free_bits(piece, true);
       count_free(piece.node, piece.node + piece.count, 0, 1);
     } else if (piece.gpu_mask != 0) {
@@ -307,7 +308,7 @@ void Pool::give(const Shape& shape, const Placement& placement) {
         std::uint32_t end = at;
         while (end < piece.node + piece.count && bit(held_, end) == held && free_count(end) == before) {
           GW_CHECK((free_mask(end) & piece.gpu_mask) == 0 && !bit(down_, end));
-          if (fabric_.gpus == 1) {
+          if (fabric_->gpus == 1) {
             set_bit(free_bits_, end, true);
           } else {
             free_mask_[end] |= piece.gpu_mask;
@@ -352,17 +353,17 @@ void Pool::release_hold(std::uint32_t node) {
 
 void Pool::set_down(std::uint32_t node) {
   GW_CHECK(!bit(down_, node));
-  GW_CHECK(free_count(node) == fabric_.gpus);
-  count_free(node, node + 1, fabric_.gpus, 0);
+  GW_CHECK(free_count(node) == fabric_->gpus);
+  count_free(node, node + 1, fabric_->gpus, 0);
   set_bit(down_, node, true);
-  down_gpus_ += fabric_.gpus;
+  down_gpus_ += fabric_->gpus;
 }
 
 void Pool::set_up(std::uint32_t node) {
   GW_CHECK(bit(down_, node));
   set_bit(down_, node, false);
-  down_gpus_ -= fabric_.gpus;
-  count_free(node, node + 1, 0, fabric_.gpus);
+  down_gpus_ -= fabric_->gpus;
+  count_free(node, node + 1, 0, fabric_->gpus);
   ++version_;
 }
 
@@ -444,7 +445,7 @@ void Pool::lighten(std::uint32_t node) {
 }
 
 bool Pool::has_room(std::uint32_t node) const {
-  if (fabric_.gpus == 0) return cpu_free_.empty() || cpu_free_[node] > 0;
+  if (fabric_->gpus == 0) return cpu_free_.empty() || cpu_free_[node] > 0;
   return free_mask(node) != 0 || most_partial_milli(node) > 0;
 }
 
@@ -474,7 +475,7 @@ std::uint8_t Pool::span_of(const std::vector<Piece>& pieces) const {
   const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
   std::uint8_t span = 0;
   if (first == last) return span;
-  for (const PoolFabric::Level& level : fabric_.levels) {
+  for (const PoolFabric::Level& level : fabric_->levels) {
     span = static_cast<std::uint8_t>(level.fabric_level + 1);
     const auto end = std::upper_bound(level.first.begin(), level.first.end(), first);
     if (end == level.first.end() || *end > last) break;
@@ -483,22 +484,22 @@ std::uint8_t Pool::span_of(const std::vector<Piece>& pieces) const {
 }
 
 std::string Pool::check() const {
-  CapacityIndex open(fabric_);
-  CapacityIndex held(fabric_);
+  CapacityIndex open(*fabric_);
+  CapacityIndex held(*fabric_);
   std::uint32_t tight = 0;
   std::int64_t off = 0;
   std::int64_t dark = 0;
   std::uint32_t closed = 0;
   std::uint32_t dark_nodes = 0;
-  for (std::uint32_t node = 0; node < fabric_.nodes; ++node) {
+  for (std::uint32_t node = 0; node < fabric_->nodes; ++node) {
     if (!cpu_free_.empty() || !memory_free_.empty()) tight += side_tight(node);
     closed += bit(closed_, node);
     if (bit(closed_, node) != closures_.contains(node))
       return fmt::format("node {} is closed for no reason, or open for one", node);
     dark_nodes += bit(dark_, node);
     if (bit(down_, node)) {
-      if (free_count(node) != fabric_.gpus) return fmt::format("down node {} is not empty", node);
-      off += fabric_.gpus;
+      if (free_count(node) != fabric_->gpus) return fmt::format("down node {} is not empty", node);
+      off += fabric_->gpus;
       continue;
     }
     if (is_shut(node)) {
@@ -516,18 +517,18 @@ std::string Pool::check() const {
   if (tight != tight_nodes_) return fmt::format("{} nodes are tight, {} counted", tight, tight_nodes_);
   for (const View view : {View::kOpen, View::kHeld}) {
     const CapacityIndex& want = view == View::kOpen ? open : held;
-    for (std::uint32_t g = 0; g <= fabric_.gpus; ++g) {
+    for (std::uint32_t g = 0; g <= fabric_->gpus; ++g) {
       if (want.total(g) != index(view).total(g))
         return fmt::format("view {} g {}: {} in all, index says {}", static_cast<int>(view), g, want.total(g),
                            index(view).total(g));
-      for (std::uint32_t level = 0; level + 1 < fabric_.levels.size(); ++level) {
-        for (std::uint32_t vertex = 0; vertex < fabric_.levels[level].vertices(); ++vertex) {
+      for (std::uint32_t level = 0; level + 1 < fabric_->levels.size(); ++level) {
+        for (std::uint32_t vertex = 0; vertex < fabric_->levels[level].vertices(); ++vertex) {
           if (want.count(level, vertex, g) != index(view).count(level, vertex, g))
             return fmt::format("view {} level {} vertex {} g {}: count is wrong", static_cast<int>(view),
                                level, vertex, g);
         }
       }
-      if (g > 0 && want.exact(g).words() != index(view).exact(g).words())
+      if (g > 0 && !std::ranges::equal(want.exact(g).words(), index(view).exact(g).words()))
         return fmt::format("nodes with {} free are wrong", g);
     }
   }

@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,15 +39,11 @@ class Pool {
  public:
   /// The nodes of `fleet` in `zone` whose type is `node_type`; all free and open.
   Pool(const Fleet& fleet, std::uint16_t node_type, std::uint32_t zone = 0);
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  Pool(Pool&&) = delete;
-
-  [[nodiscard]] std::uint32_t nodes() const { return fabric_.nodes; }
-  [[nodiscard]] std::uint32_t gpus_per_node() const { return fabric_.gpus; }
+  [[nodiscard]] std::uint32_t nodes() const { return fabric_->nodes; }
+  [[nodiscard]] std::uint32_t gpus_per_node() const { return fabric_->gpus; }
   [[nodiscard]] std::uint32_t gpu_type() const { return gpu_type_; }
   [[nodiscard]] std::uint32_t zone() const { return zone_; }
-  [[nodiscard]] const PoolFabric& fabric() const { return fabric_; }
+  [[nodiscard]] const PoolFabric& fabric() const { return *fabric_; }
   [[nodiscard]] NodeId fleet_node(std::uint32_t node) const { return NodeId{fleet_node_[node]}; }
   /// The pool-local number of a fleet node of this type and zone.
   [[nodiscard]] std::uint32_t local_node(NodeId node) const;
@@ -145,7 +142,7 @@ class Pool {
   void for_each_free(std::uint32_t gpus, Visit&& visit) const {
     for (std::uint32_t word = 0; word < dark_.size(); ++word) {
       std::uint64_t bits = dark_[word] & ~(closed_[word] | down_[word]);
-      for (std::uint32_t free = gpus; free <= fabric_.gpus; ++free)
+      for (std::uint32_t free = gpus; free <= fabric_->gpus; ++free)
         bits |= open_.exact(free).words()[word] | held_index_.exact(free).words()[word];
       for (; bits != 0; bits &= bits - 1) {
         const std::uint32_t node = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
@@ -213,7 +210,7 @@ class Pool {
   static void set_bit(std::vector<std::uint64_t>& words, std::uint32_t at, bool on);
   [[nodiscard]] CapacityIndex& index_of(std::uint32_t node) { return bit(held_, node) ? held_index_ : open_; }
   [[nodiscard]] std::uint64_t free_mask(std::uint32_t node) const {
-    return fabric_.gpus == 1 ? static_cast<std::uint64_t>(bit(free_bits_, node)) : free_mask_[node];
+    return fabric_->gpus == 1 ? static_cast<std::uint64_t>(bit(free_bits_, node)) : free_mask_[node];
   }
   void set_free_mask(std::uint32_t node, std::uint64_t mask);
   void count_free(std::uint32_t first, std::uint32_t last, std::uint32_t before, std::uint32_t after);
@@ -231,8 +228,8 @@ class Pool {
     return bit(held_, node) ? held_partials_ : open_partials_;
   }
 
-  std::vector<std::uint32_t> fleet_node_;  ///< Filled while fabric_ is made.
-  PoolFabric fabric_;
+  std::vector<std::uint32_t> fleet_node_;     ///< Filled while fabric_ is made.
+  std::shared_ptr<const PoolFabric> fabric_;  ///< Copies of the pool and their indices share it.
   std::uint32_t gpu_type_;
   std::uint32_t zone_;
   std::int64_t cpu_milli_;

@@ -55,7 +55,7 @@ class Pool::GroupFinder {
  public:
   GroupFinder(const Pool& pool, const Shape& shape, View view, PlacementKind kind)
       : pool_(pool), index_(pool.index(view)), shape_(shape), view_(view), kind_(kind) {
-    root_ = static_cast<std::uint32_t>(pool.fabric_.levels.size()) - 1;
+    root_ = static_cast<std::uint32_t>(pool.fabric_->levels.size()) - 1;
     last_level_ = shape.level_required ? std::min<std::uint32_t>(shape.level, root_) : root_;
     if (shape.gpus == 0 || (pool.wishes_side(shape) && (pool.tight_nodes_ > 0 || !pool.within_share(shape))))
       look_at_nodes();
@@ -90,12 +90,12 @@ class Pool::GroupFinder {
 
   void look_at_nodes() {
     scanned_ = true;
-    const std::uint32_t nodes = pool_.fabric_.nodes;
+    const std::uint32_t nodes = pool_.fabric_->nodes;
     std::vector<bool> usable(nodes);
     if (shape_.gpus == 0) {
       for (std::uint32_t node = 0; node < nodes; ++node) usable[node] = accepts(node);
     } else {
-      for (std::uint32_t free = shape_.gpus; free <= pool_.fabric_.gpus; ++free) {
+      for (std::uint32_t free = shape_.gpus; free <= pool_.fabric_->gpus; ++free) {
         for (std::uint32_t node = index_.next_exact(free, 0); node != Bitmap::kNone;
              node = index_.next_exact(free, node + 1))
           usable[node] = accepts(node);
@@ -111,7 +111,7 @@ class Pool::GroupFinder {
     if (!scanned_)
       return level == root_ ? static_cast<std::uint32_t>(index_.total(shape_.gpus))
                             : index_.count(level, vertex, shape_.gpus);
-    const std::vector<std::uint32_t>& bounds = pool_.fabric_.levels[level].first;
+    const std::vector<std::uint32_t>& bounds = pool_.fabric_->levels[level].first;
     return before_[bounds[vertex + 1]] - before_[bounds[vertex]];
   }
 
@@ -127,7 +127,7 @@ class Pool::GroupFinder {
       return false;
     }
     std::vector<std::pair<std::uint32_t, std::uint32_t>> order;
-    for (std::uint32_t v = 0; v < pool_.fabric_.levels[level].vertices(); ++v) {
+    for (std::uint32_t v = 0; v < pool_.fabric_->levels[level].vertices(); ++v) {
       if (count(level, v) >= need) order.emplace_back(count(level, v), v);
     }
     std::sort(order.begin(), order.end());
@@ -143,7 +143,7 @@ class Pool::GroupFinder {
     }
     // Those with the fewest free GPUs, so that whole nodes stay whole.
     std::vector<std::pair<std::uint32_t, std::uint32_t>> nodes;
-    const std::vector<std::uint32_t>& bounds = pool_.fabric_.levels[level].first;
+    const std::vector<std::uint32_t>& bounds = pool_.fabric_->levels[level].first;
     for (std::uint32_t node = bounds[vertex]; node < bounds[vertex + 1]; ++node) {
       if (before_[node + 1] > before_[node]) nodes.emplace_back(pool_.free_count(node), node);
     }
@@ -181,7 +181,7 @@ class Pool::GroupFinder {
     for (std::uint32_t above = from; above <= last_level_; ++above) {
       if (above == root_) return use(tight);
       const bool found = for_each_tight(above, shape_.nodes, [&](std::uint32_t vertex) {
-        const auto [first, last] = vertices_inside(pool_.fabric_, level, above, vertex);
+        const auto [first, last] = vertices_inside(*pool_.fabric_, level, above, vertex);
         std::vector<std::uint32_t> inside;
         std::uint32_t held = 0;
         for (std::uint32_t v = first; v < last; ++v) {
@@ -206,7 +206,7 @@ class Pool::GroupFinder {
     std::uint32_t best = 0;  // Most nodes in one vertex.
     std::uint32_t best_vertex = 0;
     for_each_tight(last_level_, need, [&](std::uint32_t vertex) {
-      const auto [first, last] = vertices_inside(pool_.fabric_, level, last_level_, vertex);
+      const auto [first, last] = vertices_inside(*pool_.fabric_, level, last_level_, vertex);
       std::vector<std::uint32_t> sizes;
       for (std::uint32_t v = first; v < last; ++v) sizes.push_back(count(level, v));
       const std::uint32_t most = evenest(sizes, need);
@@ -219,7 +219,7 @@ class Pool::GroupFinder {
       return best == 1;
     });
     if (best == 0) return false;
-    const auto [first, last] = vertices_inside(pool_.fabric_, level, last_level_, best_vertex);
+    const auto [first, last] = vertices_inside(*pool_.fabric_, level, last_level_, best_vertex);
     std::vector<std::pair<std::uint32_t, std::uint32_t>> order;  // (nodes, vertex): the fullest first.
     std::uint32_t left = need;
     for (std::uint32_t v = first; v < last; ++v) {
@@ -278,15 +278,15 @@ Placement Pool::exchange(const Shape& shape, const Placement& placement, std::ui
 }
 
 bool Pool::could_ever_group(const Shape& shape) const {
-  const auto root = static_cast<std::uint32_t>(fabric_.levels.size()) - 1;
+  const auto root = static_cast<std::uint32_t>(fabric_->levels.size()) - 1;
   const std::uint32_t outer = shape.level_required ? std::min<std::uint32_t>(shape.level, root) : root;
   const bool blocks = shape.segment_nodes > 1;
   const std::uint32_t level =
       std::min<std::uint32_t>(blocks ? shape.segment_level : shape.spread_level, root);
-  if (outer <= level) return shape.nodes <= fabric_.levels[outer].largest;
-  const std::vector<std::uint32_t>& bounds = fabric_.levels[level].first;
-  for (std::uint32_t vertex = 0; vertex < fabric_.levels[outer].vertices(); ++vertex) {
-    const auto [first, last] = vertices_inside(fabric_, level, outer, vertex);
+  if (outer <= level) return shape.nodes <= fabric_->levels[outer].largest;
+  const std::vector<std::uint32_t>& bounds = fabric_->levels[level].first;
+  for (std::uint32_t vertex = 0; vertex < fabric_->levels[outer].vertices(); ++vertex) {
+    const auto [first, last] = vertices_inside(*fabric_, level, outer, vertex);
     std::uint64_t sum = 0;
     for (std::uint32_t v = first; v < last; ++v) {
       const std::uint32_t size = bounds[v + 1] - bounds[v];

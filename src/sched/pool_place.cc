@@ -1,5 +1,6 @@
 // The search for a place: smallest fabric span first, then the tightest fit, ties to the smallest id.
 #include <algorithm>
+#include <span>
 
 #include "base/check.h"
 #include "sched/pool.h"
@@ -26,9 +27,9 @@ class Pool::Finder {
   Finder(const Pool& pool, const Shape& shape, View view, PlacementKind kind)
       : pool_(pool), index_(pool.index(view)), shape_(shape), view_(view), kind_(kind) {
     filter_ = pool.wishes_side(shape) && (pool.tight_nodes_ > 0 || !pool.within_share(shape));
-    last_level_ = static_cast<std::uint32_t>(pool.fabric_.levels.size()) - 1;
+    last_level_ = static_cast<std::uint32_t>(pool.fabric_->levels.size()) - 1;
     if (shape.level_required && shape.level != Shape::kAnyLevel) {
-      while (last_level_ > 0 && pool.fabric_.levels[last_level_].fabric_level > shape.level) --last_level_;
+      while (last_level_ > 0 && pool.fabric_->levels[last_level_].fabric_level > shape.level) --last_level_;
     }
   }
 
@@ -58,7 +59,7 @@ class Pool::Finder {
   }
 
  private:
-  [[nodiscard]] std::uint32_t gpus() const { return pool_.fabric_.gpus; }
+  [[nodiscard]] std::uint32_t gpus() const { return pool_.fabric_->gpus; }
 
   [[nodiscard]] bool accepts(std::uint32_t node, std::uint32_t used) const {
     return !filter_ || pool_.side_fits(shape_, used, node);
@@ -81,10 +82,10 @@ class Pool::Finder {
     std::uint32_t best = Bitmap::kNone;
     if (kind_ == PlacementKind::kFirstFit) {
       for (std::uint32_t free = used; free <= gpus(); ++free)
-        best = std::min(best, next_node(free, 0, pool_.fabric_.nodes, used));
+        best = std::min(best, next_node(free, 0, pool_.fabric_->nodes, used));
     } else {
       for (std::uint32_t free = used; free < gpus() && best == Bitmap::kNone; ++free)
-        best = next_node(free, 0, pool_.fabric_.nodes, used);
+        best = next_node(free, 0, pool_.fabric_->nodes, used);
       if (best == Bitmap::kNone) best = untouched_node(used);
     }
     if (best == Bitmap::kNone) return false;
@@ -94,7 +95,7 @@ class Pool::Finder {
 
   /// A wholly free node, from the smallest domain's tightest vertex so that whole domains stay whole.
   [[nodiscard]] std::uint32_t untouched_node(std::uint32_t used) const {
-    const std::vector<PoolFabric::Level>& levels = pool_.fabric_.levels;
+    const std::vector<PoolFabric::Level>& levels = pool_.fabric_->levels;
     for (std::uint32_t v = index_.tightest(0, gpus(), 1); v != Bitmap::kNone;
          v = index_.tightest(0, gpus(), 1, v)) {
       const std::uint32_t node = next_node(gpus(), levels[0].first[v], levels[0].first[v + 1], used);
@@ -117,9 +118,9 @@ class Pool::Finder {
   /// whole. Linear in the pool.
   bool find_without_gpus() {
     const std::uint32_t need = std::max(shape_.nodes, 1U);
-    const bool any_will_do = need == 1 ? gpus() == 0 : last_level_ + 1 == pool_.fabric_.levels.size();
+    const bool any_will_do = need == 1 ? gpus() == 0 : last_level_ + 1 == pool_.fabric_->levels.size();
     std::vector<std::uint64_t> candidates;  // Free GPUs in the high half, node in the low: sorts as wanted.
-    for (std::uint32_t node = 0; node < pool_.fabric_.nodes; ++node) {
+    for (std::uint32_t node = 0; node < pool_.fabric_->nodes; ++node) {
       if (!pool_.takes_work(node) || bit(pool_.held_, node) != (view_ == View::kHeld)) continue;
       if (pool_.power_limited_ && !pool_.has_room(node)) continue;
       if (!pool_.side_fits(shape_, 0, node)) continue;
@@ -141,7 +142,7 @@ class Pool::Finder {
                     std::vector<std::uint64_t>::iterator& begin, std::vector<std::uint64_t>::iterator& end) {
     const std::uint32_t first_level = kind_ == PlacementKind::kFirstFit ? last_level_ : 0;
     for (std::uint32_t level = first_level; level <= last_level_; ++level) {
-      const std::vector<std::uint32_t>& bounds = pool_.fabric_.levels[level].first;
+      const std::vector<std::uint32_t>& bounds = pool_.fabric_->levels[level].first;
       std::ptrdiff_t best = 0;
       std::uint32_t vertex = 0;
       for (auto at = candidates.begin(); at != candidates.end();) {
@@ -176,20 +177,20 @@ class Pool::Finder {
   }
 
   [[nodiscard]] std::uint32_t inside(std::uint32_t level, std::uint32_t vertex, std::uint32_t used) const {
-    return level + 1 == pool_.fabric_.levels.size() ? static_cast<std::uint32_t>(index_.total(used))
-                                                    : index_.count(level, vertex, used);
+    return level + 1 == pool_.fabric_->levels.size() ? static_cast<std::uint32_t>(index_.total(used))
+                                                     : index_.count(level, vertex, used);
   }
 
   /// Takes `need` nodes inside a vertex, from as few of its children as can be; gives what is still missing.
   std::uint32_t fill(std::uint32_t level, std::uint32_t vertex, std::uint32_t need, std::uint32_t used) {
-    const PoolFabric::Level& shape = pool_.fabric_.levels[level];
+    const PoolFabric::Level& shape = pool_.fabric_->levels[level];
     const std::uint32_t begin = shape.first[vertex];
     const std::uint32_t end = shape.first[vertex + 1];
     if (level == 0 || kind_ == PlacementKind::kFirstFit || inside(level, vertex, used) <= need)
       return fill_nodes(begin, end, need, used);
     std::vector<std::pair<std::uint32_t, std::uint32_t>>
         children;  // (capacity, child), largest capacity first.
-    if (level + 1 == pool_.fabric_.levels.size()) {
+    if (level + 1 == pool_.fabric_->levels.size()) {
       std::uint32_t covered = 0;
       for (std::uint32_t child = index_.fullest_capacity(level - 1, used); child != Bitmap::kNone;
            child = index_.fullest_capacity(level - 1, used, child)) {
@@ -211,7 +212,7 @@ class Pool::Finder {
     if (need == 0 || at == children.size()) return need;
     // The rest fits into one more child: the tightest that holds it.
     std::uint32_t tight = Bitmap::kNone;
-    if (level + 1 == pool_.fabric_.levels.size()) {
+    if (level + 1 == pool_.fabric_->levels.size()) {
       for (tight = index_.tightest(level - 1, used, need); tight != Bitmap::kNone;
            tight = index_.tightest(level - 1, used, need, tight)) {
         const auto is_tight = [&](const auto& child) { return child.second == tight; };
@@ -263,7 +264,7 @@ class Pool::Finder {
 
   /// Takes wholly free nodes of [begin, end) in runs: a word of 64 nodes at a time.
   std::uint32_t take_runs(std::uint32_t begin, std::uint32_t end, std::uint32_t need, std::uint32_t used) {
-    const std::vector<std::uint64_t>& words = index_.exact(gpus()).words();
+    const std::span<const std::uint64_t> words = index_.exact(gpus()).words();
     for (std::uint32_t at = index_.next_exact(gpus(), begin); at < end && need > 0;) {
       std::uint32_t stop = at;
       for (;;) {  // Extend the run over word borders.
@@ -292,7 +293,7 @@ class Pool::Finder {
       for (std::uint32_t v = index_.tightest(level, 0, need); v != Bitmap::kNone;
            v = index_.tightest(level, 0, need, v)) {
         placement_.pieces.clear();
-        const PoolFabric::Level& shape = pool_.fabric_.levels[level];
+        const PoolFabric::Level& shape = pool_.fabric_->levels[level];
         const bool filled = filter_ ? fill_usable(shape.first[v], shape.first[v + 1], need)
                                     : fill_anywhere(shape.first[v], shape.first[v + 1], need);
         if (filled) return true;
@@ -389,8 +390,8 @@ void Pool::settle(Placement& placement) const {
   const std::uint32_t last = pieces.back().node + pieces.back().count - 1;
   placement.span = 0;
   if (first == last) return;
-  std::uint32_t vertex = fabric_.vertex_of[first];
-  for (const PoolFabric::Level& level : fabric_.levels) {
+  std::uint32_t vertex = fabric_->vertex_of[first];
+  for (const PoolFabric::Level& level : fabric_->levels) {
     placement.span = static_cast<std::uint8_t>(level.fabric_level + 1);
     if (level.parent.empty() || level.first[vertex + 1] > last) return;
     vertex = level.parent[vertex];
@@ -431,16 +432,16 @@ bool Pool::may_fit(const Shape& shape, View view) const {
   }
   if (shape.gpus == 0) return true;
   if (shape.nodes == 0) return index(view).total(0) >= shape.gpus;
-  return shape.gpus <= fabric_.gpus && index(view).total(shape.gpus) >= shape.nodes;
+  return shape.gpus <= fabric_->gpus && index(view).total(shape.gpus) >= shape.nodes;
 }
 
 bool Pool::could_ever_fit(const Shape& shape) const {
   if (shape.gpu_types != 0 && (gpu_type_ == NodeType::kNoGpu || ((shape.gpu_types >> gpu_type_) & 1U) == 0))
     return false;
-  std::uint32_t most_nodes = fabric_.nodes;
+  std::uint32_t most_nodes = fabric_->nodes;
   if (shape.level_required && shape.level != Shape::kAnyLevel) {
     most_nodes = 1;
-    for (const PoolFabric::Level& level : fabric_.levels) {
+    for (const PoolFabric::Level& level : fabric_->levels) {
       if (level.fabric_level <= shape.level) most_nodes = level.largest;
     }
   }
@@ -449,12 +450,12 @@ bool Pool::could_ever_fit(const Shape& shape) const {
     return (cpu_milli_ == 0 || cpu_on_node(shape, gpus) <= cpu_milli_) &&
            (memory_mib_ == 0 || memory_on_node(shape, gpus) <= memory_mib_);
   };
-  if (shape.gpu_milli != 0) return fabric_.gpus > 0 && shape.gpu_milli < 1000 && node_holds(1);
+  if (shape.gpu_milli != 0) return fabric_->gpus > 0 && shape.gpu_milli < 1000 && node_holds(1);
   if (shape.nodes != 0)
-    return shape.gpus <= fabric_.gpus && shape.nodes <= most_nodes && node_holds(shape.gpus) &&
+    return shape.gpus <= fabric_->gpus && shape.nodes <= most_nodes && node_holds(shape.gpus) &&
            (!shape.is_grouped() || could_ever_group(shape));
   if (shape.gpus == 0) return node_holds(0);
-  std::uint32_t per_node = std::min(fabric_.gpus, shape.gpus);
+  std::uint32_t per_node = std::min(fabric_->gpus, shape.gpus);
   while (per_node > 0 && !node_holds(per_node)) --per_node;
   return per_node > 0 && std::uint64_t{per_node} * most_nodes >= shape.gpus;
 }

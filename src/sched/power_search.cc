@@ -24,7 +24,7 @@ std::uint64_t lowest_bits(std::uint64_t mask, std::uint32_t count) {
 
 void PowerSearch::begin(const State& state, std::uint32_t pool, const Job& job) {
   state_ = &state;
-  pool_ = state.pools[pool].get();
+  pool_ = &*state.pools[pool];
   job_ = &job;
   const Shape& shape = job.request.shape;
   side_ = pool_->wishes_side(shape);

@@ -9,7 +9,7 @@
 namespace gw::sched {
 namespace {
 
-constexpr std::uint64_t kFormat = 5;
+constexpr std::uint64_t kFormat = Pass::kFormat;
 constexpr std::uint64_t kOldestFormat = 4;  ///< That is read still: an upgrade begins with it.
 
 enum class Phase : std::uint8_t { kWaits, kRuns, kLeaves, kClaims, kPutOff };

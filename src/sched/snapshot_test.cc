@@ -17,6 +17,7 @@ std::string plan_bytes(const Plan& plan) {
 }
 
 /// Runs a random workload; `other` joins at a random pass from a snapshot and must decide alike to the end.
+/// So must a copy, and one that is assigned to a core with a past of its own.
 void resume(const PolicyConfig& policy, std::uint64_t seed) {
   Rng rng(seed);
   Fleet fleet = random_case::random_fleet(rng);
@@ -28,7 +29,7 @@ void resume(const PolicyConfig& policy, std::uint64_t seed) {
   const random_case::Workload workload = random_workload(rng, fleet, wish);
   const std::uint64_t join = rng.below(100);
   Core core(fleet, policy);
-  std::unique_ptr<Core> other;
+  std::unique_ptr<Core> other, copied, assigned;
   Driver driver(workload, policy.grace);
   for (std::uint64_t pass = 0; !driver.done(); ++pass) {
     const std::vector<Event> events = driver.next(core.next_due());
@@ -36,11 +37,15 @@ void resume(const PolicyConfig& policy, std::uint64_t seed) {
     const Plan& plan = core.plan(driver.now());
     driver.planned(plan);
     ASSERT_EQ(core.check(), "") << "pass " << pass;
+    if (pass == join / 2) assigned = std::make_unique<Core>(core);
     if (other) {
-      for (const Event& event : events) other->apply(event, driver.now());
-      ASSERT_EQ(plan_bytes(other->plan(driver.now())), plan_bytes(plan))
-          << "pass " << pass << ", joined at " << join;
-      ASSERT_EQ(other->snapshot(), core.snapshot()) << "pass " << pass << ", joined at " << join;
+      for (Core* each : {other.get(), copied.get(), assigned.get()}) {
+        SCOPED_TRACE(each == other.get() ? "restored" : each == copied.get() ? "copied" : "assigned");
+        for (const Event& event : events) each->apply(event, driver.now());
+        ASSERT_EQ(plan_bytes(each->plan(driver.now())), plan_bytes(plan))
+            << "pass " << pass << ", joined at " << join;
+        ASSERT_EQ(each->snapshot(), core.snapshot()) << "pass " << pass << ", joined at " << join;
+      }
     } else if (pass == join) {
       const std::string snapshot = core.snapshot();
       other = std::make_unique<Core>(fleet, policy);
@@ -48,6 +53,12 @@ void resume(const PolicyConfig& policy, std::uint64_t seed) {
       ASSERT_EQ(other->snapshot(), snapshot);
       for (std::uint32_t job = 0; job < core.state().next_job; ++job)
         ASSERT_EQ(other->binding_reason(JobId{job}), core.binding_reason(JobId{job})) << job;
+      copied = std::make_unique<Core>(core);
+      *assigned = core;
+      for (const Core* each : {copied.get(), assigned.get()}) {
+        ASSERT_EQ(each->check(), "");
+        ASSERT_EQ(each->snapshot(), snapshot);
+      }
     }
   }
 }

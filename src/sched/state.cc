@@ -26,8 +26,8 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
     if (pool_of_kind[kind] != 0) continue;
     const std::size_t type = kind / zones;
     pool_of_kind[kind] = static_cast<std::uint16_t>(pools.size());
-    pools.push_back(std::make_unique<Pool>(fleet, static_cast<std::uint16_t>(type),
-                                           static_cast<std::uint32_t>(kind % zones)));
+    pools.push_back(
+        make_owned<Pool>(fleet, static_cast<std::uint16_t>(type), static_cast<std::uint32_t>(kind % zones)));
     const NodeType& node_type = fleet.node_types[type];
     quota_of_pool_.push_back(node_type.gpu_type == NodeType::kNoGpu
                                  ? PoolQuota{}
@@ -220,8 +220,7 @@ void State::enqueue(Job& job) {
   job.waits = true;
   pending.insert(job);
   classes.set_waiting(job.shape_class, true, job.request.limit);
-  if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
-    waiting_gangs.emplace(job.waits_since, job.id);
+  if (pending.by_tenant() && is_gang(job)) waiting_gangs.emplace(job.waits_since, job.id);
   if (quota.in_use()) list_for_quota(job);
 }
 
@@ -229,8 +228,7 @@ void State::dequeue(Job& job) {
   job.waits = false;
   pending.erase(job);
   classes.set_waiting(job.shape_class, false, job.request.limit);
-  if (job.request.shape.total_gpu_milli() > largest_node_milli_ && pending.by_tenant())
-    waiting_gangs.erase({job.waits_since, job.id});
+  if (pending.by_tenant() && is_gang(job)) waiting_gangs.erase({job.waits_since, job.id});
   if (!quota.in_use()) return;
   unlist_for_quota(job);
 }

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/owned.h"
 #include "model/fleet.h"
 #include "model/policy.h"
 #include "sched/claims.h"
@@ -208,7 +208,7 @@ class State {
   };
 
   PolicyConfig policy;
-  std::vector<std::unique_ptr<Pool>> pools;
+  std::vector<Owned<Pool>> pools;
   std::vector<EndProfile> running;  ///< Per pool, amounts in GPUs (at least 1 a job).
   JobTable jobs;
   ShapeClasses classes;
@@ -255,6 +255,10 @@ class State {
   /// GPU types (NodeType::kNoGpu: none) by the kind that fair share counts them as.
   [[nodiscard]] const std::vector<std::uint32_t>& gpu_type_of_kind() const { return gpu_type_of_kind_; }
   [[nodiscard]] std::size_t running_jobs() const { return running_jobs_; }
+  /// Does it ask for more GPUs than a node has?
+  [[nodiscard]] bool is_gang(const Job& job) const {
+    return job.request.shape.total_gpu_milli() > largest_node_milli_;
+  }
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
   [[nodiscard]] std::int64_t preemptible_milli() const { return preemptible_milli_; }

@@ -132,31 +132,28 @@ std::int64_t steps_below(std::int64_t amount, std::int64_t step) {
 class Search {
  public:
   Search(const ForecastInput& input, JobId job, const CounterfactualOptions& options)
-      : input_(input), job_(job), options_(options) {}
+      : input_(input), job_(job), options_(options), present_(input.fleet, input.policy) {}
 
   Result<Counterfactuals> run() {
-    std::unique_ptr<sched::Core> core = restored();
-    if (core == nullptr)
+    if (!present_.restore(input_.snapshot))
       return fail(fmt::format(
           "changes: the snapshot of {} bytes is not one of the fleet \"{}\" under the policy \"{}\"; "
           "take it from the core whose job is asked for",
           input_.snapshot.size(), input_.fleet.name, input_.policy.name));
-    const sched::Job* waiting = core->job(job_);
+    const sched::Job* waiting = present_.job(job_);
     if (waiting == nullptr || waiting->running)
       return fail(fmt::format("changes: job {} does not wait", job_.value()));
-    now_ = std::max(input_.now, core->now());
+    now_ = std::max(input_.now, present_.now());
     request_ = waiting->request;
     request_.submit = now_;
     constexpr std::uint64_t kJobsPerEvent = 6;  // As ForecastMember counts the taking over of a job.
     constexpr std::uint64_t kPlannedPerEvent = 40;
     const bool plans_all = input_.policy.backfill == BackfillKind::kConservative;
-    trial_events_ = 1 + core->state().jobs.size() / kJobsPerEvent +
-                    (plans_all ? core->state().jobs.size() / kPlannedPerEvent : 0);
+    const std::size_t jobs = present_.state().jobs.size();
+    trial_events_ = 1 + jobs / kJobsPerEvent + (plans_all ? jobs / kPlannedPerEvent : 0);
 
-    if (Result<void> done = forecast_present(); !done) return std::unexpected(done.error());
-    const std::vector<Plain> plain = plain_changes(core->state(), request_.shape);
-    core.reset();
-    for (const Plain& change : plain) {
+    forecast_present();
+    for (const Plain& change : plain_changes(present_.state(), request_.shape)) {
       JobRequest changed = request_;
       changed.shape = change.shape;
       consider(change.kind, changed, change.given_up);
@@ -170,39 +167,26 @@ class Search {
     consider_sizes();
     consider_limits();
     consider_side();
-    if (Result<void> done = run_ahead(); !done) return std::unexpected(done.error());
+    run_ahead();
     rank();
     return std::move(found_);
   }
 
  private:
-  /// A trial that is still to be run ahead.
-  struct Later {
-    Counterfactual change;
-    std::string snapshot;
-  };
-
-  [[nodiscard]] std::unique_ptr<sched::Core> restored() const {
-    auto core = std::make_unique<sched::Core>(input_.fleet, input_.policy);
-    return core->restore(input_.snapshot) ? std::move(core) : nullptr;
-  }
-
   [[nodiscard]] bool may_try() const {
     // Half is for running ahead.
     return found_.events + trial_events_ <= options_.most_events / 2;
   }
 
-  Result<void> forecast_present() {
+  void forecast_present() {
     ForecastOptions ahead = ahead_options();
     ahead.jobs = {job_};
     ahead.most_members = options_.most_members;
     ahead.most_events = options_.most_events / 4;
-    Result<Forecast> forecast = forecast_starts(input_, ahead);
-    if (!forecast) return std::unexpected(forecast.error());
-    GW_CHECK(forecast->find(job_) != nullptr);
-    found_.present = *forecast->find(job_);
-    found_.events += forecast->events();
-    return {};
+    const Forecast forecast = forecast_starts(present_, input_, ahead);
+    GW_CHECK(forecast.find(job_) != nullptr);
+    found_.present = *forecast.find(job_);
+    found_.events += forecast.events();
   }
 
   [[nodiscard]] ForecastOptions ahead_options() const {
@@ -212,51 +196,50 @@ class Search {
     return ahead;
   }
 
-  /// The factory as it is, with the job cancelled and `request` in line; null if nothing could ever hold it.
-  struct Trial {
-    std::unique_ptr<sched::Core> core;
-    JobId job;
-    bool started = false;
-  };
-  Trial try_now(JobRequest request) {
+  /// In `trial_`: the factory as it is, with the job cancelled and `request` in line.
+  void change_world(JobRequest request) {
     if (request.is_elastic()) {  // A change of its nodes is one of the least that it can do with.
       request.nodes_min = request.shape.nodes;
       if (request.nodes_min == 0) request.nodes_max = 0;
     }
+    if (trial_ == nullptr) {
+      trial_ = std::make_unique<sched::Core>(present_);
+    } else {
+      *trial_ = present_;
+    }
+    trial_->apply(sched::Event::job_cancelled(job_), now_);
+    trial_->apply(sched::Event::job_submitted(changed_job(), request), now_);
+    trial_->plan(now_);
+  }
+  [[nodiscard]] JobId changed_job() const { return JobId{present_.state().next_job}; }
+
+  struct Trial {
+    bool possible = false;  ///< Some part of the fleet could hold it.
+    bool started = false;
+  };
+  Trial try_now(const JobRequest& request) {
     ++found_.tried;
     found_.events += trial_events_;
-    Trial trial;
-    trial.core = restored();
-    GW_CHECK(trial.core != nullptr);
-    trial.job = JobId{trial.core->state().next_job};
-    trial.core->apply(sched::Event::job_cancelled(job_), now_);
-    trial.core->apply(sched::Event::job_submitted(trial.job, request), now_);
-    trial.core->plan(now_);
-    const sched::Job* job = trial.core->job(trial.job);
-    if (job == nullptr) {
-      trial.core.reset();
-    } else {
-      trial.started = job->running;
-    }
-    return trial;
+    change_world(request);
+    const sched::Job* job = trial_->job(changed_job());
+    return {job != nullptr, job != nullptr && job->running};
   }
 
-  void take(ChangeKind kind, const JobRequest& request, std::uint32_t given_up, Trial trial) {
-    if (trial.core == nullptr) return;
+  void take(ChangeKind kind, const JobRequest& request, std::uint32_t given_up, const Trial& trial) {
+    if (!trial.possible) return;
     Counterfactual change;
     change.kind = kind;
     change.request = request;
     change.given_up_permille = given_up;
+    change.start.job = changed_job();
     if (trial.started) {
       change.at_once = true;
-      change.start.job = trial.job;
       change.start.p50 = change.start.p90 = now_;
       change.start.members = change.start.reached = found_.present.members;
       if (found_.present.p50 > now_) found_.changes.push_back(std::move(change));
       return;
     }
-    change.start.job = trial.job;
-    later_.push_back({std::move(change), trial.core->snapshot()});
+    later_.push_back(std::move(change));
   }
 
   void consider(ChangeKind kind, const JobRequest& request, std::uint32_t given_up) {
@@ -269,16 +252,12 @@ class Search {
   void consider_largest(ChangeKind kind, std::int64_t count, Change&& changed, GivenUp&& given_up,
                         std::initializer_list<std::int64_t> otherwise) {
     if (count <= 0) return;
-    std::optional<Trial> best;
     const std::optional<std::int64_t> largest = largest_that(count, [&](std::int64_t index) {
       if (!may_try()) return false;
-      Trial trial = try_now(changed(index));
-      if (trial.core == nullptr || !trial.started) return false;
-      best = std::move(trial);
-      return true;
+      return try_now(changed(index)).started;
     });
     if (largest) {
-      take(kind, changed(*largest), given_up(*largest), std::move(*best));
+      take(kind, changed(*largest), given_up(*largest), {true, true});
       return;
     }
     std::int64_t last = -1;
@@ -352,32 +331,28 @@ class Search {
   }
 
   /// The same futures as those of the present forecast: each job's run time is drawn by its number alone.
-  Result<void> run_ahead() {
-    std::stable_sort(later_.begin(), later_.end(), [](const Later& a, const Later& b) {
-      return a.change.given_up_permille < b.change.given_up_permille;
+  void run_ahead() {
+    std::stable_sort(later_.begin(), later_.end(), [](const Counterfactual& a, const Counterfactual& b) {
+      return a.given_up_permille < b.given_up_permille;
     });
     for (std::size_t index = 0; index < later_.size(); ++index) {
-      Later& later = later_[index];
+      Counterfactual& later = later_[index];
       const std::uint64_t left = options_.most_events - std::min(options_.most_events, found_.events);
       ForecastOptions ahead = ahead_options();
-      ahead.jobs = {later.change.start.job};
+      ahead.jobs = {changed_job()};
       ahead.most_members = found_.present.members;
       ahead.most_events = left / (later_.size() - index);
       const Instant present = found_.present.p90;
       if (present != StartForecast::kNever && !found_.present.p90_or_later)
         ahead.horizon = std::max(present - now_, seconds(1));
-      ForecastInput changed = input_;
-      changed.snapshot = later.snapshot;
-      changed.now = now_;
-      Result<Forecast> forecast = forecast_starts(changed, ahead);
-      if (!forecast) return std::unexpected(forecast.error());
-      found_.events += forecast->events();
-      const StartForecast* start = forecast->find(later.change.start.job);
+      change_world(later.request);
+      const Forecast forecast = forecast_starts(*trial_, input_, ahead);
+      found_.events += forecast.events();
+      const StartForecast* start = forecast.find(changed_job());
       GW_CHECK(start != nullptr);
-      later.change.start = *start;
-      if (is_sooner(*start)) found_.changes.push_back(std::move(later.change));
+      later.start = *start;
+      if (is_sooner(*start)) found_.changes.push_back(std::move(later));
     }
-    return {};
   }
 
   /// By more than the grain of such forecasts, at both quantiles, and truly known.
@@ -421,7 +396,9 @@ class Search {
   JobRequest request_;
   Instant now_;
   std::uint64_t trial_events_ = 0;
-  std::vector<Later> later_;
+  sched::Core present_;
+  std::unique_ptr<sched::Core> trial_;
+  std::vector<Counterfactual> later_;  ///< To be run ahead.
   Counterfactuals found_;
 };
 

@@ -18,20 +18,20 @@
 namespace gw::twin {
 namespace {
 
-/// Calls run(index) for all indices below `count`, on up to `threads` threads.
+/// Calls run(index, thread) for all indices below `count`, on up to `threads` threads.
 template <class Run>
 void on_threads(std::uint32_t count, unsigned threads, Run&& run) {
   std::atomic<std::uint32_t> next{0};
-  const auto work = [&] {
-    for (std::uint32_t index = next++; index < count; index = next++) run(index);
+  const auto work = [&](unsigned thread) {
+    for (std::uint32_t index = next++; index < count; index = next++) run(index, thread);
   };
   std::vector<std::jthread> others;
   try {
     for (unsigned thread = 1; thread < std::min<std::uint64_t>(threads, count); ++thread)
-      others.emplace_back(work);
+      others.emplace_back(work, thread);
   } catch (const std::system_error&) {  // The system gives no more threads: fewer do it too.
   }
-  work();
+  work(0);
 }
 
 std::vector<TenantId> parents(const sched::FairShare& tenants) {
@@ -84,14 +84,19 @@ void Forecast::merge(const Forecast& more) {
 }
 
 Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptions& options) {
-  auto first_core = std::make_unique<sched::Core>(input.fleet, input.policy);
-  if (!first_core->restore(input.snapshot))
+  sched::Core core(input.fleet, input.policy);
+  if (!core.restore(input.snapshot))
     return fail(fmt::format(
         "forecast: the snapshot of {} bytes is not one of the fleet \"{}\" under the policy \"{}\"; take "
         "it from the core whose starts are asked for",
         input.snapshot.size(), input.fleet.name, input.policy.name));
-  const sched::State& state = first_core->state();
-  const Instant now = std::max(input.now, first_core->now());
+  return forecast_starts(core, input, options);
+}
+
+Forecast forecast_starts(const sched::Core& core, const ForecastInput& input,
+                         const ForecastOptions& options) {
+  const sched::State& state = core.state();
+  const Instant now = std::max(input.now, core.now());
   std::vector<JobKind> kinds;
   state.jobs.for_each([&](const sched::Job& job) { kinds.push_back(kind_of(job.request)); });
   if (input.arrivals != nullptr)
@@ -120,19 +125,18 @@ Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptio
   const Rng rng = Rng(options.seed).split("forecast");
   const unsigned threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  std::vector<std::unique_ptr<sched::Core>> futures(threads);  // Each thread's, used again for the next.
   const auto run = [&](std::uint32_t count, std::uint64_t most_events) {
     const auto done = static_cast<std::uint32_t>(table.members.size());
     std::vector<ForecastMember> members(count);
-    on_threads(count, threads, [&](std::uint32_t index) {
-      std::unique_ptr<sched::Core> core;
-      if (done + index == 0) {
-        core = std::move(first_core);
+    on_threads(count, threads, [&](std::uint32_t index, unsigned thread) {
+      std::unique_ptr<sched::Core>& future = futures[thread];
+      if (future == nullptr) {
+        future = std::make_unique<sched::Core>(core);
       } else {
-        core = std::make_unique<sched::Core>(input.fleet, input.policy);
-        GW_CHECK(core->restore(input.snapshot));
+        *future = core;
       }
-      members[index] =
-          run_member(std::move(core), task, rng.split(options.first_member + done + index), most_events);
+      members[index] = run_member(*future, task, rng.split(options.first_member + done + index), most_events);
     });
     for (ForecastMember& member : members) {
       forecast.events_ += member.events;

@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "model/fleet.h"
 #include "model/policy.h"
+#include "sched/core.h"
 #include "twin/arrivals.h"
 #include "twin/forecast_quantiles.h"
 #include "twin/run_times.h"
@@ -75,7 +76,8 @@ class Forecast {
   void merge(const Forecast& more);
 
  private:
-  friend Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptions& options);
+  friend Forecast forecast_starts(const sched::Core& core, const ForecastInput& input,
+                                  const ForecastOptions& options);
 
   StartTable starts_;
   std::vector<StartForecast> jobs_;
@@ -86,5 +88,7 @@ class Forecast {
 /// too short a history), and no node changes its state. An Error if the snapshot is not of that fleet and
 /// policy.
 Result<Forecast> forecast_starts(const ForecastInput& input, const ForecastOptions& options);
+/// The same from a core; the fleet, policy and snapshot of `input` are not looked at.
+Forecast forecast_starts(const sched::Core& core, const ForecastInput& input, const ForecastOptions& options);
 
 }  // namespace gw::twin

@@ -16,17 +16,17 @@ namespace {
 
 class Future {
  public:
-  Future(std::unique_ptr<sched::Core> core, const ForecastTask& task, const Rng& rng)
-      : core_(std::move(core)), task_(task), rng_(rng), left_(task.asked.size()), now_(task.now) {
+  Future(sched::Core& core, const ForecastTask& task, const Rng& rng)
+      : core_(core), task_(task), rng_(rng), left_(task.asked.size()), now_(task.now) {
     asked_.assign(task.jobs.size(), false);
     for (const std::uint32_t job : task.asked) asked_[job] = true;
     member_.starts.starts.assign(task.jobs.size(), Instant::max());
-    core_->state().jobs.for_each([&](const sched::Job& job) {
+    core_.state().jobs.for_each([&](const sched::Job& job) {
       if (!job.running) return;
       push_end(job, job.started, task_.run_times.index_of(kind_of(job.request)));
       if (job.leaving) push({job.expected_end, job.id, job.started, true});
     });
-    present_ = core_->state().next_job;
+    present_ = core_.state().next_job;
     present_running_ = ends_.size();
     if (task.arrivals != nullptr) {
       arrivals_.emplace(*task.arrivals, task.now, rng.split("arrivals"));
@@ -34,7 +34,7 @@ class Future {
     }
     constexpr std::uint64_t kJobsPerEvent =
         6;  // What taking over a job costs, against simulating an event of it.
-    member_.events = core_->state().jobs.size() / kJobsPerEvent;
+    member_.events = core_.state().jobs.size() / kJobsPerEvent;
   }
 
   ForecastMember run(std::uint64_t most_events) {
@@ -42,7 +42,7 @@ class Future {
     while (left_ > 0 && goes_on() && member_.events < most_events) {
       if (present_running_ == 0) next_arrival_.reset();
       // The core may have asked to be woken.
-      Instant due = core_->next_due();
+      Instant due = core_.next_due();
       if (!ends_.empty()) due = std::min(due, ends_.front().when);
       if (next_fact_ < task_.facts.size()) due = std::min(due, task_.facts[next_fact_].when);
       due = std::max(now_, due);
@@ -56,7 +56,7 @@ class Future {
         const End end = ends_.front();
         std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
         ends_.pop_back();
-        const sched::Job* job = core_->job(end.job);
+        const sched::Job* job = core_.job(end.job);
         if (job == nullptr || !job->running || job->started != end.started) continue;  // It has left before.
         const auto moved = end.leaves ? moved_.end() : moved_.find(end.job);
         if (moved != moved_.end() && moved->second != end.when) continue;  // It goes slower since, or faster.
@@ -65,11 +65,11 @@ class Future {
         if (end.leaves) {
           leave(*job);
         } else {
-          core_->apply(sched::Event::job_ended(end.job), now_);
+          core_.apply(sched::Event::job_ended(end.job), now_);
         }
       }
       for (; next_fact_ < task_.facts.size() && task_.facts[next_fact_].when <= due; ++next_fact_)
-        core_->apply(task_.facts[next_fact_].event, now_), ++member_.events;
+        core_.apply(task_.facts[next_fact_].event, now_), ++member_.events;
       for (; next_arrival_ && next_arrival_->when == due; ++member_.events) submit();
       pass();
     }
@@ -89,7 +89,7 @@ class Future {
 
   /// Will something happen that could start a job?
   [[nodiscard]] bool goes_on() const {
-    return !ends_.empty() || next_fact_ < task_.facts.size() || !core_->state().prices.put_off.empty();
+    return !ends_.empty() || next_fact_ < task_.facts.size() || !core_.state().prices.put_off.empty();
   }
 
   /// Those whose clocks are others end at another time.
@@ -100,14 +100,14 @@ class Future {
       if (!end.leaves && (moved == moved_.end() || moved->second == end.when)) ends[end.job] = end;
     }
     for (const sched::Plan::Clock& clock : clocks) {
-      const sched::Job* job = core_->job(clock.job);
+      const sched::Job* job = core_.job(clock.job);
       const auto at = ends.find(clock.job);
       if (job == nullptr || !job->running || at == ends.end() || at->second.started != job->started) continue;
       End end = at->second;
       const std::uint32_t before =
-          std::exchange(speeds_.try_emplace(clock.job, 1000U).first->second, core_->state().speed_of(*job));
+          std::exchange(speeds_.try_emplace(clock.job, 1000U).first->second, core_.state().speed_of(*job));
       const auto left = static_cast<double>(std::max(end.when - now_, Nanoseconds{0}).count());
-      end.when = now_ + Nanoseconds{static_cast<std::int64_t>(left * before / core_->state().speed_of(*job))};
+      end.when = now_ + Nanoseconds{static_cast<std::int64_t>(left * before / core_.state().speed_of(*job))};
       moved_[clock.job] = end.when;
       push(end);
     }
@@ -118,26 +118,26 @@ class Future {
     const auto drawn = drawn_.find(job.id);
     if (drawn != drawn_.end() && job.request.checkpoint_interval > Nanoseconds{0})
       drawn->second = std::max(seconds(1), drawn->second - work_in(job.request, now_ - job.started));
-    core_->apply(sched::Event::job_requeued(job.id), now_);
+    core_.apply(sched::Event::job_requeued(job.id), now_);
   }
 
   void pass() {
     member_.events += pass_cost();
-    const sched::Plan& plan = core_->plan(now_);
+    const sched::Plan& plan = core_.plan(now_);
     for (const JobId job : plan.stopped) {
       moved_.erase(job);
       if (job.value() < present_ && present_running_ > 0) --present_running_;
     }
     for (const sched::Plan::Preemption& preemption : plan.preemptions) {
-      const sched::Job& job = *core_->job(preemption.job);
+      const sched::Job& job = *core_.job(preemption.job);
       constexpr Nanoseconds kCheckpointWrite = seconds(30);
       const bool saves = job.request.checkpoint_interval > Nanoseconds{0};
-      push({now_ + (saves ? std::min(core_->state().policy.grace, kCheckpointWrite) : Nanoseconds{0}), job.id,
+      push({now_ + (saves ? std::min(core_.state().policy.grace, kCheckpointWrite) : Nanoseconds{0}), job.id,
             job.started, true});
     }
     for (const sched::Plan::Start& start : plan.starts) {
       ++member_.events;
-      const sched::Job& started = *core_->job(start.job);
+      const sched::Job& started = *core_.job(start.job);
       const bool of_present = start.job.value() < present_;
       const std::size_t job = of_present ? index_of(start.job) : task_.jobs.size();
       const bool waited = job < task_.jobs.size();  // Else it has come since, or ran and runs again.
@@ -160,14 +160,14 @@ class Future {
   void submit() {
     JobRequest request = *next_arrival_->request;
     request.submit = now_;
-    core_->apply(sched::Event::job_submitted(JobId{core_->state().next_job}, request), now_);
+    core_.apply(sched::Event::job_submitted(JobId{core_.state().next_job}, request), now_);
     next_arrival_ = arrivals_->next();
   }
 
   /// A pass of conservative backfill plans all anew; of the others, what it starts is its cost.
   [[nodiscard]] std::uint64_t pass_cost() const {
     constexpr std::uint64_t kPlannedPerEvent = 40;
-    const sched::State& state = core_->state();
+    const sched::State& state = core_.state();
     if (state.policy.backfill != BackfillKind::kConservative) return 0;
     return state.jobs.size() / kPlannedPerEvent;
   }
@@ -187,7 +187,7 @@ class Future {
     if (!speeds_.empty()) speeds_.erase(job.id);
     if (!moved_.empty()) moved_.erase(job.id);
     if (job.clock < 1000) {
-      const std::uint32_t speed = speeds_[job.id] = core_->state().speed_of(job);
+      const std::uint32_t speed = speeds_[job.id] = core_.state().speed_of(job);
       const double left = static_cast<double>((end - now_).count()) * 1000 / speed;
       end = now_ + Nanoseconds{static_cast<std::int64_t>(std::min(left, 4e18))};
     }
@@ -219,7 +219,7 @@ class Future {
     return std::max(task_.now + Nanoseconds{(distance + cell / 2) / cell * cell}, now_);
   }
 
-  std::unique_ptr<sched::Core> core_;
+  sched::Core& core_;
   const ForecastTask& task_;
   const Rng& rng_;
   const Rng kinds_{rng_.split("kind")};
@@ -241,10 +241,10 @@ class Future {
 
 }  // namespace
 
-ForecastMember run_member(std::unique_ptr<sched::Core> core, const ForecastTask& task, const Rng& rng,
+ForecastMember run_member(sched::Core& core, const ForecastTask& task, const Rng& rng,
                           std::uint64_t most_events) {
-  GW_CHECK(core->now() <= task.now);
-  return Future(std::move(core), task, rng).run(most_events);
+  GW_CHECK(core.now() <= task.now);
+  return Future(core, task, rng).run(most_events);
 }
 
 }  // namespace gw::twin

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -40,7 +39,7 @@ struct ForecastMember {
 /// reached or it has cost `most_events`. Each job's run time depends on `rng` and the job alone, not on what
 /// happens before it starts; so do the arrivals. They cease when no job of the present runs any more: what
 /// still waits then waits for more than other jobs.
-ForecastMember run_member(std::unique_ptr<sched::Core> core, const ForecastTask& task, const Rng& rng,
+ForecastMember run_member(sched::Core& core, const ForecastTask& task, const Rng& rng,
                           std::uint64_t most_events);
 
 }  // namespace gw::twin

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 
 #include "base/check.h"
 #include "sched/core.h"
@@ -20,11 +19,11 @@ Result<std::vector<PointEstimate>> estimate_by_limits(const Fleet& fleet, const 
   now = std::max(now, present.now());
   const std::optional<PolicyConfig> easy = policy_by_name("easy");
   GW_CHECK(easy.has_value());
-  auto core = std::make_unique<sched::Core>(fleet, *easy);
-  core->move_from(present, fleet, fleet, now);
+  sched::Core core(fleet, *easy);
+  core.move_from(present, fleet, fleet, now);
 
   std::vector<JobId> waiting;
-  core->state().jobs.for_each([&](const sched::Job& job) {
+  core.state().jobs.for_each([&](const sched::Job& job) {
     if (!job.running) waiting.push_back(job.id);
   });
   std::sort(waiting.begin(), waiting.end());
@@ -37,13 +36,12 @@ Result<std::vector<PointEstimate>> estimate_by_limits(const Fleet& fleet, const 
   RunTimeModel all_of_it;
   all_of_it.by_tenant.emplace_back(RunTimeModel::kEnough, 1.0);  // The root's: all tenants draw from it.
   std::vector<TenantId> parents{TenantId{}};
-  for (std::uint32_t tenant = 1; tenant < core->state().pending.fair_share().tenants(); ++tenant)
-    parents.push_back(core->state().pending.fair_share().parent(TenantId{tenant}));
+  for (std::uint32_t tenant = 1; tenant < core.state().pending.fair_share().tenants(); ++tenant)
+    parents.push_back(core.state().pending.fair_share().parent(TenantId{tenant}));
   const RunTimeSampler run_times(all_of_it, parents);
   const std::vector<std::uint32_t> kinds(waiting.size(), RunTimeSampler::kUnnamed);
   const ForecastTask task{waiting, asked, kinds, now, sched::kLastInstant, 0, run_times};
-  const ForecastMember member =
-      run_member(std::move(core), task, Rng(1), std::numeric_limits<std::uint64_t>::max());
+  const ForecastMember member = run_member(core, task, Rng(1), std::numeric_limits<std::uint64_t>::max());
   std::vector<PointEstimate> estimates;
   for (const std::uint32_t job : asked) estimates.push_back({waiting[job], member.starts.starts[job]});
   return estimates;

@@ -90,27 +90,29 @@ struct Pair {
 class Question {
  public:
   Question(const WhatIfInput& input, const WorldChanges& changes, const WhatIfOptions& options)
-      : input_(input), changes_(changes), options_(options), rng_(Rng(options.seed).split("what-if")) {}
+      : input_(input),
+        changes_(changes),
+        options_(options),
+        rng_(Rng(options.seed).split("what-if")),
+        present_(input.fleet, input.policy) {}
 
   Result<WhatIf> ask() {
-    std::unique_ptr<sched::Core> core = restored();
-    if (core == nullptr)
+    if (!present_.restore(input_.snapshot))
       return fail(fmt::format(
           "what-if: the snapshot of {} bytes is not one of the fleet \"{}\" under the policy \"{}\"; take it "
           "from the core that is asked about",
           input_.snapshot.size(), input_.fleet.name, input_.policy.name));
-    found_.now = std::max(input_.now, core->now());
-    core->state().jobs.for_each([&](const sched::Job& job) {
+    found_.now = std::max(input_.now, present_.now());
+    present_.state().jobs.for_each([&](const sched::Job& job) {
       if (!job.running) waiting_.push_back(job.id);
     });
     std::sort(waiting_.begin(), waiting_.end());
-    const sched::FairShare& shares = core->state().pending.fair_share();
+    const sched::FairShare& shares = present_.state().pending.fair_share();
     std::vector<TenantId> parents{TenantId{}};
     for (std::uint32_t tenant = 1; tenant < shares.tenants(); ++tenant)
       parents.push_back(shares.parent(TenantId{tenant}));
     run_times_ = std::make_unique<RunTimeSampler>(input_.run_times, parents);
-    find_feeds(core->state().power.tracked());
-    core.reset();
+    find_feeds(present_.state().power.tracked());
     found_.horizon = std::clamp(options_.horizon, seconds(1), sched::kLastInstant - found_.now);
     if (!run_members()) return fail("what-if: it was cancelled");
     summarize();
@@ -129,17 +131,11 @@ class Question {
     }
   }
 
-  [[nodiscard]] std::unique_ptr<sched::Core> restored() const {
-    auto core = std::make_unique<sched::Core>(input_.fleet, input_.policy);
-    return core->restore(input_.snapshot) ? std::move(core) : nullptr;
-  }
-
   [[nodiscard]] const Fleet& changed_fleet() const { return changes_.fleet ? *changes_.fleet : input_.fleet; }
 
   /// The factory with the changes; what they did at once goes to `moved`.
   [[nodiscard]] std::unique_ptr<sched::Core> changed(sched::Core::Moved* moved) const {
-    std::unique_ptr<sched::Core> core = restored();
-    GW_CHECK(core != nullptr);
+    auto core = std::make_unique<sched::Core>(present_);
     if (changes_.fleet || changes_.policy) {
       const PolicyConfig& policy = changes_.policy ? *changes_.policy : input_.policy;
       auto next = std::make_unique<sched::Core>(changed_fleet(), policy);
@@ -167,7 +163,8 @@ class Question {
     WorldTask task{waiting_,    pair.arrivals,      found_.now,   end,        found_.bin,
                    *run_times_, options_.cancelled, input_.facts, feeds_base_};
     const Rng run_times = rng.split("run-times");
-    pair.base = run_world(restored(), input_.fleet, task, run_times, most_events);
+    pair.base =
+        run_world(std::make_unique<sched::Core>(present_), input_.fleet, task, run_times, most_events);
     if (changes_.facts) task.facts = *changes_.facts;
     task.feeds = feeds_changed_;
     pair.changed = run_world(changed(moved), changed_fleet(), task, run_times, most_events);
@@ -375,6 +372,7 @@ class Question {
   const WorldChanges& changes_;
   const WhatIfOptions& options_;
   const Rng rng_;
+  sched::Core present_;
   std::vector<JobId> waiting_;
   std::vector<sched::FeedId> feeds_base_, feeds_changed_;
   std::unique_ptr<RunTimeSampler> run_times_;
