@@ -63,7 +63,8 @@ void compute_steady_state(const ServeOptions& options, ServeAnswer& answer) {
   answer.load.prompts_here = !answer.pool.disaggregated();
   answer.state = physics::steady_state(deployment, answer.load, calibration);
   answer.prompt_s = physics::prompt_seconds(prompts, answer.input, calibration);
-  const double chunk = physics::serving_engines()[static_cast<std::size_t>(prompts.engine)].chunk;
+  const double chunk =
+      physics::serving_engines()[static_cast<std::size_t>(prompts.engine)].pass_tokens(*prompts.gpu);
   physics::Pass full;
   full.prompt_tokens = std::max(answer.input, chunk * prompts.layout.data);
   full.prompt_context = answer.input / 2;

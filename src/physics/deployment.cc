@@ -116,7 +116,8 @@ ServingMemory serving_memory(const Deployment& deployment) {
                                                                           expert_weight_bytes(deployment) /
                                                                           deployment.layout.gpus();
   const double inner = std::max<double>(model.ffn, double{1} * model.experts.ffn * model.experts.active);
-  memory.workspace = kEngineBytes + engine.chunk * kActivationBytes * (model.hidden + inner / tensor);
+  memory.workspace =
+      kEngineBytes + engine.pass_tokens(*deployment.gpu) * kActivationBytes * (model.hidden + inner / tensor);
   memory.available = deployment.gpu->memory_bytes * engine.memory_share;
   return memory;
 }

@@ -67,7 +67,7 @@ double fresh_tokens(const ServingLoad& load) {
 /// end.
 double sequences_under_way(const Deployment& deployment, const ServingLoad& load) {
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
-  const double chunk = double{1} * engine.chunk * deployment.layout.data;
+  const double chunk = engine.pass_tokens(*deployment.gpu) * deployment.layout.data;
   return std::min(load.sequences, std::max(1.0, chunk / (load.beams + fresh_tokens(load) / load.output)));
 }
 
@@ -90,8 +90,8 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
   const double gpus = deployment.layout.gpus();
   const double rank_sequences = pass.sequences / data;
   // Ranks wait for the one that has most prompts; those that gather tokens fill up to as many.
-  const double rank_prompts =
-      std::max(pass.prompt_tokens / data, engine.gathers_tokens ? pass.busiest_prompt_tokens : 0.0);
+  const bool uneven = engine.gathers_tokens || engine.prompt_wait_passes > 0;
+  const double rank_prompts = std::max(pass.prompt_tokens / data, uneven ? pass.busiest_prompt_tokens : 0.0);
   const double rank_tokens = rank_sequences + rank_prompts;
   const double tokens = pass.sequences + (engine.gathers_tokens ? rank_prompts * data : pass.prompt_tokens);
   const double hidden = model.hidden;
@@ -197,7 +197,8 @@ PassTime pass_time(const Deployment& deployment, const Pass& pass, const Serving
   }
 
   time.launches = model.dense_layers() * family.layer_s + model.mixture_layers() * family.expert_layer_s +
-                  (model.normed_heads ? model.layers * family.norm_s : 0);
+                  (model.normed_heads ? model.layers * family.norm_s : 0) +
+                  model.layers * calibration.launch_s[static_cast<std::size_t>(deployment.engine)];
   time.host = family.pass_s + family.sequence_s * rank_sequences +
               (pass.prompt_tokens > 0 ? family.prompt_s + family.token_s * rank_prompts : 0);
 
@@ -233,11 +234,17 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
     // them; a pass takes no more than its chunk, so that large prompts need several.
     const double begun = sequences / load.output;
     const double tokens = begun * fresh;
-    const double chunk = double{1} * engine.chunk * deployment.layout.data;
-    const double with = std::max(1 - stable_exp(std::max(-600.0, -begun)), std::min(1.0, tokens / chunk));
+    const double chunk = engine.pass_tokens(*deployment.gpu) * deployment.layout.data;
+    double with = std::max(1 - stable_exp(std::max(-600.0, -begun)), std::min(1.0, tokens / chunk));
+    if (deployment.layout.data > 1 && engine.prompt_wait_passes > 0) {
+      // Prompts wait for each other: passes that have some have those of several.
+      const double gathered =
+          std::clamp(begun * engine.prompt_wait_passes, 1.0, double{1} * deployment.layout.data);
+      with = std::max(std::min(with, begun / gathered), std::min(1.0, tokens / chunk));
+    }
     pass.prompt_tokens = tokens / with;
-    pass.busiest_prompt_tokens =
-        std::max(pass.prompt_tokens / deployment.layout.data, std::min<double>(fresh, engine.chunk));
+    pass.busiest_prompt_tokens = std::max(pass.prompt_tokens / deployment.layout.data,
+                                          std::min<double>(fresh, engine.pass_tokens(*deployment.gpu)));
     if (deployment.layout.data == 1) pass.busiest_prompt_tokens = 0;
     pass.prompt_context = load.cached_input + fresh / 2;
     const PassTime mixed = pass_time(deployment, pass, calibration);
@@ -252,6 +259,25 @@ ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
   state.requests_s = state.tokens_s / load.output;
   state.tokens_s_gpu = state.tokens_s / deployment.layout.gpus();
   return state;
+}
+
+ServingState steady_state_within(const Deployment& deployment, const ServingLoad& load, double pass_s,
+                                 const ServingCalibration& calibration) {
+  const auto with = [&](double sequences) {
+    ServingLoad fewer = load;
+    fewer.sequences = sequences;
+    return steady_state(deployment, fewer, calibration);
+  };
+  const ServingState all = with(load.sequences);
+  if (all.pass_s <= pass_s) return all;
+  constexpr int kHalvings = 30;
+  double low = 0;
+  double high = load.sequences;
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = (low + high) / 2;
+    (with(middle).pass_s <= pass_s ? low : high) = middle;
+  }
+  return low < 1 ? ServingState{} : with(low);
 }
 
 namespace {
@@ -287,11 +313,12 @@ double token_gap(const Deployment& deployment, const ServingLoad& load, double s
   const double fresh = fresh_tokens(load);
   if (fresh > 0 && load.output > 0) {
     // Prompts longer than a chunk come in pieces, one a pass.
-    const double pieces = std::ceil(fresh / engine.chunk);
+    const double pieces = std::ceil(fresh / engine.pass_tokens(*deployment.gpu));
     const double count = poisson_quantile(sequences / load.output * pieces, share);
-    pass.prompt_tokens = std::min(count * fresh / pieces, double{1} * engine.chunk * data);
+    pass.prompt_tokens = std::min(count * fresh / pieces, engine.pass_tokens(*deployment.gpu) * data);
     if (data > 1 && count > 0)
-      pass.busiest_prompt_tokens = std::max(pass.prompt_tokens / data, std::min<double>(fresh, engine.chunk));
+      pass.busiest_prompt_tokens =
+          std::max(pass.prompt_tokens / data, std::min<double>(fresh, engine.pass_tokens(*deployment.gpu)));
     pass.prompt_context = load.cached_input + fresh / 2;
   }
   return pass_time(deployment, pass, calibration).total;
@@ -308,7 +335,7 @@ double prompt_seconds(const Deployment& deployment, double input, const ServingC
   double seconds = 0;
   double done = 0;
   while (done < input) {
-    const double tokens = std::min<double>(engine.chunk, input - done);
+    const double tokens = std::min<double>(engine.pass_tokens(*deployment.gpu), input - done);
     Pass pass;
     pass.prompt_tokens = tokens;
     pass.prompt_context = done + tokens / 2;

@@ -74,6 +74,11 @@ struct ServingState {
 [[nodiscard]] ServingState steady_state(const Deployment& deployment, const ServingLoad& load,
                                         const ServingCalibration& calibration);
 
+/// The same with the most requests at once, no more than `load` has, whose mean pass takes no longer than
+/// `pass_s`: what a limit of the time between tokens leaves. No tokens where a lone request takes longer.
+[[nodiscard]] ServingState steady_state_within(const Deployment& deployment, const ServingLoad& load,
+                                               double pass_s, const ServingCalibration& calibration);
+
 /// Seconds between two tokens of a request that `share` (below 1) of such gaps do not exceed: passes take
 /// longer by the prompts that begin in them by chance.
 [[nodiscard]] double token_gap(const Deployment& deployment, const ServingLoad& load, double share,

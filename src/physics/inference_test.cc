@@ -323,6 +323,27 @@ TEST(PublishedInference, RowsAreReadOrLeftOutForAReason) {
   EXPECT_NE(missing.error().message.find("does not name model"), std::string::npos);
 }
 
+TEST(Inference, ALimitOfThePassLeavesTheMostRequestsThatKeepIt) {
+  const Deployment deployment = deployed("llama-2-70b", "h200", {1, 1, 1}, WeightFormat::k8Bit, "mlperf-5.1");
+  ServingLoad load{.input = 222, .output = 294, .sequences = 700, .spread = 0.8};
+  const ServingState full = steady_state(deployment, load, constants());
+  EXPECT_EQ(steady_state_within(deployment, load, 2 * full.pass_s, constants()).tokens_s, full.tokens_s);
+  const ServingState tight = steady_state_within(deployment, load, full.pass_s / 4, constants());
+  EXPECT_NEAR(tight.pass_s, full.pass_s / 4, 1e-6 * full.pass_s);
+  EXPECT_LT(tight.tokens_s, full.tokens_s);
+  EXPECT_GT(tight.tokens_s, 0);
+  EXPECT_EQ(steady_state_within(deployment, load, 1e-4, constants()).tokens_s, 0);
+}
+
+TEST(Inference, TunedEnginesTakeMoreTokensAPassOnGpusWithFourBitUnits) {
+  const ServingEngine& tuned =
+      serving_engines()[static_cast<std::size_t>(*find_serving_engine("mlperf-5.1"))];
+  EXPECT_EQ(tuned.pass_tokens(test_gpu("h200")), 2048);
+  EXPECT_EQ(tuned.pass_tokens(test_gpu("b200")), 3584);
+  const ServingEngine& plain = serving_engines()[static_cast<std::size_t>(*find_serving_engine("vllm-0.11"))];
+  EXPECT_EQ(plain.pass_tokens(test_gpu("b200")), plain.pass_tokens(test_gpu("h200")));
+}
+
 TEST(PublishedInference, ErrorsStayWithinWhatIsPromised) {
   GW_NEED_REFERENCE(path, "inference.csv");
   auto source = workload::open_file(path);

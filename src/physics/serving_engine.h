@@ -52,12 +52,22 @@ struct ServingEngine {
   /// Share of the memory that weights, cache and workspaces may take.
   double memory_share = 0.9;
   std::uint32_t rank_sequences = 2048;  ///< Most sequences in one pass of a data-parallel rank.
-  std::uint32_t chunk = 8192;           ///< Most tokens in one pass of a data-parallel rank.
+  std::uint32_t chunk = 8192;           ///< Most tokens in one pass of a data-parallel rank,
+  std::uint32_t chunk_4bit = 0;  ///< and where it is set for GPUs with 4-bit units: more. 0 = the same.
   /// A sequence is admitted once its whole output has room; else it is put off when memory runs out.
   bool reserves_output = false;
+  /// Requests join every so many passes only (passes are scheduled several at a time).
+  std::uint32_t admission_passes = 1;
+  /// Data-parallel ranks put prompts off for up to so many passes, until each has some.
+  std::uint32_t prompt_wait_passes = 0;
   bool one_pool = false;        ///< Layers with a window get as much cache as those without.
   bool gathers_tokens = false;  ///< Data-parallel ranks give all tokens to all, instead of an all-to-all.
   std::string_view note;
+
+  /// Most tokens in one pass of a data-parallel rank on that GPU type.
+  [[nodiscard]] double pass_tokens(const Accelerator& gpu) const {
+    return gpu.dense_4bit_flops > 0 && chunk_4bit > 0 ? chunk_4bit : chunk;
+  }
 };
 
 inline constexpr int kServingEngines = 6;
@@ -69,6 +79,8 @@ struct ServingCalibration {
   std::array<ServingChip, kGenerations> chips;
   std::array<EngineConstants, kEngineFamilies> families;
   std::array<double, kServingEngines> speed;  ///< Of everything, by engine; 1 = what the family is of.
+  /// Of each layer besides, by engine: kernels that it launches one by one.
+  std::array<double, kServingEngines> launch_s;
   double leak = 0;          ///< Of the shorter of a kernel's memory and arithmetic times, what is not hidden.
   double routed_bytes = 0;  ///< The same of each expert that a token goes to.
   double same_experts = 1;  ///< Tokens of a batch choose experts as if they were fewer by this factor.

@@ -52,7 +52,7 @@ std::vector<Ready> compute_prompts(const ServingPool& pool, std::span<const Serv
                                    const ServingCalibration& calibration) {
   const Deployment& deployment = pool.prompt_deployment;
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
-  const double chunk = double{1} * engine.chunk * deployment.layout.data;
+  const double chunk = engine.pass_tokens(*deployment.gpu) * deployment.layout.data;
   // A share of a replica is a replica that takes the same share of the requests: as fast, less often.
   const auto servers = static_cast<std::size_t>(std::max(1.0, std::floor(pool.prompt_replicas + 1e-9)));
   const double share = std::max(1.0, static_cast<double>(servers) / std::max(1e-9, pool.prompt_replicas));
@@ -125,7 +125,7 @@ class Replica {
     cache_ = serving_memory(pool.deployment).cache() * pool.deployment.layout.data;
     most_ = double{1} * engine_.rank_sequences * pool.deployment.layout.data;
     if (pool.sequences_max > 0) most_ = std::min(most_, pool.sequences_max);
-    chunk_ = double{1} * engine_.chunk * pool.deployment.layout.data;
+    chunk_ = engine_.pass_tokens(*pool.deployment.gpu) * pool.deployment.layout.data;
     result_.first_tokens.assign(requests.size(), -1);
     result_.per_tokens.assign(requests.size(), -1);
   }
@@ -172,7 +172,10 @@ class Replica {
   }
 
   void step() {
-    admit();
+    if (admits()) {
+      admit();
+      admission_ = count_ + engine_.admission_passes + (prompts_.empty() ? 0 : 1);
+    }
     if (prompts_.empty() && ends_.empty()) {
       if (next_ < arrivals_.size()) now_ = std::max(now_, arrivals_[next_].at_s);
       return;
@@ -180,9 +183,10 @@ class Replica {
     Pass pass;
     pass.sequences = static_cast<double>(ends_.size());
     if (!ends_.empty()) pass.context = context_ / pass.sequences;
-    double room = chunk_ - pass.sequences;
+    double room = held_back() ? 0 : chunk_ - pass.sequences;
     std::size_t finished = 0;
     double looked = 0;
+    double longest = 0;
     for (Prompt& prompt : prompts_) {
       if (room <= 0) break;
       const double tokens = std::min(room, prompt.left);
@@ -191,9 +195,14 @@ class Replica {
       prompt.left -= tokens;
       pass.prompt_tokens += tokens;
       room -= tokens;
+      longest = std::max(longest, tokens);
       if (prompt.left <= 0) ++finished;
     }
-    if (pass.prompt_tokens > 0) pass.prompt_context = looked / pass.prompt_tokens;
+    if (pass.prompt_tokens > 0) {
+      const double data = pool_.deployment.layout.data;
+      pass.prompt_context = looked / pass.prompt_tokens;
+      if (data > 1) pass.busiest_prompt_tokens = std::max(pass.prompt_tokens / data, longest);
+    }
     const PassTime time = pass_time(pool_.deployment, pass, calibration_);
     const double passes = pass.prompt_tokens > 0 ? 1 : leap(time.total);
     now_ += passes * time.total;
@@ -207,9 +216,32 @@ class Replica {
     start_decoding(finished);
   }
 
-  /// How many like passes fit before a sequence ends or a request arrives.
+  /// Whether the next pass may take requests in: an engine that schedules several passes at once lets none
+  /// join between them.
+  [[nodiscard]] bool admits() const {
+    return engine_.admission_passes <= 1 || count_ >= admission_ || (prompts_.empty() && ends_.empty());
+  }
+
+  /// Whether prompts wait for others, so that each data-parallel rank has some when they hold up all.
+  bool held_back() {
+    const double most = engine_.prompt_wait_passes;
+    if (most <= 0 || pool_.deployment.layout.data <= 1) return false;
+    if (prompts_.empty()) {
+      held_until_ = -1;
+      return false;
+    }
+    if (held_until_ < 0) held_until_ = count_ + most;
+    const bool ready = ends_.empty() || count_ >= held_until_ ||
+                       static_cast<double>(prompts_.size()) >= pool_.deployment.layout.data;
+    if (ready) held_until_ = -1;
+    return !ready;
+  }
+
+  /// How many like passes fit before a sequence ends or a request arrives or prompts are taken up.
   [[nodiscard]] double leap(double seconds) const {
     double passes = std::max(1.0, std::min(kLeap, ends_.top().pass - count_));
+    if (engine_.admission_passes > 1) passes = std::min(passes, std::max(1.0, admission_ - count_));
+    if (held_until_ > count_) passes = std::min(passes, held_until_ - count_);
     if (next_ < arrivals_.size() && waiting() == 0)
       passes = std::min(passes, std::max(1.0, std::ceil((arrivals_[next_].at_s - now_) / seconds)));
     return std::floor(passes);
@@ -322,7 +354,9 @@ class Replica {
   double kept_ = 0;
   double context_ = 0;  // Tokens of all decoding sequences.
   double now_ = 0;
-  double count_ = 0;  // Passes so far.
+  double count_ = 0;        // Passes so far.
+  double admission_ = 0;    // The pass from which on requests may join,
+  double held_until_ = -1;  // and from which on prompts wait no longer; below 0: none waits.
   double busy_s_ = 0;
   double sequence_passes_ = 0;
   double memory_s_ = 0;
@@ -349,7 +383,7 @@ QueueResult simulate_queue(const ServingPool& pool, std::span<const ServingReque
 }
 
 std::vector<ServingRequest> random_requests(double rate, double input, double output, double spread,
-                                            std::size_t count, std::uint64_t seed) {
+                                            std::size_t count, std::uint64_t seed, std::uint32_t sharers) {
   const Rng seeded(seed);
   Rng gaps = seeded.split("arrivals");
   Rng lengths = seeded.split("lengths");
@@ -363,8 +397,8 @@ std::vector<ServingRequest> random_requests(double rate, double input, double ou
   std::vector<ServingRequest> requests(count);
   double at = 0;
   for (ServingRequest& each : requests) {
-    at += gaps.exponential(1.0);
-    each.at_s = at / rate;
+    for (std::uint32_t i = 0; i < sharers; ++i) at += gaps.exponential(1.0);
+    each.at_s = at / (rate * sharers);
     each.input = length(input);
     each.output = length(output);
   }
@@ -390,7 +424,7 @@ bool meets(const QueueResult& result, const LatencyTargets& targets) {
 }
 
 std::vector<ServingRequest> sample_of(const RandomLoad& load) {
-  return random_requests(1, load.input, load.output, load.spread, load.count, load.seed);
+  return random_requests(1, load.input, load.output, load.spread, load.count, load.seed, load.sharers);
 }
 
 double steady_rate(const ServingPool& pool, const RandomLoad& requests,
@@ -409,7 +443,7 @@ double steady_rate(const ServingPool& pool, const RandomLoad& requests,
   if (!pool.disaggregated()) return decoded;
   const double alone = prompt_seconds(pool.prompt_deployment, input, calibration);
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(pool.prompt_deployment.engine)];
-  const double batch = std::max(1.0, std::floor(engine.chunk / input));
+  const double batch = std::max(1.0, std::floor(engine.pass_tokens(*pool.prompt_deployment.gpu) / input));
   const double together = prompt_seconds(pool.prompt_deployment, input * batch, calibration) / batch;
   return std::min(decoded, pool.prompt_replicas / std::min(alone, together));
 }

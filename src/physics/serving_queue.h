@@ -63,10 +63,11 @@ struct QueueResult {
 
 /// `count` requests with exponential gaps of mean 1/rate. Lengths are lognormal with those means and standard
 /// deviations of `spread` times the mean; 0 = all alike. Equal seeds give the same gaps and lengths at every
-/// rate, only faster.
+/// rate, only faster. Every `sharers`-th request of a stream that is as many times as fast: what one of so
+/// many replicas gets.
 [[nodiscard]] std::vector<ServingRequest> random_requests(double rate, double input, double output,
                                                           double spread, std::size_t count,
-                                                          std::uint64_t seed);
+                                                          std::uint64_t seed, std::uint32_t sharers = 1);
 
 struct LatencyTargets {
   double first_token_s = 0;  ///< 0 = none.
@@ -88,6 +89,8 @@ struct RandomLoad {
   double output = 0;  ///< and answers.
   double spread = 0;  ///< As random_requests() takes it.
   std::uint64_t seed = 1;
+  /// Replicas that take requests of a random stream in turn: those of one come more evenly the more they are.
+  std::uint32_t sharers = 1;
   std::size_t count = kSearchRequests;  ///< Drawn; several times as many as a replica serves at once.
 };
 

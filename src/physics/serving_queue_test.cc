@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "physics/test_subjects.h"
 
 namespace gw::physics {
@@ -51,6 +54,83 @@ TEST(ServingQueue, AFullReplicaServesAsTheSteadyStateSays) {
   EXPECT_EQ(result.requests, requests.size());
   EXPECT_NEAR(result.tokens_s / steady, 1, 0.12);
   EXPECT_GT(result.sequences, 0.7 * load.sequences);
+}
+
+int engine_named(const char* name) { return *find_serving_engine(name); }
+
+TEST(ServingQueue, WherePassesAreScheduledTogetherRequestsWaitForTheNextOfThem) {
+  // One request decodes; another that comes in between joins at once, or after up to eight passes.
+  const auto wait = [&](const char* engine) {
+    ServingPool pool = pool_of();
+    pool.deployment.engine = engine_named(engine);
+    double longest = 0;
+    for (int i = 0; i < 16; ++i) {
+      const double second = 1 + 1e-3 * i;
+      const std::vector<ServingRequest> two = {{0, 100, 2000}, {second, 100, 10}};
+      longest = std::max(longest, simulate_queue(pool, two, constants()).first_tokens[1]);
+    }
+    Pass pass;
+    pass.sequences = 1;
+    pass.context = 1000;
+    return longest / pass_time(pool.deployment, pass, constants()).total;
+  };
+  EXPECT_EQ(serving_engines()[static_cast<std::size_t>(engine_named("mlperf-5.1-rocm"))].admission_passes,
+            8U);
+  EXPECT_LT(wait("mlperf-5.1"), 5);
+  EXPECT_GT(wait("mlperf-5.1-rocm"), 7);
+  EXPECT_LT(wait("mlperf-5.1-rocm"), 13);
+}
+
+TEST(ServingQueue, RanksThatHoldPromptsBackMakeThemWaitButNotForever) {
+  ServingPool pool = pool_of("deepseek-v3", "b200", {1, 8, 8});
+  pool.deployment.weights = WeightFormat::kNvfp4;
+  pool.deployment.cache_bytes = 1;
+  const std::vector<ServingRequest> two = {{0, 800, 2000}, {1, 800, 10}};
+  const auto waited = [&](const char* engine) {
+    pool.deployment.engine = engine_named(engine);
+    const QueueResult result = simulate_queue(pool, two, constants());
+    Pass pass;
+    pass.sequences = 1;
+    pass.context = 1000;
+    EXPECT_EQ(result.requests, 2U);
+    return result.first_tokens[1] / pass_time(pool.deployment, pass, constants()).total;
+  };
+  EXPECT_LT(waited("trtllm-1.1"), 5);
+  EXPECT_GT(waited("trtllm-1.0"), 9);
+  EXPECT_LT(waited("trtllm-1.0"), 13);
+  // A prompt alone in the replica waits for none; one rank computes it whole.
+  const std::vector<ServingRequest> one = {{0, 800, 1}};
+  const double alone = simulate_queue(pool, one, constants()).first_token.mean;
+  const double spread = prompt_seconds(pool.deployment, 800, constants());
+  EXPECT_GT(alone, spread);
+  EXPECT_LT(alone, 2 * spread);
+}
+
+TEST(ServingQueue, AReplicaOfManyThatTakeTurnsGetsItsRequestsMoreEvenly) {
+  const auto spread = [](std::uint32_t sharers) {
+    const auto requests = random_requests(3, 100, 10, 0, 4000, 5, sharers);
+    double sum = 0;
+    double squares = 0;
+    for (std::size_t i = 1; i < requests.size(); ++i) {
+      const double gap = requests[i].at_s - requests[i - 1].at_s;
+      sum += gap;
+      squares += gap * gap;
+    }
+    const double count = static_cast<double>(requests.size() - 1);
+    EXPECT_NEAR(sum / count, 1.0 / 3, 0.02);
+    return std::sqrt(squares / count - sum * sum / count / count) / (sum / count);
+  };
+  // Of a Poisson stream every n-th: an Erlang distribution of n phases.
+  EXPECT_NEAR(spread(1), 1, 0.05);
+  EXPECT_NEAR(spread(8), 1 / std::sqrt(8.0), 0.03);
+  // Limits far below a full pass are kept at a higher rate. (Near it they are not: an engine whose passes
+  // with prompts cost more in themselves gains where several prompts share one.)
+  const ServingPool pool = pool_of();
+  const LatencyTargets targets{.first_token_s = 1, .per_token_s = 0.02, .percentile = 99};
+  RandomLoad load{.input = 500, .output = 200, .spread = 0.5};
+  const double alone = highest_rate(pool, load, targets, constants());
+  load.sharers = 8;
+  EXPECT_GT(highest_rate(pool, load, targets, constants()), alone);
 }
 
 TEST(ServingQueue, RequestsThatCanNeverFitAreRefused) {

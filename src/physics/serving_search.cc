@@ -348,7 +348,7 @@ class Search {
     each.queue =
         simulate_queue(each.pool,
                        random_requests(rate, options_.load.input, options_.load.output, options_.load.spread,
-                                       options_.load.count, options_.load.seed),
+                                       options_.load.count, options_.load.seed, options_.load.sharers),
                        calibration_);
     ++result_.simulated;
   }

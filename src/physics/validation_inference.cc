@@ -44,7 +44,8 @@ std::string total_of(const PublishedInference& row) {
   return fmt::format("{}, {}", kind, row.offline ? "offline" : "fixed number at once");
 }
 
-/// How far measurements of one configuration lie from their own median: no model of configurations is nearer.
+}  // namespace
+
 void note_repeats(const std::map<std::string, std::vector<double>>& repeats, ReportBuilder& report) {
   struct Spread {
     std::size_t configurations = 0;
@@ -68,8 +69,6 @@ void note_repeats(const std::map<std::string, std::vector<double>>& repeats, Rep
                     100 * std::ranges::max(spread.errors)));
   }
 }
-
-}  // namespace
 
 ValidationReport validate_inference(const std::vector<PublishedInference>& rows,
                                     const ServingCalibration& calibration) {

@@ -10,6 +10,7 @@
 
 #include "base/math.h"
 #include "physics/serving_search.h"
+#include "physics/validation_inference.h"
 
 namespace gw::physics {
 
@@ -41,7 +42,11 @@ ServingSearchResult served_within(const PublishedInference& row, const ServingCa
   options.tensor = row.layout.tensor;
   options.data = row.layout.data;
   options.expert = row.layout.expert;
-  options.load = {std::max(1.0, load.input), load.output, load.spread, kSeed,
+  options.load = {std::max(1.0, load.input),
+                  load.output,
+                  load.spread,
+                  kSeed,
+                  std::max(1U, static_cast<std::uint32_t>(row.system_gpus / row.layout.gpus())),
                   std::clamp<std::size_t>(static_cast<std::size_t>(kTurns * load.sequences), kSearchRequests,
                                           kMostRequests)};
   ServingSearchResult result = search_serving(options, calibration);
@@ -66,9 +71,14 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
       "beside it the median per GPU type, numbers and model, or per number of requests at once");
   std::map<std::string, std::vector<double>> served;
   std::map<std::string, std::vector<double>> gaps;
+  std::map<std::string, std::vector<double>> repeats;  // Of served ones, by group and configuration.
   for (const PublishedInference& row : rows) {
     if (!row.reason.empty()) continue;
-    if (row.limited()) served[limited_cell(row)].push_back(row.measured);
+    if (row.limited()) {
+      served[limited_cell(row)].push_back(row.measured);
+      repeats[fmt::format("{}, {}\n{} {}", row.group, lower_scenario(row), limited_cell(row), row.engine)]
+          .push_back(row.measured);
+    }
     if (row.gap_p50_s > 0) gaps["p50 " + gap_cell(row)].push_back(row.gap_p50_s);
     if (row.gap_p99_s > 0) gaps["p99 " + gap_cell(row)].push_back(row.gap_p99_s);
   }
@@ -121,6 +131,7 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
     gap("p50", row.gap_p50_s, 0.5);
     gap("p99", row.gap_p99_s, 0.99);
   }
+  note_repeats(repeats, report);
   return std::move(report).finish();
 }
 

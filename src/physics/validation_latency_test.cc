@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "physics/test_subjects.h"
 #include "physics/validation_inference.h"
@@ -82,6 +83,23 @@ TEST(ValidationLatency, RepeatedConfigurationsTellTheirSpread) {
   EXPECT_NE(report.notes[0].find("3 rows repeat 1 configurations and lie 6.7 % (at most 20.0 %)"),
             std::string::npos)
       << report.notes[0];
+}
+
+TEST(ValidationLatency, ErrorsStayWithinWhatTheDocsSay) {
+  GW_NEED_REFERENCE(path, "inference.csv");
+  auto source = workload::open_file(path);
+  ASSERT_TRUE(source.has_value());
+  const auto rows = read_published_inference(test_table(**source), test_types());
+  ASSERT_TRUE(rows.has_value());
+  const ValidationReport report = validate_latency(*rows, constants());
+  int limited = 0;
+  for (const ErrorSummary& total : report.totals) {
+    if (!total.name.starts_with("server") && !total.name.starts_with("interactive")) continue;
+    ++limited;
+    EXPECT_LT(total.mean, total.name == "server, MoE" ? 0.15 : 0.12) << total.name;
+    EXPECT_LT(std::abs(total.bias), 0.12) << total.name;
+  }
+  EXPECT_EQ(limited, 3);
 }
 
 }  // namespace
