@@ -72,26 +72,63 @@ std::vector<double> slow_shares(const Network& network) {
   }
 }
 
-RC_GTEST_PROP(MaxMin, EqualsTheSlowWayBitForBit, ()) {
-  Network network = any_network();
-  // Large ones too, of a tree: leaves below halls, with loads that make sums inexact.
+/// Leaves below halls, with loads that make sums inexact.
+Network any_tree() {
+  Network network;
   const std::uint32_t leaves = *rc::gen::inRange(1, 40), halls = 1 + leaves / 8;
-  if (*rc::gen::arbitrary<bool>()) {
-    network = {};
-    for (std::uint32_t at = 0; at < leaves + halls; ++at)
-      network.capacities.push_back(*rc::gen::inRange(1, 300) / 7.0);
-    const int flows = *rc::gen::inRange(0, 120);
-    for (int flow = 0; flow < flows; ++flow) {
-      std::vector<LinkUse>& uses = network.flows.emplace_back();
-      const std::uint32_t first = *rc::gen::inRange<std::uint32_t>(0, leaves);
-      const std::uint32_t end = std::min(leaves, first + 1 + *rc::gen::inRange<std::uint32_t>(0, 5));
-      const double load = *rc::gen::inRange(1, 100) / 3.0;
-      for (std::uint32_t leaf = first; leaf < end; ++leaf) uses.push_back({leaf, load});
-      for (std::uint32_t hall = first / 8; hall <= (end - 1) / 8 && first / 8 != (end - 1) / 8; ++hall)
-        uses.push_back({leaves + hall, 2 * load});
+  for (std::uint32_t at = 0; at < leaves + halls; ++at)
+    network.capacities.push_back(*rc::gen::inRange(1, 300) / 7.0);
+  const int flows = *rc::gen::inRange(0, 120);
+  for (int flow = 0; flow < flows; ++flow) {
+    std::vector<LinkUse>& uses = network.flows.emplace_back();
+    const std::uint32_t first = *rc::gen::inRange<std::uint32_t>(0, leaves);
+    const std::uint32_t end = std::min(leaves, first + 1 + *rc::gen::inRange<std::uint32_t>(0, 5));
+    const double load = *rc::gen::inRange(1, 100) / 3.0;
+    for (std::uint32_t leaf = first; leaf < end; ++leaf) uses.push_back({leaf, load});
+    for (std::uint32_t hall = first / 8; hall <= (end - 1) / 8 && first / 8 != (end - 1) / 8; ++hall)
+      uses.push_back({leaves + hall, 2 * load});
+  }
+  return network;
+}
+
+RC_GTEST_PROP(MaxMin, EqualsTheSlowWayBitForBit, ()) {
+  const Network network = *rc::gen::arbitrary<bool>() ? any_tree() : any_network();
+  RC_ASSERT(max_min_shares(network.flows, network.capacities) == slow_shares(network));
+}
+
+RC_GTEST_PROP(FairShares, AreThoseOfTheFlowsThatAreThereBitForBit, ()) {
+  const Network network = *rc::gen::arbitrary<bool>() ? any_tree() : any_network();
+  const auto flows = static_cast<std::uint32_t>(network.flows.size());
+  FairShares shares(network.capacities);
+  constexpr std::uint32_t kGone = ~0U;
+  std::vector<std::uint32_t> number(flows, kGone);
+  std::vector<double> told(flows, 1);
+  for (int look = 0; look < 12 && flows > 0; ++look) {
+    const int changes = *rc::gen::inRange(0, look == 0 ? 100 : 6);
+    for (int change = 0; change < changes; ++change) {
+      const std::uint32_t flow = *rc::gen::inRange<std::uint32_t>(0, flows);
+      told[flow] = 1;
+      if (number[flow] != kGone) {
+        shares.remove(number[flow]);
+        number[flow] = kGone;
+      } else {
+        number[flow] = shares.add(flow, network.flows[flow]);
+      }
+    }
+    for (const std::uint32_t each : shares.settle()) told[shares.order(each)] = shares.share(each);
+    Network there{{}, network.capacities};
+    for (std::uint32_t flow = 0; flow < flows; ++flow) {
+      if (number[flow] != kGone) there.flows.push_back(network.flows[flow]);
+    }
+    const std::vector<double> all = slow_shares(there);
+    std::size_t at = 0;
+    for (std::uint32_t flow = 0; flow < flows; ++flow) {
+      if (number[flow] == kGone) continue;
+      RC_ASSERT(shares.share(number[flow]) == all[at]);
+      RC_ASSERT(told[flow] == all[at]);  // Whoever's share is another has been named.
+      ++at;
     }
   }
-  RC_ASSERT(max_min_shares(network.flows, network.capacities) == slow_shares(network));
 }
 
 RC_GTEST_PROP(MaxMin, NoLinkCarriesMoreThanItCan, ()) {
