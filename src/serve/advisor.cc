@@ -42,7 +42,7 @@ Json start_json(const Fork& fork, const twin::StartForecast& start) {
   put_time(fork, "p90", start.p90, json);
   json["members"] = start.members;
   if (start.p50 == twin::StartForecast::kNever) {
-    json["text"] = "perhaps never as things stand: nodes must come back or be resumed";
+    json["text"] = "perhaps never as things stand: nodes must come back or be resumed, or a limit be raised";
   } else if (start.p90 <= fork.as_of) {
     json["text"] = "now";
   } else {

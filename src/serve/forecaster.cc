@@ -240,7 +240,8 @@ std::expected<api::Json, live::Refusal> Forecaster::eta(std::uint64_t number) {
   put("p90", start->p90);
   if (start->p50 == twin::StartForecast::kNever) {
     json["text"] =
-        "nothing that runs now could make room for it by ending; nodes must come back or be resumed";
+        "nothing that is known to come lets it start: nodes must come back or be resumed, or a limit be "
+        "raised (gw explain says what binds it)";
   } else {
     const std::string late =
         start->p90 == twin::StartForecast::kNever

@@ -8,13 +8,26 @@
 
 namespace gw::serve {
 
-std::vector<twin::TimedFact> cap_facts(const live::Book& book, Instant now, bool clocks,
-                                       const std::vector<live::LiveCap>& more) {
+std::vector<twin::TimedFact> known_facts(const live::Book& book, Instant now, bool clocks,
+                                         const std::vector<live::LiveCap>& more) {
   std::vector<twin::TimedFact> facts;
-  if (!book.core->state().power.tracked()) return facts;
-  for (const live::CapChange& change : live::cap_changes(book, now, more))
-    facts.push_back(
-        {change.when, sched::Event::feed_cap(change.feed.level, change.feed.vertex, change.cap, clocks)});
+  const sched::State& state = book.core->state();
+  if (state.power.tracked()) {
+    for (const live::CapChange& change : live::cap_changes(book, now, more))
+      facts.push_back(
+          {change.when, sched::Event::feed_cap(change.feed.level, change.feed.vertex, change.cap, clocks)});
+  }
+  if (!book.meter.in_use()) return facts;
+  const Instant month_end = std::max(book.meter.month_end(), now);
+  std::vector<twin::TimedFact> openings;
+  for (const live::LiveTenant& tenant : book.tenants) {
+    if (state.quota.budget(tenant.record.id) == BudgetState::kOpen) continue;
+    openings.push_back({month_end, sched::Event::tenant_budget(tenant.record.id, BudgetState::kOpen)});
+  }
+  const auto at =
+      std::upper_bound(facts.begin(), facts.end(), month_end,
+                       [](Instant when, const twin::TimedFact& fact) { return when < fact.when; });
+  facts.insert(at, openings.begin(), openings.end());
   return facts;
 }
 
@@ -78,7 +91,7 @@ Fork fork_of(live::Factory& factory, const Forecaster& forecaster) {
     fork.snapshot = book.core->snapshot();
     fork.fleet = &book.fleet;
     fork.policy = book.core->state().policy;
-    fork.facts = cap_facts(book, fork.as_of, factory.options().clocks);
+    fork.facts = known_facts(book, fork.as_of, factory.options().clocks);
   });
   fork.snapshot = with_rests(*fork.fleet, fork.policy, fork.snapshot, std::move(rests), fork.as_of);
   fork.run_times = forecaster.run_times();

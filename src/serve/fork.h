@@ -24,7 +24,7 @@ struct Fork {
   PolicyConfig policy;
   twin::RunTimeModel run_times;
   twin::ArrivalModel arrivals;
-  std::vector<twin::TimedFact> facts;  ///< Caps that are scheduled.
+  std::vector<twin::TimedFact> facts;  ///< What is known of the future: known_facts.
 
   [[nodiscard]] twin::ForecastInput input() const {
     return {*fleet, policy, snapshot, as_of, run_times, &arrivals, facts};
@@ -35,8 +35,9 @@ struct Fork {
 /// Of tasks of arrays that share records and wait in line, so many are in the core of a fork.
 inline constexpr std::uint32_t kMostRestTasks = 20'000;
 
-/// What the core will be told of caps that are set, and of `more` as if they were.
-std::vector<twin::TimedFact> cap_facts(const live::Book& book, Instant now, bool clocks,
+/// What the core will be told, in order of time: of caps that are set, and of `more` as if they were; and that
+/// the budgets that are spent have money again when the next month begins.
+std::vector<twin::TimedFact> known_facts(const live::Book& book, Instant now, bool clocks,
                                        const std::vector<live::LiveCap>& more = {});
 
 /// Of the factory as it is now; nothing of it changes.

@@ -241,7 +241,7 @@ void add_caps(const live::Book& book, Instant now, bool clocks, const WhatIfOrde
               twin::WorldChanges& changes) {
   if (order.caps.empty()) return;
   changes.feeds = order.feeds;
-  std::vector<twin::TimedFact> facts = cap_facts(book, now, clocks, order.caps);
+  std::vector<twin::TimedFact> facts = known_facts(book, now, clocks, order.caps);
   for (const live::LiveCap& cap : order.caps) {
     const sched::FeedId feed{cap.feed->level, cap.feed->vertex};
     const Milliwatts now_cap = live::cap_at(book, feed, now, order.caps);

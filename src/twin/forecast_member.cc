@@ -52,6 +52,7 @@ class Future {
         break;
       }
       now_ = due;
+      const std::uint64_t before = member_.events;
       for (; !ends_.empty() && ends_.front().when <= due; ++member_.events) {
         const End end = ends_.front();
         std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
@@ -72,9 +73,10 @@ class Future {
         core_.apply(task_.facts[next_fact_].event, now_), ++member_.events;
       for (; next_arrival_ && next_arrival_->when == due; ++member_.events) submit();
       pass();
+      if (member_.events == before) ++member_.events;  // The core alone wanted it.
     }
     member_.starts.until = now_;
-    member_.starts.stuck = left_ > 0 && !goes_on();
+    member_.starts.stuck = is_stuck();
     return std::move(member_);
   }
 
@@ -88,8 +90,30 @@ class Future {
   };
 
   /// Will something happen that could start a job?
-  [[nodiscard]] bool goes_on() const {
+  [[nodiscard]] bool goes_on() const { return will_change() || window_ahead(); }
+
+  [[nodiscard]] bool will_change() const {
     return !ends_.empty() || next_fact_ < task_.facts.size() || !core_.state().prices.put_off.empty();
+  }
+
+  /// Is there a time of a window that begins or ends later?
+  [[nodiscard]] bool window_ahead() const {
+    const sched::Windows& windows = core_.state().windows;
+    if (!windows.in_use() || core_.next_due() == Instant::max()) return false;
+    return std::any_of(windows.all().begin(), windows.all().end(),
+                       [&](const auto& window) { return sched::Windows::last_end(window.second) > now_; });
+  }
+
+  /// Nothing will ever start one that is asked for. Windows that come again and again do not count, unless
+  /// such a job waits for one.
+  [[nodiscard]] bool is_stuck() const {
+    if (left_ == 0 || will_change()) return false;
+    if (!window_ahead()) return true;
+    for (const std::uint32_t asked : task_.asked) {
+      const sched::Job* job = core_.job(task_.jobs[asked]);
+      if (job != nullptr && job->waits && job->request.window.valid()) return false;
+    }
+    return true;
   }
 
   /// Those whose clocks are others end at another time.

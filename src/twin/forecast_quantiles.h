@@ -14,8 +14,8 @@ struct StartForecast {
   static constexpr Instant kNever = Instant::max();
 
   JobId job;
-  Instant
-      p50;  ///< kNever: nothing that runs now could make room by ending; nodes must come back or be reopened.
+  Instant p50;  ///< kNever: nothing that is known to come lets it start; nodes must come back, or a limit be
+                ///< raised.
   Instant p90;
   bool p50_or_later = false;  ///< The simulation was too short: at `p50` at the earliest.
   bool p90_or_later = false;

@@ -367,10 +367,10 @@ struct Drained {
     request.limit = limit;
     core.apply(sched::Event::job_submitted(JobId{core.state().next_job}, request), now);
   }
-  Forecast forecast() {
+  Forecast forecast(std::vector<TimedFact> facts = {}) {
     core.plan(now);
-    Result<Forecast> forecast =
-        forecast_starts({fleet, policy, core.snapshot(), now, model_of(std::vector<double>(8, 1.0))}, {});
+    Result<Forecast> forecast = forecast_starts(
+        {fleet, policy, core.snapshot(), now, model_of(std::vector<double>(8, 1.0)), nullptr, facts}, {});
     EXPECT_TRUE(forecast.has_value());
     return std::move(*forecast);
   }
@@ -404,6 +404,52 @@ TEST(Forecast, WithNothingRunningAllDependsOnTheNodes) {
   ASSERT_EQ(forecast.jobs().size(), 1U);
   EXPECT_EQ(forecast.jobs()[0].p50, StartForecast::kNever);
   EXPECT_EQ(forecast.jobs()[0].stuck, forecast.jobs()[0].members);
+}
+
+/// Nothing but the calendar lets the job of a window start, and what has begun to wait by then.
+TEST(Forecast, AJobOfAWindowStartsWhenThatBegins) {
+  Drained drained;
+  drained.core.apply(sched::Event::job_ended(JobId{0}), drained.now);
+  WindowTerms terms;
+  terms.tenant = TenantId{1};
+  terms.from = drained.now + hours(5);
+  terms.length = hours(3);
+  terms.every = hours(24);
+  terms.nodes = {{NodeId{0}, 4}};
+  drained.core.apply(sched::Event::window_added(WindowId{1}, terms), drained.now);
+  JobRequest request;
+  request.shape.nodes = 4;
+  request.shape.gpus = 8;
+  request.tenant = TenantId{1};
+  request.window = WindowId{1};
+  request.limit = hours(2);
+  drained.core.apply(sched::Event::job_submitted(JobId{1}, request), drained.now);
+  const StartForecast job = drained.forecast().jobs().at(0);
+  EXPECT_EQ(job.p50, terms.from);
+  EXPECT_EQ(job.p90, terms.from);
+  EXPECT_EQ(job.stuck, 0U);
+
+  // One that no time of the window could hold waits for nodes, however often the window comes again.
+  drained.core.apply(sched::Event::job_cancelled(JobId{1}), drained.now);
+  drained.core.apply(sched::Event::node_down(NodeId{3}), drained.now);
+  drained.submit(4, hours(2));
+  const Forecast forecast = drained.forecast();
+  EXPECT_EQ(forecast.jobs().at(0).p50, StartForecast::kNever);
+  EXPECT_LT(forecast.events(), 1'000'000U);
+}
+
+TEST(Forecast, ABudgetThatIsSpentHoldsUntilMoneyIsThereAgain) {
+  Drained drained;
+  drained.core.apply(sched::Event::job_ended(JobId{0}), drained.now);
+  drained.core.apply(sched::Event::tenant_budget(TenantId{1}, BudgetState::kStopNew), drained.now);
+  drained.submit(1, hours(2));
+  EXPECT_EQ(drained.forecast().jobs().at(0).p50, StartForecast::kNever);
+  const Instant opens = drained.now + hours(80);
+  EXPECT_EQ(drained.forecast({{opens, sched::Event::tenant_budget(TenantId{1}, BudgetState::kOpen)}})
+                .jobs()
+                .at(0)
+                .p50,
+            opens);
 }
 
 TEST(Forecast, WhatRunsPastItsLimitIsTakenToEndNow) {
