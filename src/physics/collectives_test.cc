@@ -89,6 +89,27 @@ TEST(Collectives, PublishedOnesAreNear) {
   EXPECT_TRUE(seen);
 }
 
+TEST(Collectives, RunsThatLieApartAreSaid) {
+  const std::string text =
+      "id,group,kind,collective,gpus,nodes,gpus_per_node,gpu_type,fabric,bytes,time_us,notes\n"
+      "a,g,measurement,all_reduce,2,1,2,H100 SXM,NVLink4,1000,10,min 8 max 16 us; short runs\n"
+      "b,g,measurement,all_reduce,2,1,2,H100 SXM,NVLink4,2000,10,min 10 max 12 us\n"
+      "c,g,measurement,all_reduce,2,1,2,H100 SXM,NVLink4,3000,10,max 12 us\n"
+      "d,g,measurement,all_reduce,2,1,2,H100 SXM,NVLink4,4000,10,min 11 max 12 us\n";
+  const auto rows = read_published_collectives(test_table(text), test_types());
+  ASSERT_TRUE(rows.has_value());
+  EXPECT_DOUBLE_EQ((*rows)[0].least_s, 8e-6);
+  EXPECT_DOUBLE_EQ((*rows)[0].most_s, 16e-6);
+  EXPECT_EQ((*rows)[2].least_s, 0);
+  EXPECT_EQ((*rows)[3].least_s, 0);  // Not around its own median.
+  const auto notes = validate_collectives(*rows).notes;
+  ASSERT_EQ(notes.size(), 1U);
+  // 4 of 10 and 1 of 10.
+  EXPECT_NE(notes[0].find("2 rows tell"), std::string::npos) << notes[0];
+  EXPECT_NE(notes[0].find("In 1 of them"), std::string::npos) << notes[0];
+  EXPECT_NE(notes[0].find("is 25.0 % from the row"), std::string::npos) << notes[0];
+}
+
 TEST(Collectives, RowsOutOfOrderOfSizeAreSaid) {
   const std::string columns =
       "id,group,kind,collective,gpus,nodes,gpus_per_node,gpu_type,fabric,bytes,time_us\n";

@@ -73,6 +73,8 @@ struct PublishedCollective {
   Fabric fabric;
   double bytes = 0;
   double measured_s = 0;
+  double least_s = 0;  ///< Of runs of which `measured_s` is the median; 0 where they are not told,
+  double most_s = 0;   ///< and the longest of them.
 };
 
 /// An Error where the table is not of that kind: it names the columns that are missing.

@@ -40,6 +40,18 @@ void read_fabric(std::string_view text, const Accelerator& gpu, const FabricCons
   if (!contains(text, "NVL72") && gpu.scaleup_domain > 8 && row.members.gpus <= 8) row.fabric.domain = 8;
 }
 
+/// `min 6 max 45 us`: the shortest and the longest run, where a row tells them.
+void read_runs(std::string_view notes, PublishedCollective& row) {
+  const std::size_t least = notes.find("min ");
+  const std::size_t most = notes.find(" max ");
+  if (least == std::string_view::npos || most == std::string_view::npos || most < least) return;
+  const double shortest = leading_number(notes.substr(least + 4)) * 1e-6;
+  const double longest = leading_number(notes.substr(most + 5)) * 1e-6;
+  if (shortest <= 0 || shortest > row.measured_s || longest < row.measured_s) return;
+  row.least_s = shortest;
+  row.most_s = longest;
+}
+
 }  // namespace
 
 Result<std::vector<PublishedCollective>> read_published_collectives(const PublishedTable& table,
@@ -114,6 +126,7 @@ Result<std::vector<PublishedCollective>> read_published_collectives(const Publis
       give("no time and no bus bandwidth");
       continue;
     }
+    read_runs(table.field(at, "notes"), row);
     give("");
   }
   return rows;

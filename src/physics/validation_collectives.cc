@@ -17,13 +17,29 @@ namespace {
 /// Measured alike but for the size: one curve of any model.
 using Configuration = std::tuple<std::string, double, double, double>;
 
+/// How far the runs of one row lie from their median.
+struct Runs {
+  std::size_t rows = 0;
+  std::size_t apart = 0;  // Rows whose longest run takes so many times the shortest:
+  double distance = 0;    // Sum over rows of the mean distance of those two from the median, over it.
+  static constexpr double kApart = 1.5;
+
+  void add(const PublishedCollective& row) {
+    ++rows;
+    if (row.most_s > kApart * row.least_s) ++apart;
+    distance += (row.most_s - row.least_s) / (2 * row.measured_s);
+  }
+};
+
 /// A sentence on each band of sizes in which the measurements themselves do not grow with the size.
 void note_floors(const std::vector<PublishedCollective>& rows, ReportBuilder& report) {
   constexpr std::size_t kMostPoints = 1000;  // Of a configuration: the floors cost their square.
   constexpr double kWorthAWord = 0.05;
   std::map<std::string, std::map<Configuration, std::vector<SizedValue>>> cells;
+  std::map<std::string, Runs> runs;
   for (const PublishedCollective& row : rows) {
     if (!row.reason.empty()) continue;
+    if (row.least_s > 0) runs[collective_cell(row)].add(row);
     cells[collective_cell(row)]
          [{row.group, row.members.gpus, row.members.per_domain, row.fabric.scaleup.switch_efficiency}]
              .push_back({row.bytes, row.measured_s});
@@ -44,6 +60,15 @@ void note_floors(const std::vector<PublishedCollective>& rows, ReportBuilder& re
       told.points += of_curve.points;
       points += curve.size();
       out_of_order += own > kWorthAWord * static_cast<double>(curve.size()) ? 1 : 0;
+    }
+    const Runs& told_runs = runs[cell];
+    if (told_runs.apart > 0) {
+      report.note(
+          fmt::format("{}: {} rows tell their shortest and longest run. In {} of them the longest takes more "
+                      "than {} times the "
+                      "shortest; another run of the very same operation is {:.1f} % from the row on average.",
+                      cell, told_runs.rows, told_runs.apart, Runs::kApart,
+                      100 * told_runs.distance / static_cast<double>(told_runs.rows)));
     }
     const auto count = static_cast<double>(points);
     if (out_of_order == 0 || line < kWorthAWord * count) continue;
