@@ -156,6 +156,33 @@ TEST(Published, WhatCannotBeExpressedSaysWhy) {
   EXPECT_TRUE(report.rows.empty());
 }
 
+TEST(Published, ARowThatItsSiblingsContradictIsSaid) {
+  auto rows = read(
+      "A1,g,M,24,2048,8192,16,16,2048,51200,8,H100 SXM,1,1,,1,,1,64,bf16,,1,,,,\n"
+      "A2,g,M,24,2048,8192,16,16,2048,51200,16,H100 SXM,1,1,,1,,2,64,bf16,,1,,,,\n"
+      "A3,g,M,24,2048,8192,16,16,1024,51200,8,H100 SXM,1,1,,1,,1,64,bf16,,1,,,,\n");
+  ASSERT_EQ(rows.size(), 3U);
+  const auto notes = [&](double first, double second, double third) {
+    const std::array ratios = {first, second, third};
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      rows[i].measured_s = step_time(rows[i].run(), published_calibration()).total / ratios[i];
+    std::string text;
+    for (const std::string& each : validate_training(rows, published_calibration()).notes) {
+      if (each.find("what would mend the one") != std::string::npos) text += each;
+    }
+    return text;
+  };
+  EXPECT_EQ(notes(1, 1, 1), "");
+  EXPECT_EQ(notes(0.9, 1, 1), "");    // Not far.
+  EXPECT_EQ(notes(0.8, 0.8, 1), "");  // Both far alike: the model's error. Another sequence is no sibling.
+  EXPECT_EQ(notes(1, 1, 0.7), "");
+  const std::string said = notes(0.8, 1, 1);
+  EXPECT_NE(said.find("A1 is -20.0 % off, the one row"), std::string::npos) << said;
+  // 0.889 and 1.111 are as far off.
+  EXPECT_NE(said.find("(A2) +0.0 %"), std::string::npos) << said;
+  EXPECT_NE(said.find("less than 11.1 % on both"), std::string::npos) << said;
+}
+
 TEST(Published, MissingColumnsAreNamed) {
   const auto read = read_published_training(test_table("id,group,model\nA,b,c\n"), test_types());
   ASSERT_FALSE(read.has_value());

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -114,6 +115,49 @@ class Repeats {
   std::vector<Measured> runs_;
 };
 
+struct Told {
+  const PublishedTraining* row;
+  double ratio;  // Predicted over measured.
+};
+
+/// Rows of one source that differ from `row` in the number of GPUs, their memory and the micro-batch alone.
+bool siblings(const PublishedTraining& row, const PublishedTraining& other) {
+  return &row != &other && row.group == other.group && row.gpu.generation == other.gpu.generation &&
+         row.precision == other.precision && row.shape.layers == other.shape.layers &&
+         row.shape.parameters() == other.shape.parameters() && row.sequence == other.sequence &&
+         row.layout.tensor == other.layout.tensor && row.layout.pipeline == other.layout.pipeline &&
+         row.layout.recompute == other.layout.recompute && row.layout.sharding == other.layout.sharding;
+}
+
+/// A sentence on each dense row that is far off while its siblings are not: what it contradicts.
+void note_contradictions(const std::vector<Told>& told, ReportBuilder& report) {
+  constexpr double kFar = 0.12;   // What is promised of single rows.
+  constexpr double kNear = 0.06;  // Of the median of siblings.
+  for (const Told& each : told) {
+    if (std::abs(each.ratio - 1) <= kFar) continue;
+    std::vector<double> ratios;
+    std::string ids;
+    for (const Told& other : told) {
+      if (!siblings(*each.row, *other.row)) continue;
+      ratios.push_back(other.ratio);
+      ids += (ids.empty() ? "" : ", ") + other.row->id;
+    }
+    if (ratios.empty()) continue;
+    const double median = median_of(ratios);
+    if (std::abs(median - 1) > kNear) continue;
+    // The best that one factor on all of them can do: as far off above as below.
+    const double apart = std::max(median / each.ratio, each.ratio / median);
+    report.note(fmt::format(
+        "{} is {:+.1f} % off, the {} of the same model, sequence, GPU generation and layout but for GPUs and "
+        "micro-batch ({}) {:+.1f} %: what would mend the one would spoil the others. No model in which they "
+        "differ "
+        "as in this one errs by less than {:.1f} % on both.",
+        each.row->id, 100 * (each.ratio - 1),
+        ratios.size() == 1 ? std::string("one row") : fmt::format("{} rows", ratios.size()), ids,
+        100 * (median - 1), 100 * (apart - 1) / (apart + 1)));
+  }
+}
+
 }  // namespace
 
 ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
@@ -132,6 +176,7 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
   for (const auto& [cell, values] : rates) medians[cell] = median_of(values);
   Repeats dense;
   Repeats mixtures;
+  std::vector<Told> told;  // Dense ones.
   std::size_t does_not_fit = 0;
   std::size_t unsaid = 0;
   for (const PublishedTraining& row : rows) {
@@ -141,6 +186,7 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
     }
     (row.shape.mixture() ? mixtures : dense).add(row);
     const StepTime time = step_time(row.run(), calibration);
+    if (!row.shape.mixture()) told.push_back({&row, time.total / row.measured_s});
     Comparison comparison;
     comparison.id = row.id;
     comparison.group = row.group;
@@ -163,6 +209,7 @@ ValidationReport validate_training(const std::vector<PublishedTraining>& rows,
   for (std::string sentence : {dense.summary("Dense"), mixtures.summary("MoE")}) {
     if (!sentence.empty()) report.note(std::move(sentence));
   }
+  note_contradictions(told, report);
   if (does_not_fit > 0)
     report.note(fmt::format(
         "{} of the runs were made although the memory model says that they do not fit; {} of these do "
