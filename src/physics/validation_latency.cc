@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -55,6 +56,45 @@ ServingSearchResult served_within(const PublishedInference& row, const ServingCa
   return search_serving(options, calibration);
 }
 
+/// What was served within limits, and how far the model is from it.
+struct Served {
+  std::string scenario;
+  std::string cell;   // GPU type and numbers,
+  std::string model;  // and shape.
+  double work = 0;    // Tokens per second and GPU times active parameters.
+  double error = 0;
+};
+
+/// A sentence on what other configurations tell: the null model's cells hold little but repeats of the row.
+void note_others(const std::vector<Served>& served, ReportBuilder& report) {
+  std::map<std::string, std::array<std::vector<double>, 2>> errors;  // Of the others and of the model.
+  for (const Served& each : served) {
+    std::vector<double> same_gpu;
+    std::vector<double> same_model;
+    for (const Served& other : served) {
+      if (other.scenario != each.scenario) continue;
+      if (other.cell == each.cell && other.model != each.model) same_gpu.push_back(other.work);
+      if (other.cell != each.cell && other.model == each.model) same_model.push_back(other.work);
+    }
+    const std::vector<double>& others = same_gpu.empty() ? same_model : same_gpu;
+    if (others.empty()) continue;
+    errors[each.scenario][0].push_back(std::abs(median_of(others) / each.work - 1));
+    errors[each.scenario][1].push_back(std::abs(each.error));
+  }
+  const auto mean = [](const std::vector<double>& values) {
+    double sum = 0;
+    for (const double value : values) sum += value;
+    return sum / static_cast<double>(values.size());
+  };
+  for (const auto& [scenario, both] : errors)
+    report.note(fmt::format(
+        "{}: the null model knows each row's own configuration. Without it (the median tokens/s times active "
+        "parameters of other models on that GPU type and numbers, where there are none of that model on "
+        "others) it "
+        "errs by {:.1f} % over {} rows, this model over the same by {:.1f} %.",
+        scenario, 100 * mean(both[0]), both[0].size(), 100 * mean(both[1])));
+}
+
 std::string gap_cell(const PublishedInference& row) {
   // Within a factor of two of the number at once of each GPU.
   const double each = std::max(1.0, row.sequences / row.layout.gpus());
@@ -71,6 +111,7 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
       "beside it the median per GPU type, numbers and model, or per number of requests at once");
   std::map<std::string, std::vector<double>> served;
   std::map<std::string, std::vector<double>> gaps;
+  std::vector<Served> served_rows;
   std::map<std::string, std::vector<double>> repeats;  // Of served ones, by group and configuration.
   for (const PublishedInference& row : rows) {
     if (!row.reason.empty()) continue;
@@ -112,6 +153,8 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
       comparison.predicted = best.tokens_s_gpu;
       comparison.error = comparison.predicted / row.measured - 1;
       comparison.null_error = median_of(served[limited_cell(row)]) / row.measured - 1;
+      served_rows.push_back({lower_scenario(row), serving_cell(row), row.shape.name,
+                             row.measured * row.active_parameters, comparison.error});
       report.add(fmt::format("{}, {}{}", row.group, lower_scenario(row), row.shape.mixture() ? " MoE" : ""),
                  serving_cell(row), fmt::format("{}, {}", lower_scenario(row), kind), std::move(comparison));
       continue;
@@ -132,6 +175,7 @@ ValidationReport validate_latency(const std::vector<PublishedInference>& rows,
     gap("p99", row.gap_p99_s, 0.99);
   }
   note_repeats(repeats, report);
+  note_others(served_rows, report);
   return std::move(report).finish();
 }
 

@@ -85,6 +85,22 @@ TEST(ValidationLatency, RepeatedConfigurationsTellTheirSpread) {
       << report.notes[0];
 }
 
+TEST(ValidationLatency, WhatOtherConfigurationsTellIsSaid) {
+  constexpr std::string_view kOthers =
+      "id,group,model,active_params_b,precision,gpus,gpu_type,engine,tp,dp,ep,scenario,isl,osl,batch,"
+      "tok_s_per_gpu\n"
+      "a,mlperf-inf-v5.1,llama2-70b-99,70,fp8,8,H200,TensorRT,,,,Server,,,,4000\n"
+      "b,mlperf-inf-v5.1,llama3.1-8b,8,fp8,8,H200,TensorRT,,,,Server,,,,7000\n"
+      "c,mlperf-inf-v5.1,llama2-70b-99,70,fp8,8,H100,TensorRT,,,,Interactive,,,,2000\n";
+  const auto rows = read_published_inference(test_table(kOthers), test_types());
+  ASSERT_TRUE(rows.has_value());
+  const ValidationReport report = validate_latency(*rows, constants());
+  ASSERT_EQ(report.notes.size(), 1U);  // Nothing else is interactive, and nothing is a repeat.
+  // 8 x 7000 for 70 x 4000 and the reverse: 80 % and 400 % off.
+  EXPECT_NE(report.notes[0].find("server: "), std::string::npos) << report.notes[0];
+  EXPECT_NE(report.notes[0].find("errs by 240.0 % over 2 rows"), std::string::npos) << report.notes[0];
+}
+
 TEST(ValidationLatency, ErrorsStayWithinWhatTheDocsSay) {
   GW_NEED_REFERENCE(path, "inference.csv");
   auto source = workload::open_file(path);
