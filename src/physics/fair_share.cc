@@ -16,8 +16,7 @@ FairShares::FairShares(std::span<const double> capacities)
 
 void FairShares::change(std::uint32_t at) {
   if (std::exchange(links_[at].changed, true)) return;
-  touched_in_[at] = round_;
-  touched_.push_back(at);
+  changed_.push_back(at);
 }
 
 std::uint32_t FairShares::add(std::uint32_t order, std::vector<LinkUse> uses) {
@@ -39,7 +38,7 @@ std::uint32_t FairShares::add(std::uint32_t order, std::vector<LinkUse> uses) {
     flows.insert(at, flow);
     change(use.link);
   }
-  flows_[flow] = {std::move(uses), 1, order};
+  flows_[flow] = {std::move(uses), 1, order, kNoGroup};
   return flow;
 }
 
@@ -63,33 +62,97 @@ double FairShares::added_up(std::uint32_t at) const {
   return load;
 }
 
-void FairShares::find_affected() {
-  for (std::size_t next = 0; next < touched_.size(); ++next) {  // Grows meanwhile.
-    const std::uint32_t at = touched_[next];
+std::uint32_t FairShares::new_group() {
+  if (free_groups_.empty()) {
+    groups_.emplace_back();
+    return static_cast<std::uint32_t>(groups_.size() - 1);
+  }
+  const std::uint32_t group = free_groups_.back();
+  free_groups_.pop_back();
+  return group;
+}
+
+void FairShares::join(std::uint32_t group) {
+  if (group != kNoGroup && std::ranges::find(joined_, group) == joined_.end()) joined_.push_back(group);
+}
+
+/// The one of all full links that hang together with those that have changed; kNoGroup if there are none.
+std::uint32_t FairShares::affected_group() {
+  joined_.clear();
+  for (const std::uint32_t at : changed_) {
     Link& link = links_[at];
-    const bool was_full = link.full;
-    if (std::exchange(link.changed, false)) {
-      link.load = added_up(at);
-      link.full = link.load > link.capacity;
+    link.changed = false;
+    link.load = added_up(at);
+    link.full = link.load > link.capacity;
+    join(link.group);
+  }
+  bool any_new = false;
+  for (const std::uint32_t at : changed_) {
+    if (!links_[at].full || links_[at].group != kNoGroup) continue;
+    any_new = true;
+    for (const std::uint32_t flow : on_link_[at]) {
+      for (const LinkUse& use : flows_[flow].uses) join(links_[use.link].group);
     }
-    if (link.full) {
-      full_.push_back(at);
-      link.growing = link.load;
-      link.fixed = 0;
-      link.listed = kNowhere;
-    } else if (!was_full) {
-      continue;
+  }
+  if (joined_.empty() && !any_new) return kNoGroup;
+  if (joined_.empty()) joined_.push_back(new_group());
+  const std::uint32_t into = *std::ranges::max_element(
+      joined_, {}, [this](std::uint32_t group) { return groups_[group].links.size(); });
+  Group& all = groups_[into];
+  for (const std::uint32_t number : joined_) {
+    if (number == into) continue;
+    Group& group = groups_[number];
+    for (const std::uint32_t link : group.links) {
+      links_[link].group = into;
+      all.links.push_back(link);
     }
-    for (const std::uint32_t number : on_link_[at]) {
-      if (std::exchange(seen_in_[number], round_) == round_) continue;
-      affected_.push_back(number);
-      flows_[number].share = 1;
-      for (const LinkUse& use : flows_[number].uses) {
-        if (std::exchange(touched_in_[use.link], round_) != round_) touched_.push_back(use.link);
+    for (const std::uint32_t flow : group.slowed) {
+      if (flows_[flow].group != number) continue;
+      flows_[flow].group = into;
+      all.slowed.push_back(flow);
+    }
+    group = {};
+    free_groups_.push_back(number);
+  }
+  for (const std::uint32_t at : changed_) {
+    if (!links_[at].full || links_[at].group != kNoGroup) continue;
+    links_[at].group = into;
+    all.links.push_back(at);
+  }
+  return into;
+}
+
+/// Leaves in the group only what hangs together with the links that have changed.
+void FairShares::part(std::uint32_t group) {
+  groups_[group].changes = 0;
+  reached_.clear();
+  for (const std::uint32_t at : changed_) {
+    if (links_[at].group != group) continue;
+    touched_in_[at] = round_;
+    reached_.push_back(at);
+  }
+  for (std::size_t next = 0; next < reached_.size(); ++next) {  // Grows meanwhile.
+    for (const std::uint32_t flow : on_link_[reached_[next]]) {
+      if (std::exchange(seen_in_[flow], round_) == round_) continue;
+      for (const LinkUse& use : flows_[flow].uses) {
+        if (!links_[use.link].full || std::exchange(touched_in_[use.link], round_) == round_) continue;
+        reached_.push_back(use.link);
       }
     }
   }
-  touched_.clear();
+  if (reached_.size() == groups_[group].links.size()) return;
+  const std::uint32_t rest = new_group();  // Which may hang together or not.
+  for (const std::uint32_t at : groups_[group].links) {
+    if (touched_in_[at] == round_) continue;
+    links_[at].group = rest;
+    groups_[rest].links.push_back(at);
+  }
+  for (const std::uint32_t flow : groups_[group].slowed) {
+    if (flows_[flow].group != group || seen_in_[flow] == round_) continue;
+    flows_[flow].group = rest;
+    groups_[rest].slowed.push_back(flow);
+  }
+  groups_[group].links = reached_;
 }
 
 void FairShares::note(std::uint32_t at) {
@@ -119,6 +182,7 @@ void FairShares::fill(std::uint32_t at) {
     if (std::exchange(fixed_in_[number], round_) == round_) continue;
     Flow& flow = flows_[number];
     flow.share = level;
+    affected_.push_back(number);
     for (const LinkUse& use : flow.uses) {
       Link& link = links_[use.link];
       if (!link.full) continue;
@@ -147,11 +211,28 @@ bool FairShares::next_step() {
 
 const std::vector<std::uint32_t>& FairShares::settle() {
   affected_.clear();
-  if (touched_.empty()) return affected_;
-  full_.clear();
-  find_affected();
+  if (changed_.empty()) return affected_;
+  const std::uint32_t number = affected_group();
+  if (number == kNoGroup) {
+    changed_.clear();
+    return affected_;
+  }
+  ++round_;
+  if (++groups_[number].changes >= kTrusted) part(number);
+  changed_.clear();
+  Group& group = groups_[number];
+  std::erase_if(group.links, [&](std::uint32_t at) {
+    if (!links_[at].full) links_[at].group = kNoGroup;
+    return !links_[at].full;
+  });
   step_ = 0;
-  for (const std::uint32_t link : full_) note(link);
+  for (const std::uint32_t at : group.links) {
+    Link& link = links_[at];
+    link.growing = link.load;
+    link.fixed = 0;
+    link.listed = kNowhere;
+    note(at);
+  }
   for (;;) {
     while (!next_.empty()) {
       const auto [level, tightest] = next_.front();
@@ -167,7 +248,21 @@ const std::vector<std::uint32_t>& FairShares::settle() {
     }
     steps_[step_].clear();
   }
-  ++round_;
+  // So far those that are slowed now; then those that no longer are.
+  const std::size_t slowed = affected_.size();
+  for (const std::uint32_t at : group.slowed) {
+    Flow& flow = flows_[at];
+    if (flow.group != number || fixed_in_[at] == round_) continue;
+    flow.share = 1;
+    flow.group = kNoGroup;
+    affected_.push_back(at);
+  }
+  group.slowed.assign(affected_.begin(), affected_.begin() + static_cast<std::ptrdiff_t>(slowed));
+  for (const std::uint32_t at : group.slowed) flows_[at].group = number;
+  if (group.links.empty()) {
+    group = {};
+    free_groups_.push_back(number);
+  }
   return affected_;
 }
 

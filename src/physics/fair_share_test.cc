@@ -103,7 +103,7 @@ RC_GTEST_PROP(FairShares, AreThoseOfTheFlowsThatAreThereBitForBit, ()) {
   constexpr std::uint32_t kGone = ~0U;
   std::vector<std::uint32_t> number(flows, kGone);
   std::vector<double> told(flows, 1);
-  for (int look = 0; look < 12 && flows > 0; ++look) {
+  for (int look = 0; look < 24 && flows > 0; ++look) {
     const int changes = *rc::gen::inRange(0, look == 0 ? 100 : 6);
     for (int change = 0; change < changes; ++change) {
       const std::uint32_t flow = *rc::gen::inRange<std::uint32_t>(0, flows);
