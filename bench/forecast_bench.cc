@@ -148,7 +148,7 @@ BENCHMARK(BM_Changes)
     ->UseRealTime()
     ->MeasureProcessCPUTime();
 
-/// What each member of the ensemble begins with.
+/// What a forecast begins with.
 void BM_Restore(benchmark::State& bench) {
   const Busy factory(100'000, 100'000, "gigawerk");
   for (auto _ : bench) {
@@ -157,6 +157,19 @@ void BM_Restore(benchmark::State& bench) {
   }
 }
 BENCHMARK(BM_Restore)->Unit(benchmark::kMillisecond);
+
+/// What each member of the ensemble begins with.
+void BM_Copy(benchmark::State& bench) {
+  const Busy factory(100'000, 100'000, "gigawerk");
+  sched::Core present(factory.fleet, factory.policy);
+  if (!present.restore(factory.snapshot)) return bench.SkipWithError("the snapshot was refused");
+  sched::Core future(present);
+  for (auto _ : bench) {
+    future = present;
+    benchmark::DoNotOptimize(future);
+  }
+}
+BENCHMARK(BM_Copy)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace gw::twin

@@ -10,18 +10,28 @@
 namespace gw::sched {
 namespace {
 
+/// What siblings are ordered by.
+struct Rank {
+  double key;
+  TenantId tenant;
+  bool owed;
+  friend bool operator<(const Rank& a, const Rank& b) {
+    if (a.owed != b.owed) return a.owed;
+    return a.key != b.key ? a.key < b.key : a.tenant < b.tenant;
+  }
+};
+
 /// Sorts what was in order by the keys of a moment ago. Few siblings change places between two charges, so
 /// each is put where it belongs from behind; if that moves many, this time is otherwise.
-template <class Before>
-void sort_again(std::vector<TenantId>& tenants, Before&& before) {
-  std::size_t moves = 4 * tenants.size();
-  for (std::size_t at = 1; at < tenants.size(); ++at) {
-    const TenantId tenant = tenants[at];
+void sort_again(std::vector<Rank>& ranks) {
+  std::size_t moves = 4 * ranks.size();
+  for (std::size_t at = 1; at < ranks.size(); ++at) {
+    const Rank rank = ranks[at];
     std::size_t place = at;
-    for (; place > 0 && before(tenant, tenants[place - 1]); --place) tenants[place] = tenants[place - 1];
-    tenants[place] = tenant;
+    for (; place > 0 && rank < ranks[place - 1]; --place) ranks[place] = ranks[place - 1];
+    ranks[place] = rank;
     if (at - place > moves) {
-      std::sort(tenants.begin(), tenants.end(), before);
+      std::sort(ranks.begin(), ranks.end());
       return;
     }
     moves -= at - place;
@@ -150,7 +160,16 @@ bool FairShare::advance(Instant now) {
     for (double& usage : usage_) usage *= 0x1p-64;
   }
   for (std::size_t tenant = 0; tenant < nodes_.size(); ++tenant) nodes_[tenant].key = key_of(tenant);
-  for (Node& node : nodes_) sort_again(node.active, [this](TenantId a, TenantId b) { return before(a, b); });
+  std::vector<Rank> ranks;  // Beside each other, which their nodes are not.
+  for (Node& node : nodes_) {
+    if (node.active.size() < 2) continue;
+    ranks.clear();
+    for (const TenantId tenant : node.active)
+      ranks.push_back({nodes_[tenant.value()].key, tenant, nodes_[tenant.value()].owed});
+    sort_again(ranks);
+    std::transform(ranks.begin(), ranks.end(), node.active.begin(),
+                   [](const Rank& rank) { return rank.tenant; });
+  }
   return true;
 }
 

@@ -45,9 +45,10 @@ bool is_overtaken_by_right(State& state, const Job& gang, const Never& never) {
   int hopeless = 0;
   state.pending.scan(
       JobId{},
-      [&](TenantId) {
+      [&](TenantId tenant) {
         PendingQueue::Bounds bounds;
-        if (std::exchange(last_of_tenant, false)) bounds.free = -1;
+        if (std::exchange(last_of_tenant, false) || state.pending.oldest(tenant) >= gang.waits_since)
+          bounds.free = -1;
         return bounds;
       },
       [&](JobId id) {

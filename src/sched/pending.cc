@@ -49,6 +49,7 @@ void Pending::add_tenant(TenantId parent, std::uint32_t weight) {
 }
 
 void Pending::forget_below(TenantId tenant) {
+  below_[tenant.value()].oldest_known = false;
   for (;; tenant = fair_.parent(tenant)) {
     below_[tenant.value()].known = false;
     if (tenant == TenantId{0}) return;
@@ -65,6 +66,15 @@ const PendingQueue::Summary& Pending::below(TenantId tenant) const {
   return entry.summary;
 }
 
+Instant Pending::oldest(TenantId tenant) const {
+  Below& entry = below_[tenant.value()];
+  if (!entry.oldest_known) {
+    entry.oldest = queues_[tenant.value()].oldest();
+    entry.oldest_known = true;
+  }
+  return entry.oldest;
+}
+
 void Pending::insert(const Job& job) {
   PendingQueue& queue = queue_of(job.request.tenant);
   if (by_tenant()) {
@@ -74,7 +84,7 @@ void Pending::insert(const Job& job) {
   const std::int64_t milli = job.request.shape.total_gpu_milli();
   queue.insert({job.key, job.id, cut((milli + 999) / 1000),
                 cut(job.request.limit.count() / kNanosecondsPerSecond),
-                static_cast<std::uint8_t>(job.shape_class % 64)});
+                static_cast<std::uint8_t>(job.shape_class % 64), job.waits_since});
   if (by_tenant()) forget_below(job.request.tenant);
   ++size_;
   waiting_gpu_milli_ += milli;

@@ -68,6 +68,9 @@ class Pending {
 
   /// Under fair share: what jobs of the tenant and of those below it ask for at the least.
   [[nodiscard]] const PendingQueue::Summary& below(TenantId tenant) const;
+  /// Under fair share: since when the job of the tenant itself waits that waits longest; Instant::max() if
+  /// none does.
+  [[nodiscard]] Instant oldest(TenantId tenant) const;
 
  private:
   template <class Bounds, class TryStart, class Stop>
@@ -80,7 +83,9 @@ class Pending {
   std::vector<PendingQueue> queues_;
   struct Below {
     bool known = false;
+    bool oldest_known = false;
     PendingQueue::Summary summary;
+    Instant oldest;  ///< Of the tenant itself.
   };
   mutable std::vector<Below> below_;  ///< By tenant, under fair share; found out when asked for.
   void forget_below(TenantId tenant);

@@ -27,6 +27,7 @@ void PendingQueue::move_entry(const Block& from, std::uint32_t at, Block& to, st
   to.tag[index] = from.tag[at];
   to.key[index] = from.key[at];
   to.job[index] = from.job[at];
+  to.since[index] = from.since[at];
 }
 
 std::uint32_t PendingQueue::position(const Block& block, std::int64_t key, JobId job) const {
@@ -51,6 +52,14 @@ std::size_t PendingQueue::block_of(std::int64_t key, JobId job) const {
     return block->key[last] != key ? block->key[last] < key : block->job[last] < job;
   });
   return std::min(static_cast<std::size_t>(at - blocks_.begin()), blocks_.size() - 1);
+}
+
+Instant PendingQueue::oldest() const {
+  Instant oldest = Instant::max();
+  for (const auto& block : blocks_) {
+    for (std::uint32_t at = 0; at < block->count; ++at) oldest = std::min(oldest, block->since[at]);
+  }
+  return oldest;
 }
 
 void PendingQueue::insert(const Entry& entry) {
@@ -88,11 +97,13 @@ void PendingQueue::insert(const Entry& entry) {
   open_gap(block.tag);
   open_gap(block.key);
   open_gap(block.job);
+  open_gap(block.since);
   block.demand[at] = entry.demand;
   block.limit[at] = entry.limit;
   block.tag[at] = entry.tag;
   block.key[at] = entry.key;
   block.job[at] = entry.job;
+  block.since[at] = entry.since;
   ++block.count;
   Summary& summary = summaries_[index];
   summary.least_demand = std::min(summary.least_demand, entry.demand);
@@ -122,6 +133,7 @@ PendingQueue::Cursor PendingQueue::erase(Cursor at) {
   close_gap(block.tag);
   close_gap(block.key);
   close_gap(block.job);
+  close_gap(block.since);
   --block.count;
   block.demand[block.count] = block.limit[block.count] = std::numeric_limits<std::int32_t>::max();
   --size_;

@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/owned.h"
+#include "base/units.h"
 
 namespace gw::sched {
 
@@ -24,6 +25,7 @@ class PendingQueue {
     std::int32_t demand = 0;  ///< Units the job needs, cut to the largest int32.
     std::int32_t limit = 0;   ///< Its time limit in whole seconds, rounded down, cut likewise.
     std::uint8_t tag = 0;     ///< Its shape class modulo 64.
+    Instant since;            ///< When it began to wait.
   };
   /// A place in the queue; any insert or erase makes it stale, except the erase that gives a new one.
   struct Cursor {
@@ -64,6 +66,10 @@ class PendingQueue {
     return all;
   }
 
+  /// Since when the entry waits that waits longest; Instant::max() if there is none. O(size), on consecutive
+  /// memory.
+  [[nodiscard]] Instant oldest() const;
+
   void insert(const Entry& entry);
   /// The entry must be there.
   void erase(std::int64_t key, JobId job);
@@ -94,6 +100,7 @@ class PendingQueue {
     std::array<std::uint8_t, kBlock> tag;
     std::array<std::int64_t, kBlock> key;
     std::array<JobId, kBlock> job;
+    std::array<Instant, kBlock> since;
     Block() {
       demand.fill(std::numeric_limits<std::int32_t>::max());
       limit.fill(std::numeric_limits<std::int32_t>::max());

@@ -49,10 +49,12 @@ void expect_search(const PendingQueue& queue, const Model& model, const PendingQ
 /// The summary says of no entry that it does not meet the bounds where it does, and is exact without bounds.
 void expect_summary(const PendingQueue& queue, const Model& model, const PendingQueue::Bounds& bounds) {
   PendingQueue::Summary want;
+  Instant oldest = Instant::max();
   bool any = false;
   for (const auto& each : model) {
     const auto& entry = each.second;
     want.add({entry.demand, entry.limit, std::uint64_t{1} << entry.tag});
+    oldest = std::min(oldest, entry.since);
     any |= meets(entry, bounds);
   }
   const PendingQueue::Summary got = queue.summary();
@@ -60,6 +62,7 @@ void expect_summary(const PendingQueue& queue, const Model& model, const Pending
   ASSERT_EQ(got.least_limit, want.least_limit);
   ASSERT_EQ(got.tags, want.tags);
   ASSERT_TRUE(!any || got.may_meet(bounds));
+  ASSERT_EQ(queue.oldest(), oldest);
 }
 
 void expect_order(const PendingQueue& queue, const Model& model) {
@@ -91,6 +94,7 @@ TEST(PendingQueue, AgreesWithASortedList) {
         entry.demand = static_cast<std::int32_t>(rng.between(0, 50));
         entry.limit = static_cast<std::int32_t>(rng.between(0, 50));
         entry.tag = static_cast<std::uint8_t>(rng.below(64));
+        entry.since = Instant{} + seconds(rng.between(0, 1'000));
         queue.insert(entry);
         model[{entry.key, entry.job.value()}] = entry;
       } else {
@@ -127,7 +131,8 @@ TEST(PendingQueue, WithoutBoundsFindsEveryJob) {
   PendingQueue queue;
   for (std::uint32_t job = 0; job < 500; ++job)
     queue.insert({0, JobId{job}, std::numeric_limits<std::int32_t>::max() - 1,
-                  std::numeric_limits<std::int32_t>::max() - 1, static_cast<std::uint8_t>(job % 64)});
+                  std::numeric_limits<std::int32_t>::max() - 1, static_cast<std::uint8_t>(job % 64),
+                  Instant{}});
   std::uint32_t found = 0;
   for (PendingQueue::Cursor at = queue.find(queue.begin(), {}); !queue.at_end(at);
        at = queue.find(queue.after(at), {}))

@@ -23,9 +23,9 @@ class ShapesAlive {
   [[nodiscard]] std::uint64_t tags() const { return tags_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   void reset(std::uint32_t classes) {
+    if (size_ > 0) counts_.fill(0);  // Each that was removed has been taken off its count.
     tags_ = 0;
     size_ = 0;
-    counts_.fill(0);
     alive_.assign(classes, false);
     ids_.clear();
   }

@@ -59,6 +59,18 @@ std::vector<std::uint32_t> indices(const std::vector<JobId>& jobs, const std::ve
   return indices;
 }
 
+/// ForecastTask::places; none where they would mostly be gaps.
+std::vector<std::uint32_t> places_of(const std::vector<JobId>& jobs) {
+  constexpr std::size_t kMostEach = 16;
+  if (jobs.empty()) return {};
+  const std::uint32_t first = jobs.front().value();
+  const std::size_t span = std::size_t{jobs.back().value() - first} + 1;
+  if (span > kMostEach * jobs.size()) return {};
+  std::vector<std::uint32_t> places(span, ~0U);
+  for (std::uint32_t index = 0; index < jobs.size(); ++index) places[jobs[index].value() - first] = index;
+  return places;
+}
+
 std::uint32_t steps_for(const ForecastOptions& options, const sched::State& state) {
   constexpr std::size_t kManyJobs = 2'000;
   constexpr std::uint32_t kManyJobsSteps = 512;
@@ -118,10 +130,16 @@ Forecast forecast_starts(const sched::Core& core, const ForecastInput& input,
   for (const JobId job : table.jobs)
     kind_indices.push_back(run_times.index_of(kind_of(state.jobs[job].request)));
 
+  std::vector<std::uint32_t> running_kinds;
+  state.jobs.for_each([&](const sched::Job& job) {
+    if (job.running) running_kinds.push_back(run_times.index_of(kind_of(job.request)));
+  });
+
   const Nanoseconds horizon = std::min(options.horizon, sched::kLastInstant - now);
-  const ForecastTask task{table.jobs, until,          kind_indices,
-                          now,        now + horizon,  steps_for(options, state),
-                          run_times,  input.arrivals, input.facts};
+  const std::vector<std::uint32_t> places = places_of(table.jobs);
+  const ForecastTask task{
+      table.jobs, until,          kind_indices, now,    now + horizon, steps_for(options, state),
+      run_times,  input.arrivals, input.facts,  places, running_kinds};
   const Rng rng = Rng(options.seed).split("forecast");
   const unsigned threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());

@@ -21,9 +21,12 @@ class Future {
     asked_.assign(task.jobs.size(), false);
     for (const std::uint32_t job : task.asked) asked_[job] = true;
     member_.starts.starts.assign(task.jobs.size(), Instant::max());
+    std::size_t running = 0;
     core_.state().jobs.for_each([&](const sched::Job& job) {
       if (!job.running) return;
-      push_end(job, job.started, task_.run_times.index_of(kind_of(job.request)));
+      const bool known = running < task_.running_kinds.size();
+      push_end(job, job.started,
+               known ? task_.running_kinds[running++] : task_.run_times.index_of(kind_of(job.request)));
       if (job.leaving) push({job.expected_end, job.id, job.started, true});
     });
     present_ = core_.state().next_job;
@@ -176,6 +179,12 @@ class Future {
 
   /// Into task_.jobs; their number if the job is none of them.
   [[nodiscard]] std::size_t index_of(JobId job) const {
+    if (!task_.places.empty()) {
+      const std::uint32_t place =
+          job.value() - task_.jobs.front().value();  // Large for one before the first.
+      return place < task_.places.size() && task_.places[place] != ~0U ? task_.places[place]
+                                                                       : task_.jobs.size();
+    }
     const auto at = std::lower_bound(task_.jobs.begin(), task_.jobs.end(), job);
     return at == task_.jobs.end() || *at != job ? task_.jobs.size()
                                                 : static_cast<std::size_t>(at - task_.jobs.begin());

@@ -28,6 +28,12 @@ struct ForecastTask {
   const RunTimeSampler& run_times;
   const ArrivalModel* arrivals = nullptr;  ///< None: no more jobs come.
   std::span<const TimedFact> facts = {};   ///< In order of time.
+  /// By number less that of the first of `jobs`: the index into `jobs`, ~0U for one that is not among them.
+  /// Empty: they are searched.
+  std::span<const std::uint32_t> places = {};
+  /// Of those that run, as RunTimeSampler::index_of, in the order in which the core's table has them. Empty:
+  /// they are looked up.
+  std::span<const std::uint32_t> running_kinds = {};
 };
 
 struct ForecastMember {

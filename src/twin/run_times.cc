@@ -110,13 +110,13 @@ void RunTimeSampler::add_kinds(const RunTimeModel& model) {
     constexpr std::int64_t kQuarterHour = std::int64_t{900} * kNanosecondsPerSecond;
     return std::bit_width(static_cast<std::uint64_t>(kind.limit.count() / kQuarterHour));
   };
-  for (const JobKind& kind : kinds_) {
-    same.try_emplace(kind);
-    near.try_emplace({kind.tenant, limit_class(kind)});
-  }
   const auto keep = [](auto& pools, const auto& key, double fraction) {
+    std::vector<double>& pool = pools[key];
+    if (pool.size() < kMostAlike) pool.push_back(fraction);
+  };
+  const auto kept = [](const auto& pools, const auto& key) -> std::span<const double> {
     const auto at = pools.find(key);
-    if (at != pools.end() && at->second.size() < kMostAlike) at->second.push_back(fraction);
+    return at == pools.end() ? std::span<const double>{} : at->second;
   };
   for (auto seen = model.seen.rbegin(); seen != model.seen.rend(); ++seen) {
     keep(same, seen->kind, seen->fraction);
@@ -124,8 +124,8 @@ void RunTimeSampler::add_kinds(const RunTimeModel& model) {
   }
   std::map<std::uint32_t, std::uint32_t> of_pool;  // Steps of kinds that have nothing but a pool.
   for (const JobKind& kind : kinds_) {
-    const std::vector<double>& of_kind = same[kind];
-    const std::vector<double>& of_class = near[{kind.tenant, limit_class(kind)}];
+    const std::span<const double> of_kind = kept(same, kind);
+    const std::span<const double> of_class = kept(near, std::pair{kind.tenant, limit_class(kind)});
     const auto next = static_cast<std::uint32_t>(steps_.size());
     if (of_kind.empty() && of_class.empty()) {
       const auto [known, is_new] = of_pool.try_emplace(pool_of(kind.tenant), next);
