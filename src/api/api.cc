@@ -125,6 +125,7 @@ Result<std::unique_ptr<Api>> Api::make(ApiOptions options) {
     api->followers_ = std::move(*followers);
   }
   api->add_routes();
+  api->options_.factory->read([&](const live::Book& book) { api->hub_.begin_with(book); });
   return api;
 }
 

@@ -18,7 +18,7 @@ constexpr std::size_t kMostFeeds = 10'000;
 double watts(Milliwatts power) { return static_cast<double>(power.count()) / 1000; }
 Json watts_or_null(Milliwatts power) { return power.count() == 0 ? Json(nullptr) : Json(watts(power)); }
 
-Json feed_json(const live::FeedStanding& feed) {
+Json feed_json(const live::Book& book, const live::FeedStanding& feed) {
   Json json;
   json["feed"] = feed.name;
   json["level"] = feed.level;
@@ -26,10 +26,17 @@ Json feed_json(const live::FeedStanding& feed) {
   json["rating_w"] = watts_or_null(feed.rating);
   json["cap_w"] = watts_or_null(feed.cap);
   json["draw_w"] = watts(feed.draw);
+  json["ending_w"] = watts(feed.ending);
   json["headroom_w"] = feed.cap.count() == 0 ? Json(nullptr) : Json(watts(feed.cap - feed.draw));
   json["nameplate_w"] = watts(feed.worst);
   json["nodes_dark"] = feed.dark;
   json["jobs_slowed"] = feed.slowed;
+  const std::string_view because = live::unmet_because(feed);
+  json["met"] = because.empty();
+  if (!because.empty()) {
+    json["because"] = because;
+    json["unmet_since"] = live::time_text(book.unix_ns(feed.unmet_since));
+  }
   return json;
 }
 
@@ -109,7 +116,7 @@ void Api::list_caps(Call call) {
     json["clocks"] = options_.factory->options().clocks;
     json["feeds"] = Json::array();
     for (const live::FeedStanding& feed : live::feed_standings(book, level, kMostFeeds))
-      json["feeds"].push_back(feed_json(feed));
+      json["feeds"].push_back(feed_json(book, feed));
     json["caps"] = Json::array();
     for (const auto& [id, cap] : book.caps) json["caps"].push_back(cap_json(book, cap.record, now));
   });
@@ -128,10 +135,10 @@ void Api::set_cap(Call call) {
       const auto at = book.caps.find(static_cast<std::uint32_t>(reply.number));
       if (at == book.caps.end() || !at->second.feed) return std::nullopt;
       const live::CapRecord& record = at->second.record;
-      return Json{
-          {"cap", cap_json(book, record, book.now)},
-          {"feed", feed_json(live::feed_standing(book, {at->second.feed->level, at->second.feed->vertex}))},
-          {"warnings", warnings_of(book, record)}};
+      return Json{{"cap", cap_json(book, record, book.now)},
+                  {"feed", feed_json(book, live::feed_standing(
+                                               book, {at->second.feed->level, at->second.feed->vertex}))},
+                  {"warnings", warnings_of(book, record)}};
     });
     if (!json) return each.refuse({409, "cleared", "it has been cleared meanwhile"});
     each.answer(*json, 201);

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "live/archive.h"
+#include "live/feed_view.h"
 #include "live/time_text.h"
 #include "spec/job_text.h"
 
@@ -50,6 +51,39 @@ Candidates candidates_of(const live::Book& book, const sched::Job& job) {
 }
 
 std::string gpus_text(std::int64_t milli) { return fmt::format("{:g}", static_cast<double>(milli) / 1000); }
+
+/// Feeds above nodes that could hold a job, which draw more than their caps: nothing starts below them. Their
+/// names are for those who see the whole factory.
+void add_unmet_facts(const live::Book& book, const sched::Job& job, const live::Actor& actor, Why& why) {
+  const sched::State& state = book.core->state();
+  const auto is_above = [&](sched::FeedId feed) {
+    for (std::uint32_t node = state.power.begin(feed); node < state.power.end(feed); ++node) {
+      const std::vector<std::uint32_t>& pools = state.classes[job.shape_class].pools;
+      if (std::find(pools.begin(), pools.end(), state.pool_of(NodeId{node})) != pools.end()) return true;
+    }
+    return false;
+  };
+  Json feeds = Json::array();
+  std::string text;
+  for (const auto& [id, since] : book.unmet) {
+    if (!is_above(id)) continue;
+    const live::FeedStanding feed = live::feed_standing(book, id);
+    const bool idle = live::unmet_because(feed) == "idle";
+    if (text.empty()) {
+      text = fmt::format("{} draws more than its cap: {}",
+                         actor.tenant == TenantTree::root() ? feed.name : "a feed",
+                         idle ? "what idles there does by itself, so nothing starts until the cap is raised"
+                              : "jobs that were stopped there have not ended yet");
+    }
+    feeds.push_back({{"feed", feed.name},
+                     {"draw_w", static_cast<double>(feed.draw.count()) / 1000},
+                     {"cap_w", static_cast<double>(feed.cap.count()) / 1000},
+                     {"since", time_of(book, since)}});
+  }
+  if (feeds.empty()) return;
+  why.text += "; " + text;
+  if (actor.tenant == TenantTree::root()) why.facts["feeds_unmet"] = std::move(feeds);
+}
 
 /// Where quota or budget keeps a job back, and what would let it go. Those who act below that tenant learn
 /// that it is so, not what others there have.
@@ -129,6 +163,7 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
   }
   if (reason == sched::Reason::kQuota || reason == sched::Reason::kBudget)
     add_quota_facts(book, core_job, actor, why);
+  if (reason == sched::Reason::kPower) add_unmet_facts(book, core_job, actor, why);
   if (reason == sched::Reason::kGrace) {
     if (const auto claim = state.claims.find(core_job.id); claim != state.claims.end())
       why.facts["jobs_leaving"] = claim->second.victims.size();

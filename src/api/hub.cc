@@ -56,32 +56,21 @@ bool Hub::wants(const WatchFilter& filter, const Event& event) {
 
 bool Hub::pass_over(const live::Changes& changes) {
   const std::lock_guard lock(inbox_->mutex);
-  if (inbox_->watchers > 0) return false;
-  above_.clear();  // Whoever comes later hears of caps that change then.
-  inbox_->next_id += changes.new_jobs.size() + changes.changed_jobs.size() + count_notices(changes);
+  if (inbox_->watchers > 0 || count_notices(changes) > 0) return false;
+  inbox_->next_id += changes.new_jobs.size() + changes.changed_jobs.size();
   inbox_->news.clear();
   return true;
 }
 
-void Hub::add_met(const live::Book& book, std::vector<Notice>& notices) {
-  for (auto feed = above_.begin(); feed != above_.end();) {
-    Json json = cap_notice_json(book, *feed, book.now);
-    const bool over = json.is_null() || json.value("met", false);
-    if (over && !json.is_null()) notices.push_back({"cap", TenantTree::root(), std::move(json)});
-    feed = over ? above_.erase(feed) : std::next(feed);
-  }
+void Hub::begin_with(const live::Book& book) {
+  const std::lock_guard lock(inbox_->mutex);
+  for (Notice& notice : notices_of_unmet(book))
+    inbox_->notices.push_back({inbox_->next_id++, {}, std::move(notice)});
+  inbox_->wakeup.notify_one();
 }
 
 void Hub::publish(const live::Changes& changes, const live::Book& book) {
   std::vector<Notice> notices = notices_of(changes, book);
-  for (const Notice& notice : notices) {  // Told now, and not again below.
-    if (notice.event == "cap") above_.erase(notice.json.value("feed", ""));
-  }
-  add_met(book, notices);
-  for (const Notice& notice : notices) {
-    if (notice.event == "cap" && !notice.json.value("met", true))
-      above_.insert(notice.json.value("feed", ""));
-  }
   const std::size_t jobs = changes.new_jobs.size() + changes.changed_jobs.size();
   const std::size_t count = jobs + notices.size();
   if (count == 0) return;
@@ -101,11 +90,14 @@ void Hub::publish(const live::Changes& changes, const live::Book& book) {
   }
   {
     const std::lock_guard lock(inbox_->mutex);
-    for (News& news : fresh) news.id += inbox_->next_id;
+    for (News& news : fresh) {
+      news.id += inbox_->next_id;
+      if (news.notice) inbox_->notices.push_back(news);
+    }
     inbox_->next_id += count;
     std::deque<News>& all = inbox_->news;
     if (skipped > 0 || inbox_->watchers == 0) all.clear();
-    if (inbox_->watchers == 0) return;
+    if (inbox_->watchers == 0) fresh.clear();
     std::move(fresh.begin(), fresh.end(), std::back_inserter(all));
     while (all.size() > limits_.events) all.pop_front();
   }
@@ -195,7 +187,8 @@ bool Hub::take(Delivery& delivery) {
   std::unique_lock lock(inbox_->mutex);
   Inbox& inbox = *inbox_;
   inbox.wakeup.wait(lock, [&] {
-    return inbox.stopping || !pending_.empty() || !inbox.news.empty() || !inbox.joined.empty() ||
+    return inbox.stopping || !pending_.empty() || !inbox.news.empty() || !inbox.notices.empty() ||
+           !inbox.joined.empty() ||
            !inbox.begun.empty() || !inbox.ready.empty() || !inbox.gone.empty();
   });
   if (inbox.stopping) return false;
@@ -207,39 +200,46 @@ bool Hub::take(Delivery& delivery) {
     pending_.clear();
   std::move(inbox.news.begin(), inbox.news.end(), std::back_inserter(pending_));
   inbox.news.clear();
+  std::move(inbox.notices.begin(), inbox.notices.end(), std::back_inserter(pending_notices_));
+  inbox.notices.clear();
   while (pending_.size() > limits_.events) pending_.pop_front();
   pending_end_ = inbox.next_id;
   return true;
 }
 
-/// Of what is pending, the first few.
+Hub::Event Hub::written(const live::Book& book, const News& news) {
+  Event event;
+  TenantId at = news.job.record.tenant;
+  std::string text;
+  if (news.notice) {
+    event.of_job = false;
+    at = news.notice->tenant;
+    text = http::format_event(text_of(news.notice->json), news.notice->event, fmt::format("{}", news.id));
+  } else {
+    const live::JobRecord& job = news.job.record;
+    event.job = job.number;
+    event.array_job = job.array_job;
+    event.tasks = job.stands_for;
+    text = http::format_event(text_of(job_json(book, news.job)), "job", fmt::format("{}", news.id));
+  }
+  for (; at.valid(); at = book.tenants[at.value()].record.parent) event.above.push_back(at);
+  event.text = std::make_shared<const std::string>(std::move(text));
+  return event;
+}
+
+/// Of what is pending, the first few, and all notices.
 void Hub::write_down(std::deque<Event>& fresh) {
-  if (pending_.empty()) return;
+  if (pending_.empty() && pending_notices_.empty()) return;
+  std::vector<std::pair<std::uint64_t, Event>> notices;
   read_([&](const live::Book& book) {
     const std::size_t count = std::min(pending_.size(), kEventsALook);
-    for (std::size_t index = 0; index < count; ++index) {
-      const News& news = pending_[index];
-      const live::JobRecord& job = news.job.record;
-      Event event;
-      if (news.notice) {
-        event.of_job = false;
-        for (TenantId at = news.notice->tenant; at.valid(); at = book.tenants[at.value()].record.parent)
-          event.above.push_back(at);
-        event.text = std::make_shared<const std::string>(
-            http::format_event(text_of(news.notice->json), news.notice->event, fmt::format("{}", news.id)));
-        fresh.push_back(std::move(event));
-        continue;
-      }
-      event.job = job.number;
-      event.array_job = job.array_job;
-      event.tasks = job.stands_for;
-      for (TenantId at = job.tenant; at.valid(); at = book.tenants[at.value()].record.parent)
-        event.above.push_back(at);
-      event.text = std::make_shared<const std::string>(
-          http::format_event(text_of(job_json(book, news.job)), "job", fmt::format("{}", news.id)));
-      fresh.push_back(std::move(event));
-    }
+    for (std::size_t index = 0; index < count; ++index) fresh.push_back(written(book, pending_[index]));
+    for (const News& news : pending_notices_) notices.emplace_back(news.id, written(book, news));
   });
+  pending_notices_.clear();
+  const std::lock_guard lock(mutex_);
+  std::move(notices.begin(), notices.end(), std::back_inserter(notices_));
+  while (notices_.size() > limits_.notices) notices_.pop_front();
 }
 
 void Hub::deliver(Delivery& delivery, std::deque<Event>& fresh) {
@@ -319,8 +319,17 @@ bool Hub::pump(std::uint64_t id, Watcher& watcher) {
       watcher.present.pop_front();
       continue;
     }
-    if (watcher.unknown || watcher.next < oldest()) {
-      watcher.unknown = false;
+    watcher.missed = watcher.missed || watcher.unknown || watcher.next < oldest();
+    if (watcher.missed) {
+      const auto notice = std::find_if(notices_.begin(), notices_.end(), [&](const auto& entry) {
+        return entry.first >= watcher.next && wants(watcher.filter, entry.second);
+      });
+      if (!watcher.unknown && notice != notices_.end() && notice->first < pending_end_) {
+        watcher.next = notice->first + 1;
+        open = watcher.stream->write(notice->second.text);
+        continue;
+      }
+      watcher.unknown = watcher.missed = false;
       watcher.next = std::max(watcher.next, pending_end_);  // A client that looks now sees all of that.
       open = watcher.stream->write(reset_event(watcher.next - 1));
       continue;

@@ -38,6 +38,8 @@ struct HubLimits {
   std::size_t watchers = 4096;
   /// Remembered for those who come back or read slowly; who is further behind gets `reset`.
   std::size_t events = 10'000;
+  /// Budgets and caps, which are remembered while nobody watches too.
+  std::size_t notices = 1000;
   /// Of present states that wait to be sent, of all watchers together.
   std::size_t present_bytes = std::size_t{64} << 20;
 };
@@ -54,14 +56,18 @@ class Hub {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
-  /// For each turn that kept something, on the factory's thread. True: nobody watches, and the changes are
-  /// counted, which is all that is to be done. False: `publish` them.
+  /// For each turn that kept something, on the factory's thread. True: nobody watches, and the changes, none
+  /// of which is to be remembered, are counted, which is all that is to be done. False: `publish` them.
   bool pass_over(const live::Changes& changes);
   /// With the book as it was kept, locked for reading.
   void publish(const live::Changes& changes, const live::Book& book);
 
+  /// Once, before the first of them: caps that are not met, to be remembered like what is published.
+  void begin_with(const live::Book& book);
+
   /// Joins with an open stream; none if too many watch. `after`: the last event that the client has seen;
-  /// events behind it are sent first, or an event `reset` if they are not remembered. None: from now on.
+  /// events behind it are sent first, or, if not all of them are remembered, the notices among them and an
+  /// event `reset`. None: from now on.
   /// `held`: nothing is sent before `begin`.
   std::optional<std::uint64_t> join(std::shared_ptr<http::Stream> stream, WatchFilter filter,
                                     std::optional<std::uint64_t> after, bool held = false);
@@ -98,6 +104,7 @@ class Hub {
     std::uint64_t next = 0;    ///< The first event that it has not been asked about.
     bool held = false;
     bool unknown = false;  ///< It named an event that there never was.
+    bool missed = false;   ///< Events that it has not had are remembered no more.
     std::deque<Text> present;
   };
   struct Begun {
@@ -115,6 +122,7 @@ class Hub {
     std::size_t watchers = 0;
     std::size_t present_bytes = 0;
     std::deque<News> news;
+    std::vector<News> notices;  ///< Of them, and of those that nobody watched.
     std::vector<std::pair<std::uint64_t, Watcher>> joined;
     std::vector<Begun> begun;
     std::vector<std::uint64_t> ready;  ///< Watchers that may be sent more.
@@ -126,13 +134,12 @@ class Hub {
     std::vector<std::uint64_t> ready, gone;
   };
 
-  /// Adds to `notices` what is to be told of feeds whose draw has come down to their caps.
-  void add_met(const live::Book& book, std::vector<Notice>& notices);
   static bool wants(const WatchFilter& filter, const Event& event);
   void run();
   /// Waits for something to do; false at the end.
   bool take(Delivery& delivery);
   void write_down(std::deque<Event>& fresh);
+  static Event written(const live::Book& book, const News& news);
   void deliver(Delivery& delivery, std::deque<Event>& fresh);
   void adopt();
   /// Sends what there is; false when the watcher has gone.
@@ -140,21 +147,20 @@ class Hub {
   void forget(std::uint64_t id);
   [[nodiscard]] std::uint64_t oldest() const { return end_ - events_.size(); }
 
-  /// Feeds that drew more than their caps when their caps changed. Of the factory's thread alone.
-  std::set<std::string> above_;
-
   const Read read_;
   const HubLimits limits_;
   const std::shared_ptr<Inbox> inbox_;
 
   // Of the hub's thread alone.
   std::deque<News> pending_;
+  std::vector<News> pending_notices_;
   std::uint64_t pending_end_;  ///< Id behind the last of what is pending or written down.
 
   // Locked before the inbox; the book is locked behind it.
   mutable std::mutex mutex_;
   std::deque<Event> events_;  ///< The latest, without a gap.
   std::uint64_t end_;         ///< Id behind the last of them.
+  std::deque<std::pair<std::uint64_t, Event>> notices_;  ///< By id: the latest, also from before `events_`.
   std::unordered_map<std::uint64_t, Watcher> watchers_;
   std::thread thread_;
 };

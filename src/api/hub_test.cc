@@ -123,6 +123,24 @@ class HubTest : public testing::Test {
   void publish(Hub& hub, const live::Changes& what) {
     if (!hub.pass_over(what)) hub.publish(what, book_);
   }
+  /// Four nodes that draw 1 kW each when they idle, and may draw 3 kW together.
+  void draw_too_much() {
+    Fleet& fleet = book_.fleet = flat_fleet(4, 8);
+    fleet.node_types[0].power_idle = Milliwatts{1'000'000};
+    fleet.node_types[0].power_max = Milliwatts{9'000'000};
+    fleet.feed.push_back({Partition{"site", {0, 4}}, {Milliwatts{3'000'000}}, {"here"}});
+    book_.core = std::make_unique<sched::Core>(fleet, *policy_by_name("gigawerk"));
+    book_.unmet = {{{0, 0}, Instant{}}};
+  }
+  static live::Changes audited(std::string action, std::string target) {
+    live::Changes changes;
+    live::AuditRecord record;
+    record.action = std::move(action);
+    record.target = std::move(target);
+    record.tenant = TenantId{0};
+    changes.audit.push_back(std::move(record));
+    return changes;
+  }
   static std::uint64_t number_of(const http::ServerEvent& event) {
     return Json::parse(event.data)["number"].get<std::uint64_t>();
   }
@@ -210,6 +228,84 @@ TEST_F(HubTest, WhatNobodyWatchedIsToldByReset) {
   ASSERT_TRUE(third->reads(1));
   EXPECT_EQ(third->events()[0].event, "job");
   EXPECT_EQ(number_of(third->events()[0]), 5U);
+}
+
+TEST_F(HubTest, CapsThatAreNotMetAreToldThoughNobodyWatched) {
+  draw_too_much();
+  const std::unique_ptr<Hub> hub = make();
+  const auto first = std::make_shared<SlowStream>();
+  ASSERT_TRUE(hub->join(first, {TenantId{0}}, std::nullopt));
+  publish(*hub, changes(1, 2));
+  ASSERT_TRUE(first->reads(2));
+  first->leave();
+  ASSERT_TRUE(eventually([&] { return hub->watchers() == 0; }));
+  const std::uint64_t last = kFirst + 1;
+  publish(*hub, changes(3, 3));
+  publish(*hub, audited("cap.unmet", "here"));
+  publish(*hub, changes(6, 2));
+  book_.unmet.clear();
+  live::Changes met = audited("cap.change", "here");
+  met.audit.push_back(audited("cap.met", "here").audit[0]);  // One event tells both.
+  publish(*hub, met);
+
+  const auto again = std::make_shared<SlowStream>();
+  ASSERT_TRUE(hub->join(again, {TenantId{0}}, last));
+  ASSERT_TRUE(again->reads(3));
+  const std::vector<http::ServerEvent> events = again->events();
+  EXPECT_EQ(events[0].event, "cap");
+  EXPECT_EQ(events[0].id, fmt::format("{}", kFirst + 5));
+  const Json unmet = Json::parse(events[0].data);
+  EXPECT_EQ(unmet["feed"], "here");
+  EXPECT_EQ(unmet["met"], false);
+  EXPECT_EQ(unmet["because"], "idle");
+  EXPECT_EQ(unmet["draw_w"], 4000);
+  EXPECT_EQ(unmet["cap_w"], 3000);
+  EXPECT_EQ(events[1].event, "cap");
+  EXPECT_EQ(Json::parse(events[1].data)["met"], true);
+  EXPECT_EQ(events[2].event, "reset");
+  EXPECT_EQ(events[2].id, fmt::format("{}", kFirst + 8));
+
+  // Who had the first of them hears of the second; who sees less, or asked for one job, of none.
+  const auto between = std::make_shared<SlowStream>(), below = std::make_shared<SlowStream>(),
+             of_job = std::make_shared<SlowStream>();
+  ASSERT_TRUE(hub->join(between, {TenantId{0}}, kFirst + 5));
+  ASSERT_TRUE(hub->join(below, {TenantId{1}}, last));
+  ASSERT_TRUE(hub->join(of_job, {TenantId{0}, 1}, last));
+  ASSERT_TRUE(between->reads(2));
+  EXPECT_EQ(Json::parse(between->events()[0].data)["met"], true);
+  EXPECT_EQ(between->events()[1].event, "reset");
+  for (const auto& stream : {below, of_job}) {
+    ASSERT_TRUE(stream->reads(1));
+    EXPECT_EQ(stream->events()[0].event, "reset");
+  }
+}
+
+TEST_F(HubTest, CapsThatAreNotMetAreKnownToTheNextServer) {
+  draw_too_much();
+  const std::unique_ptr<Hub> hub = make();
+  hub->begin_with(book_);
+  const auto stream = std::make_shared<SlowStream>();
+  ASSERT_TRUE(hub->join(stream, {TenantId{0}}, kFirst - 1000));
+  ASSERT_TRUE(stream->reads(2));
+  EXPECT_EQ(stream->events()[0].event, "cap");
+  EXPECT_EQ(stream->events()[1].event, "reset");
+  EXPECT_EQ(stream->events()[1].id, fmt::format("{}", kFirst));
+  const auto fresh = std::make_shared<SlowStream>();
+  ASSERT_TRUE(hub->join(fresh, {TenantId{0}}, std::nullopt));
+  publish(*hub, changes(1, 1));
+  ASSERT_TRUE(fresh->reads(1));
+  EXPECT_EQ(fresh->events()[0].event, "job");
+}
+
+TEST_F(HubTest, NoMoreNoticesAreRememberedThanMayBe) {
+  draw_too_much();
+  const std::unique_ptr<Hub> hub = make({.notices = 3});
+  for (int turn = 0; turn < 10; ++turn) publish(*hub, audited("cap.unmet", "here"));
+  const auto stream = std::make_shared<SlowStream>();
+  ASSERT_TRUE(hub->join(stream, {TenantId{0}}, kFirst - 1));
+  ASSERT_TRUE(stream->reads(4));
+  EXPECT_EQ(stream->events()[0].id, fmt::format("{}", kFirst + 7));
+  EXPECT_EQ(stream->events()[3].event, "reset");
 }
 
 TEST_F(HubTest, WhoComesBackGetsWhatWasMissed) {

@@ -125,10 +125,15 @@ void add_feeds(const live::Book& book, Families& families) {
   const auto watts = [](Milliwatts power) { return static_cast<double>(power.count()) / 1000; };
   for (const live::FeedStanding& feed : live::feed_standings(book, {}, kMostFeeds)) {
     const Families::Labels labels{{"feed", feed.name}, {"level", feed.level}};
-    families.gauge("gigawerk_feed_draw_watts", "Predicted IT power of a feed.", watts(feed.draw), labels);
+    families.gauge("gigawerk_feed_draw_watts",
+                   "Predicted IT power of a feed, with jobs that were stopped and have not ended yet.",
+                   watts(feed.draw), labels);
     if (feed.cap.count() > 0)
       families.gauge("gigawerk_feed_cap_watts", "IT power that a feed may carry now.", watts(feed.cap),
                      labels);
+    if (feed.cap.count() > 0)
+      families.gauge("gigawerk_feed_unmet_watts", "Predicted IT power of a feed above its cap.",
+                     feed.unmet_since == Instant::max() ? 0 : watts(feed.draw - feed.cap), labels);
     if (feed.rating.count() > 0)
       families.gauge("gigawerk_feed_rating_watts", "IT power that a feed was built for.", watts(feed.rating),
                      labels);

@@ -2,6 +2,7 @@
 #include "api/notice.h"
 
 #include <algorithm>
+#include <set>
 
 #include "live/feed_view.h"
 #include "live/time_text.h"
@@ -9,7 +10,9 @@
 namespace gw::api {
 namespace {
 
-constexpr std::string_view kCapChange = "cap.change";
+bool is_of_cap(std::string_view action) {
+  return action == "cap.change" || action == "cap.unmet" || action == "cap.met";
+}
 
 /// `warned`, `spent`, `open`; empty: it is no such thing.
 std::string_view budget_state(std::string_view action) {
@@ -20,7 +23,7 @@ std::string_view budget_state(std::string_view action) {
 }
 
 bool is_notice(const live::AuditRecord& record) {
-  return record.action == kCapChange || !budget_state(record.action).empty();
+  return is_of_cap(record.action) || !budget_state(record.action).empty();
 }
 
 Json budget_notice_json(const live::Book& book, const live::AuditRecord& record) {
@@ -43,23 +46,25 @@ Json budget_notice_json(const live::Book& book, const live::AuditRecord& record)
   return json;
 }
 
-}  // namespace
-
-Json cap_notice_json(const live::Book& book, const std::string& feed, Instant when) {
-  const std::optional<Fleet::FeedAt> at = book.fleet.find_feed(feed);
-  if (!at || !book.core->state().power.tracked()) return nullptr;
-  const sched::FeedId id{at->level, at->vertex};
-  const sched::PowerTree& power = book.core->state().power;
-  const Milliwatts cap = power.cap(id), draw = power.draw(id);
+/// How a feed stands with its cap now.
+Json cap_notice_json(const live::Book& book, sched::FeedId feed, Instant when) {
+  const live::FeedStanding standing = live::feed_standing(book, feed);
   const auto watts = [](Milliwatts amount) { return static_cast<double>(amount.count()) / 1000; };
+  const std::string_view because = live::unmet_because(standing);
   Json json;
   json["at"] = live::time_text(book.unix_ns(when));
-  json["feed"] = feed;
-  json["cap_w"] = cap.count() == 0 ? Json(nullptr) : Json(watts(cap));
-  json["draw_w"] = watts(draw);
-  json["met"] = cap.count() == 0 || draw <= cap;
+  json["feed"] = standing.name;
+  json["cap_w"] = standing.cap.count() == 0 ? Json(nullptr) : Json(watts(standing.cap));
+  json["draw_w"] = watts(standing.draw);
+  json["met"] = because.empty();
+  if (!because.empty()) {
+    json["because"] = because;
+    json["unmet_since"] = live::time_text(book.unix_ns(standing.unmet_since));
+  }
   return json;
 }
+
+}  // namespace
 
 std::size_t count_notices(const live::Changes& changes) {
   return static_cast<std::size_t>(std::count_if(changes.audit.begin(), changes.audit.end(), is_notice));
@@ -67,12 +72,26 @@ std::size_t count_notices(const live::Changes& changes) {
 
 std::vector<Notice> notices_of(const live::Changes& changes, const live::Book& book) {
   std::vector<Notice> notices;
+  std::set<std::string> feeds;
   for (const live::AuditRecord& record : changes.audit) {
     if (!is_notice(record)) continue;
-    const bool of_cap = record.action == kCapChange;
-    Json json = of_cap ? cap_notice_json(book, record.target, record.now) : budget_notice_json(book, record);
-    if (!json.is_null()) notices.push_back({of_cap ? "cap" : "budget", record.tenant, std::move(json)});
+    if (!is_of_cap(record.action)) {
+      Json json = budget_notice_json(book, record);
+      if (!json.is_null()) notices.push_back({"budget", record.tenant, std::move(json)});
+      continue;
+    }
+    if (!feeds.insert(record.target).second || !book.core->state().power.tracked()) continue;
+    const std::optional<Fleet::FeedAt> at = book.fleet.find_feed(record.target);
+    if (!at) continue;
+    notices.push_back({"cap", record.tenant, cap_notice_json(book, {at->level, at->vertex}, record.now)});
   }
+  return notices;
+}
+
+std::vector<Notice> notices_of_unmet(const live::Book& book) {
+  std::vector<Notice> notices;
+  for (const auto& [feed, since] : book.unmet)
+    notices.push_back({"cap", TenantTree::root(), cap_notice_json(book, feed, book.now)});
   return notices;
 }
 

@@ -1,5 +1,5 @@
 // Notice: what watchers are told that is of no job: a budget that has reached a threshold, a cap of a feed
-// that has changed.
+// that has changed, that is not met, or that is met after all.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +20,14 @@ struct Notice {
   Json json;
 };
 
-/// Of what a turn has kept, in its order. A thing that is gone from the book by now is left out.
+/// Of what a turn has kept, in its order; of a feed one. A thing that is gone from the book by now is left
+/// out.
 [[nodiscard]] std::vector<Notice> notices_of(const live::Changes& changes, const live::Book& book);
 
 /// How many a turn has kept; those that `notices_of` leaves out too.
 [[nodiscard]] std::size_t count_notices(const live::Changes& changes);
 
-/// How a feed stands with its cap now; null where there is no such feed. `met` where it draws no more.
-[[nodiscard]] Json cap_notice_json(const live::Book& book, const std::string& feed, Instant when);
+/// Of each feed that draws more than its cap.
+[[nodiscard]] std::vector<Notice> notices_of_unmet(const live::Book& book);
 
 }  // namespace gw::api

@@ -51,6 +51,16 @@ Json explanation_facts() {
        {{"type", "array"}, {"items", object({{"on", type("string")}, {"impossible", type("boolean")}})}}}};
   facts.emplace_back("rules", described({{"type", "array"}, {"items", type("string")}},
                                         "Which rules and wishes narrow where it may be, and by how much."));
+  facts.emplace_back(
+      "feeds_unmet",
+      described(
+          {{"type", "array"},
+           {"items", object({{"feed", type("string")},
+                             {"draw_w", type("number")},
+                             {"cap_w", type("number")},
+                             {"since", kTime}})}},
+          "Feeds above nodes that could hold it, which draw more than their caps; for those who see the "
+          "whole factory."));
   for (const char* name :
        {"gpus_asked", "gpus_free", "gpus_off", "gpus_free_of_its_kind", "cpus_asked_per_node", "cpus_free",
         "cpus_free_most_of_a_node", "memory_mib_asked_per_node", "memory_mib_free_most_of_a_node",
@@ -488,11 +498,18 @@ Json component_schemas() {
        {"pue", described(type("number"), "Facility power over IT power, of a site; else 1.")},
        {"rating_w", described(or_null("number"), "IT power that it was built for; null: not limited.")},
        {"cap_w", described(or_null("number"), "IT power that it may carry now; null: not limited.")},
-       {"draw_w", described(watts, "Predicted IT power.")},
-       {"headroom_w", described(or_null("number"), "Cap less draw; below 0 where idle power is more.")},
+       {"draw_w", described(watts, "Predicted IT power, with `ending_w`.")},
+       {"ending_w", described(watts, "Of jobs that were stopped for want of power and have not ended yet.")},
+       {"headroom_w", described(or_null("number"), "Cap less draw; below 0 where the cap is not met.")},
        {"nameplate_w", described(watts, "All its nodes at full load.")},
        {"nodes_dark", described(type("integer"), "Nodes where nothing new starts for want of power.")},
-       {"jobs_slowed", described(type("integer"), "Jobs there whose clocks are capped.")}});
+       {"jobs_slowed", described(type("integer"), "Jobs there whose clocks are capped.")},
+       {"met", described(type("boolean"), "It draws no more than its cap.")},
+       {"because",
+        described({{"enum", {"idle", "ending"}}},
+                  "Why it does: what idles there draws more, or jobs that were stopped have not ended yet.")},
+       {"unmet_since", kTime}},
+      {"because", "unmet_since"});
   components["Cap"] = cap;
   components["CapList"] = object({{"clocks", described(type("boolean"), "The engine can cap clocks.")},
                                   {"feeds", {{"type", "array"}, {"items", ref("Feed")}}},

@@ -41,6 +41,18 @@ Result<void> add_value(Json& body, const std::string& text) {
       fmt::format("{} is no cap; write 8MW, 800kW, 700W, or 75% of what the feed was built for", text));
 }
 
+/// Why a feed draws more than its cap, as one line; empty where it does not.
+std::string unmet_text(const Json& feed) {
+  if (feed.value("met", true)) return {};
+  const double over = -feed.at("headroom_w").get<double>() * 1000;
+  return fmt::format("{} draws {} above its cap, since {}: {}\n",
+                     report::printable_name(feed.value("feed", "")), power_text(over),
+                     feed.value("unmet_since", ""),
+                     feed.value("because", "") == "ending"
+                         ? "jobs that were stopped are saving their work"
+                         : "what idles there draws more by itself, which nothing but power off can lower");
+}
+
 std::string when_text(const Json& cap) {
   const std::string until = cap.at("until").is_string() ? cap.value("until", "") : std::string();
   return fmt::format("{}{}", cap.value("from", ""), until.empty() ? "" : " to " + until);
@@ -72,7 +84,7 @@ Result<ExitCode> set(const AppContext& context, const CapOptions& options, bool 
     fmt::print("it draws {}", power_of(feed.at("draw_w")));
     if (const int slowed = feed.value("jobs_slowed", 0); slowed > 0)
       fmt::print("; {} job(s) run at capped clocks", slowed);
-    fmt::print("\n");
+    fmt::print("\n{}", unmet_text(feed));
   }
   for (const Json& warning : answer->at("warnings"))
     fmt::print("{}\n", report::printable_name(warning.get<std::string>()));
@@ -106,6 +118,7 @@ Result<ExitCode> list(const AppContext& context, const CapOptions& options, bool
                fmt::format("{}", each.value("jobs_slowed", 0))});
   }
   fmt::print("{}", feeds.text());
+  for (const Json& each : answer->at("feeds")) fmt::print("{}", unmet_text(each));
   if (answer->at("caps").empty()) return ExitCode::ok;
   TextTable caps("llrlll");
   caps.add({"ID", "FEED", "CAP", "FROM", "UNTIL", "REASON"});
@@ -189,7 +202,9 @@ void add_cap_commands(CLI::App& app, AppContext& context) {
     command->footer(
         "Of caps at the same time the lowest holds. One below the draw is met at once: clocks are capped "
         "where "
-        "the engine\ncan, starts wait, and as few jobs as needed are stopped and wait again.\n\n"
+        "the engine\ncan, starts wait, and as few jobs as needed are stopped and wait again: preemptible "
+        "ones "
+        "first, but others\ntoo, for a cap is physics. gw watch --event cap tells when it is met.\n\n"
         "Examples:\n"
         "  gw cap set munich 8MW --reason \"grid: amber phase\"\n"
         "  gw cap set munich/hall-2 75% --from 2026-12-01T17:00:00Z --for 2h");

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "live/budget_meter.h"
+#include "live/ending_power.h"
 #include "live/records.h"
 #include "live/task_indices.h"
 #include "model/fleet.h"
@@ -54,6 +55,7 @@ struct LiveJob {
   std::optional<AttemptRecord> attempt;  ///< The one that runs.
   Waits waits;                           ///< A task's are its array's.
   Instant begin;
+  std::uint32_t clock = 1000;     ///< Thousandths that the engine has been told last.
   bool leaving = false;           ///< It runs, and has been told to go: as the core has it.
   std::uint64_t leaving_for = 0;  ///< The job that starts once it has gone; 0: none, or another tenant's.
   bool compensated = false;       ///< ... for which the work that it loses is credited.
@@ -116,6 +118,9 @@ class Book {
   std::uint32_t next_window = 0;
   std::map<std::uint32_t, LiveCap> caps;  ///< By number; those that are not over.
   std::uint32_t next_cap = 1;
+  EndingPower ending;  ///< Since the book was loaded.
+  /// Feeds that draw more than their caps, with what is ending, and since when.
+  std::map<sched::FeedId, Instant> unmet;
   std::map<std::string, TokenRecord, std::less<>> tokens;  ///< By id.
   std::unique_ptr<sched::Core> core;
   BudgetMeter meter;  ///< In use once a tenant has a budget.

@@ -33,6 +33,7 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
   settle_caps();
   if (book_.now >= prices_due_) tell_prices();
   settle();
+  bool planned = false;
   if (event_count_ > 0 || book_.core->next_due() <= book_.now || plan_due_) {
     plan_due_ = false;
     const sched::Plan plan = book_.core->plan(book_.now);
@@ -50,7 +51,9 @@ Turn Controller::turn(Instant now, std::vector<Command> commands, std::span<cons
     deciding_ = true;
     carry_out(plan);
     deciding_ = false;
+    planned = true;
   }
+  note_unmet(planned);
   forget_past_reservations();
   plan_budgets();
   keep_snapshot_if_due();
@@ -86,6 +89,7 @@ void Controller::carry_out(const sched::Plan& plan) {
     LiveJob* job = book_.job_of(core_id);
     GW_CHECK(job != nullptr && job->attempt);
     turn_.orders.stops.emplace_back(job->attempt->id, StopKind::kRequeue);
+    note_ending(*job);
     close_attempt(*job, lost(*job, std::string(kNoPower)));
     count_running(*job, -1);
     // One that was being cancelled, or that may not be run twice, ends in the next turn.

@@ -90,6 +90,9 @@ struct Turn {
   bool again = false;  ///< Another turn is due at once.
 };
 
+/// Setting of the store: the feeds whose caps are not met, one a line, each behind the time since when.
+inline constexpr std::string_view kUnmetCaps = "unmet_caps";
+
 /// What is said of an attempt that a feed has no power for.
 inline constexpr std::string_view kNoPower = "stopped, as its feed has no power for it";
 
@@ -160,6 +163,11 @@ class Controller {
   void tell_prices();
   /// Tells the engine which clocks, and which limits, are others than at the start.
   void recall_clocks();
+  /// A running job has been stopped for want of power: what it draws until it has gone.
+  void note_ending(const LiveJob& job);
+  /// Writes down which feeds draw more than their caps, and which do no more.
+  void note_unmet(bool planned);
+  void load_unmet(const std::string& kept);
   /// Jobs that were stopped for want of power and may not, or shall not, wait again.
   void end_powerless();
   [[nodiscard]] ClockLimit clock_limit(const LiveJob& job) const;
@@ -301,6 +309,7 @@ class Controller {
   Instant caps_due_ = Instant::max();     ///< See settle_caps.
   Instant prices_due_ = Instant::max();   ///< When they are told anew.
   std::set<sched::FeedId> caps_changed_;  ///< Feeds that have one cap fewer.
+  bool feeds_unknown_ = true;             ///< Of none it has been looked at whether its cap is met.
   std::uint64_t events_since_snapshot_ = 0;
   bool snapshot_wanted_ = false;
   bool plan_due_ = false;  ///< Though no event has come: the fleet or the policy is another.

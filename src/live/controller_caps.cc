@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <charconv>
 
 #include "base/check.h"
 #include "live/controller.h"
 #include "live/feed_view.h"
 #include "live/time_text.h"
+#include "sched/codec.h"
 
 namespace gw::live {
 namespace {
@@ -227,19 +230,96 @@ void Controller::end_powerless() {
   }
 }
 
+void Controller::note_ending(const LiveJob& job) {
+  ByteReader bytes(job.attempt->placement);
+  const sched::Placement placement = sched::decode_placement(bytes);
+  const sched::State& state = book_.core->state();
+  std::vector<EndingPower::Part> parts;
+  for (const sched::Piece& piece : placement.pieces) {
+    const auto gpus = static_cast<std::uint32_t>(std::popcount(piece.gpu_mask));
+    for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
+      const std::uint32_t at = state.fleet_node(placement, node).value();
+      parts.push_back({at, state.power.increment(at, job.request, gpus, job.clock)});
+    }
+  }
+  book_.ending.add(job.attempt->id, std::move(parts));
+}
+
+void Controller::note_unmet(bool planned) {
+  const sched::PowerTree& power = book_.core->state().power;
+  const bool all = std::exchange(feeds_unknown_, false);
+  if (!power.tracked()) return;
+  bool changed = false;
+  const auto over = [&](sched::FeedId feed) {
+    return power.draw(feed).count() + book_.ending.below(power, feed).count() > power.limit(feed);
+  };
+  const auto note = [&](std::string_view action, sched::FeedId feed, std::string_view why) {
+    changed = true;
+    audit(kItself, std::string(action), book_.fleet.feed_name(feed.level, feed.vertex),
+          fmt::format("it draws {}, its cap is {}{}",
+                      kilowatts(power.draw(feed) + book_.ending.below(power, feed)),
+                      kilowatts(power.cap(feed)), why),
+          TenantTree::root());
+  };
+  const auto look = [&](sched::FeedId feed) {
+    if (!over(feed) || !book_.unmet.try_emplace(feed, book_.now).second) return;
+    note("cap.unmet", feed,
+         power.over(feed) ? ": what idles there draws more" : ": jobs that were stopped have not ended yet");
+  };
+  if (all) {
+    for (std::uint32_t level = 0; level < power.levels(); ++level) {
+      for (std::uint32_t vertex = 0; vertex < power.vertices(level); ++vertex) look({level, vertex});
+    }
+  } else if (planned) {  // Whatever else draws more has been looked at before.
+    for (const sched::FeedId feed : power.touched()) look(feed);
+  }
+  for (auto at = book_.unmet.begin(); at != book_.unmet.end();) {
+    if (over(at->first)) {
+      ++at;
+      continue;
+    }
+    if (power.cap(at->first).count() > 0) {
+      note("cap.met", at->first, "");
+    } else {
+      changed = true;  // Limited no more, of which cap.change has told.
+    }
+    at = book_.unmet.erase(at);
+  }
+  if (!changed) return;
+  std::string kept;
+  for (const auto& [feed, since] : book_.unmet)
+    kept += fmt::format("{} {}\n", since.count(), book_.fleet.feed_name(feed.level, feed.vertex));
+  turn_.changes.settings.emplace_back(kUnmetCaps, std::move(kept));
+}
+
+void Controller::load_unmet(const std::string& kept) {
+  if (!book_.core->state().power.tracked()) return;
+  for (std::string_view rest = kept; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const std::size_t space = std::min(line.find(' '), line.size());
+    std::int64_t since = 0;
+    std::from_chars(line.data(), line.data() + space, since);
+    const auto feed = book_.fleet.find_feed(line.substr(std::min(space + 1, line.size())));
+    if (feed) book_.unmet.try_emplace({feed->level, feed->vertex}, Instant{since});
+  }
+}
+
 void Controller::set_clocks(const sched::Plan& plan) {
   for (const sched::Plan::Clock& clock : plan.clocks) {
-    const LiveJob* job = book_.job_of(clock.job);
+    LiveJob* job = book_.job_of(clock.job);
     GW_CHECK(job != nullptr && job->attempt);
+    job->clock = book_.core->job(clock.job)->clock;
     turn_.orders.clocks.push_back(clock_limit(*job));
   }
 }
 
 void Controller::recall_clocks() {
   if (!book_.core->state().power.tracked()) return;
-  for (const auto& [number, job] : book_.jobs) {
+  for (auto& [number, job] : book_.jobs) {
     if (job.record.state != JobState::kRunning) continue;
     const sched::Job& core_job = *book_.core->job(job.record.core);
+    job.clock = core_job.clock;
     const bool stretched = core_job.expected_end > core_job.started + job.request.limit;
     if (core_job.clock < 1000 || stretched) turn_.orders.clocks.push_back(clock_limit(job));
   }

@@ -160,6 +160,67 @@ TEST_F(ControllerCapsTest, WithoutClocksJobsAreStoppedAndWait) {
             sched::Reason::kPower);
 }
 
+TEST_F(ControllerCapsTest, ACapIsMetOnceWhatWasStoppedHasEnded) {
+  options_.clocks = false;
+  boot();
+  const std::uint64_t fixed = submit(false), spare = submit(true);
+  ASSERT_FALSE(ask(cap("here", 4'000)).refusal);
+  ASSERT_THAT(last_.orders.stops, SizeIs(2)) << "a cap is physics: who may not be preempted goes too";
+  EXPECT_EQ(controller_->book().core->state().power.draw({1, 0}).count(), 4'000 * kWatt);
+  EXPECT_EQ(feed("here").draw.count(), 20'000 * kWatt) << "both still save their work";
+  EXPECT_EQ(feed("here").ending.count(), 16'000 * kWatt);
+  EXPECT_EQ(unmet_because(feed("here")), "ending");
+  EXPECT_EQ(feed("here/left").ending.count() + feed("here/right").ending.count(), 16'000 * kWatt);
+  EXPECT_EQ(audits("cap.unmet"), 1U);
+  const Instant since = now_;
+  Report end;
+  end.ended = true;
+  end.end = AttemptEnd::kStopped;
+  end.id = {fixed, 1};
+  now_ = now_ + seconds(3);
+  end.started = end.ended_at = now_;
+  turn({}, {end});
+  EXPECT_EQ(feed("here").draw.count(), 12'000 * kWatt);
+  EXPECT_EQ(feed("here").unmet_since, since);
+  EXPECT_EQ(audits("cap.met"), 0U);
+  end.id = {spare, 1};
+  turn({}, {end, end});
+  EXPECT_EQ(feed("here").draw.count(), 4'000 * kWatt);
+  EXPECT_EQ(unmet_because(feed("here")), "");
+  EXPECT_EQ(audits("cap.unmet"), 1U);
+  EXPECT_EQ(audits("cap.met"), 1U);
+}
+
+TEST_F(ControllerCapsTest, WhatIdlesAboveACapIsKnownUntilItIsGone) {
+  ASSERT_FALSE(ask(cap("here", 3'500)).refusal);
+  const Instant since = now_;
+  EXPECT_EQ(unmet_because(feed("here")), "idle");
+  EXPECT_EQ(audits("cap.unmet"), 1U);
+  now_ = now_ + minutes(5);
+  boot();
+  EXPECT_EQ(feed("here").unmet_since, since) << "it is remembered";
+  EXPECT_EQ(audits("cap.unmet"), 1U);
+  const Turn failed = controller_->turn(now_, {}, {}, std::vector<NodeReport>{{"n0", false, "power off"}});
+  ASSERT_TRUE(store_.commit(failed.changes));
+  EXPECT_EQ(unmet_because(feed("here")), "");
+  EXPECT_EQ(audits("cap.met"), 1U);
+  const Turn back = controller_->turn(now_, {}, {}, std::vector<NodeReport>{{"n0", true, ""}});
+  ASSERT_TRUE(store_.commit(back.changes));
+  EXPECT_EQ(audits("cap.unmet"), 2U);
+  CapOrder clear;
+  clear.remove = 1;
+  ASSERT_FALSE(ask(clear).refusal);
+  EXPECT_EQ(unmet_because(feed("here")), "");
+}
+
+TEST_F(ControllerCapsTest, AFeedThatIsAboveItsCapFromTheBeginningIsKnown) {
+  options_.fleet.feed[1].capacity[0] = Milliwatts{3'000 * kWatt};
+  store_ = MemoryStore{};
+  boot();
+  EXPECT_EQ(unmet_because(feed("here")), "idle");
+  EXPECT_EQ(audits("cap.unmet"), 1U);
+}
+
 TEST_F(ControllerCapsTest, WhatMayNotRunTwiceEndsWhenItIsStopped) {
   options_.clocks = false;
   boot();
@@ -223,7 +284,7 @@ TEST_F(ControllerCapsTest, AnEngineThatCanNoLongerCapClocksIsKnown) {
   options_.clocks = false;
   boot();
   EXPECT_FALSE(controller_->book().core->state().clocks_allowed);
-  EXPECT_LE(feed("here").draw, feed("here").cap);
+  EXPECT_LE(feed("here").draw - feed("here").ending, feed("here").cap);
   EXPECT_EQ(feed("here").slowed, 0U);
 }
 

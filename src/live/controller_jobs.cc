@@ -147,6 +147,7 @@ void Controller::start_attempt(LiveJob& job, const sched::Plan::Start& start) {
   attempt.cpu_milli = record.cpu_milli;
   attempt.power = power_of(job, start.placement);
   attempt.decided = attempt.started = book_.now;
+  job.clock = 1000;
   record.state = JobState::kRunning;
   record.started = book_.now;
   record.place = attempt.place;
@@ -302,6 +303,7 @@ void Controller::hear(const Report& report) {
   if (job == nullptr || !job->attempt || job->attempt->id != report.id) {
     // An old story, told again; what still runs must not.
     if (report.ended) {
+      book_.ending.remove(report.id);
       turn_.orders.forgets.push_back(report.id);
     } else {
       turn_.orders.stops.push_back({report.id, StopKind::kCancel});

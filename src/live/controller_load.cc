@@ -164,6 +164,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   lose_foreign_attempts(*loaded, moved, notes);
   tell_quotas();
   load_caps(loaded->caps, notes);
+  if (const std::string* unmet = setting(*loaded, kUnmetCaps)) load_unmet(*unmet);
   tell_clocks();
   tell_prices();
   recall_clocks();

@@ -76,13 +76,22 @@ FeedStanding feed_standing(const Book& book, sched::FeedId feed) {
     standing.pue = book.fleet.sites[feed.vertex].pue;
   standing.rating = power.built_cap(feed);
   standing.cap = power.cap(feed);
-  standing.draw = power.draw(feed);
+  standing.ending = book.ending.below(power, feed);
+  standing.draw = power.draw(feed) + standing.ending;
+  standing.idle = power.over(feed);
+  if (const auto unmet = book.unmet.find(feed); unmet != book.unmet.end())
+    standing.unmet_since = unmet->second;
   standing.worst = power.worst(feed);
   if (power.limited()) {
     for (std::uint32_t node = power.begin(feed); node < power.end(feed); ++node)
       standing.dark += power.is_dark(node);
   }
   return standing;
+}
+
+std::string_view unmet_because(const FeedStanding& feed) {
+  if (feed.unmet_since == Instant::max()) return {};
+  return feed.idle ? "idle" : "ending";
 }
 
 std::vector<FeedStanding> feed_standings(const Book& book, std::string_view level, std::size_t most) {
@@ -94,7 +103,8 @@ std::vector<FeedStanding> feed_standings(const Book& book, std::string_view leve
     if (!level.empty() && book.fleet.feed[at].partition.level != level) continue;
     for (std::uint32_t vertex = 0; vertex < power.vertices(at); ++vertex) {
       const sched::FeedId feed{at, vertex};
-      (power.cap(feed) != power.built_cap(feed) ? capped : feeds).push_back(feed);
+      const bool first = power.cap(feed) != power.built_cap(feed) || book.unmet.contains(feed);
+      (first ? capped : feeds).push_back(feed);
     }
   }
   if (capped.size() < most) feeds.resize(std::min(feeds.size(), most - capped.size()));

@@ -412,6 +412,27 @@ TEST(Power, ADropIsMetByClocksThenByPreemption) {
   EXPECT_EQ(plan.starts[0].job.value(), second);
 }
 
+TEST(Power, ACapBelowWhatMayNotBePreemptedStopsThatTooAndOnlyIdlePowerIsLeft) {
+  Case site(hall(4, 40, 40));
+  const std::uint32_t low = site.submit(1, 8, 1000, 1000, false, 1);
+  const std::uint32_t high = site.submit(1, 8, 1000, 1000, false, 2);
+  const std::uint32_t spare = site.submit(1, 8, 1000, 1000, true, 3);
+  EXPECT_EQ(site.starts().size(), 3U);
+  site.at(100);
+  site.cap(1, 0, 16);  // 8 kW of idle power, and at the floor of 60 % 4.8 kW a job: one goes on.
+  Plan plan = site.plan();
+  ASSERT_EQ(plan.stopped.size(), 2U);
+  EXPECT_EQ((std::set{plan.stopped[0].value(), plan.stopped[1].value()}), (std::set{low, spare}));
+  EXPECT_LE(site.draw_w(1, 0), 16'000);
+  site.at(200);
+  site.cap(1, 0, 7);
+  plan = site.plan();
+  ASSERT_EQ(plan.stopped.size(), 1U);
+  EXPECT_EQ(plan.stopped[0].value(), high);
+  EXPECT_EQ(site.draw_w(1, 0), 8'000);  // Above its cap: no plan can lower that.
+  EXPECT_TRUE(site.core().state().power.over({1, 0}));
+}
+
 TEST(Power, WhatAClaimWillDrawBesideOthersOnItsNodeIsKeptForIt) {
   Case site(hall(4, 40, 38), "gigawerk");
   site.submit(2, 8, 90'000);

@@ -150,22 +150,62 @@ class CapTest(FolderTest):
 
     def test_watchers_hear_of_caps_and_whether_they_are_met(self):
         server = self.start()
-        (job,) = self.run_jobs(server, 1)
+        # It may not be preempted, and takes two seconds to save its work.
+        job = server.submit(**{**JOB, "preemptible": False, "command": [
+            "bash", "-c", "trap 'sleep 2; exit 0' TERM; echo ready; sleep 400h & wait"]})
+        server.wait(job, "running")
+        self.until(lambda: server.output(job) == "ready\n")
         with server.events("/v1/watch") as watch, server.events(f"/v1/watch?job={job}") as of_job:
 
-            def cap(*words):
-                server.gw("cap", *words)
-                told = watch.until(lambda event, data: event == "cap")[-1][1]
-                self.assertEqual(told["feed"], "here")
-                return told["cap_w"], told["draw_w"], told["met"]
+            def told():
+                cap = watch.until(lambda event, data: event == "cap")[-1][1]
+                self.assertEqual(cap["feed"], "here")
+                self.assertEqual(cap["met"], "because" not in cap)
+                return cap["cap_w"], cap["draw_w"], cap.get("because")
 
-            self.assertEqual(cap("set", "here", "20kW"), (16000, 12000, True))
-            self.assertEqual(cap("set", "here", "10kW"), (8000, 4000, True))  # The job is stopped.
-            self.assertEqual(cap("set", "here", "4kW"), (3200, 4000, False))  # What idles draws more.
-            self.assertEqual(cap("clear", "here")[0::2], (36000, True))
+            server.gw("cap", "set", "here", "20kW")
+            self.assertEqual(told(), (16000, 12000, None))
+            said = server.gw("cap", "set", "here", "10kW").stdout
+            self.assertEqual(told(), (8000, 12000, "ending"))  # A cap is physics: the job is stopped.
+            self.assertIn("here draws 4 kW above its cap", said)
+            self.assertIn("saving their work", said)
+            feed = self.feed(server, "here")
+            self.assertEqual((feed["met"], feed["ending_w"], feed["headroom_w"]), (False, 8000, -4000))
+            self.assertIn('gigawerk_feed_unmet_watts{feed="here",level="site"} 4000', server.get("/metrics").text)
+            self.assertEqual(told(), (8000, 4000, None))
+            self.assertEqual(server.job(job)["status"], "waiting")
+            feed = self.feed(server, "here")
+            self.assertEqual((feed["met"], feed["ending_w"], feed["headroom_w"]), (True, 0, 4000))
+            server.gw("cap", "set", "here", "4kW")
+            self.assertEqual(told(), (3200, 4000, "idle"))  # What idles draws more.
+            self.assertRegex(server.gw("cap", "list").stdout,
+                             "here draws 800 W above its cap, since .*: what idles there draws more by itself")
+            why = server.get(f"/v1/jobs/{job}/explain").json
+            self.assertEqual((why["reason"]["name"], why["facts"]["feeds_unmet"][0]["feed"]), ("power", "here"))
+            self.assertIn("here draws more than its cap", why["reason"]["text"])
+            server.gw("cap", "clear", "here")
+            self.assertEqual(told()[0::2], (36000, None))
             server.post(f"/v1/jobs/{job}/cancel")
             seen = of_job.until(lambda event, data: data["ended"])
             self.assertEqual({event for event, _ in seen}, {"job"})  # Who asked for a job hears of nothing else.
+        actions = [row["action"] for row in server.get("/v1/audit").json["audit"]]
+        self.assertEqual((actions.count("cap.unmet"), actions.count("cap.met")), (2, 2))
+
+    def test_who_comes_back_hears_of_a_cap_that_is_not_met(self):
+        server = self.start("--engine", "twin")
+        with server.events("/v1/watch") as watch:
+            server.gw("cap", "set", "left", "20kW")
+            last = next(identity for event, _, identity in watch if event == "cap")
+        self.until(lambda: "gigawerk_watchers 0" in server.get("/metrics").text)
+        server.gw("cap", "set", "here", "4kW")
+        for _ in range(2):  # Of the same server, and of the next one.
+            with server.events("/v1/watch", headers={"Last-Event-ID": last}) as watch:
+                seen = watch.until(lambda event, data: event == "reset")
+                self.assertEqual([event for event, _ in seen], ["cap", "reset"])
+                self.assertEqual((seen[0][1]["feed"], seen[0][1]["met"], seen[0][1]["because"]),
+                                 ("here", False, "idle"))
+            server.restart()
+        self.assertEqual(self.feed(server, "here")["because"], "idle")
 
     def test_without_a_command_jobs_are_stopped(self):
         server = self.start()
