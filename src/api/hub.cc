@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "http/sse.h"
+#include "live/time_text.h"
 
 namespace gw::api {
 namespace {
@@ -16,6 +17,13 @@ namespace {
 constexpr std::size_t kEventsALook = 256;
 /// Of a stream whose reader is slow: the rest follows when it has drained.
 constexpr std::size_t kMostWaiting = std::size_t{256} << 10;
+
+/// A job as its event tells of it.
+Json job_event_json(const live::Book& book, const JobMoment& job, Instant at) {
+  Json json = job_json(book, job);
+  json["at"] = live::time_text(book.unix_ns(at));
+  return json;
+}
 
 std::shared_ptr<const std::string> reset_event(std::uint64_t id) {
   return std::make_shared<const std::string>(http::format_event("{}", "reset", fmt::format("{}", id)));
@@ -65,7 +73,7 @@ bool Hub::pass_over(const live::Changes& changes) {
 void Hub::begin_with(const live::Book& book) {
   const std::lock_guard lock(inbox_->mutex);
   for (Notice& notice : notices_of_unmet(book))
-    inbox_->notices.push_back({inbox_->next_id++, {}, std::move(notice)});
+    inbox_->notices.push_back({inbox_->next_id++, {}, std::move(notice), book.now});
   inbox_->wakeup.notify_one();
 }
 
@@ -80,13 +88,13 @@ void Hub::publish(const live::Changes& changes, const live::Book& book) {
   fresh.reserve(count - skipped);
   for (std::size_t index = skipped; index < count; ++index) {
     if (index >= jobs) {
-      fresh.push_back({index, {}, std::move(notices[index - jobs])});
+      fresh.push_back({index, {}, std::move(notices[index - jobs]), book.now});
       continue;
     }
     const live::JobRecord& job = index < changes.new_jobs.size()
                                      ? changes.new_jobs[index]
                                      : changes.changed_jobs[index - changes.new_jobs.size()];
-    fresh.push_back({index, moment_of(job, book.job(job.number)), {}});
+    fresh.push_back({index, moment_of(job, book.job(job.number)), {}, book.now});
   }
   {
     const std::lock_guard lock(inbox_->mutex);
@@ -118,6 +126,8 @@ std::optional<std::uint64_t> Hub::join(std::shared_ptr<http::Stream> stream, Wat
     watcher.unknown = after && *after > watcher.joined;
     watcher.next = (watcher.unknown ? watcher.joined : after.value_or(watcher.joined)) + 1;
     id = inbox_->next_watcher++;
+    if (!after && !held)
+      stream->write(std::make_shared<const std::string>(http::format_id(fmt::format("{}", watcher.joined))));
     ++inbox_->watchers;
     inbox_->joined.emplace_back(id, std::move(watcher));
     inbox_->ready.push_back(id);
@@ -145,7 +155,7 @@ void Hub::begin(std::uint64_t watcher, const std::optional<std::vector<JobMoment
     read_([&](const live::Book& book) {
       const std::size_t end = std::min(at + kEventsALook, present->size());
       for (std::size_t index = at; index < end; ++index)
-        texts.push_back(text_of(job_json(book, (*present)[index])));
+        texts.push_back(text_of(job_event_json(book, (*present)[index], book.now)));
     });
   }
   std::uint64_t joined = 0;
@@ -188,8 +198,7 @@ bool Hub::take(Delivery& delivery) {
   Inbox& inbox = *inbox_;
   inbox.wakeup.wait(lock, [&] {
     return inbox.stopping || !pending_.empty() || !inbox.news.empty() || !inbox.notices.empty() ||
-           !inbox.joined.empty() ||
-           !inbox.begun.empty() || !inbox.ready.empty() || !inbox.gone.empty();
+           !inbox.joined.empty() || !inbox.begun.empty() || !inbox.ready.empty() || !inbox.gone.empty();
   });
   if (inbox.stopping) return false;
   delivery.begun = std::exchange(inbox.begun, {});
@@ -220,7 +229,8 @@ Hub::Event Hub::written(const live::Book& book, const News& news) {
     event.job = job.number;
     event.array_job = job.array_job;
     event.tasks = job.stands_for;
-    text = http::format_event(text_of(job_json(book, news.job)), "job", fmt::format("{}", news.id));
+    text = http::format_event(text_of(job_event_json(book, news.job, news.at)), "job",
+                              fmt::format("{}", news.id));
   }
   for (; at.valid(); at = book.tenants[at.value()].record.parent) event.above.push_back(at);
   event.text = std::make_shared<const std::string>(std::move(text));

@@ -67,7 +67,7 @@ class Hub {
 
   /// Joins with an open stream; none if too many watch. `after`: the last event that the client has seen;
   /// events behind it are sent first, or, if not all of them are remembered, the notices among them and an
-  /// event `reset`. None: from now on.
+  /// event `reset`. None: from now on, and the id of now is sent first.
   /// `held`: nothing is sent before `begin`.
   std::optional<std::uint64_t> join(std::shared_ptr<http::Stream> stream, WatchFilter filter,
                                     std::optional<std::uint64_t> after, bool held = false);
@@ -88,6 +88,7 @@ class Hub {
     std::uint64_t id = 0;
     JobMoment job;
     std::optional<Notice> notice;  ///< Then it is of this, and of no job.
+    Instant at;
   };
   struct Event {
     bool of_job = true;
@@ -158,8 +159,8 @@ class Hub {
 
   // Locked before the inbox; the book is locked behind it.
   mutable std::mutex mutex_;
-  std::deque<Event> events_;  ///< The latest, without a gap.
-  std::uint64_t end_;         ///< Id behind the last of them.
+  std::deque<Event> events_;                             ///< The latest, without a gap.
+  std::uint64_t end_;                                    ///< Id behind the last of them.
   std::deque<std::pair<std::uint64_t, Event>> notices_;  ///< By id: the latest, also from before `events_`.
   std::unordered_map<std::uint64_t, Watcher> watchers_;
   std::thread thread_;

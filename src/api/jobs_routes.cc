@@ -59,9 +59,11 @@ http::Response watch_head() {
   return head;
 }
 
-/// What the client has seen; 0, which is no event's, where it says something else.
+/// The event that the client has seen last, as browsers say it when they come back, else as it was asked for;
+/// 0, which is no event's, where it is no number.
 std::optional<std::uint64_t> last_event(const Call& call) {
-  const std::string_view text = call.request.header("last-event-id");
+  std::string text(call.request.header("last-event-id"));
+  if (text.empty()) text = call.text("after");
   if (text.empty()) return std::nullopt;
   std::uint64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);

@@ -329,6 +329,8 @@ Json component_schemas() {
   components["BatchResult"] =
       object({{"results", {{"type", "array"}, {"items", {{"oneOf", {ref("Submitted"), ref("Error")}}}}}}});
   components["Job"] = job_schema();
+  components["JobEvent"] =
+      with(job_schema(), {{"at", described(kTime, "When it changed to this, by the factory's clock.")}});
   const Json found = described(type("integer"), "How many there are in all, where that is known.");
   components["JobList"] =
       with(with(list_of("jobs", "Job"), {{"now", described(kTime, "By the factory's clock.")}}),

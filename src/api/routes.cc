@@ -121,7 +121,10 @@ void Api::add_routes() {
       {"job",
        "Only this job, or the tasks of this array: without Last-Event-ID, the first events tell their "
        "present state, also of those that have ended (of more than 4,096 tasks an event `reset` does).",
-       kWhole}};
+       kWhole},
+      {"after",
+       "Go on behind the event of this id; the header Last-Event-ID says the same, and counts first.",
+       kText}};
   info.content_type = "text/event-stream";
   add(info, &Api::watch);
 

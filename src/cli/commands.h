@@ -37,6 +37,7 @@ void add_run_command(CLI::App& app, AppContext& context);
 void add_submit_command(CLI::App& app, AppContext& context);
 void add_jobs_commands(CLI::App& app, AppContext& context);
 void add_ps_command(CLI::App& app, AppContext& context);
+void add_watch_command(CLI::App& app, AppContext& context);
 void add_show_command(CLI::App& app, AppContext& context);
 void add_logs_command(CLI::App& app, AppContext& context);
 void add_quota_commands(CLI::App& app, AppContext& context);

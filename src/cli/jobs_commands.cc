@@ -179,6 +179,7 @@ CLI::App* job_command(CLI::App& app, const char* name, const char* description,
 
 void add_jobs_commands(CLI::App& app, AppContext& context) {
   add_ps_command(app, context);
+  add_watch_command(app, context);
   add_show_command(app, context);
   add_logs_command(app, context);
   for (const Order& what : kOrders) {

@@ -55,6 +55,13 @@ std::string format_comment(std::string_view text) {
   return out;
 }
 
+std::string format_id(std::string_view id) {
+  std::string out;
+  append_one_line(out, "id", id);
+  out += '\n';
+  return out;
+}
+
 std::string format_retry(std::uint32_t milliseconds) { return fmt::format("retry: {}\n\n", milliseconds); }
 
 Result<bool> EventParser::feed(std::string_view bytes, const std::function<bool(const ServerEvent&)>& event) {
@@ -110,6 +117,7 @@ bool EventParser::end_line(std::string_view line, const std::function<bool(const
     field(line.substr(0, colon), value);
     return true;
   }
+  complete_id_ = last_id_;
   ServerEvent complete = std::exchange(next_, {});
   if (complete.data.empty()) return true;
   complete.data.pop_back();  // Each line brought a line feed.

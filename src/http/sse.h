@@ -26,6 +26,8 @@ struct ServerEvent {
 std::string format_event(std::string_view data, std::string_view event = {}, std::string_view id = {});
 /// A comment, which readers pass over: keeps a connection alive through proxies.
 std::string format_comment(std::string_view text = {});
+/// An id and nothing else: where a reader stands that has had no event yet.
+std::string format_id(std::string_view id);
 /// Tells the reader how long to wait before it connects again.
 std::string format_retry(std::uint32_t milliseconds);
 
@@ -39,6 +41,9 @@ class EventParser {
   /// is false. An event's id is the last one sent, in it or before; an empty `event` means "message".
   Result<bool> feed(std::string_view bytes, const std::function<bool(const ServerEvent&)>& event);
 
+  /// Of the last that is complete: an event, or an id alone.
+  [[nodiscard]] const std::string& last_id() const { return complete_id_; }
+
  private:
   bool end_line(std::string_view line, const std::function<bool(const ServerEvent&)>& event);
   void field(std::string_view name, std::string_view value);
@@ -46,7 +51,7 @@ class EventParser {
   std::size_t event_bytes_;
   std::string line_;  ///< The beginning of a line whose end has not come.
   ServerEvent next_;
-  std::string last_id_;
+  std::string last_id_, complete_id_;
   bool begun_ = false;     ///< A byte order mark may only be the first.
   bool after_cr_ = false;  ///< An LF now belongs to the line end before.
 };

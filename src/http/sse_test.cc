@@ -130,5 +130,24 @@ RC_GTEST_PROP(FormatEvent, AnyTextIsOneEvent, (std::string data)) {
   RC_ASSERT(events == (std::vector<ServerEvent>{{"1", "e", expected}, {"1", "", "last"}}));
 }
 
+TEST(Sse, AnIdAloneIsNoEventAndIsRemembered) {
+  EventParser parser;
+  const auto none = [](const ServerEvent&) {
+    ADD_FAILURE() << "an event";
+    return true;
+  };
+  EXPECT_TRUE(parser.feed(format_comment("hello") + format_id("7"), none));
+  EXPECT_EQ(parser.last_id(), "7");
+  std::string id;
+  EXPECT_TRUE(parser.feed(format_event("data"), [&](const ServerEvent& event) {
+    id = event.id;
+    return true;
+  }));
+  EXPECT_EQ(id, "7");
+  EXPECT_TRUE(parser.feed("id: 8\ndata: ha", none));
+  EXPECT_EQ(parser.last_id(), "7") << "an event that is cut off has not been seen";
+  EXPECT_EQ(format_id("1\n2"), "id: 1 2\n\n");
+}
+
 }  // namespace
 }  // namespace gw::http

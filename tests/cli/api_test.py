@@ -238,7 +238,7 @@ class ApiTest(unittest.TestCase):
             states = [data["status"] for _, data in events if data.get("number") == number]
             self.assertEqual(states[-1], "completed")
             for _, data in events:
-                self.check(self.document["components"]["schemas"]["Job"], data)
+                self.check(self.document["components"]["schemas"]["JobEvent"], data)
         with self.server.events(f"/v1/jobs/{number}/follow") as follow:
             events = follow.until(lambda event, data: event == "end")
         text = b""
