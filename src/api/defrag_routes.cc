@@ -16,12 +16,12 @@ void Api::defrag(Call call) {
   post(std::move(call), Readers::Size::kShort, [this, domains = *domains](const Call& each, live::Archive&) {
     sched::DefragWish wish;
     wish.domains = static_cast<std::uint32_t>(domains);
-    const Fleet* fleet = nullptr;  // It does not change while the factory is open.
+    std::shared_ptr<const Fleet> fleet;
     PolicyConfig policy;
     std::string snapshot;
     Instant now;
     options_.factory->read([&](const live::Book& book) {
-      fleet = &book.fleet;
+      fleet = book.shared_fleet();
       policy = book.core->state().policy;
       snapshot = book.core->snapshot();
       now = book.core->now();

@@ -102,7 +102,7 @@ std::expected<live::Submit, live::Refusal> make_submit(live::Factory& factory, c
     return std::unexpected(
         live::Refusal{404, "unknown_tenant", fmt::format("there is no tenant {}; see gw tenants", path)});
   spec->tenant = path;
-  complete(*spec, factory.options());
+  factory.read([&](const live::Book&) { complete(*spec, factory.options()); });
   submit.tenant = tenant;
   submit.text = std::make_shared<const std::string>(spec::job_json(*spec));
   submit.spec = std::move(*spec);

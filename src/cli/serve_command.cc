@@ -68,6 +68,30 @@ std::function<void(std::string_view)> fault_point() {
   };
 }
 
+/// What --fleet, --prices and --policy say the factory is.
+Result<serve::FactoryFiles> read_files(const Options& options, const spec::Catalog& catalog) {
+  serve::FactoryFiles files;
+  if (options.fleet.empty()) {
+    spec::Findings findings("catalog");
+    files.law = spec::build_law({}, catalog.country_groups, findings);
+  } else {
+    Result<spec::Scenario> scenario = load_scenario(options.fleet);
+    if (!scenario) return std::unexpected(scenario.error());
+    files.fleet = std::move(scenario->fleet);
+    files.law = std::move(scenario->law);
+    files.policy = scenario->policy;
+    files.faults = scenario->faults;
+    files.energy = scenario->power;
+  }
+  if (!options.prices.empty()) {
+    spec::Checked<live::Prices> prices = live::read_prices(options.prices);
+    if (!prices) return fail(spec::diagnostics_text(prices.error()));
+    files.prices = std::move(*prices);
+  }
+  if (!options.policy.empty()) files.policy = *policy_by_name(options.policy);
+  return files;
+}
+
 Result<ExitCode> serve_factory(const AppContext& context, const Options& options) {
   if (options.certificate.empty() != options.key.empty()) {
     print_error(context, "https needs both a certificate (--tls-cert) and its key (--tls-key)");
@@ -103,33 +127,20 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
   serve.power_limit_command = options.power_limit;
   serve.version = version_line();
   serve.at_point = fault_point();
-  if (!options.fleet.empty()) {
-    Result<spec::Scenario> scenario = load_scenario(options.fleet);
-    if (!scenario) return std::unexpected(scenario.error());
-    serve.fleet = std::move(scenario->fleet);
-    serve.law = std::move(scenario->law);
-    serve.policy = scenario->policy;
-    serve.faults = scenario->faults;
-    serve.energy = scenario->power;
-  } else if (serve.engine == serve::EngineKind::kTwin) {
+  if (options.fleet.empty() && serve.engine == serve::EngineKind::kTwin) {
     print_error(context, "--engine twin needs a factory to simulate: --fleet FILE");
     return ExitCode::usage;
   }
-  if (!serve.fleet) {
+  if (options.fleet.empty()) {
     Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());
     serve.catalog = std::move(*catalog);
-    spec::Findings findings("catalog");
-    serve.law = spec::build_law({}, serve.catalog.country_groups, findings);
   }
-  if (!options.prices.empty()) {
-    spec::Checked<live::Prices> prices = live::read_prices(options.prices);
-    if (!prices) {
-      for (const spec::Diagnostic& finding : prices.error()) print_error(context, finding.text());
-      return ExitCode::failed;
-    }
-    serve.prices = std::move(*prices);
-  }
+  Result<serve::FactoryFiles> files = read_files(options, serve.catalog);
+  if (!files) return std::unexpected(files.error());
+  static_cast<serve::FactoryFiles&>(serve) = std::move(*files);
+  if (!options.fleet.empty() || !options.prices.empty())
+    serve.read_files = [options, catalog = serve.catalog] { return read_files(options, catalog); };
   if (!options.limit.empty()) {
     const std::optional<double> limit = spec::parse_amount(options.limit, spec::Unit::kNanoseconds);
     if (!limit || *limit < 1e9 || *limit > 3.2e18) {
@@ -148,7 +159,6 @@ Result<ExitCode> serve_factory(const AppContext& context, const Options& options
     // Tokens with many groups are long; so must be the header that they come in.
     serve.http.header_bytes = std::size_t{32} << 10;
   }
-  if (!options.policy.empty()) serve.policy = *policy_by_name(options.policy);
   const bool json = options.log == "json" || (options.log == "auto" && isatty(STDERR_FILENO) == 0);
   serve::Log log(stderr, json, serve::Level::kInfo);
 
@@ -282,9 +292,10 @@ void add_serve_command(CLI::App& app, AppContext& context) {
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "text", "json"}));
   command->footer(
-      "SIGTERM ends the server; jobs go on and are found again. SIGHUP reads the certificate and the "
-      "issuer's keys "
-      "anew.\n\n"
+      "SIGTERM ends the server; jobs go on and are found again. SIGHUP reads the fleet and the prices, the "
+      "certificate\nand the issuer's keys anew: as a restart would, and not where that would end jobs that "
+      "may not "
+      "be lost.\n\n"
       "Examples:\n"
       "  gw serve\n"
       "  gw serve --fleet scenarios/small-cluster.yaml --engine twin --speed 60\n"

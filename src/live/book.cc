@@ -135,6 +135,7 @@ NodeId Book::node(std::string_view name) const {
 }
 
 void Book::index_fleet() {
+  shared_fleet_ = std::make_shared<const Fleet>(fleet);
   node_names_.clear();
   node_ids_.clear();
   for (std::uint32_t node = 0; node < fleet.nodes(); ++node) {

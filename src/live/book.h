@@ -172,6 +172,9 @@ class Book {
   [[nodiscard]] const std::string& node_name(NodeId id) const { return node_names_[id.value()]; }
   /// Fills the look-ups of `fleet`; to be called whenever it has been set.
   void index_fleet();
+  /// A copy of `fleet`, for those who work with it without the book's lock: another fleet may take its place
+  /// meanwhile.
+  [[nodiscard]] const std::shared_ptr<const Fleet>& shared_fleet() const { return shared_fleet_; }
 
   /// Calls visit(node id, gpu mask) for each node of a running job, in the order of ranks.
   template <class Visit>
@@ -183,6 +186,7 @@ class Book {
   }
 
  private:
+  std::shared_ptr<const Fleet> shared_fleet_;
   std::vector<std::string> node_names_;
   std::map<std::string, NodeId, std::less<>> node_ids_;
   std::map<std::string, TenantId, std::less<>> tenant_ids_;

@@ -106,6 +106,9 @@ class Controller {
   /// itself is in the next turn's changes. The attempts that should be running are in `expected`.
   Result<std::vector<std::string>> load(std::int64_t unix_now_ns, std::vector<Orders::Start>& expected);
 
+  /// After `load`, in the place of a controller of the same store: what is not kept and still holds.
+  void take_over(Controller& before);
+
   /// One turn. `now` never goes back (an earlier one counts as the last).
   Turn turn(Instant now, std::vector<Command> commands, std::span<const Report> reports,
             std::span<const NodeReport> nodes);

@@ -185,6 +185,12 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   return notes;
 }
 
+void Controller::take_over(Controller& before) {
+  book_.tally = before.book_.tally;
+  if (joined_names(book_.fleet) == joined_names(before.book_.fleet))
+    book_.ending = std::move(before.book_.ending);
+}
+
 /// A store without anything in it: the factory begins now.
 void Controller::begin_anew(std::int64_t unix_now_ns) {
   book_.origin_unix_ns = unix_now_ns;

@@ -87,6 +87,15 @@ void Factory::ask(Actor actor, decltype(Command::what) what, std::function<void(
   wakeup_.notify_one();
 }
 
+void Factory::reload(ControllerOptions options, std::function<void()> before_recover,
+                     std::function<void(Result<std::vector<std::string>>)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    reload_.emplace(Reload{std::move(options), std::move(before_recover), std::move(done)});
+  }
+  wakeup_.notify_one();
+}
+
 void Factory::wake() {
   {
     const std::lock_guard lock(mutex_);
@@ -105,9 +114,10 @@ void Factory::run() {
   for (;;) {
     commands.clear();
     bool last = false;
+    std::optional<Reload> reload;
     {
       std::unique_lock lock(mutex_);
-      const auto something = [this] { return !inbox_.empty() || woken_ || stopping_; };
+      const auto something = [this] { return !inbox_.empty() || woken_ || stopping_ || reload_; };
       if (!loop_->again() || !healthy_) {
         auto wait = std::chrono::nanoseconds(kLongestWait);
         const Instant due = loop_->next_due();
@@ -122,6 +132,7 @@ void Factory::run() {
         }
       }
       woken_ = false;
+      reload = std::exchange(reload_, std::nullopt);
       last = stopping_ && inbox_.size() <= kMostCommands;
       const std::size_t count = std::min(inbox_.size(), kMostCommands);
       for (std::size_t index = 0; index < count; ++index) {
@@ -131,6 +142,7 @@ void Factory::run() {
       inbox_.erase(inbox_.begin(), inbox_.begin() + static_cast<std::ptrdiff_t>(count));
       callbacks_.erase(callbacks_.begin(), callbacks_.begin() + static_cast<std::ptrdiff_t>(count));
     }
+    if (reload) reload->done(loop_->reload(std::move(reload->options), reload->before_recover));
     if (last) controller_.want_snapshot();
     const std::size_t batch = commands.size();
     const SteadyClock::time_point began = SteadyClock::now();

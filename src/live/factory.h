@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <thread>
@@ -56,6 +57,10 @@ class Factory {
   /// From any thread. `done` is called once, on the factory's thread, when the command's effect has been kept
   /// or refused.
   void ask(Actor actor, decltype(Command::what) what, std::function<void(Reply)> done);
+  /// Loop::reload between two turns. From any thread; `before_recover` and `done` are called on the
+  /// factory's, `done` not at all where it stops before, or another reload is asked for.
+  void reload(ControllerOptions options, std::function<void()> before_recover,
+              std::function<void(Result<std::vector<std::string>>)> done);
   /// Something has happened at the engine. From any thread, also from a signal-free callback.
   void wake();
 
@@ -73,6 +78,7 @@ class Factory {
   [[nodiscard]] bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   [[nodiscard]] FactoryCounters counters() const;
   [[nodiscard]] Store& store() { return *store_; }
+  /// To be looked at within `read`: they may be others a moment later.
   [[nodiscard]] const ControllerOptions& options() const { return controller_.options(); }
 
  private:
@@ -91,6 +97,12 @@ class Factory {
   std::condition_variable wakeup_;
   std::vector<Command> inbox_;
   std::vector<std::pair<std::uint64_t, std::function<void(Reply)>>> callbacks_;  ///< By ticket, ascending.
+  struct Reload {
+    ControllerOptions options;
+    std::function<void()> before_recover;
+    std::function<void(Result<std::vector<std::string>>)> done;
+  };
+  std::optional<Reload> reload_;
   std::uint64_t next_ticket_ = 1;
   bool woken_ = false;
   bool stopping_ = false;

@@ -47,15 +47,25 @@ Loop::Loop(Controller& controller, Store& store, Engine& engine, UnixClock clock
       clock_(std::move(clock)),
       hooks_(std::move(hooks)) {}
 
-Result<std::vector<std::string>> Loop::open() {
+Result<std::vector<std::string>> Loop::open() { return load(controller_.options(), false, {}); }
+
+Result<std::vector<std::string>> Loop::reload(ControllerOptions options,
+                                              const std::function<void()>& before_recover) {
+  if (!healthy_) return fail("the store fails; try again once it works");
+  return load(std::move(options), true, before_recover);
+}
+
+Result<std::vector<std::string>> Loop::load(ControllerOptions options, bool all_is_kept,
+                                            const std::function<void()>& before_recover) {
   std::vector<Orders::Start> starts;
   // Beside the old book, which readers go on with: the store may be slow, or away.
-  Controller fresh(controller_.options(), store_);
+  Controller fresh(std::move(options), store_);
   Result<std::vector<std::string>> notes = fresh.load(clock_(), starts);
   if (!notes) return notes;
   {
     const std::unique_lock lock(mutex_);
     std::swap(controller_, fresh);
+    if (all_is_kept) controller_.take_over(fresh);
     true_ = true;
   }
   origin_ = controller_.book().origin_unix_ns;
@@ -68,6 +78,7 @@ Result<std::vector<std::string>> Loop::open() {
   for (Orders::Start& start : starts) {
     if (complete(start, reports_, now())) expected.push_back(std::move(start.launch));
   }
+  if (before_recover) before_recover();
   engine_.recover(std::move(expected));
   healthy_ = true;
   again_ = true;

@@ -39,6 +39,12 @@ class Loop {
   /// Loads what was kept and hands the running attempts to the engine. Gives notes for the log.
   Result<std::vector<std::string>> open();
 
+  /// Goes on with other options, as after a restart with them: all is loaded anew. An Error: it cannot, and
+  /// nothing has changed. `before_recover` is called once it has, before the engine takes over what runs.
+  /// Gives notes for the log.
+  Result<std::vector<std::string>> reload(ControllerOptions options,
+                                          const std::function<void()>& before_recover = {});
+
   /// One turn. An Error: nothing of it was kept and its commands have been refused; all is loaded again, now
   /// or, where the store cannot even be read, before the next.
   Result<void> step(std::vector<Command> commands);
@@ -61,6 +67,9 @@ class Loop {
   [[nodiscard]] bool book_is_true() const { return true_; }
 
  private:
+  /// `all_is_kept`: what the book says is what the store does.
+  Result<std::vector<std::string>> load(ControllerOptions options, bool all_is_kept,
+                                        const std::function<void()>& before_recover);
   void carry_out(Orders& orders);
   void point(std::string_view label) const {
     if (hooks_.at_point) hooks_.at_point(label);

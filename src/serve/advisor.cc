@@ -150,8 +150,8 @@ std::expected<Json, live::Refusal> Advisor::changes(std::uint64_t number) {
     if (job->law == nullptr || request.shape.zones == 0) return;
     LegalWishes none;
     none.data = job->law->data;  // What its data is, is no wish.
-    options.lawful_zones = decide(law_, book.fleet, book.legal_facts(job->record.tenant), none,
-                                  day_of_unix(book.unix_ns(book.now) / kNanosecondsPerSecond))
+    options.lawful_zones = decide(factory_.options().law, book.fleet, book.legal_facts(job->record.tenant),
+                                  none, day_of_unix(book.unix_ns(book.now) / kNanosecondsPerSecond))
                                .mask;
   });
   Json json = Json::object();
@@ -213,9 +213,11 @@ std::expected<Json, live::Refusal> Advisor::dry_run(const api::DryRun& job) {
 
 /// At most: every task to its limit, on the dearest of the GPU types that it may get.
 void Advisor::add_cost(const api::DryRun& job, const Fork& fork, Json& json) {
-  const std::string plan =
-      factory_.read([&](const live::Book& book) { return book.price_plan(job.request.tenant); });
-  const live::Prices& prices = factory_.options().prices;
+  std::string plan;
+  const live::Prices prices = factory_.read([&](const live::Book& book) {
+    plan = book.price_plan(job.request.tenant);
+    return factory_.options().prices;
+  });
   const auto found = prices.find(plan);
   if (found == prices.end()) return;
   const Shape& shape = job.request.shape;

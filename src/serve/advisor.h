@@ -22,8 +22,7 @@ namespace gw::serve {
 /// All calls may come from any thread; each takes up to a second of two cores.
 class Advisor {
  public:
-  Advisor(live::Factory& factory, Forecaster& forecaster, Law law)
-      : factory_(factory), forecaster_(forecaster), law_(std::move(law)) {}
+  Advisor(live::Factory& factory, Forecaster& forecaster) : factory_(factory), forecaster_(forecaster) {}
 
   /// `changes`, the nearest that start the job sooner, and `forecast`, when it starts as it is: what
   /// Forecaster::eta says of it; neither where it does not wait in line.
@@ -40,7 +39,6 @@ class Advisor {
 
   live::Factory& factory_;
   Forecaster& forecaster_;
-  Law law_;
 };
 
 /// One change in words (`30 nodes instead of 32 (240 GPUs instead of 256)`), as options of gw submit (none

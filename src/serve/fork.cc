@@ -89,7 +89,7 @@ Fork fork_of(live::Factory& factory, const Forecaster& forecaster) {
     fork.as_of = std::max(book.core->now(), factory.now());
     fork.origin_unix_ns = book.origin_unix_ns;
     fork.snapshot = book.core->snapshot();
-    fork.fleet = &book.fleet;
+    fork.fleet = book.shared_fleet();
     fork.policy = book.core->state().policy;
     fork.facts = known_facts(book, fork.as_of, factory.options().clocks);
   });

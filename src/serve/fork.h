@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct Fork {
   Instant as_of;
   std::int64_t origin_unix_ns = 0;  ///< Unix time of Instant{}.
   std::string snapshot;
-  const Fleet* fleet = nullptr;  ///< The factory's own: it does not change while the factory is open.
+  std::shared_ptr<const Fleet> fleet;
   PolicyConfig policy;
   twin::RunTimeModel run_times;
   twin::ArrivalModel arrivals;

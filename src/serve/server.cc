@@ -140,6 +140,7 @@ class ServerParts final : public Server {
 
   void reload() override {
     if (oidc_) oidc_->reload();
+    reload_files();
     if (options_.http.tls_certificate.empty()) return;
     if (Result<void> done = http_->reload_tls(); !done) {
       log_.error(done.error().message);
@@ -150,6 +151,37 @@ class ServerParts final : public Server {
   [[nodiscard]] bool healthy() const override { return !leadership_ || leadership_->held(); }
 
  private:
+  void reload_files() {
+    if (!options_.read_files) return;
+    Result<FactoryFiles> files = options_.read_files();
+    if (!files) {
+      log_.error("the factory goes on as it is: " + files.error().message);
+      return;
+    }
+    live::ControllerOptions next =
+        factory_->read([&](const live::Book&) { return live::ControllerOptions(factory_->options()); });
+    next.policy = files->policy;
+    next.prices = files->prices;
+    next.law = files->law;
+    next.energy = files->energy;
+    if (files->fleet) next.fleet = std::move(*files->fleet);
+    std::function<void()> before_recover;
+    if (twin_ != nullptr) {
+      before_recover = [this, faults = files->faults, fleet = next.fleet] {
+        *twin_ = twin_engine(fleet, faults);
+      };
+    }
+    factory_->reload(std::move(next), std::move(before_recover),
+                     [this](const Result<std::vector<std::string>>& notes) {
+                       if (!notes) {
+                         log_.error("the factory goes on as it is: " + notes.error().message);
+                         return;
+                       }
+                       for (const std::string& note : *notes) log_.warn(note);
+                       log_.info("fleet and prices read anew");
+                     });
+  }
+
   Result<void> open_issuer() {
     if (!options_.oidc) return {};
     options_.oidc->keys.log = [this](std::string_view message) { log_.warn(message); };
@@ -308,11 +340,16 @@ class ServerParts final : public Server {
   }
 
   Result<std::unique_ptr<live::Engine>> make_twin_engine() {
+    auto engine = std::make_unique<TwinEngine>(twin_engine(*options_.fleet, options_.faults));
+    twin_ = engine.get();
+    return std::unique_ptr<live::Engine>(std::move(engine));
+  }
+
+  [[nodiscard]] TwinEngine twin_engine(const Fleet& fleet, const FaultSpec& faults) const {
     TwinEngineOptions engine;
     engine.seed = options_.seed;
-    engine.faults = options_.faults;
-    return std::unique_ptr<live::Engine>(std::make_unique<TwinEngine>(
-        *options_.fleet, [factory = factory_.get()] { return factory->now(); }, engine));
+    engine.faults = faults;
+    return TwinEngine(fleet, [factory = factory_.get()] { return factory->now(); }, engine);
   }
 
   Result<void> make_api() {
@@ -334,7 +371,7 @@ class ServerParts final : public Server {
     }
     api.figures = [this] { return figures(); };
     api.eta = [this](std::uint64_t number) { return forecaster_->eta(number); };
-    advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_, options_.law);
+    advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_);
     api.changes = [this](std::uint64_t number) { return advisor_->changes(number); };
     api.dry_run = [this](const api::DryRun& job) { return advisor_->dry_run(job); };
     api.nearest_possible = [this](const Shape& shape) { return advisor_->nearest_possible(shape); };
@@ -442,6 +479,7 @@ class ServerParts final : public Server {
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> syncs_{0};
   std::vector<live::LocalGpu> gpus_;             ///< Of this machine.
+  TwinEngine* twin_ = nullptr;                   ///< The factory's engine, or none.
   const live::PowerLimiter* limiter_ = nullptr;  ///< The factory's engine, or none.
   std::uint64_t ticks_ = 0;
   std::int64_t last_ahead_s_ = 0;

@@ -285,7 +285,8 @@ void WhatIfDesk::ask(api::WhatIfBody body, api::Call call) {
       factory_.read([&](const live::Book& book) { return what_if_order(book, std::move(body)); });
   if (!order) return call.refuse(order.error());
   if (!order->body.add_nodes.empty()) {
-    const Fleet* fleet = factory_.read([](const live::Book& book) { return &book.fleet; });
+    const std::shared_ptr<const Fleet> fleet =
+        factory_.read([](const live::Book& book) { return book.shared_fleet(); });
     if (const Result<twin::WorldChanges> possible = world_changes(*fleet, *order); !possible)
       return call.refuse(unknown(possible.error().message));
   }
