@@ -221,6 +221,7 @@ std::string Core::check() const {
   if (std::string problem = state_.check_put_off(); !problem.empty()) return problem;
   if (std::string problem = state_.check_quota(); !problem.empty()) return problem;
   if (std::string problem = check_windows(); !problem.empty()) return problem;
+  if (std::string problem = state_.check_victims(); !problem.empty()) return problem;
   return check_claims();
 }
 

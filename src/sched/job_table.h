@@ -32,7 +32,8 @@ struct Job {
   Instant started;             ///< This attempt; while running.
   Instant expected_end;        ///< By its limit, or by the end of its grace; while running.
   std::uint32_t clock = 1000;  ///< Thousandths of its power that its work may draw; while running.
-  Placement placement;         ///< While running.
+  std::uint32_t victim_slot = 0xffffffffU;  ///< In the VictimIndex of its pool, if it is in it.
+  Placement placement;                      ///< While running.
 
   [[nodiscard]] bool is_put_off() const { return joins_at != Instant{}; }
 };

@@ -241,7 +241,7 @@ Core::Moved Core::move_from(const Core& old, const Fleet& old_fleet, const Fleet
     }
     if (possible) {
       state_.start_at(*here, std::move(placement), job->expected_end, now, ignored);
-      here->started = job->started;
+      state_.set_started(*here, job->started);
       if (job->leaving) state_.mark_leaving(*here);
       if (state_.power.tracked() && job->clock < PowerTree::kFull) state_.set_clock(*here, job->clock);
     } else {

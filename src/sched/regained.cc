@@ -126,6 +126,14 @@ bool Regained::keeps(const State& state, TenantId taker, const Held& held, const
   return is_that(held, job) && !is_below(state.quota, taker, held.within) && stands(state, held.within);
 }
 
+bool Regained::keeps(const State& state, TenantId taker, std::span<const Held> held, JobId job,
+                     Instant started) const {
+  const auto at = std::lower_bound(held.begin(), held.end(), job,
+                                   [](const Held& each, JobId id) { return each.job < id; });
+  return at != held.end() && at->job == job && at->started == started &&
+         !is_below(state.quota, taker, at->within) && stands(state, at->within);
+}
+
 bool Regained::covers(const State& state, TenantId taker, const Job& job) const {
   const std::span<const Held> jobs = of(job.request.tenant);
   const auto at = std::lower_bound(jobs.begin(), jobs.end(), job.id,

@@ -37,6 +37,9 @@ class Regained {
   /// Does it keep that job from the taker's tenant? Those below the guarantee itself may have it: what they
   /// take from each other stays in it.
   [[nodiscard]] bool keeps(const State& state, TenantId taker, const Held& held, const Job& job) const;
+  /// The same of one that has run since `started`, among `held`, which are those of its tenant.
+  [[nodiscard]] bool keeps(const State& state, TenantId taker, std::span<const Held> held, JobId job,
+                           Instant started) const;
   /// The same of any running job.
   [[nodiscard]] bool covers(const State& state, TenantId taker, const Job& job) const;
 

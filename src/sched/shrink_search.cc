@@ -247,7 +247,7 @@ std::optional<ShrinkSearch::Mixed> ShrinkSearch::find_with_victims(State& state,
       job.placement = minus(*state.pools[part.pool], job.placement, part);
       job.request.shape.nodes = job.request.nodes_min;
     }
-    answer = search.find(state, taker, now, again);
+    answer = search.find(state, taker, now, again, given.empty());
     for (Given& each : given) {
       state.pools[each.part.pool]->take(each.job->request.shape, each.part);
       each.job->placement = std::move(each.before);

@@ -418,7 +418,7 @@ bool Core::restore(std::string_view snapshot) {
         return false;
       job = state_.put_running(id, request, waits_since, std::move(placement), expected_end, now_);
       if (job == nullptr) return false;
-      job->started = started;
+      state_.set_started(*job, started);
       job->finishes = finishes;
       if (is == Phase::kLeaves) {
         state_.mark_leaving(*job);

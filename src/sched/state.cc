@@ -47,7 +47,9 @@ State::State(const Fleet& fleet, const PolicyConfig& config)
   set_gpu_kinds();
   set_full_capacity();
   running.resize(pools.size());
-  preemptible_in_.resize(pools.size());
+  if (policy.preemption != PreemptionKind::kNone) {
+    for (const auto& pool : pools) victims_in_.emplace_back(pool->nodes());
+  }
   const NodeType& first = fleet.node_types[fleet.node_type_of[0]];
   uniform = pools.size() == 1 && first.gpus == 1 && fleet.fabric.size() == 1 && first.cpu_milli == 0 &&
             first.memory_mib == 0 && !power.limited() && !policy.reclaims_to_fair_share();
@@ -282,11 +284,12 @@ void State::occupy(Job& job, Placement placement, Instant expected_end, Instant 
   running[placement.pool].insert({job.expected_end, job.id, amount_of(shape)});
   allocated_milli_ += shape.total_gpu_milli();
   ++running_jobs_;
-  count_preemptible(job, placement.pool, +1);
+  count_preemptible(job, +1);
   if (pending.by_tenant())
     pending.fair_share().started(job.request.tenant, shape.total_gpu_milli(),
                                  pending.fair_share().since_charge(now), kind_of_pool_[placement.pool]);
   job.placement = std::move(placement);
+  list_victim(job);
   if (job.request.is_resizable()) resizable_.insert(job.id);
   if (power.tracked()) add_power(job, +1);
 }
@@ -310,7 +313,8 @@ void State::stop(Job& job, Instant now) {
   if (job.leaving) {
     victim_left(job.id);
   } else {
-    count_preemptible(job, job.placement.pool, -1);
+    count_preemptible(job, -1);
+    unlist_victim(job);
     change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
   }
   if (job.request.is_resizable()) resizable_.erase(job.id);

@@ -24,6 +24,7 @@
 #include "sched/power_tree.h"
 #include "sched/quota.h"
 #include "sched/shape_classes.h"
+#include "sched/victim_index.h"
 #include "sched/windows.h"
 
 namespace gw::sched {
@@ -184,7 +185,9 @@ class State {
   /// Recounts them; empty if it is right.
   [[nodiscard]] std::string check_put_off() const;
 
-  /// For those who take over what was decided elsewhere, and for snapshots.
+  /// For those who take over what was decided elsewhere, and for snapshots: since when a running job has run.
+  void set_started(Job& job, Instant when);
+  /// The same of its clock.
   void set_clock(Job& job, std::uint32_t permille);
   void stop_for_power(Job& job, Instant now, Plan& plan);
   /// How fast a running job's work goes at its clock, in thousandths.
@@ -262,9 +265,10 @@ class State {
   /// Jobs that could be made to leave, were it for their kind alone, and the lowest priority among them.
   [[nodiscard]] bool preemptible_running() const { return !preemptible_priorities_.empty(); }
   [[nodiscard]] std::int64_t preemptible_milli() const { return preemptible_milli_; }
-  /// Running jobs of a pool that could be made to leave, ascending, by child of the root and tenant below it.
-  using Leavers = std::map<TenantId, std::map<TenantId, std::vector<JobId>>>;
-  [[nodiscard]] const Leavers& preemptible_in(std::uint32_t pool) const { return preemptible_in_[pool]; }
+  /// Running jobs of a pool that could be made to leave; only where policy makes any leave.
+  [[nodiscard]] VictimIndex& victims_in(std::uint32_t pool) { return victims_in_[pool]; }
+  /// Recounts them; empty if it is right.
+  [[nodiscard]] std::string check_victims() const;
   [[nodiscard]] std::int32_t least_preemptible_priority() const {
     return preemptible_priorities_.begin()->first;
   }
@@ -360,7 +364,10 @@ class State {
     std::int64_t equivalent_milli = 1000;
   };
   void set_gpu_kinds();
-  void count_preemptible(const Job& job, std::uint32_t pool, int sign);
+  void count_preemptible(const Job& job, int sign);
+  /// Before a running job leaves its place, or is told to; after it has got one.
+  void unlist_victim(Job& job);
+  void list_victim(Job& job);
   /// What is known about a tenant: who asks for so many GPUs of any kind is barred until enough is freed.
   struct Barred {
     struct Mark {
@@ -379,7 +386,7 @@ class State {
   std::vector<Barred> barred_;  ///< By tenant.
   std::uint32_t gpu_pools_ = 0;
   std::vector<PoolQuota> quota_of_pool_;
-  std::vector<Leavers> preemptible_in_;                           ///< By pool.
+  std::vector<VictimIndex> victims_in_;                           ///< By pool; empty where none is made to.
   std::int64_t preemptible_milli_ = 0;                            ///< GPUs of those jobs, in thousandths.
   std::map<std::int32_t, std::uint32_t> preemptible_priorities_;  ///< Of running jobs that are not leaving.
   /// Waiting jobs, longest waiting first; kept while quotas are in use only.

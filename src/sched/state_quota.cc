@@ -263,28 +263,52 @@ void State::apply_quota(const Event& event, Instant now, Plan& plan) {
   }
 }
 
-void State::count_preemptible(const Job& job, std::uint32_t pool, int sign) {
+void State::count_preemptible(const Job& job, int sign) {
   if (!job.request.preemptible) return;
-  const TenantId top = quota.top(job.request.tenant);
-  std::map<TenantId, std::vector<JobId>>& below = preemptible_in_[pool][top];
-  std::vector<JobId>& jobs_of = below[job.request.tenant];
-  const auto at_job = std::lower_bound(jobs_of.begin(), jobs_of.end(), job.id);
-  if (sign > 0) {
-    jobs_of.insert(at_job, job.id);
-  } else {
-    jobs_of.erase(at_job);
-    if (jobs_of.empty()) below.erase(job.request.tenant);
-    if (below.empty()) preemptible_in_[pool].erase(top);
-  }
   preemptible_milli_ += sign * job.request.shape.total_gpu_milli();
   const auto at = preemptible_priorities_.try_emplace(job.request.priority, 0U).first;
   at->second += static_cast<std::uint32_t>(sign);
   if (at->second == 0) preemptible_priorities_.erase(at);
 }
 
+void State::list_victim(Job& job) {
+  if (victims_in_.empty() || !job.request.preemptible) return;
+  job.victim_slot = victims_in_[job.placement.pool].add(job, quota.top(job.request.tenant));
+}
+
+void State::unlist_victim(Job& job) {
+  if (victims_in_.empty() || !job.request.preemptible) return;
+  victims_in_[job.placement.pool].remove(job, quota.top(job.request.tenant),
+                                         std::exchange(job.victim_slot, VictimIndex::kNone));
+}
+
+void State::set_started(Job& job, Instant when) {
+  unlist_victim(job);
+  job.started = when;
+  list_victim(job);
+}
+
+std::string State::check_victims() const {
+  if (victims_in_.empty()) return {};
+  std::vector<std::size_t> count(victims_in_.size());
+  bool right = true;
+  jobs.for_each([&](const Job& job) {
+    if (!job.running || job.leaving || !job.request.preemptible) return;
+    ++count[job.placement.pool];
+    right =
+        right && victims_in_[job.placement.pool].holds(job, quota.top(job.request.tenant), job.victim_slot);
+  });
+  for (std::size_t pool = 0; pool < count.size(); ++pool) {
+    if (!right || victims_in_[pool].size() != count[pool])
+      return "a job that could be made to leave is not listed as it runs";
+  }
+  return {};
+}
+
 void State::mark_leaving(Job& job) {
   GW_CHECK(job.running && !job.leaving);
-  count_preemptible(job, job.placement.pool, -1);
+  count_preemptible(job, -1);
+  unlist_victim(job);
   job.leaving = true;
   change_quota(job.request.tenant, quota_amount(job, job.placement.pool), false);
 }

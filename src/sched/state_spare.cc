@@ -82,6 +82,7 @@ bool State::replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan
     if (job.clock < PowerTree::kFull) slowed.erase(job.id);
     job.clock = PowerTree::kFull;
   }
+  unlist_victim(job);
   job.placement = pool.exchange(shape, job.placement, failed, *spare);
   if (power.tracked()) {
     add_power(job, +1);
@@ -91,6 +92,7 @@ bool State::replace_node(Job& job, std::uint32_t failed, Instant now, Plan& plan
   EndProfile& ends = running[job.placement.pool];
   ends.erase(job.expected_end, job.id);
   job.started = now;
+  list_victim(job);
   job.expected_end = now + job.request.limit;
   ends.insert({job.expected_end, job.id, amount_of(shape)});
   if (!again) plan.interrupted.push_back(job.id);

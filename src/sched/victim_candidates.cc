@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <utility>
 
 #include "sched/victim_search.h"
 
@@ -27,70 +28,102 @@ std::int64_t lost_work(const State& state, const Job& job, Instant now) {
   return __builtin_mul_overflow(milli, lost_s, &cost) ? INT64_MAX / 4 : std::min(cost, INT64_MAX / 4);
 }
 
-void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, Instant now, Instant& again) {
+void VictimSearch::forget_candidates(std::uint32_t pool) {
+  ++searches_;
   candidates_.clear();
   by_cost_.clear();
   chosen_.clear();
   pool_ = pool;
+}
+
+VictimSearch::Terms VictimSearch::ask_terms(const State& state, const Job& taker, TenantId holder,
+                                            std::uint32_t pool) const {
   const TenantId mine = taker.request.tenant;
-  const QuotaTree& quota = state.quota;
-  const QuotaTree::Amount takes = state.quota_amount(taker, pool);
   const QuotaResource type = state.quota_resource(pool);
-  const bool outranks =
-      state.policy.preempts_by_priority() && taker.request.priority > state.least_preemptible_priority();
-  const TenantId own_top = quota.top(mine);
-  // Jobs that take no more in all than this.
-  const auto reclaimable = [&](TenantId tenant) {
-    return state.policy.preempts_by_reclaim() ? quota.reclaimable_milli(mine, tenant, takes, type) : 0;
+  Terms terms;
+  if (state.policy.preempts_by_reclaim())
+    terms.reclaim = state.quota.reclaimable_milli(mine, holder, state.quota_amount(taker, pool), type);
+  terms.displace = state.policy.preempts_by_priority() &&
+                   taker.request.priority > state.least_preemptible_priority() &&
+                   state.quota.may_displace(mine, holder, type);
+  return terms;
+}
+
+bool VictimSearch::parts_at_root(const State& state, const Job& taker, TenantId top) {
+  return state.quota.in_use() && top != TenantId{0} && top != state.quota.top(taker.request.tenant);
+}
+
+VictimSearch::Terms VictimSearch::terms_below(const State& state, const Job& taker, TenantId top,
+                                              std::uint32_t pool) {
+  // What is asked of the taker, and of the other's top, is the same for all below.
+  if (state.quota.has_shares()) {
+    if (below_top_.size() < state.quota.tenants()) below_top_.resize(state.quota.tenants());
+    Known& known = below_top_[top.value()];
+    if (std::exchange(known.search, searches_) != searches_) known.terms = ask_terms(state, taker, top, pool);
+    return known.terms;
+  }
+  // Of the top it is that it borrows.
+  if (!state.quota.borrows(top, state.quota_resource(pool))) return {};
+  if (std::exchange(parted_.search, searches_) != searches_)
+    parted_.terms = ask_terms(state, taker, top, pool);
+  return parted_.terms;
+}
+
+VictimSearch::Terms VictimSearch::terms_of(const State& state, const Job& taker, TenantId tenant,
+                                           std::uint32_t pool) {
+  const QuotaTree& quota = state.quota;
+  if (of_tenant_.size() < quota.tenants()) of_tenant_.resize(quota.tenants());
+  Known& known = of_tenant_[tenant.value()];
+  if (std::exchange(known.search, searches_) == searches_) return known.terms;
+  const auto ask = [&]() -> Terms {
+    const TenantId top = quota.top(tenant);
+    if (!parts_at_root(state, taker, top)) return ask_terms(state, taker, tenant, pool);
+    const Terms terms = terms_below(state, taker, top, pool);
+    if (terms.none()) return terms;
+    if (quota.has_shares()) return ask_terms(state, taker, tenant, pool);  // None is to fall below its own.
+    const QuotaResource type = state.quota_resource(pool);
+    TenantId up = tenant;
+    while (up != top && quota.borrows(up, type)) up = quota.parent(up);
+    return up == top ? terms : Terms{};
   };
-  const auto may_displace = [&](TenantId tenant) {
-    return outranks && quota.may_displace(mine, tenant, type);
-  };
-  const auto collect_of = [&](TenantId tenant, const std::vector<JobId>& jobs, std::int64_t reclaim,
-                              bool displace) {
-    if (reclaim == 0 && !displace) return;
-    const std::span<const Regained::Held> held =
-        regained_ != nullptr ? regained_->of(tenant) : std::span<const Regained::Held>{};
-    auto at = held.begin();
-    for (const JobId id : jobs) {
-      const Job& job = state.jobs[id];
-      if ((!displace || job.request.priority >= taker.request.priority) &&
-          (reclaim == 0 || state.quota_amount(job, pool).all_milli > reclaim))
-        continue;
-      while (at != held.end() && at->job < id) ++at;
-      if (at != held.end() && at->job == id && regained_->keeps(state, mine, *at, job)) continue;
-      const Instant safe_until = job.started + state.policy.protected_run_time;
-      if (safe_until > now) {
-        again = std::min(again, safe_until);
-        continue;
+  return known.terms = ask();
+}
+
+bool VictimSearch::may_be(const State& state, const Job& taker, const Job& job, const Terms& terms,
+                          std::uint32_t pool) const {
+  if (terms.displace && job.request.priority < taker.request.priority) return true;
+  return terms.reclaim == INT64_MAX ||
+         (terms.reclaim > 0 && state.quota_amount(job, pool).all_milli <= terms.reclaim);
+}
+
+void VictimSearch::add_candidate(const State& state, const Job& job, Instant now) {
+  Candidate candidate{};
+  candidate.job = &job;
+  candidate.id = job.id;
+  candidate.cost = lost_work(state, job, now);
+  candidate.share = candidate.cost / std::max(nodes_of(job), 1U) + 1;
+  candidates_.push_back(candidate);
+}
+
+void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, Instant now, Instant& again) {
+  forget_candidates(pool);
+  const VictimIndex& index = state.victims_in(pool);
+  for (const TenantId top : index.tops()) {
+    if (parts_at_root(state, taker, top) && terms_below(state, taker, top, pool).none()) continue;
+    for (const TenantId tenant : index.tenants(top)) {
+      const Terms terms = terms_of(state, taker, tenant, pool);
+      if (terms.none()) continue;
+      for (const std::uint32_t slot : index.of(tenant)) {
+        const Job& job = state.jobs[index.entry(slot).job];
+        if (!may_be(state, taker, job, terms, pool)) continue;
+        if (regained_ != nullptr && regained_->covers(state, taker.request.tenant, job)) continue;
+        const Instant safe_until = job.started + state.policy.protected_run_time;
+        if (safe_until > now) {
+          again = std::min(again, safe_until);
+          continue;
+        }
+        add_candidate(state, job, now);
       }
-      Candidate candidate{};
-      candidate.job = &job;
-      candidate.id = id;
-      candidate.cost = lost_work(state, job, now);
-      candidate.share = candidate.cost / std::max(nodes_of(job), 1U) + 1;
-      candidates_.push_back(candidate);
-    }
-  };
-  for (const auto& [top, tenants] : state.preemptible_in(pool)) {
-    if (!quota.in_use() || top == own_top || top == TenantId{0}) {
-      for (const auto& [tenant, jobs] : tenants)
-        collect_of(tenant, jobs, reclaimable(tenant), may_displace(tenant));
-      continue;
-    }
-    // Two that part at the root: what is asked of the taker, and of the other's top, is the same for all
-    // below.
-    const std::int64_t reclaim = reclaimable(top);
-    const bool displace = may_displace(top);
-    if (reclaim == 0 && !displace) continue;
-    for (const auto& [tenant, jobs] : tenants) {
-      if (quota.has_shares()) {  // No tenant is to fall below its own.
-        collect_of(tenant, jobs, reclaimable(tenant), may_displace(tenant));
-        continue;
-      }
-      TenantId up = tenant;
-      while (up != top && quota.borrows(up, type)) up = quota.parent(up);
-      if (up == top) collect_of(tenant, jobs, reclaim, displace);
     }
   }
   group_by_node(*state.pools[pool]);
@@ -160,6 +193,8 @@ std::uint32_t VictimSearch::make_groups(const Pool& pool, std::uint32_t first, s
 }
 
 VictimSearch::Group VictimSearch::on_node(std::uint32_t node) const {
+  if (walked_ != nullptr)
+    return of_node_[node].search == searches_ ? nodes_[of_node_[node].what] : Group{node, 0, 0};
   const auto at =
       std::lower_bound(groups_.begin(), groups_.end(), node,
                        [](const Group& group, std::uint32_t which) { return group.node < which; });

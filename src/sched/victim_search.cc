@@ -7,8 +7,9 @@
 
 namespace gw::sched {
 std::optional<VictimSearch::Answer> VictimSearch::find(State& state, const Job& taker, Instant now,
-                                                       Instant& again) {
+                                                       Instant& again, bool as_indexed) {
   again = Instant::max();
+  as_indexed_ = as_indexed;
   std::optional<Answer> best;
   for (const std::uint32_t pool : state.classes[taker.shape_class].pools) {
     std::optional<Answer> answer = find_in(state, taker, pool, now, again);
@@ -99,6 +100,7 @@ bool VictimSearch::free_quota(State& state, const Job& taker, std::uint32_t pool
 
 bool VictimSearch::free_nodes(State& state, const Job& taker, std::uint32_t pool, std::uint32_t first,
                               std::uint32_t last) {
+  if (walked_ != nullptr) return free_nodes_by_walk(state, taker, pool);
   if (need_.anywhere) return free_anywhere(state, taker, pool, first, last);
   const Pool& nodes = *state.pools[pool];
   const Shape& shape = taker.request.shape;
@@ -347,14 +349,15 @@ std::optional<VictimSearch::Answer> VictimSearch::find_in(State& state, const Jo
   const Pool& nodes = *state.pools[pool];
   const Shape& shape = taker.request.shape;
   if (shape.gpus == 0 && shape.gpu_milli == 0) return std::nullopt;  // Nobody leaves for CPUs alone.
-  collect(state, taker, pool, now, again);
-  if (candidates_.empty()) return std::nullopt;
   need_.side = nodes.wishes_side(shape);
   const bool one_node =
       shape.gpus <= nodes.gpus_per_node() && (!need_.side || shape.gpus <= 1 || nodes.within_share(shape));
   need_.anywhere = shape.nodes == 0 && !one_node;
   need_.per_node = shape.gpu_milli != 0 ? 1 : shape.gpus;
   need_.count = need_.anywhere ? shape.gpus : std::max(shape.nodes, 1U);
+  if (may_walk(state, taker, pool)) return find_by_walk(state, taker, pool, now, again);
+  collect(state, taker, pool, now, again);
+  if (candidates_.empty()) return std::nullopt;
 
   std::vector<std::pair<std::uint32_t, std::uint32_t>> ranges;
   if (shape.level_required && shape.level != Shape::kAnyLevel) {

@@ -11,6 +11,7 @@
 #include "sched/quota.h"
 #include "sched/regained.h"
 #include "sched/state.h"
+#include "sched/victim_index.h"
 
 namespace gw::sched {
 
@@ -20,7 +21,9 @@ namespace gw::sched {
 
 /// Whole jobs only, none that is protected or that policy does not allow. Nodes are freed in the order of
 /// what is lost on them (GPU-seconds since the last checkpoint, plus the restart); in the end no job goes
-/// that need not. Costs O(running jobs of the pool), and leaves state as it was.
+/// that need not. Leaves state as it was. Mostly it costs a look at the jobs that have saved their work of
+/// late and at the nodes that are partly free (victim_walk.cc); where quota or the nodes' places bind, or CPU
+/// and memory do, it costs O(running jobs of the pool).
 class VictimSearch {
  public:
   /// Jobs in places that `regained` knows (null: none) stay. It must outlive the search.
@@ -33,7 +36,9 @@ class VictimSearch {
   };
   /// None if it cannot be. Then `again` is when a job that is still protected could make it possible, if that
   /// is all that lacks; Instant::max() otherwise.
-  [[nodiscard]] std::optional<Answer> find(State& state, const Job& taker, Instant now, Instant& again);
+  /// `as_indexed`: running jobs are on the places that the state's VictimIndex has them on.
+  [[nodiscard]] std::optional<Answer> find(State& state, const Job& taker, Instant now, Instant& again,
+                                           bool as_indexed = true);
 
  private:
   struct Candidate {
@@ -68,7 +73,50 @@ class VictimSearch {
 
   [[nodiscard]] std::optional<Answer> find_in(State& state, const Job& taker, std::uint32_t pool, Instant now,
                                               Instant& again);
+  void forget_candidates(std::uint32_t pool);
   void collect(State& state, const Job& taker, std::uint32_t pool, Instant now, Instant& again);
+  /// Which jobs of a tenant may go for the taker, as usage is now.
+  struct Terms {
+    std::int64_t reclaim = 0;  ///< Those that use no more than this.
+    bool displace = false;     ///< Those of a lower priority.
+    [[nodiscard]] bool none() const { return reclaim == 0 && !displace; }
+  };
+  [[nodiscard]] Terms terms_of(const State& state, const Job& taker, TenantId tenant, std::uint32_t pool);
+  /// The same of all whose top, a child of the root, is another than the taker's: none if it is none for all.
+  [[nodiscard]] Terms terms_below(const State& state, const Job& taker, TenantId top, std::uint32_t pool);
+  [[nodiscard]] static bool parts_at_root(const State& state, const Job& taker, TenantId top);
+  [[nodiscard]] Terms ask_terms(const State& state, const Job& taker, TenantId holder,
+                                std::uint32_t pool) const;
+  /// Apart from those that are protected, and those whose places are regained.
+  [[nodiscard]] bool may_be(const State& state, const Job& taker, const Job& job, const Terms& terms,
+                            std::uint32_t pool) const;
+  void add_candidate(const State& state, const Job& job, Instant now);
+  /// What find_in does, where it can be done by looking at few nodes (victim_walk.cc).
+  [[nodiscard]] bool may_walk(const State& state, const Job& taker, std::uint32_t pool) const;
+  [[nodiscard]] std::optional<Answer> find_by_walk(State& state, const Job& taker, std::uint32_t pool,
+                                                   Instant now, Instant& again);
+  /// Lists who could go, apart from those whose places are regained.
+  void begin_walk(State& state, const Job& taker, Instant now, Instant& again);
+  bool free_nodes_by_walk(State& state, const Job& taker, std::uint32_t pool);
+  /// Could a node that has not been seen cost less than this one, or as much and come before it?
+  [[nodiscard]] bool may_be_beaten(std::int64_t cost, std::uint32_t node) const {
+    if (ahead_.empty()) return false;
+    const Ahead& next = ahead_.front();
+    return next.least != cost ? next.least < cost : next.first_node <= node;
+  }
+  void walk_on(const State& state);
+  /// The candidate in a slot of the index; kNobody if it is none.
+  [[nodiscard]] std::uint32_t candidate_in(State& state, const Job& taker, std::uint32_t slot);
+  /// Lists a node that costs no less than `least`.
+  void see(std::uint32_t node, std::int64_t least);
+  /// A job on a node where so many GPUs must come free: the node costs no less than the least such bound of
+  /// those that go. If the one that loses least for a GPU has as many, it loses what it has; else all of the
+  /// missing GPUs lose as much each at least.
+  [[nodiscard]] std::int64_t bound_by(const State& state, std::uint32_t slot, std::uint32_t missing) const;
+  /// A better bound for a node that has been seen; INT64_MAX if it cannot be freed.
+  [[nodiscard]] std::int64_t bound_of(const State& state, const Job& taker, std::uint32_t node);
+  /// Finds out who is on a node that has been seen.
+  void look_at(State& state, const Job& taker, std::uint32_t node);
   /// Fills places_ and nodes_.
   void group_by_node(const Pool& pool);
   /// The order in which they are made to leave: by cost, then id.
@@ -125,6 +173,18 @@ class VictimSearch {
     return !need_.side && pool.takes_work(node) && pool.free_count(node) >= need_.per_node;
   }
 
+  static constexpr std::uint32_t kNobody = 0xffffffffU;
+  /// The terms of a tenant, or of all below a child of the root; valid for one search.
+  struct Known {
+    std::uint64_t search = 0;
+    Terms terms;
+  };
+  /// What is on a slot of the index, or a node, as far as it is valid for this search.
+  struct Seen {
+    std::uint64_t search = 0;
+    std::uint32_t what = kNobody;  ///< A candidate; or a group.
+  };
+
   const Regained* regained_;
   Need need_;
   std::uint32_t pool_ = 0;
@@ -140,6 +200,24 @@ class VictimSearch {
   Bitmap touched_;                     ///< Empty between two searches.
   std::vector<std::int64_t> cost_of_group_;
   std::vector<std::pair<std::int64_t, std::uint32_t>> heap_;
+  std::uint64_t searches_ = 0;
+  std::vector<Known> of_tenant_, below_top_;
+  Known parted_;  ///< Of all tops that borrow, but the taker's, where there are no shares.
+  // Where it walks (else null), nodes_ is in the order in which they were seen, and the `from` of a group
+  // that has not been looked at is kSeen or kBounded.
+  static constexpr std::uint32_t kSeen = 0xffffffffU;     ///< Its bound goes by what any job loses.
+  static constexpr std::uint32_t kBounded = 0xfffffffeU;  ///< By who is on it.
+  VictimIndex* walked_ = nullptr;
+  bool as_indexed_ = false;
+  Instant now_;
+  struct Ahead {
+    std::int64_t least;  ///< What a full node with it costs at least.
+    std::uint32_t first_node;
+    std::uint32_t slot;
+    auto operator<=>(const Ahead&) const = default;
+  };
+  std::vector<Ahead> ahead_;  ///< Who has not been walked past: a heap, the least first.
+  std::vector<Seen> of_slot_, of_node_;
 };
 
 }  // namespace gw::sched
