@@ -65,6 +65,9 @@ struct Outlook {
 
   /// No job of that size has been published: intervals only.
   [[nodiscard]] bool beyond() const { return setting.gpus > physics::kLargestPublishedJob; }
+  /// What checkpoints cost is known: else there is no best interval, and goodput is a bound.
+  [[nodiscard]] bool saves() const { return checkpoint.bytes > 0; }
+  bool interval_given = false;
 };
 
 Result<double> checkpoint_size(const Options& options, const physics::KnownTypes& known) {
@@ -138,6 +141,7 @@ Result<Outlook> outlook_of(const Options& options) {
       return fail(
           fmt::format("--interval {}: write auto or minutes between 0.01 and 1000000", options.interval));
     input.interval_s = *minutes * 60;
+    outlook.interval_given = true;
     if (input.interval_s < input.behind_s)
       return fail(
           fmt::format("--interval {}: a checkpoint takes {:.1f} minutes to write, and the next would begin "
@@ -172,8 +176,11 @@ void print_json(const Options& options, const Outlook& outlook) {
                {"checkpoint_bytes", outlook.checkpoint.bytes},
                {"pause_s", outlook.input.pause_s},
                {"write_behind_s", outlook.input.behind_s},
-               {"interval_s", outlook.input.interval_s},
-               {"young_interval_s", physics::young_interval(outlook.input)}};
+               {"goodput_is_upper_bound", !outlook.saves()},
+               {"interval_s", nullptr},
+               {"young_interval_s", nullptr}};
+  if (outlook.saves() || outlook.interval_given) json["interval_s"] = outlook.input.interval_s;
+  if (outlook.saves()) json["young_interval_s"] = physics::young_interval(outlook.input);
   for (int i = 0; i < physics::kFailureCauses; ++i) {
     const double expected = outlook.failures.per_hour[static_cast<std::size_t>(i)] * 24 * options.days;
     json["causes"].push_back(
@@ -194,20 +201,29 @@ std::string interval_text(const physics::Estimate& interval, bool beyond, const 
 
 void print_text(const Options& options, const Outlook& outlook) {
   const bool beyond = outlook.beyond();
-  const auto percent = [](double share) { return fmt::format("{:.1f} %", 100 * share); };
-  const auto whole = [](double count) { return fmt::format("{:.0f}", count); };
+  const auto percent = [](double share) {
+    return share > 0.9995 && share < 1 ? fmt::format("{:.4f} %", 100 * share)
+                                       : fmt::format("{:.1f} %", 100 * share);
+  };
+  const auto count_text = [](const physics::Estimate& count) {
+    return count.high < 0.5 ? "0" : fmt::format("{:.0f} to {:.0f}", count.low, count.high);
+  };
+  // Small jobs are interrupted far less than once: two digits of it, however small.
+  const auto expected_text = [](double expected) {
+    return expected >= 0.995 ? fmt::format("{:.1f}", expected) : fmt::format("{:.2g}", expected);
+  };
   fmt::print("{} x {} in {:.0f} nodes over {:g} days; intervals of 95 %\n", options.gpus, outlook.gpu.name,
              std::ceil(outlook.setting.nodes()), options.days);
   if (beyond)
     fmt::print("no job of more than {:.0f} GPUs has been published: intervals only\n",
                physics::kLargestPublishedJob);
   fmt::print("interrupted every {}\n", interval_text(outlook.mtbf, beyond, report::format_duration));
-  fmt::print("goodput {}\n\n", interval_text(outlook.goodput, beyond, percent));
+  fmt::print("goodput {}{}\n\n", outlook.saves() ? "" : "without what checkpoints cost, at most: ",
+             interval_text(outlook.goodput, beyond, percent));
   TextTable causes("lrr");
   causes.add({"CAUSE", beyond ? "" : "INTERRUPTIONS", "95 %"});
   const auto add = [&](std::string_view name, const physics::Estimate& count) {
-    causes.add({std::string(name), beyond ? "" : fmt::format("{:.1f}", count.expected),
-                fmt::format("{} to {}", whole(count.low), whole(count.high))});
+    causes.add({std::string(name), beyond ? "" : expected_text(count.expected), count_text(count)});
   };
   for (int i = 0; i < physics::kFailureCauses; ++i) {
     const double expected = outlook.failures.per_hour[static_cast<std::size_t>(i)] * 24 * options.days;
@@ -226,14 +242,19 @@ void print_text(const Options& options, const Outlook& outlook) {
                report::format_duration(physics::best_interval(outlook.input)),
                report::format_duration(physics::young_interval(outlook.input)));
   } else {
-    fmt::print("what checkpoints cost is left out: give --model or --checkpoint, and --storage-gb-s\n");
+    fmt::print(
+        "what checkpoints cost, and so the best interval between them, is left out: give --model or "
+        "--checkpoint, and --storage-gb-s\n");
   }
-  fmt::print("interval {}, {} spare nodes\n\n", report::format_duration(outlook.input.interval_s),
-             outlook.spares);
+  if (outlook.saves() || outlook.interval_given)
+    fmt::print("interval {}, ", report::format_duration(outlook.input.interval_s));
+  fmt::print("{} spare nodes\n\n", outlook.spares);
+  const auto lost_text = [](double share) {
+    return share > 0 && share < 0.1 ? fmt::format("{:.2g} %", share) : fmt::format("{:.2f} %", share);
+  };
   TextTable lost("lr");
   lost.add({"LOST TO", beyond ? "SHARE (MIDDLE OF THE INTERVAL)" : "SHARE"});
-  for (const NamedShare& each : kLost)
-    lost.add({each.title, fmt::format("{:.2f} %", 100 * (outlook.shares.*each.share))});
+  for (const NamedShare& each : kLost) lost.add({each.title, lost_text(100 * (outlook.shares.*each.share))});
   fmt::print("{}", lost.text());
 }
 

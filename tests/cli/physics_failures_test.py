@@ -38,6 +38,25 @@ class PhysicsFailuresTest(FolderTest):
         self.assertIsNone(given["goodput"]["expected"])
         self.assertIn("intervals only", gw("physics", "failures", "--gpus", "200000").stdout)
 
+    def test_without_checkpoints_there_is_no_interval(self):
+        given = failures("--gpus", "16384")
+        self.assertTrue(given["goodput_is_upper_bound"])
+        self.assertIsNone(given["interval_s"])
+        self.assertIsNone(given["young_interval_s"])
+        text = gw("physics", "failures", "--gpus", "16384").stdout
+        self.assertIn("goodput without what checkpoints cost, at most:", text)
+        self.assertNotIn("interval 1 s", text)
+        saved = failures("--gpus", "16384", "--model", "llama-3-405b", "--storage-gb-s", "2000")
+        self.assertFalse(saved["goodput_is_upper_bound"])
+        self.assertLess(saved["goodput"]["expected"], given["goodput"]["expected"])
+        self.assertEqual(failures("--gpus", "16384", "--interval", "30")["interval_s"], 1800)
+
+    def test_small_rates_are_not_rounded_away(self):
+        text = gw("physics", "failures", "--gpus", "3").stdout
+        self.assertNotRegex(text, r" 0\.0 ")
+        self.assertNotIn("0 to 0", text)
+        self.assertRegex(text, r"in all +0\.\d*[1-9]")
+
     def test_equal_seeds_give_equal_intervals(self):
         self.assertEqual(failures("--gpus", "1024", "--seed", "3"), failures("--gpus", "1024", "--seed", "3"))
 
