@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -33,7 +34,7 @@ struct Options {
   double utilisation = 0.8;
   double rate = 0.08;
   std::vector<std::string> tranches;
-  double rental = 0;
+  std::optional<double> rental;
   double run_gpu_hours = 0;
   double tokens_per_gpu_s = 0;
   bool json = false;
@@ -77,6 +78,12 @@ struct Answer {
   physics::CostInput input;
   physics::Cost cost;
   std::optional<physics::Return> rent;
+  std::optional<physics::Bought> rent_of;  ///< The row of the table that the rent is of.
+
+  /// A rent that the table gives no course for, taken for a year that is not its own.
+  [[nodiscard]] bool rent_is_old() const {
+    return rent_of && rent_of->yearly == 0 && std::abs(input.year - rent_of->row_year) >= 1;
+  }
 };
 
 Result<Answer> answer_of(const Options& options) {
@@ -121,11 +128,12 @@ Result<Answer> answer_of(const Options& options) {
   Result<physics::Cost> cost = physics::factory_cost(input, prices);
   if (!cost) return std::unexpected(cost.error());
   answer.cost = *cost;
-  if (options.rental > 0) {
-    answer.rent = physics::rental_return(input, *cost, options.rental);
+  if (options.rental) {
+    answer.rent = physics::rental_return(input, *cost, *options.rental);
   } else if (const Result<physics::Bought> price =
                  prices.at(physics::PriceItem::kRental, options.gpu, options.year)) {
     answer.rent = physics::rental_return(input, *cost, price->price.value);
+    answer.rent_of = *price;
   }
   return answer;
 }
@@ -161,6 +169,10 @@ void print_json(const Options& options, const Answer& answer) {
                       {"yearly_surplus_eur", answer.rent->yearly_surplus},
                       {"internal_rate", nullptr},
                       {"payback_years", nullptr}};
+    if (answer.rent_of) {
+      json["rental"]["of_year"] = answer.rent_of->row_year;
+      json["rental"]["yearly"] = answer.rent_of->yearly;
+    }
     if (answer.rent->internal_rate) json["rental"]["internal_rate"] = *answer.rent->internal_rate;
     if (answer.rent->payback_years) json["rental"]["payback_years"] = *answer.rent->payback_years;
   }
@@ -169,26 +181,32 @@ void print_json(const Options& options, const Answer& answer) {
 
 void print_text(const Options& options, const Answer& answer) {
   const physics::Cost& cost = answer.cost;
-  fmt::print(
-      "{} x {}, {:.4g} MW, over {:g} years, {:.0f} % of GPU-hours used; prices are of grade C at best\n",
-      options.gpus, options.gpu, cost.facility_mw, options.years, 100 * options.utilisation);
+  fmt::print("{} x {}, {}, over {:g} years, {:.0f} % of GPU-hours used; prices are of grade C at best\n",
+             options.gpus, options.gpu,
+             cost.facility_mw < 1 ? fmt::format("{:.4g} kW", 1e3 * cost.facility_mw)
+                                  : fmt::format("{:.4g} MW", cost.facility_mw),
+             options.years, 100 * options.utilisation);
   const auto range = [](const physics::Euros& euros, int digits) {
     return fmt::format("{:.{}f} ({:.{}f} to {:.{}f})", euros.value, digits, euros.low, digits, euros.high,
                        digits);
   };
-  fmt::print("capital {} million EUR\n\n", range(cost.capital_total * 1e-6, 1));
+  // Small factories in thousands: a tenth of a million would be one digit.
+  constexpr double kMillion = 1e6;
+  const bool small = cost.capital_total.value < 10 * kMillion;
+  const double unit = small ? 1e-3 : 1e-6;
+  fmt::print("capital {} {} EUR\n\n", range(cost.capital_total * unit, 1), small ? "thousand" : "million");
   TextTable table("lrrrr");
-  table.add({"ITEM", "CAPITAL, MIO EUR", "EUR/GPU-H", "LOW TO HIGH", "SHARE"});
+  table.add({"ITEM", small ? "CAPITAL, 1000 EUR" : "CAPITAL, MIO EUR", "EUR/GPU-H", "LOW TO HIGH", "SHARE"});
   for (int i = 0; i < physics::kCostItems; ++i) {
     const auto at = static_cast<std::size_t>(i);
     const physics::Euros hour = cost.items[at] * (1 / cost.used_gpu_hours);
     table.add({std::string(physics::cost_item_name(static_cast<physics::CostItem>(i))),
-               i < physics::kCapitalItems ? fmt::format("{:.2f}", cost.capital[at].value * 1e-6) : "",
+               i < physics::kCapitalItems ? fmt::format("{:.2f}", cost.capital[at].value * unit) : "",
                fmt::format("{:.4f}", hour.value), fmt::format("{:.4f} to {:.4f}", hour.low, hour.high),
                fmt::format("{:.1f} %", 100 * cost.items[at].value / cost.total.value)});
   }
   const physics::Euros hour = cost.per_gpu_hour();
-  table.add({"in all", fmt::format("{:.2f}", cost.capital_total.value * 1e-6),
+  table.add({"in all", fmt::format("{:.2f}", cost.capital_total.value * unit),
              fmt::format("{:.4f}", hour.value), fmt::format("{:.4f} to {:.4f}", hour.low, hour.high),
              "100.0 %"});
   fmt::print("{}", table.text());
@@ -205,6 +223,13 @@ void print_text(const Options& options, const Answer& answer) {
         answer.rent->internal_rate ? fmt::format("{:.1f} %", 100 * *answer.rent->internal_rate) : "none",
         answer.rent->payback_years ? fmt::format("after {:.1f} years", *answer.rent->payback_years)
                                    : fmt::format("not within {:g} years", options.years));
+  if (answer.rent_is_old())
+    fmt::print(
+        "that is the rent of {:.1f}, not of {:g}: the table says how prices of GPUs move from year to year, "
+        "not "
+        "rents. Rents fall too, so this says nothing about waiting; give --rental, or a row with yearly in "
+        "--prices\n",
+        answer.rent_of->row_year, options.year);
 }
 
 }  // namespace
@@ -263,7 +288,10 @@ void add_physics_cost_command(CLI::App& physics, AppContext& context) {
       ->add_option("--tranche", options->tranches,
                    "A draw of debt: SHARE,RATE,YEARS[,DRAWN[,bullet]]; may be given several times")
       ->type_name("TRANCHE");
-  amount("--rental", options->rental, "EUR per GPU-hour, in place of the table's", 0, 1e6, "EUR", false);
+  command->get_option("--rate")->excludes(command->get_option("--tranche"));
+  command->add_option("--rental", options->rental, "EUR per GPU-hour, in place of the table's")
+      ->check(number(0, 1e6))
+      ->type_name("EUR");
   amount("--run-gpu-hours", options->run_gpu_hours, "Also say what a run of so many costs", 0, 1e12, "HOURS",
          false);
   amount("--tokens-per-gpu-s", options->tokens_per_gpu_s, "Also say what a million tokens cost at that rate",

@@ -71,7 +71,7 @@ Result<Cost> factory_cost(const CostInput& input, const PriceTable& prices) {
     const PriceItem item = kPriceOf[i];
     Result<Bought> bought = prices.at(item, input.gpu, input.year);
     if (item == PriceItem::kEnergy && input.energy_euro_mwh)
-      bought = Bought{{*input.energy_euro_mwh, *input.energy_euro_mwh, *input.energy_euro_mwh}, 0, {}};
+      bought = Bought{.price = {*input.energy_euro_mwh, *input.energy_euro_mwh, *input.energy_euro_mwh}};
     if (!bought) return std::unexpected(bought.error());
     const Euros sum = bought->price * (per_gpu(item) ? input.gpus : cost.facility_mw);
     if (i >= kCapitalItems) {

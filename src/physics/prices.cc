@@ -51,8 +51,8 @@ Result<Bought> PriceTable::at(PriceItem item, std::string_view gpu, double year)
                               price_item_name(item)));
     factor /= exchange->value;
   }
-  return Bought{Euros{price->value, price->low, price->high} * factor, price->life_years,
-                price->depreciation};
+  return Bought{Euros{price->value, price->low, price->high} * factor, price->year, price->yearly,
+                price->life_years, price->depreciation};
 }
 
 void PriceTable::replace_by(const PriceTable& other) {

@@ -64,6 +64,8 @@ struct Euros {
 
 struct Bought {
   Euros price;
+  double row_year = 0;  ///< When the row held that it is of,
+  double yearly = 0;    ///< whose yearly change is in the price.
   double life_years = 0;
   Depreciation depreciation = Depreciation::kStraightLine;
 };

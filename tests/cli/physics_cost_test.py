@@ -54,6 +54,23 @@ class PhysicsCostTest(FolderTest):
         self.assertLess(rich["payback_years"], 3)
         self.assertIsNone(poor["payback_years"])
 
+    def test_a_rent_of_another_year_says_so(self):
+        text = gw("physics", "cost", "--gpu", "h100", "--year", "2030").stdout
+        self.assertIn("that is the rent of 2026.2, not of 2030", text)
+        self.assertNotIn("that is the rent", gw("physics", "cost", "--gpu", "h100", "--year", "2026").stdout)
+        self.assertNotIn("that is the rent", gw("physics", "cost", "--gpu", "h100", "--year", "2030", "--rental", "1").stdout)
+        self.assertAlmostEqual(cost("--year", "2030")["rental"]["of_year"], 2026.16, places=1)
+        own = self.path("own.yaml", "prices:\n  - {item: rental, gpu: h100, value: 2, yearly: -0.2, unit: EUR/GPU-h, "
+                        "date: 2026-01-01}\n")
+        rent = cost("--year", "2030", "--prices", own)["rental"]
+        self.assertAlmostEqual(rent["eur_per_gpu_hour"], 2 * 0.8 ** 4, places=2)
+        self.assertNotIn("that is the rent", gw("physics", "cost", "--year", "2030", "--prices", own).stdout)
+        self.assertEqual(cost("--rental", "0")["rental"]["eur_per_gpu_hour"], 0)
+
+    def test_small_factories_are_told_in_thousands(self):
+        self.assertRegex(gw("physics", "cost", "--gpus", "1").stdout, r"capital \d\d\.\d \(.*\) thousand EUR")
+        self.assertIn("million EUR", gw("physics", "cost", "--gpus", "1024").stdout)
+
     def test_wrong_words_are_refused(self):
         self.assert_refused(gw("physics", "cost", "--gpu", "vera-rubin"), 1, "no gpu for vera-rubin")
         self.assert_refused(gw("physics", "cost", "--tranche", "1,2"), 1, "three to five")
