@@ -114,6 +114,11 @@ Result<ExitCode> collective(const CollectiveOptions& options) {
   if (!known) return std::unexpected(known.error());
   const Result<physics::Accelerator> gpu = find_gpu(*known, options.gpu);
   if (!gpu) return std::unexpected(gpu.error());
+  if (const Result<void> links = physics::check_links(*gpu, options.gpus); !links && options.per_node != 1)
+    return std::unexpected(links.error());
+  if (options.per_node > 1 && gpu->scaleup_bytes_s <= 0)
+    return fail(fmt::format("--domain {}: {} has no scale-up links in the catalog; leave it out",
+                            options.per_node, gpu->name));
   const std::optional<double> bytes = spec::parse_amount(options.bytes, spec::Unit::kBytes);
   if (!bytes || *bytes <= 0)
     return fail(fmt::format("--bytes {}: write a size, such as 64 MiB or 1 GB", options.bytes));

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/app.h"
+#include "cli/physics_basis.h"
 #include "cli/physics_step.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
@@ -27,6 +28,24 @@ std::string power_text(physics::Watts power) {
   return fmt::format("{:.0f} W", watts);
 }
 
+physics::Cooling usual_cooling(const physics::Accelerator& gpu) {
+  return gpu.liquid_cooled ? physics::Cooling::kDirectLiquid : physics::Cooling::kAir;
+}
+
+std::string cooling_text(physics::Cooling cooling) {
+  switch (cooling) {
+    case physics::Cooling::kAir:
+      return "air";
+    case physics::Cooling::kRearDoor:
+      return "air and water in the rear door";
+    case physics::Cooling::kDirectLiquid:
+      return "liquid";
+    case physics::Cooling::kImmersion:
+      return "immersion";
+  }
+  return "air";
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -34,7 +53,7 @@ using Json = nlohmann::ordered_json;
 struct Options : StepOptions {
   double cap_w = 0;
   double clock_share = 1;
-  std::string cooling = "air";
+  std::string cooling;  ///< Empty: what is usual for the GPU type.
   std::string rejection = "dry";
   double outside_c = 15;
   double humidity = 0.6;
@@ -49,6 +68,8 @@ struct Options : StepOptions {
 
 /// All that is answered.
 struct Answer {
+  Basis basis;
+  physics::Cooling cooling = physics::Cooling::kAir;
   physics::Celsius supply;  ///< Of water or air to the nodes.
   StepSubject subject;
   TimedStep step;
@@ -74,10 +95,14 @@ Result<Answer> answer_of(const Options& options) {
   if (!step) return std::unexpected(step.error());
   answer.step = *step;
   physics::Plant plant;
-  const Result<physics::Cooling> cooling = physics::find_cooling(options.cooling);
+  const Result<physics::Cooling> cooling =
+      options.cooling.empty() ? usual_cooling(gpu) : physics::find_cooling(options.cooling);
   if (!cooling) return std::unexpected(cooling.error());
   const Result<physics::Rejection> rejection = physics::find_rejection(options.rejection);
   if (!rejection) return std::unexpected(rejection.error());
+  answer.basis = training_basis(gpu, options.gpus);
+  answer.basis += power_basis(gpu);
+  answer.cooling = *cooling;
   plant.cooling = *cooling;
   plant.rejection = *rejection;
   plant.supply = physics::Celsius{options.supply_c};
@@ -134,6 +159,9 @@ void print_json(const Options& options, const Answer& answer) {
                {"clock", answer.limited.clock},
                {"cap_met", answer.limited.met},
                {"tokens_s", answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed}};
+  json["memory_fits"] = answer.step.memory.fits();
+  json["cooling"] = {{"of", physics::cooling_name(answer.cooling)}, {"given", !options.cooling.empty()}};
+  json["basis"] = json_of(answer.basis);
   json["gpu_power"] = {{"mean_w", power.mean.value()},
                        {"peak_w", power.peak.value()},
                        {"least_w", power.least.value()},
@@ -175,6 +203,8 @@ void print_text(const Options& options, const Answer& answer) {
   fmt::print("{} on {} x {}: step {}, {:.0f} tokens/s\n", answer.subject.model.name, options.gpus,
              answer.subject.gpu.name, report::format_duration(power.step.value()),
              answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed);
+  if (!answer.step.memory.fits())
+    fmt::print("{}: what it would draw if it did\n", shortage_text(answer.step.memory));
   if (options.cap_w > 0 || options.clock_share < 1)
     fmt::print("under the limit: {:.1f} % of the speed, clock down to {:.0f} %{}\n",
                100 * answer.limited.speed, 100 * answer.limited.clock,
@@ -192,7 +222,9 @@ void print_text(const Options& options, const Answer& answer) {
   TextTable table("lr");
   const physics::FacilityPower& facility = answer.facility;
   table.add({"GPU, mean", power_text(power.mean)});
-  table.add({fmt::format("node of {:.0f}", answer.node_gpus), power_text(answer.node.total)});
+  table.add({fmt::format("node of {:.0f}, cooled by {}{}", answer.node_gpus, cooling_text(answer.cooling),
+                         options.cooling.empty() ? " (usual for the type; --cooling)" : ""),
+             power_text(answer.node.total)});
   table.add({"  host", power_text(answer.node.host)});
   table.add({"  fans", power_text(answer.node.fans)});
   table.add({"  power supplies", power_text(answer.node.supplies)});
@@ -213,6 +245,7 @@ void print_text(const Options& options, const Answer& answer) {
     table.add({"carbon of a day", fmt::format("{:.4g} t", answer.day.carbon.value() / 1e6)});
   }
   fmt::print("{}", table.text());
+  print_basis(answer.basis);
 }
 
 }  // namespace
@@ -232,9 +265,10 @@ void add_physics_power_command(CLI::App& physics, AppContext& context) {
   CLI::Option* cap = real("--cap-w", options->cap_w, "Cap on the power of each GPU", "W", 1, 100'000);
   real("--clock-share", options->clock_share, "Clock of each GPU over its highest", "SHARE", 0.1, 1)
       ->excludes(cap);
-  command->add_option("--cooling", options->cooling, "How heat leaves the nodes")
-      ->check(CLI::IsMember({"air", "rear-door", "direct-liquid", "immersion"}))
-      ->capture_default_str();
+  command
+      ->add_option("--cooling", options->cooling,
+                   "How heat leaves the nodes; as usual for the GPU type if not given")
+      ->check(CLI::IsMember({"air", "rear-door", "direct-liquid", "immersion"}));
   command->add_option("--rejection", options->rejection, "How heat leaves the building")
       ->check(CLI::IsMember({"dry", "evaporative", "chiller"}))
       ->capture_default_str();

@@ -8,6 +8,8 @@
 #include <memory>
 
 #include "cli/app.h"
+#include "cli/physics_basis.h"
+#include "cli/physics_power.h"
 #include "cli/physics_serve_options.h"
 #include "cli/physics_serve_search.h"
 #include "cli/physics_types.h"
@@ -51,6 +53,42 @@ Result<std::vector<physics::ServingRequest>> requests_of(const ServeOptions& opt
   return requests;
 }
 
+/// Requests a second that the prompt replicas of one replica feed it: answers of one token, which end with
+/// their prompt, leave no other bound.
+double fed_rate(const ServeAnswer& answer, const physics::ServingCalibration& calibration) {
+  physics::RandomLoad prompts;
+  prompts.input = answer.input;
+  prompts.output = 1;
+  return physics::steady_rate(answer.pool, prompts, calibration);
+}
+
+/// Fewer sequences than `answer.load` has are under way where prompts come more slowly than answers end.
+void feed_steady_state(const physics::ServingCalibration& calibration, ServeAnswer& answer) {
+  answer.fed = fed_rate(answer, calibration);
+  if (*answer.fed <= 0 || answer.state.requests_s <= *answer.fed) return;
+  const physics::Deployment& deployment = answer.pool.deployment;
+  physics::ServingLoad load = answer.load;
+  const auto state_at = [&](double sequences) {
+    load.sequences = sequences;
+    return physics::steady_state(deployment, load, calibration);
+  };
+  double low = 1;
+  double high = answer.load.sequences;
+  constexpr int kHalvings = 50;
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = (low + high) / 2;
+    (state_at(middle).requests_s <= *answer.fed ? low : high) = middle;
+  }
+  answer.state = state_at(low);
+  answer.unfed = answer.load.sequences;
+  answer.load.sequences = low;
+  // Even one at a time ends sooner than the next prompt is there: the replica waits.
+  answer.busy = std::min(1.0, *answer.fed / answer.state.requests_s);
+  answer.state.tokens_s *= answer.busy;
+  answer.state.tokens_s_gpu *= answer.busy;
+  answer.state.requests_s *= answer.busy;
+}
+
 void compute_steady_state(const ServeOptions& options, ServeAnswer& answer) {
   const physics::ServingCalibration& calibration = physics::published_serving_calibration();
   const physics::Deployment& deployment = answer.pool.deployment;
@@ -62,6 +100,7 @@ void compute_steady_state(const ServeOptions& options, ServeAnswer& answer) {
   answer.load.sequences = options.batch != 0 ? options.batch : std::max(1.0, std::floor(answer.fitting));
   answer.load.prompts_here = !answer.pool.disaggregated();
   answer.state = physics::steady_state(deployment, answer.load, calibration);
+  if (answer.pool.disaggregated()) feed_steady_state(calibration, answer);
   answer.prompt_s = physics::prompt_seconds(prompts, answer.input, calibration);
   const double chunk =
       physics::serving_engines()[static_cast<std::size_t>(prompts.engine)].pass_tokens(*prompts.gpu);
@@ -69,6 +108,14 @@ void compute_steady_state(const ServeOptions& options, ServeAnswer& answer) {
   full.prompt_tokens = std::max(answer.input, chunk * prompts.layout.data);
   full.prompt_context = answer.input / 2;
   answer.prompt_tokens_s = full.prompt_tokens / physics::pass_time(prompts, full, calibration).total;
+}
+
+/// Requests a second that a replica ends which is as full as it can be, and fed.
+double full_rate(const ServeAnswer& answer, const physics::ServingCalibration& calibration) {
+  physics::ServingLoad full = answer.load;
+  full.sequences = std::max(1.0, answer.fitting);
+  const double ended = physics::steady_state(answer.pool.deployment, full, calibration).requests_s;
+  return answer.fed ? std::min(ended, *answer.fed) : ended;
 }
 
 void size(const ServeOptions& options, const std::vector<physics::ServingRequest>& requests,
@@ -90,16 +137,16 @@ void size(const ServeOptions& options, const std::vector<physics::ServingRequest
         std::min<std::uint32_t>(kMostReplicas, static_cast<std::uint32_t>(requests.size())), calibration);
     answer.unreachable = answer.replicas == 0;
   } else {
-    physics::ServingLoad full = answer.load;
-    full.sequences = std::max(1.0, answer.fitting);
-    const double each =
-        targets ? *answer.replica_rate
-                : kFullness * physics::steady_state(answer.pool.deployment, full, calibration).requests_s;
+    const double each = targets ? *answer.replica_rate : kFullness * full_rate(answer, calibration);
     if (each > 0)
       answer.replicas =
           static_cast<std::uint32_t>(std::clamp(std::ceil(*answer.rate / each), 1.0, 1.0 * kMostReplicas));
   }
   if (answer.replicas == 0) return;
+  if (answer.replicas_given) {
+    const double most = full_rate(answer, calibration);
+    if (*answer.rate > most * answer.replicas) answer.served_at_most = most * answer.replicas;
+  }
   if (!options.trace.empty()) {
     answer.queue = physics::simulate_replicas(answer.pool, requests, answer.replicas, calibration);
     return;
@@ -138,6 +185,8 @@ Result<ExitCode> search(const ServeOptions& options, const ServeSubject& subject
 Result<ExitCode> serve(const ServeOptions& options) {
   if (!options.trace.empty() && options.rate > 0)
     return fail("--rate and --trace are two ways to say what comes; give one (--scale speeds a trace up)");
+  if (options.replicas != 0 && options.trace.empty() && options.rate <= 0)
+    return fail("--replicas says how many serve; say also what comes: --rate or --trace");
   const Result<physics::KnownTypes> known = known_types();
   if (!known) return std::unexpected(known.error());
   ServeSubject subject;
@@ -168,12 +217,17 @@ Result<ExitCode> serve(const ServeOptions& options) {
                     "once; give more --gpus or a smaller batch",
                     options.batch, std::floor(answer.fitting), answer.input, answer.output));
   size(options, *requests, answer);
-  const Result<physics::Cooling> cooling = physics::find_cooling(options.cooling);
+  const Result<physics::Cooling> cooling =
+      options.cooling.empty() ? usual_cooling(subject.gpu) : physics::find_cooling(options.cooling);
   if (!cooling) return std::unexpected(cooling.error());
   answer.plant.cooling = *cooling;
   answer.weather.outside = physics::Celsius{options.outside_c};
   answer.carbon = physics::CarbonIntensity{options.carbon};
   compute_energy(answer);
+  answer.basis = serving_basis(subject.gpu);
+  if (options.disaggregated && subject.prompt_gpu.name != subject.gpu.name)
+    answer.basis += serving_basis(subject.prompt_gpu);
+  if (answer.energy) answer.basis += power_basis(subject.gpu);
   if (options.json)
     print_serve_json(answer);
   else

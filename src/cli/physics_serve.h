@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/physics_basis.h"
 #include "physics/serving_power.h"
 #include "physics/serving_queue.h"
 
@@ -17,6 +18,9 @@ struct ServeAnswer {
   double fitting = 0;         ///< Sequences at once that memory and engine allow, in a replica.
   physics::ServingLoad load;  ///< The steady state's.
   physics::ServingState state;
+  std::optional<double> fed;   ///< Requests a second that prompts computed apart allow a replica.
+  double unfed = 0;            ///< Sequences that would be under way if they allowed more; 0: as many as are.
+  double busy = 1;             ///< Share of the time in which a replica in the steady state computes.
   double prompt_s = 0;         ///< A prompt alone,
   double prompt_tokens_s = 0;  ///< and prompt tokens of a replica that computes nothing else.
 
@@ -27,7 +31,8 @@ struct ServeAnswer {
   std::optional<double> replica_rate;  ///< Highest that one replica keeps the targets at; of drawn requests.
   std::uint32_t replicas = 0;
   bool replicas_given = false;
-  bool unreachable = false;  ///< No number of replicas keeps the targets.
+  double served_at_most = 0;  ///< Requests a second; 0: no fewer than come. Of a given number of replicas.
+  bool unreachable = false;   ///< No number of replicas keeps the targets.
   physics::QueueResult queue;
 
   /// What is drawn and what a token costs; none where the catalog does not know the power of a GPU.
@@ -35,6 +40,7 @@ struct ServeAnswer {
     physics::ServingPower power;
     physics::TokenEnergy token;
   };
+  Basis basis;  ///< What the answer rests on.
   physics::Plant plant;
   physics::Weather weather;
   physics::CarbonIntensity carbon;

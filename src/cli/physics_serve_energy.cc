@@ -38,7 +38,7 @@ void compute_energy(ServeAnswer& answer) {
     return ServeAnswer::Energy{power, physics::token_energy(power, tokens_s, answer.carbon)};
   };
   if (answer.state.tokens_s > 0)
-    answer.energy = energy_of(1, physics::use_of(answer.state), 1, answer.state.tokens_s);
+    answer.energy = energy_of(1, physics::use_of(answer.state), answer.busy, answer.state.tokens_s);
   // Kernels run in as much of a pass as in the steady state's.
   if (answer.replicas > 0 && answer.queue.tokens_s > 0)
     answer.queue_energy = energy_of(

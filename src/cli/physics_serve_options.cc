@@ -43,9 +43,10 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
       ->check(whole_number(1, 10'000'000))
       ->type_name("N")
       ->capture_default_str();
-  command.add_option("--cooling", options.cooling, "How heat leaves the nodes")
-      ->check(CLI::IsMember({"air", "rear-door", "direct-liquid", "immersion"}))
-      ->capture_default_str();
+  command
+      .add_option("--cooling", options.cooling,
+                  "How heat leaves the nodes; as usual for the GPU type if not given")
+      ->check(CLI::IsMember({"air", "rear-door", "direct-liquid", "immersion"}));
   command.add_option("--outside-c", options.outside_c, "Temperature outside")
       ->check(number(-40, 60))
       ->type_name("T")
@@ -116,6 +117,9 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
       ->type_name("N")
       ->capture_default_str()
       ->needs(searched);
+  command.get_option("--scale")->needs(command.get_option("--trace"));
+  command.get_option("--requests")->needs(command.get_option("--rate"));
+  command.get_option("--spread")->excludes(command.get_option("--trace"));
   for (const char* name :
        {"--trace", "--replicas", "--requests", "--prompt-gpus", "--prompt-tp", "--prompt-dp", "--prompt-ep",
         "--prompt-replicas", "--cooling", "--outside-c", "--carbon"})

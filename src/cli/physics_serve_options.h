@@ -27,7 +27,7 @@ struct ServeOptions {
   std::string precision = "bf16";
   std::string cache_precision;
   std::string engine;
-  std::string cooling = "air";
+  std::string cooling;
   double outside_c = 15;
   double carbon = 0;
   std::uint32_t batch = 0;

@@ -100,6 +100,44 @@ Json json_of(const ServeAnswer& answer, const ServeAnswer::Energy& energy) {
           {"carbon_g_per_million_tokens", kMillion * energy.token.carbon.value()}};
 }
 
+/// Where the engine gives all tokens to all GPUs and that is most of a pass: what of it costs so much, and
+/// which engine to take instead; else empty.
+std::string gather_hint(const ServeAnswer& answer) {
+  const physics::Deployment& deployment = answer.pool.deployment;
+  const auto& engines = physics::serving_engines();
+  const physics::ServingEngine& own = engines[static_cast<std::size_t>(deployment.engine)];
+  if (!own.gathers_tokens || !deployment.model->mixture() || deployment.layout.data <= 1) return "";
+  constexpr double kMuch = 2;
+  const bool amd = deployment.gpu->name.starts_with("mi");
+  const physics::ServingCalibration& calibration = physics::published_serving_calibration();
+  physics::Pass pass;
+  pass.sequences = answer.load.sequences;
+  pass.context = answer.input + answer.output / 2;
+  const double here = physics::pass_time(deployment, pass, calibration).total;
+  double best = here / kMuch;
+  int other = -1;
+  for (int i = 0; i < physics::kServingEngines; ++i) {
+    const physics::ServingEngine& each = engines[static_cast<std::size_t>(i)];
+    if (each.gathers_tokens || each.name.ends_with("rocm") != amd) continue;
+    physics::Deployment with = deployment;
+    with.engine = i;
+    if (physics::most_sequences(with, answer.input, answer.output) < answer.load.sequences) continue;
+    const double there = physics::pass_time(with, pass, calibration).total;
+    if (there >= best) continue;
+    best = there;
+    other = i;
+  }
+  if (other < 0) return "";
+  return fmt::format(
+      "{} gathers the tokens of all {} data-parallel groups on every GPU: that is most of the {} of "
+      "communication and element-wise work. With an engine that sends tokens to their experts alone a pass "
+      "takes {} in place of {}: --engine {}",
+      own.name, deployment.layout.data,
+      report::format_duration(answer.state.decode.communication + answer.state.decode.elementwise),
+      report::format_duration(best), report::format_duration(here),
+      engines[static_cast<std::size_t>(other)].name);
+}
+
 void print_latencies(const ServeAnswer& answer) {
   TextTable table("lrrrr");
   table.add({"", "MEAN", "P50", "P90", "P99"});
@@ -127,7 +165,9 @@ void print_targets(const ServeAnswer& answer) {
 
 }  // namespace
 
-void print_serve(const ServeAnswer& answer) {
+namespace {
+
+void print_answer(const ServeAnswer& answer) {
   const physics::Deployment& deployment = answer.pool.deployment;
   const physics::ServingMemory memory = physics::serving_memory(deployment);
   const physics::ServingState& state = answer.state;
@@ -144,6 +184,15 @@ void print_serve(const ServeAnswer& answer) {
              report::format_duration(answer.prompt_s), answer.prompt_tokens_s,
              answer.prompt_tokens_s /
                  (answer.pool.disaggregated() ? answer.pool.prompt_deployment : deployment).layout.gpus());
+  if (answer.fed) {
+    fmt::print("prompt replicas feed a replica {:.4g} requests/s", *answer.fed);
+    if (answer.unfed > 0)
+      fmt::print(
+          ": they hold it back, {:.3g} are at once where {:.0f} could be{}; give more --prompt-replicas",
+          answer.load.sequences, answer.unfed,
+          answer.busy < 1 ? fmt::format(", {:.0f} % of the time", 100 * answer.busy) : "");
+    fmt::print("\n");
+  }
   fmt::print("{:.0f} at once: one token each takes {}\n", answer.load.sequences,
              report::format_duration(state.decode.total));
   TextTable table("lrr");
@@ -154,6 +203,7 @@ void print_serve(const ServeAnswer& answer) {
                  fmt::format("{:.1f} %", 100 * seconds / state.decode.total)});
   }
   fmt::print("{}", table.text());
+  if (const std::string hint = gather_hint(answer); !hint.empty()) fmt::print("{}\n", hint);
   if (state.prompt_share > 0)
     fmt::print("with prompts between, {}; these take {:.0f} % of the time\n",
                report::format_duration(state.pass_s), 100 * state.prompt_share);
@@ -163,7 +213,11 @@ void print_serve(const ServeAnswer& answer) {
       "tokens; memory {:.0f} %, arithmetic {:.0f} % used\n",
       state.tokens_s / gpus, state.requests_s, 1e6 * gpus / state.tokens_s, 100 * state.memory_use,
       100 * state.arithmetic_use);
-  if (answer.energy) print_energy(answer, *answer.energy);
+  if (answer.energy)
+    print_energy(answer, *answer.energy);
+  else
+    fmt::print("the catalog does not know the power of {}: no watts\n",
+               (deployment.gpu->power_max_w <= 0 ? deployment : answer.pool.prompt_deployment).gpu->name);
   const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
   if (targets || answer.rate) fmt::print("\n");
   if (targets) print_targets(answer);
@@ -178,6 +232,10 @@ void print_serve(const ServeAnswer& answer) {
       answer.replicas, answer.replicas > 1 ? "s" : "", answer.replicas_given ? "" : " needed",
       answer.replicas * gpus, 100 * answer.queue.busy, answer.queue.sequences,
       answer.queue.tokens_s / (answer.replicas * gpus));
+  if (answer.served_at_most > 0)
+    fmt::print(
+        "more comes than these serve, {:.4g} requests/s: they wait ever longer, below as of {} requests\n",
+        answer.served_at_most, answer.queue.requests);
   if (answer.queue.impossible > 0)
     fmt::print("{} requests are longer than the cache and were refused\n", answer.queue.impossible);
   print_latencies(answer);
@@ -187,6 +245,13 @@ void print_serve(const ServeAnswer& answer) {
   if (answer.queue_energy) print_energy(answer, *answer.queue_energy);
 }
 
+}  // namespace
+
+void print_serve(const ServeAnswer& answer) {
+  print_answer(answer);
+  print_basis(answer.basis);
+}
+
 void print_serve_json(const ServeAnswer& answer) {
   const physics::ServingState& state = answer.state;
   Json json = {{"model", answer.pool.deployment.model->name}, {"replica", json_of(answer.pool.deployment)}};
@@ -194,12 +259,18 @@ void print_serve_json(const ServeAnswer& answer) {
     json["prompt_replica"] = json_of(answer.pool.prompt_deployment);
     json["prompt_replicas_per_replica"] = answer.pool.prompt_replicas;
   }
+  json["basis"] = json_of(answer.basis);
+  if (const std::string hint = gather_hint(answer); !hint.empty()) json["hint"] = hint;
   const double gpus = answer.pool.gpus();
   json["input_tokens"] = answer.input;
   json["output_tokens"] = answer.output;
   json["sequences_fitting"] = answer.fitting;
   json["prompt_s"] = answer.prompt_s;
   json["prompt_tokens_s"] = answer.prompt_tokens_s;
+  if (answer.fed) {
+    json["prompt_replicas_feed_requests_s"] = *answer.fed;
+    json["held_back_by_prompts"] = answer.unfed > 0;
+  }
   Json parts;
   for (const NamedPart& part : kParts) parts[part.key] = state.decode.*part.seconds;
   json["steady_state"] = {{"sequences", answer.load.sequences},
@@ -213,7 +284,9 @@ void print_serve_json(const ServeAnswer& answer) {
                           {"gpu_s_per_million_tokens", 1e6 * gpus / state.tokens_s},
                           {"memory_use", state.memory_use},
                           {"arithmetic_use", state.arithmetic_use},
-                          {"kernel_share", state.kernel_share}};
+                          {"kernel_share", state.kernel_share},
+                          {"busy", answer.busy}};
+  json["steady_state"]["energy"] = nullptr;
   if (answer.energy) json["steady_state"]["energy"] = json_of(answer, *answer.energy);
   const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
   if (targets) {
@@ -229,6 +302,7 @@ void print_serve_json(const ServeAnswer& answer) {
     if (answer.repeated > 0) json["repeated_share"] = answer.repeated;
     if (answer.replicas > 0) {
       json["replicas"] = answer.replicas;
+      json["overloaded"] = answer.served_at_most > 0;
       json["gpus"] = answer.replicas * gpus;
       json["queue"] = {{"requests", answer.queue.requests},
                        {"refused", answer.queue.impossible},

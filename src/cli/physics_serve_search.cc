@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "cli/physics_basis.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "report/text.h"
@@ -67,6 +68,7 @@ void print_json(const physics::ServingSearchOptions& options, const physics::Ser
                  {"tpot_s", options.targets.per_token_s},
                  {"percentile", options.targets.percentile}}},
                {"rate", options.rate},
+               {"basis", json_of(serving_basis(*options.base.gpu))},
                {"layouts", result.layouts},
                {"too_large", result.too_large},
                {"too_slow", result.too_slow},
@@ -125,6 +127,7 @@ void print_text(const physics::ServingSearchOptions& options, const physics::Ser
       "BATCH: requests at once, <= where memory and engine alone set it. GIB/GPU: weights and workspace + "
       "cache.\nTTFT, TPOT: {}.\n",
       options.rate > 0 ? "of a replica with its part of the rate asked" : "at RATE");
+  print_basis(serving_basis(*options.base.gpu));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/app.h"
 #include "cli/physics_types.h"
 
@@ -27,11 +29,18 @@ Result<StepSubject> subject_of(const StepOptions& options) {
   const Result<physics::Precision> precision = find_precision(options.precision);
   if (!precision) return std::unexpected(precision.error());
   if (const Result<void> sound = physics::check_shape(*model); !sound) return std::unexpected(sound.error());
-  if (gpu->peak_flops(*precision) == 0)
-    return fail(fmt::format("{} has no peak rate for {} in the catalog; take another --precision", gpu->name,
-                            options.precision));
-  if (gpu->memory_bytes_s == 0)
-    return fail(fmt::format("the catalog does not know the memory bandwidth of {}", gpu->name));
+  if (!model->mixture()) {
+    for (const auto& [given, name] : {std::pair{options.plain_all_to_all, "--plain-all-to-all"},
+                                      std::pair{options.overlap_experts, "--overlap-experts"}}) {
+      if (given)
+        return fail(
+            fmt::format("{}: {} is dense, no token goes to an expert; leave it out", name, model->name));
+    }
+  }
+  if (const Result<void> known_all = physics::check_known(*gpu, options.gpus); !known_all)
+    return std::unexpected(known_all.error());
+  if (const Result<void> has = physics::check_precision(*gpu, *precision); !has)
+    return std::unexpected(has.error());
   subject.stack = physics::default_stack(gpu->generation);
   if (!options.stack.empty()) {
     const Result<int> stack = physics::find_stack(options.stack);
@@ -43,6 +52,21 @@ Result<StepSubject> subject_of(const StepOptions& options) {
   subject.precision = *precision;
   subject.batch = options.batch != 0 ? options.batch : 512;
   return subject;
+}
+
+physics::Recompute recompute_of(const StepOptions& options) {
+  for (const physics::Recompute each : {physics::Recompute::kSelective, physics::Recompute::kFull}) {
+    if (physics::recompute_name(each) == options.recompute) return each;
+  }
+  return physics::Recompute::kNone;
+}
+
+physics::Sharding sharding_of(const StepOptions& options) {
+  for (const physics::Sharding each :
+       {physics::Sharding::kOptimizer, physics::Sharding::kGradients, physics::Sharding::kFull}) {
+    if (physics::sharding_name(each) == options.sharding) return each;
+  }
+  return physics::Sharding::kNone;
 }
 
 Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subject, std::uint32_t gpus,
@@ -60,14 +84,8 @@ Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subj
     return fail(fmt::format("{} GPUs{} do not divide over tensor {} x pipeline {} x context {} = {}", gpus,
                             whose, options.tensor, options.pipeline, options.context, product));
   layout.data = gpus / product;
-  for (const physics::Recompute each :
-       {physics::Recompute::kNone, physics::Recompute::kSelective, physics::Recompute::kFull}) {
-    if (physics::recompute_name(each) == options.recompute) layout.recompute = each;
-  }
-  for (const physics::Sharding each : {physics::Sharding::kNone, physics::Sharding::kOptimizer,
-                                       physics::Sharding::kGradients, physics::Sharding::kFull}) {
-    if (physics::sharding_name(each) == options.sharding) layout.sharding = each;
-  }
+  layout.recompute = recompute_of(options);
+  layout.sharding = sharding_of(options);
   if (const Result<void> divides = physics::check_layout(layout, subject.model, subject.batch); !divides)
     return std::unexpected(divides.error());
   physics::TrainingRun run{&subject.model,
@@ -84,6 +102,12 @@ Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subj
       physics::training_memory(subject.model, layout, options.sequence, subject.precision, subject.gpu,
                                physics::stacks()[static_cast<std::size_t>(subject.stack)]);
   return step;
+}
+
+std::string shortage_text(const physics::TrainingMemory& memory) {
+  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+  return fmt::format("does not fit: short by {:.1f} GiB ({:.1f} GiB needed, {:.1f} there)",
+                     memory.short_by() / kGibibyte, memory.total / kGibibyte, memory.available / kGibibyte);
 }
 
 void add_step_options(CLI::App& command, StepOptions& options) {

@@ -48,6 +48,10 @@ struct StepSubject {
 
 Result<StepSubject> subject_of(const StepOptions& options);
 
+/// What --recompute and --shard name.
+physics::Recompute recompute_of(const StepOptions& options);
+physics::Sharding sharding_of(const StepOptions& options);
+
 struct TimedStep {
   physics::Layout layout;
   physics::StepTime time;
@@ -57,6 +61,9 @@ struct TimedStep {
 /// nothing.
 Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subject, std::uint32_t gpus,
                              const char* whose = "");
+
+/// `does not fit: short by 3.1 GiB (...)`.
+std::string shortage_text(const physics::TrainingMemory& memory);
 
 /// MODEL, --model, --gpu, --gpus, --tp and so on. `options` outlives the parse.
 void add_step_options(CLI::App& command, StepOptions& options);

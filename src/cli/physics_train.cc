@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/app.h"
+#include "cli/physics_basis.h"
 #include "cli/physics_power.h"
 #include "cli/physics_step.h"
 #include "cli/physics_types.h"
@@ -117,11 +118,6 @@ void print_head(const Options& options, const StepSubject& subject) {
              subject.batch);
 }
 
-std::string shortage_text(const physics::TrainingMemory& memory) {
-  return fmt::format("does not fit: short by {:.1f} GiB ({:.1f} GiB needed, {:.1f} there)",
-                     memory.short_by() / kGibibyte, memory.total / kGibibyte, memory.available / kGibibyte);
-}
-
 /// Sites that each train by themselves between exchanges: the numbers of one round.
 Json json_of(const physics::MultiSite& run, const physics::MultiSiteTime& round, const Options& options,
              const StepSubject& subject, physics::BytesPerSecond least) {
@@ -171,8 +167,12 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
   const physics::TrainingPower power =
       physics::training_power(physics::published_power(), subject.gpu, subject.precision, time);
   const double node_gpus = node_size(subject.gpu, gpus);
-  const physics::NodePower node = physics::node_power(physics::published_power(), subject.gpu, node_gpus,
-                                                      power.mean, physics::Cooling::kAir);
+  const physics::Cooling cooling = usual_cooling(subject.gpu);
+  const physics::NodePower node =
+      physics::node_power(physics::published_power(), subject.gpu, node_gpus, power.mean, cooling);
+  const bool power_known = subject.gpu.power_max_w > 0;
+  Basis basis = training_basis(subject.gpu, options.gpus);
+  if (power_known) basis += power_basis(subject.gpu);
   physics::MultiSite sites;
   sites.sites = options.sites;
   sites.inner_steps = options.inner_steps;
@@ -191,9 +191,13 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
     json["layout"] = json_of(timed->layout);
     json["time"] = json_of(time);
     json["memory"] = json_of(memory);
-    json["power"] = {{"gpu_w", power.mean.value()},
-                     {"node_w", node.total.value()},
-                     {"all_nodes_w", node.total.value() / node_gpus * options.gpus}};
+    json["power"] = {{"gpu_w", nullptr}, {"node_w", nullptr}, {"all_nodes_w", nullptr}};
+    if (power_known)
+      json["power"] = {{"gpu_w", power.mean.value()},
+                       {"node_w", node.total.value()},
+                       {"all_nodes_w", node.total.value() / node_gpus * options.gpus},
+                       {"cooling", physics::cooling_name(cooling)}};
+    json["basis"] = json_of(basis);
     fmt::print("{}\n", json_out(json));
     return ExitCode::ok;
   }
@@ -224,11 +228,15 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
   }
   bytes.add({"in all", fmt::format("{:.2f} GiB", memory.total / kGibibyte)});
   fmt::print("{}{}\n", bytes.text(), memory.fits() ? "fits" : shortage_text(memory));
-  fmt::print(
-      "{:.0f} W per GPU, {} per node of {:.0f} cooled by air, {} for all nodes; network, cooling and swings: "
-      "gw physics power\n",
-      power.mean.value(), power_text(node.total), node_gpus,
-      power_text(node.total * (options.gpus / node_gpus)));
+  if (power_known)
+    fmt::print(
+        "{:.0f} W per GPU, {} per node of {:.0f} cooled by {}, {} for all nodes; network, cooling and "
+        "swings: gw physics power\n",
+        power.mean.value(), power_text(node.total), node_gpus, cooling_text(cooling),
+        power_text(node.total * (options.gpus / node_gpus)));
+  else
+    fmt::print("the catalog does not know the power of {}: no watts\n", subject.gpu.name);
+  print_basis(basis);
   if (options.sites > 1) print_round(round, options, all_sites, least);
   return ExitCode::ok;
 }
@@ -247,6 +255,7 @@ Result<ExitCode> search(const Options& options, const StepSubject& subject,
   wanted.gpus = options.gpus;
   wanted.global_batch = subject.batch;
   wanted.keep = options.keep;
+  const Basis basis = training_basis(subject.gpu, options.gpus);
   const physics::SearchResult found = physics::search_layouts(wanted, physics::published_calibration());
   if (found.best.empty()) {
     if (found.nearest.memory.total == 0)
@@ -259,6 +268,7 @@ Result<ExitCode> search(const Options& options, const StepSubject& subject,
   }
   if (options.json) {
     Json json = head_of(options, subject);
+    json["basis"] = json_of(basis);
     json["timed"] = found.timed;
     json["too_large"] = found.too_large;
     json["best"] = Json::array();
@@ -286,6 +296,7 @@ Result<ExitCode> search(const Options& options, const StepSubject& subject,
                fmt::format("{:.0f}", each.memory.total / kGibibyte)});
   }
   fmt::print("{}", table.text());
+  print_basis(basis);
   return ExitCode::ok;
 }
 
@@ -320,10 +331,14 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
       ->check(number(0, 20'040))
       ->type_name("KM")
       ->capture_default_str();
-  command->add_flag(
+  for (const char* name :
+       {"--inner-steps", "--overlap-steps", "--exchange-bytes", "--link-gbit-s", "--link-km"})
+    command->get_option(name)->needs(command->get_option("--sites"));
+  CLI::Option* searched = command->add_flag(
       "--search", options->search,
       "Find the fastest layouts that fit, instead of timing one; degrees that are given are kept");
   count("--top", options->keep, "With --search: how many to show", 1000);
+  command->get_option("--top")->needs(searched);
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options, command]() -> Result<ExitCode> {
     const Result<StepSubject> subject = subject_of(*options);
@@ -341,6 +356,8 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
     keep("--cp", options->context, given.context);
     keep("--ep", options->expert, given.expert);
     keep("--micro-batch", options->micro_batch, given.micro_batch);
+    if (command->count("--recompute") > 0) given.recompute = recompute_of(*options);
+    if (command->count("--shard") > 0) given.sharding = sharding_of(*options);
     return search(*options, *subject, given);
   });
 }

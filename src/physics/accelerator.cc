@@ -1,6 +1,8 @@
 // GPU types of the catalog as physics sees them.
 #include "physics/accelerator.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 namespace gw::physics {
@@ -78,9 +80,47 @@ Accelerator accelerator_of(const GpuType& type, double network_gbit_s, double me
   gpu.scaleup_bytes_s = type.scaleup_gbyte_s * kGiga;
   gpu.scaleup_domain = type.scaleup_gbyte_s > 0 ? type.scaleup_domain_gpus : 1;
   gpu.network_bytes_s = (network_gbit_s > 0 ? network_gbit_s : kUnknownNetworkGbit) * kGiga / 8;
+  gpu.scaleup_known = type.scaleup_gbyte_s > 0 || type.scaleup_domain_gpus <= 1;
+  gpu.network_known = network_gbit_s > 0;
   gpu.power_max_w = static_cast<double>(type.power_max.count()) / 1000;
   gpu.power_idle_w = static_cast<double>(type.power_idle.count()) / 1000;
   return gpu;
+}
+
+namespace {
+
+std::unexpected<Error> unknown_error(const Accelerator& gpu, std::string_view what) {
+  return fail(fmt::format("the catalog does not know {} of {}; add it to the entry, or take another --gpu",
+                          what, gpu.name));
+}
+
+}  // namespace
+
+Result<void> check_links(const Accelerator& gpu, double gpus) {
+  if (gpus > 1 && !gpu.scaleup_known)
+    return unknown_error(gpu, "the rate of the links between GPUs (scaleup_bandwidth)");
+  return {};
+}
+
+Result<void> check_known(const Accelerator& gpu, double gpus) {
+  if (gpu.dense_16bit_flops <= 0)
+    return unknown_error(
+        gpu, "the 16-bit matrix rate (dense_bf16; attention and the output layer need it at any precision)");
+  if (gpu.memory_bytes_s <= 0) return unknown_error(gpu, "the memory bandwidth (memory_bandwidth)");
+  if (gpu.memory_bytes <= 0) return unknown_error(gpu, "the memory (memory)");
+  return check_links(gpu, gpus);
+}
+
+Result<void> check_precision(const Accelerator& gpu, Precision precision) {
+  if (gpu.peak_flops(precision) <= 0)
+    return fail(fmt::format("{} has no peak rate for {} in the catalog; take another --precision", gpu.name,
+                            precision_name(precision)));
+  if (precision == Precision::kMxfp8 && gpu.dense_4bit_flops <= 0)
+    return fail(fmt::format(
+        "{} has no units for mxfp8: products with a scale for each block came with those for 4-bit numbers; "
+        "take another --precision, such as fp8",
+        gpu.name));
+  return {};
 }
 
 }  // namespace gw::physics

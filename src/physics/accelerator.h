@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/result.h"
 #include "model/fleet.h"
 
 namespace gw::physics {
@@ -33,6 +34,9 @@ struct Accelerator {
   double network_bytes_s = 0;  ///< Scale-out network per GPU in one direction.
   double power_max_w = 0;
   double power_idle_w = 0;
+  bool scaleup_known = true;   ///< Else GPUs are joined by links whose rate the catalog does not tell.
+  bool network_known = true;   ///< Else `network_bytes_s` is what is usual, not the type's own.
+  bool liquid_cooled = false;  ///< As the catalog has it: liquid takes most of the heat of its nodes.
 
   /// The dense peak for that precision, or 0.
   [[nodiscard]] double peak_flops(Precision precision) const;
@@ -41,5 +45,16 @@ struct Accelerator {
 /// From the catalog's figures. `network_gbit_s`, `measured_*`: as GpuEntry has them, 0 = not known.
 [[nodiscard]] Accelerator accelerator_of(const GpuType& type, double network_gbit_s,
                                          double measured_bf16_tflops = 0, double measured_fp8_tflops = 0);
+
+/// Whether the catalog knows all that times on `gpus` of them need, in whatever precision: attention and the
+/// output layer are computed in 16 bits. The Error names what is missing.
+[[nodiscard]] Result<void> check_known(const Accelerator& gpu, double gpus);
+
+/// The same of the links between them alone.
+[[nodiscard]] Result<void> check_links(const Accelerator& gpu, double gpus);
+
+/// Whether the type has units for matrix products in these numbers. Scales of blocks (mxfp8) came with those
+/// for 4-bit numbers: Blackwell and MI350, not Hopper. The Error says what is there.
+[[nodiscard]] Result<void> check_precision(const Accelerator& gpu, Precision precision);
 
 }  // namespace gw::physics

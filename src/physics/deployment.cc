@@ -47,10 +47,29 @@ Result<void> check_deployment(const Deployment& deployment) {
   if (model.mixture() && model.experts.count % layout.expert != 0)
     return fail(fmt::format("{} experts of {} do not divide over expert {}", model.experts.count, model.name,
                             layout.expert));
-  if (deployment.gpu->memory_bytes_s <= 0 || deployment.gpu->dense_16bit_flops <= 0)
-    return fail(fmt::format("the catalog does not know the memory bandwidth and the matrix rate of {}",
-                            deployment.gpu->name));
-  return {};
+  const auto divides = [&](std::uint32_t width, std::uint32_t parts) {
+    return parts <= 1 || width % parts == 0;
+  };
+  if (!divides(model.ffn, layout.tensor) && model.dense_layers() > 0)
+    return fail(fmt::format("the feed-forward width {} of {} does not divide over tensor {}", model.ffn,
+                            model.name, layout.tensor));
+  if (model.latent.key_value_rank == 0 && model.kv_heads % layout.tensor != 0 &&
+      layout.tensor % model.kv_heads != 0)
+    return fail(fmt::format("{} key-value heads of {} neither divide over tensor {} nor are copied evenly",
+                            model.kv_heads, model.name, layout.tensor));
+  if (model.mixture()) {
+    const std::uint32_t parts = gpus / layout.expert;
+    if (!divides(model.experts.ffn, parts))
+      return fail(
+          fmt::format("with expert {} on {} GPUs each expert of {} is cut over {} of them, which do not "
+                      "divide its width of "
+                      "{}; take --ep {} or other degrees",
+                      layout.expert, gpus, model.name, parts, model.experts.ffn, gpus));
+    if (model.experts.shared > 0 && !divides(model.experts.ffn * model.experts.shared, layout.tensor))
+      return fail(fmt::format("the shared experts of {}, {} wide, do not divide over tensor {}", model.name,
+                              model.experts.ffn * model.experts.shared, layout.tensor));
+  }
+  return check_known(*deployment.gpu, layout.gpus());
 }
 
 double dense_weight_bytes(const Deployment& deployment) {

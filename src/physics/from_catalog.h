@@ -48,8 +48,11 @@ ModelShape shape_of(const ModelEntry& entry) {
 /// `entry`: a spec::GpuEntry.
 template <class GpuEntry>
 Accelerator accelerator_from(const GpuEntry& entry) {
-  return accelerator_of(entry.type, entry.network_gbit_s, entry.measured_bf16_tflops,
-                        entry.measured_fp8_tflops);
+  Accelerator gpu =
+      accelerator_of(entry.type, entry.network_gbit_s, entry.measured_bf16_tflops, entry.measured_fp8_tflops);
+  // Rack-scale systems: NVL72 and its successors, Helios. A superchip in a server of its own is not.
+  gpu.liquid_cooled = entry.form == "rack" || (entry.form == "superchip" && gpu.scaleup_domain > 8);
+  return gpu;
 }
 
 /// `entry`: a spec::PriceEntry, whose item and unit its reader has checked.

@@ -26,7 +26,10 @@ bool is_meant(std::uint32_t given, std::uint32_t degree) { return given == 0 || 
 class Search {
  public:
   Search(const SearchOptions& options, const Calibration& calibration)
-      : options_(options), calibration_(calibration) {}
+      : options_(options), calibration_(calibration) {
+    if (options.recompute) recomputes_ = {*options.recompute};
+    if (options.sharding) shardings_ = {*options.sharding};
+  }
 
   SearchResult run() {
     const ModelShape& model = *options_.model;
@@ -76,7 +79,7 @@ class Search {
           layout_.chunks = each;
           // Interleaving needs as many micro-batches as stages, in whole rounds.
           if (each > 1 && options_.global_batch / (layout_.data * micro_batch) % layout_.pipeline != 0) break;
-          for (const Sharding sharding : {Sharding::kOptimizer, Sharding::kFull}) {
+          for (const Sharding sharding : shardings_) {
             if (sharding == Sharding::kFull && layout_.pipeline > 1) break;
             layout_.sharding = sharding;
             try_recompute();
@@ -88,7 +91,7 @@ class Search {
 
   /// The least recomputation that fits; more of it is never faster.
   void try_recompute() {
-    for (const Recompute recompute : {Recompute::kNone, Recompute::kFull}) {
+    for (const Recompute recompute : recomputes_) {
       layout_.recompute = recompute;
       const TrainingMemory memory =
           training_memory(*options_.model, layout_, options_.sequence, options_.precision, *options_.gpu,
@@ -126,6 +129,8 @@ class Search {
 
   const SearchOptions& options_;
   const Calibration& calibration_;
+  std::vector<Recompute> recomputes_ = {Recompute::kNone, Recompute::kFull};
+  std::vector<Sharding> shardings_ = {Sharding::kOptimizer, Sharding::kFull};
   Layout layout_;
   SearchResult result_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "physics/memory.h"
@@ -28,7 +29,9 @@ struct SearchOptions {
   std::uint32_t context = 0;
   std::uint32_t expert = 0;
   std::uint32_t micro_batch = 0;
-  bool copies_per_expert = false;  ///< As in TrainingRun.
+  std::optional<Recompute> recompute;  ///< Given; none = the least that fits,
+  std::optional<Sharding> sharding;    ///< and whichever is faster.
+  bool copies_per_expert = false;      ///< As in TrainingRun.
   bool overlaps_experts = false;
 };
 

@@ -123,6 +123,54 @@ class PhysicsServeTest(FolderTest):
             prompts = each["prompt_replicas"] * each["prompt_replica"]["gpus"] if "prompt_replica" in each else 0
             self.assertEqual(each["gpus"], each["replicas"] * each["replica"]["gpus"] + prompts)
 
+    def test_prompts_apart_bound_what_a_replica_yields(self):
+        words = ["llama-3-70b", "--gpu", "h100", "--precision", "fp8", "--tp", "4", "--disaggregated"]
+        given = serve(*words)
+        state, fed = given["steady_state"], given["prompt_replicas_feed_requests_s"]
+        self.assertTrue(given["held_back_by_prompts"])
+        self.assertAlmostEqual(state["requests_s"], fed, delta=1e-6 * fed)
+        self.assertAlmostEqual(state["tokens_s"], fed * 200, delta=1e-3 * fed)
+        more = serve(*words, "--prompt-replicas", "8")
+        self.assertFalse(more["held_back_by_prompts"])
+        self.assertGreater(more["steady_state"]["requests_s"], 2 * state["requests_s"])
+        # Energy is of the tokens that there are.
+        energy = state["energy"]
+        self.assertAlmostEqual(energy["gpus_j_per_token"] * state["tokens_s"], energy["gpus_w"], places=3)
+        loaded = serve(*words, "--rate", "30", "--requests", "2000")
+        self.assertGreaterEqual(loaded["replicas"] * fed, 30)
+        self.assertFalse(loaded["overloaded"])
+        self.assertLess(loaded["queue"]["ttft"]["p50_s"], 2)
+        over = serve(*words, "--rate", "30", "--replicas", "1", "--requests", "2000")
+        self.assertTrue(over["overloaded"])
+        text = gw("physics", "serve", *words, "--rate", "30", "--replicas", "1").stdout
+        self.assertIn("they hold it back", text)
+        self.assertIn("more comes than these serve", text)
+
+    def test_layouts_divide_the_model(self):
+        def refused(words, *command):
+            self.assert_refused(gw("physics", "serve", *command), 1, words)
+
+        refused("do not divide its width of 2048", "deepseek-v3", "--gpu", "gb200", "--precision", "nvfp4", "--dp", "5",
+                "--ep", "1")
+        refused("do not divide its width of 2048", "deepseek-v3", "--gpu", "gb200", "--precision", "nvfp4", "--dp", "6",
+                "--ep", "2")
+        best = serve("deepseek-v3", "--gpu", "gb200", "--precision", "nvfp4", "--ttft", "1000", "--tpot", "40", "--search",
+                     "--max-gpus", "8", "--top", "20")["best"]
+        for each in best:
+            for key in ("replica", "prompt_replica"):
+                if key in each:
+                    self.assertEqual(2048 % (each[key]["gpus"] // each[key]["expert"]), 0)
+        self.assertTrue(best)
+
+    def test_an_engine_that_gathers_tokens_is_named(self):
+        words = ["deepseek-v3", "--gpu", "h800", "--dp", "128", "--precision", "fp8", "--batch", "16384"]
+        slow, fast = serve(*words), serve(*words, "--engine", "mlperf-5.1")
+        engine = slow["hint"].split("--engine ")[1]
+        self.assertLess(2 * serve(*words, "--engine", engine)["steady_state"]["decode_s"], slow["steady_state"]["decode_s"])
+        self.assertNotIn("hint", fast)
+        self.assertIn(slow["hint"], gw("physics", "serve", *words).stdout)
+        self.assertNotIn("hint", serve("llama-3-8b"))
+
     def test_the_search_says_why_nothing_serves(self):
         def refused(*words):
             return gw("physics", "serve", *words, "--search")
