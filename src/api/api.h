@@ -152,14 +152,16 @@ class Api {
   void watch(Call call);
   // search_routes.cc
   void search_jobs(Call call, live::JobFilter filter, std::uint64_t offset);
-  void search_nodes(const Call& call, std::uint64_t after, std::uint64_t limit);
+  void search_nodes(const Call& call, const std::vector<NodeId>& nodes_listed, std::uint64_t after,
+                    std::uint64_t limit);
   void what_if(Call call);
   // output_routes.cc
   void output(Call call);
   void follow(Call call);
   // factory_routes.cc
   void list_nodes(Call call);
-  void page_nodes(const Call& call, std::uint64_t after, std::uint64_t limit);
+  void page_nodes(const Call& call, const std::vector<NodeId>& nodes, std::uint64_t after,
+                  std::uint64_t limit);
   void show_node(Call call);
   void change_node(Call call);
   void list_tenants(Call call);

@@ -17,7 +17,8 @@ inline constexpr std::string_view kRoles[] = {"viewer", "member", "operator", "a
 
 struct NodeBody {
   static constexpr std::string_view kRecord = "node_change";
-  static constexpr std::string_view kHelp = "Drains a node or takes it back into service.";
+  static constexpr std::string_view kHelp =
+      "Drains a node, or all of a part of the factory, or takes them back into service.";
   bool drained = false;
   std::string reason;
 };
@@ -277,7 +278,9 @@ void describe(Visitor& visit, ReservationBody& body) {
       "job", body.job,
       {.help = "A waiting job to which the nearest time is promised; then no nodes and times are given.",
        .max = 9e15});
-  visit.field("named", body.named, {.help = "These nodes, by name.", .items_max = 100'000});
+  visit.field("named", body.named,
+              {.help = "These nodes: their names, or parts of the factory with all below them.",
+               .items_max = 100'000});
   visit.field("nodes", body.nodes, {.help = "So many whole nodes of one type.", .max = 1e7});
   visit.field("gpus", body.gpus, {.help = "In place of nodes: as many as hold so many GPUs.", .max = 1e9});
   visit.field(

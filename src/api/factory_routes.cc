@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/bodies.h"
 #include "api/token.h"
+#include "live/node_names.h"
 #include "live/time_text.h"
 #include "spec/json_record.h"
 
@@ -40,6 +41,34 @@ bool is_name(std::string_view text) {
          });
 }
 
+/// What a list is of: all, or what `name` stands for.
+std::expected<std::vector<NodeId>, live::Refusal> listed(const live::Book& book, const std::string& name) {
+  if (!name.empty()) {
+    std::expected<live::NamedNodes, live::Refusal> named = live::nodes_named(book, name);
+    if (!named) return std::unexpected(named.error());
+    return std::move(named->nodes);
+  }
+  std::vector<NodeId> nodes;
+  nodes.reserve(book.fleet.nodes());
+  for (std::uint32_t node = 0; node < book.fleet.nodes(); ++node) nodes.emplace_back(node);
+  return nodes;
+}
+
+/// The node that has been changed; of several, how many are in which state.
+Json changed_json(const live::Book& book, const std::string& name) {
+  const std::expected<live::NamedNodes, live::Refusal> named = live::nodes_named(book, name);
+  if (!named) return {{"name", name}, {"count", 0}};  // The fleet has been read anew meanwhile, without it.
+  Json json = named->nodes.size() == 1 ? node_json(book, named->nodes.front()) : Json{{"name", named->name}};
+  json["count"] = named->nodes.size();
+  if (named->nodes.size() == 1) return json;
+  json["states"] = {{"up", 0}, {"down", 0}, {"draining", 0}, {"drained", 0}};
+  for (const NodeId node : named->nodes) {
+    Json& count = json["states"][std::string(node_state(book, node))];
+    count = count.get<std::uint64_t>() + 1;
+  }
+  return json;
+}
+
 }  // namespace
 
 void Api::list_nodes(Call call) {
@@ -48,8 +77,12 @@ void Api::list_nodes(Call call) {
   const std::optional<std::uint64_t> after = call.number("after", 0, 0, UINT32_MAX);
   if (!after) return;
   const bool search = !call.text("sort").empty() || !call.text("text").empty();
-  const auto answer = [this, search, after = *after, limit = *limit](const Call& each) {
-    search ? search_nodes(each, after, limit) : page_nodes(each, after, limit);
+  const std::string name = call.text("node");
+  const auto answer = [this, search, name, after = *after, limit = *limit](const Call& each) {
+    const std::expected<std::vector<NodeId>, live::Refusal> nodes =
+        options_.factory->read([&](const live::Book& book) { return listed(book, name); });
+    if (!nodes) return each.refuse(nodes.error());
+    search ? search_nodes(each, *nodes, after, limit) : page_nodes(each, *nodes, after, limit);
   };
   const std::uint32_t nodes =
       options_.factory->read([](const live::Book& book) { return book.fleet.nodes(); });
@@ -57,23 +90,26 @@ void Api::list_nodes(Call call) {
   post(std::move(call), Readers::Size::kShort, [answer](const Call& each, live::Archive&) { answer(each); });
 }
 
-/// In the fleet's order, a few at a look: no reader keeps the factory waiting for long.
-void Api::page_nodes(const Call& call, std::uint64_t after, std::uint64_t limit) {
+/// In the fleet's order, a few at a look: no reader keeps the factory waiting for long. The fleet may be read
+/// anew between two looks: then a page has some of both.
+void Api::page_nodes(const Call& call, const std::vector<NodeId>& nodes, std::uint64_t after,
+                     std::uint64_t limit) {
   const std::string state = call.text("state");
   Json json;
   Json found = Json::array();
-  std::uint64_t node = after;
+  std::uint64_t at = after;
   for (bool more = true; more;) {
     options_.factory->read([&](const live::Book& book) {
-      const std::uint64_t end = std::min<std::uint64_t>(book.fleet.nodes(), node + kNodesALook);
-      for (; node < end && found.size() < limit; ++node) {
-        Json each = node_json(book, NodeId{static_cast<std::uint32_t>(node)});
+      const std::uint64_t end = std::min<std::uint64_t>(nodes.size(), at + kNodesALook);
+      for (; at < end && found.size() < limit; ++at) {
+        if (nodes[at].value() >= book.fleet.nodes()) continue;
+        Json each = node_json(book, nodes[at]);
         if (state.empty() || each["state"] == state) found.push_back(std::move(each));
       }
-      more = node < book.fleet.nodes() && found.size() < limit;
-      json["next"] = node < book.fleet.nodes() ? Json(fmt::format("{}", node)) : Json(nullptr);
+      more = at < nodes.size() && found.size() < limit;
+      json["next"] = at < nodes.size() ? Json(fmt::format("{}", at)) : Json(nullptr);
       json["total"] = book.fleet.nodes();
-      if (state.empty()) json["found"] = book.fleet.nodes();
+      if (state.empty()) json["found"] = nodes.size();
     });
   }
   json["nodes"] = std::move(found);
@@ -83,9 +119,21 @@ void Api::page_nodes(const Call& call, std::uint64_t after, std::uint64_t limit)
 void Api::show_node(Call call) {
   const std::string name = joined(call.parameters.tail("node"));
   std::optional<Json> json;
+  live::Refusal refusal;
   options_.factory->read([&](const live::Book& book) {
-    const NodeId node = book.node(name);
-    if (!node.valid()) return;
+    const std::expected<live::NamedNodes, live::Refusal> named = live::nodes_named(book, name);
+    if (!named) {
+      refusal = named.error();
+      return;
+    }
+    if (named->nodes.size() > 1) {
+      refusal = {404, "unknown_node",
+                 fmt::format("{} is no node but {} of them: ask for the list of nodes "
+                             "with `node={}`",
+                             named->name, named->nodes.size(), name)};
+      return;
+    }
+    const NodeId node = named->nodes.front();
     json = node_json(book, node);
     Json jobs = Json::array();
     for (const auto& [number, job] : book.jobs) {
@@ -99,7 +147,7 @@ void Api::show_node(Call call) {
     }
     (*json)["jobs"] = std::move(jobs);
   });
-  if (!json) return call.refuse({404, "unknown_node", fmt::format("there is no node {}", name)});
+  if (!json) return call.refuse(std::move(refusal));
   call.answer(*json);
 }
 
@@ -109,8 +157,7 @@ void Api::change_node(Call call) {
   const std::string name = joined(call.parameters.tail("node"));
   ask(std::move(call), live::NodeOrder{name, body->drained, body->reason},
       [this, name](const Call& each, const live::Reply&) {
-        each.answer(
-            options_.factory->read([&](const live::Book& book) { return node_json(book, book.node(name)); }));
+        each.answer(options_.factory->read([&](const live::Book& book) { return changed_json(book, name); }));
       });
 }
 

@@ -224,6 +224,20 @@ Json tenant_json(const live::Book& book, const live::LiveTenant& tenant) {
   return json;
 }
 
+std::string_view node_state(const live::Book& book, NodeId node) {
+  const NodeType& type = book.fleet.type_of(node);
+  const sched::State& state = book.core->state();
+  const auto& pool = state.pools[state.pool_of(node)];
+  const std::uint32_t local = pool->local_node(node);
+  if (pool->is_down(local)) return "down";
+  if (!pool->is_closed(local, sched::Closure::kDrained)) return "up";
+  const sched::Pool::Side side = pool->side_free(local);
+  const bool busy = pool->free_count(local) < type.gpus ||
+                    (type.cpu_milli > 0 && side.cpu_milli < type.cpu_milli) ||
+                    (type.memory_mib > 0 && side.memory_mib < type.memory_mib);
+  return busy ? "draining" : "drained";
+}
+
 Json node_json(const live::Book& book, NodeId node) {
   const NodeType& type = book.fleet.type_of(node);
   const sched::State& state = book.core->state();
@@ -233,11 +247,9 @@ Json node_json(const live::Book& book, NodeId node) {
   const auto& pool = state.pools[state.pool_of(node)];
   const std::uint32_t local = pool->local_node(node);
   const std::uint32_t free = pool->free_count(local);
-  const bool down = pool->is_down(local), closed = pool->is_closed(local, sched::Closure::kDrained);
+  const bool down = pool->is_down(local);
   const sched::Pool::Side side = pool->side_free(local);
-  const bool busy = free < type.gpus || (type.cpu_milli > 0 && side.cpu_milli < type.cpu_milli) ||
-                    (type.memory_mib > 0 && side.memory_mib < type.memory_mib);
-  json["state"] = down ? "down" : closed ? (busy ? "draining" : "drained") : "up";
+  json["state"] = node_state(book, node);
   if (type.gpu_type != NodeType::kNoGpu) json["gpu_type"] = book.fleet.gpu_types[type.gpu_type].name;
   json["gpus"] = type.gpus;
   json["gpus_free"] = down ? 0 : free;

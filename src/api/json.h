@@ -53,6 +53,8 @@ Json job_json(const live::Book& book, const JobMoment& moment);
 Json attempt_json(const live::Book& book, const live::AttemptRecord& attempt);
 Json tenant_json(const live::Book& book, const live::LiveTenant& tenant);
 Json node_json(const live::Book& book, NodeId node);
+/// `up`, `down`, `draining` or `drained`.
+std::string_view node_state(const live::Book& book, NodeId node);
 Json token_json(const live::Book& book, const live::TokenRecord& token);
 /// The record as it was hashed, up to the order of its keys and spaces.
 Json decision_json(const live::Book& book, const live::DecisionRow& row);

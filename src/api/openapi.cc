@@ -138,6 +138,20 @@ Json node_schema() {
                 {"gpu_type", "reason", "by", "since"});
 }
 
+/// A node, or of several only their names' common part and their states.
+Json node_changed_schema() {
+  Json schema = node_schema();
+  schema["required"] = {"name", "count"};
+  schema["properties"]["count"] = described(type("integer"), "Nodes that the name stands for.");
+  schema["properties"]["states"] =
+      described(object({{"up", type("integer")},
+                        {"down", type("integer")},
+                        {"draining", type("integer")},
+                        {"drained", type("integer")}}),
+                "How many are in which; only of more than one node, which have no other fields.");
+  return schema;
+}
+
 Json token_schema() {
   return object({{"id", type("string")},
                  {"tenant", type("string")},
@@ -389,6 +403,7 @@ Json component_schemas() {
               {"text", type("string")}},
              {"p50", "p90", "p50_s", "p90_s", "members", "members_started", "learned_from", "as_of"});
   components["Node"] = node_schema();
+  components["NodeChanged"] = node_changed_schema();
   components["NodeDetail"] = with(node_schema(), {{"jobs", {{"type", "array"}, {"items", type("string")}}}});
   components["NodeList"] =
       with(with(list_of("nodes", "Node"), {{"total", type("integer")}}), {{"found", found}}, false);

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/bodies.h"
+#include "live/node_names.h"
 #include "live/time_text.h"
 #include "sched/window_search.h"
 #include "spec/json_record.h"
@@ -93,10 +94,9 @@ std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book
   wish.gpus = body.gpus;
   std::vector<std::uint32_t> named;
   for (const std::string& name : body.named) {
-    const NodeId node = book.node(name);
-    if (!node.valid())
-      return std::unexpected(live::Refusal{404, "unknown_node", fmt::format("there is no node {}", name)});
-    named.push_back(node.value());
+    const std::expected<live::NamedNodes, live::Refusal> nodes = live::nodes_named(book, name);
+    if (!nodes) return std::unexpected(nodes.error());
+    for (const NodeId node : nodes->nodes) named.push_back(node.value());
   }
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());

@@ -136,17 +136,22 @@ void Api::add_routes() {
        "fleet, state, gpus_free, cpus_free, memory_free or name; with `-` before it the largest first.",
        kText},
       {"text", "Only with this in their name, type, state or reason.", kText},
+      {"node",
+       "Only this node, or all of this part of the factory: munich/hall-2/row-01, or an end of such a name "
+       "that only one has.",
+       kText},
       limit_of(R"({"type":"integer","minimum":1,"maximum":10000,"default":1000})")};
   info.response = "NodeList";
   add(info, &Api::list_nodes);
   info = route("GET", "/v1/nodes/{node...}", "nodes", "Show a node and the jobs there");
   info.response = "NodeDetail";
   add(info, &Api::show_node);
-  info = route("PATCH", "/v1/nodes/{node...}", "nodes", "Drain a node, or take it back into service");
+  info = route("PATCH", "/v1/nodes/{node...}", "nodes",
+               "Drain a node, or all of a part of the factory, or take them back into service");
   info.role = Role::kOperator;
   info.everywhere = true;
   info.request = "node_change";
-  info.response = "Node";
+  info.response = "NodeChanged";
   add(info, &Api::change_node);
 
   info = route("GET", "/v1/defrag", "nodes",

@@ -225,13 +225,19 @@ void Api::search_jobs(Call call, live::JobFilter filter, std::uint64_t offset) {
 }
 
 /// Like page_nodes, in any order; `after` counts places in it.
-void Api::search_nodes(const Call& call, std::uint64_t after, std::uint64_t limit) {
+void Api::search_nodes(const Call& call, const std::vector<NodeId>& nodes_listed, std::uint64_t after,
+                       std::uint64_t limit) {
   const std::optional<Wish<NodeSort>> wish = read_wish(call, kNodeSorts);
   if (!wish) return;
   const std::string state = call.text("state");
   std::vector<Place> places;
+  std::vector<bool> among(options_.factory->read([](const live::Book& book) { return book.fleet.nodes(); }));
+  for (const NodeId node : nodes_listed) {
+    if (node.value() < among.size()) among[node.value()] = true;
+  }
   const auto look_at = [&](const live::Book& book, const sched::Pool& pool, std::uint32_t local) {
     const NodeId node = pool.fleet_node(local);
+    if (node.value() >= among.size() || !among[node.value()]) return;
     const NodeType& type = book.fleet.type_of(node);
     const NodeFacts facts = facts_of(type, pool, local);
     const std::string_view state_name = kStates[facts.state];
@@ -254,7 +260,7 @@ void Api::search_nodes(const Call& call, std::uint64_t after, std::uint64_t limi
     if (wish->by == NodeSort::kName) place.text = name;
     places.push_back(std::move(place));
   };
-  // Pools and their nodes are those of the fleet, which stays as it is while the server runs.
+  // The fleet may be read anew between two looks: then the list has some of both.
   std::size_t pool = 0;
   std::uint32_t local = 0;
   for (bool more = true; more;) {
@@ -277,8 +283,10 @@ void Api::search_nodes(const Call& call, std::uint64_t after, std::uint64_t limi
   Json nodes = Json::array();
   for (std::size_t at = 0; at < places.size(); at += kNodesShown) {
     options_.factory->read([&](const live::Book& book) {
-      for (std::size_t index = at; index < std::min(at + kNodesShown, places.size()); ++index)
-        nodes.push_back(node_json(book, NodeId{static_cast<std::uint32_t>(places[index].id)}));
+      for (std::size_t index = at; index < std::min(at + kNodesShown, places.size()); ++index) {
+        if (places[index].id < book.fleet.nodes())
+          nodes.push_back(node_json(book, NodeId{static_cast<std::uint32_t>(places[index].id)}));
+      }
     });
   }
   const std::uint64_t end = after + places.size();

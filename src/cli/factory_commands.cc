@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "cli/commands.h"
@@ -26,17 +27,25 @@ std::string limit_text(const Json& json) {
   return json.is_number() && json.get<double>() > 0 ? number_text(json) : "-";
 }
 
-Result<ExitCode> nodes(const AppContext& context, const std::string& state, bool json,
-                       Connection& connection) {
+/// Of each name the nodes that it stands for; without names all. None twice.
+Result<ExitCode> nodes(const AppContext& context, std::vector<std::string> names, const std::string& state,
+                       bool json, Connection& connection) {
   Json all = Json::array();
-  std::string after;
-  do {
-    std::expected<Json, client::Failure> answer =
-        connection.get("/v1/nodes" + client::query({{"state", state}, {"after", after}, {"limit", "10000"}}));
-    if (!answer) return report_failure(context, answer.error());
-    for (Json& node : answer->at("nodes")) all.push_back(std::move(node));
-    after = answer->at("next").is_string() ? answer->at("next").get<std::string>() : "";
-  } while (!after.empty());
+  std::set<std::string> seen;
+  if (names.empty()) names.emplace_back();
+  for (const std::string& name : names) {
+    std::string after;
+    do {
+      std::expected<Json, client::Failure> answer = connection.get(
+          "/v1/nodes" +
+          client::query({{"node", name}, {"state", state}, {"after", after}, {"limit", "10000"}}));
+      if (!answer) return report_failure(context, answer.error());
+      for (Json& node : answer->at("nodes")) {
+        if (seen.insert(node.value("name", "")).second) all.push_back(std::move(node));
+      }
+      after = answer->at("next").is_string() ? answer->at("next").get<std::string>() : "";
+    } while (!after.empty());
+  }
   if (json) {
     fmt::print("{}\n", json_out({{"nodes", all}}));
     return ExitCode::ok;
@@ -61,6 +70,17 @@ Result<ExitCode> nodes(const AppContext& context, const std::string& state, bool
   return ExitCode::ok;
 }
 
+/// `munich/row-01/rack-01/node-1 is drained`, `munich/row-01/rack-01: 4 nodes, 3 drained, 1 draining`.
+std::string changed_text(const Json& answer) {
+  const std::string name = answer.value("name", "");
+  if (!answer.contains("states")) return fmt::format("{} is {}", name, answer.value("state", ""));
+  std::string states;
+  for (const auto& [state, count] : answer.at("states").items()) {
+    if (count.get<std::int64_t>() > 0) states += fmt::format(", {} {}", count.get<std::int64_t>(), state);
+  }
+  return fmt::format("{}: {} nodes{}", name, answer.value("count", 0), states);
+}
+
 Result<ExitCode> change_nodes(const AppContext& context, const std::vector<std::string>& names, bool drained,
                               const std::string& reason, bool json, Connection& connection) {
   ExitCode code = ExitCode::ok;
@@ -76,7 +96,7 @@ Result<ExitCode> change_nodes(const AppContext& context, const std::vector<std::
       results.push_back({{"name", name}, {"error", error_json(answer.error())}});
       continue;
     }
-    if (!json) fmt::print("{} is {}\n", name, answer->value("state", ""));
+    if (!json) fmt::print("{}\n", changed_text(*answer));
     results.push_back(std::move(*answer));
   }
   if (json) fmt::print("{}\n", json_out({{"nodes", results}}));
@@ -307,17 +327,23 @@ Result<ExitCode> audit(const AppContext& context, const std::string& tenant, std
   return ExitCode::ok;
 }
 
+constexpr const char* kNodeNames =
+    "names of nodes, or of a rack, a row, a hall or a site for all its nodes; an end that only one has is "
+    "enough";
+
 void add_node_commands(CLI::App& app, AppContext& context) {
   {
+    auto names = std::make_shared<std::vector<std::string>>();
     auto state = std::make_shared<std::string>();
     auto access = std::make_shared<ServerAccess>();
     CLI::App* command = app.add_subcommand("nodes", "List the factory's nodes");
     command->group(kGroupOperate);
+    command->add_option("NODE", *names, std::string("Only these: ") + kNodeNames)->type_name("NODE");
     command->add_option("--state", *state, "Only these")
         ->check(CLI::IsMember({"up", "down", "draining", "drained"}));
     add_server_options(*command, *access);
-    set_server_action(*command, context, access, [&context, state, access](Connection& connection) {
-      return nodes(context, *state, access->json, connection);
+    set_server_action(*command, context, access, [&context, names, state, access](Connection& connection) {
+      return nodes(context, *names, *state, access->json, connection);
     });
   }
   for (const bool drained : {true, false}) {
@@ -328,8 +354,14 @@ void add_node_commands(CLI::App& app, AppContext& context) {
                                            drained ? "Start nothing new on nodes; what runs there goes on"
                                                    : "Take drained nodes back into service");
     command->group(kGroupOperate);
-    command->add_option("NODE", *names, "Names of nodes")->required()->type_name("NODE");
+    command->add_option("NODE", *names, std::string("Which: ") + kNodeNames)->required()->type_name("NODE");
     if (drained) command->add_option("--reason", *reason, "Why, for people")->type_name("TEXT");
+    command->footer(drained
+                        ? "Examples:\n"
+                          "  gw drain munich/hall-2/row-01/rack-03/node-2 --reason fan\n"
+                          "  gw drain row-01/rack-03    # All its nodes, where only one hall has such a rack."
+                        : "Example:\n"
+                          "  gw resume munich/hall-2/row-01/rack-03");
     add_server_options(*command, *access);
     set_server_action(*command, context, access,
                       [&context, names, reason, access, drained](Connection& connection) {

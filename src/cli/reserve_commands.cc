@@ -115,7 +115,10 @@ void add_wish_options(CLI::App& command, ReserveOptions& options) {
   command.add_option("--gpus", options.gpus, "As many nodes as hold so many GPUs")
       ->check(whole_number(1, 1'000'000'000))
       ->type_name("N");
-  command.add_option("--node", options.named, "This node; may be given again")->type_name("NODE");
+  command
+      .add_option("--node", options.named,
+                  "This node, or all of this rack, row, hall or site; may be given again")
+      ->type_name("NODE");
   command.add_option("--type", options.type, "Nodes with GPUs of this type")->type_name("TYPE");
   command.add_option("--level", options.level, "All inside one part of this fabric level")
       ->type_name("LEVEL");
@@ -149,7 +152,8 @@ void add_reserve_commands(CLI::App& app, AppContext& context) {
     add_server_options(*command, *access);
     command->footer(
         "Examples:\n"
-        "  gw reserve create patches --maintenance --node rack-01-1 --from 2026-12-01T06:00:00Z --for 2h\n"
+        "  gw reserve create patches --maintenance --node munich/hall-2/row-01/rack-03 --from "
+        "2026-12-01T06:00:00Z --for 2h\n"
         "  gw reserve create demo --tenant acme/lab --gpus 64 --from 2026-12-02 --for 8h --every 7d\n"
         "  gw reserve create big-run --job 4711");
     set_server_action(*command, context, access, [&context, options, access](Connection& connection) {

@@ -49,7 +49,7 @@ struct JobOrder {
 };
 
 struct NodeOrder {
-  std::string node;
+  std::string node;  ///< As nodes_named has it: all nodes of a part of the factory too.
   bool close = true;
   std::string reason;
 };
@@ -117,7 +117,7 @@ struct Reply {
   std::uint64_t ticket = 0;
   std::optional<Refusal> refusal;
   std::uint64_t number = 0;  ///< Of the job; of an array, its first task's; of the cap.
-  std::uint32_t count = 0;   ///< Jobs made or touched.
+  std::uint32_t count = 0;   ///< Jobs made or touched; nodes.
   bool repeated = false;     ///< The same request had been carried out before.
   /// Of a dry run that would be taken: what the core would be asked, and what would keep it from it.
   std::optional<JobRequest> request{};

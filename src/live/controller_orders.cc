@@ -6,6 +6,7 @@
 
 #include "live/admission.h"
 #include "live/controller.h"
+#include "live/node_names.h"
 
 namespace gw::live {
 namespace {
@@ -380,22 +381,27 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
 }
 
 Reply Controller::order_node(const Command& command, const NodeOrder& what) {
-  const NodeId node = book_.node(what.node);
-  if (!node.valid())
-    return refused(command, {404, "unknown_node", fmt::format("there is no node {}", what.node)});
-  NodeRecord& mark =
-      book_.marks.try_emplace(what.node, NodeRecord{what.node, false, false, "", "", Instant{}})
-          .first->second;
-  if (mark.closed != what.close)
-    apply(what.close ? sched::Event::node_closed(node) : sched::Event::node_reopened(node));
-  mark.closed = what.close;
-  mark.reason = what.reason;
-  mark.by = command.actor.user;
-  mark.since = book_.now;
-  turn_.changes.nodes.push_back(mark);
-  if (!mark.closed && !mark.down) book_.marks.erase(what.node);
-  audit(command.actor, what.close ? "node.drain" : "node.resume", what.node, what.reason, TenantTree::root());
-  return done(command);
+  const std::expected<NamedNodes, Refusal> named = nodes_named(book_, what.node);
+  if (!named) return refused(command, named.error());
+  for (const NodeId node : named->nodes) {
+    const std::string& name = book_.node_name(node);
+    NodeRecord& mark =
+        book_.marks.try_emplace(name, NodeRecord{name, false, false, "", "", Instant{}}).first->second;
+    if (mark.closed != what.close)
+      apply(what.close ? sched::Event::node_closed(node) : sched::Event::node_reopened(node));
+    mark.closed = what.close;
+    mark.reason = what.reason;
+    mark.by = command.actor.user;
+    mark.since = book_.now;
+    turn_.changes.nodes.push_back(mark);
+    if (!mark.closed && !mark.down) book_.marks.erase(name);
+  }
+  const std::size_t count = named->nodes.size();
+  const std::string many = count == 1 ? std::string() : fmt::format("{} nodes", count);
+  audit(command.actor, what.close ? "node.drain" : "node.resume", named->name,
+        many.empty() || what.reason.empty() ? many + what.reason : many + ": " + what.reason,
+        TenantTree::root());
+  return done(command, 0, static_cast<std::uint32_t>(count));
 }
 
 Reply Controller::order_tenant(const Command& command, const TenantOrder& what) {

@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "live/feed_view.h"
+#include "live/node_names.h"
 #include "live/time_text.h"
 #include "twin/grow_fleet.h"
 
@@ -28,17 +29,6 @@ constexpr int kNice = 10;
 constexpr std::chrono::seconds kBeat{2};
 
 live::Refusal unknown(std::string message) { return {422, "bad_what_if", std::move(message)}; }
-
-/// The node of that name, or all whose names begin with it and a slash: a rack, a hall, a site.
-std::vector<NodeId> nodes_called(const live::Book& book, const std::string& name) {
-  if (const NodeId node = book.node(name); node.valid()) return {node};
-  std::vector<NodeId> nodes;
-  const std::string prefix = name + "/";
-  for (std::uint32_t node = 0; node < book.fleet.nodes(); ++node) {
-    if (book.node_name(NodeId{node}).starts_with(prefix)) nodes.emplace_back(node);
-  }
-  return nodes;
-}
 
 Json comparison_json(const twin::Comparison& value) {
   return {{"base", value.base},
@@ -129,15 +119,13 @@ Planned planned_of(live::Factory& factory, Instant from) {
 std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, api::WhatIfBody body) {
   WhatIfOrder order;
   for (const std::string& name : body.drain) {
-    const std::vector<NodeId> nodes = nodes_called(book, name);
-    if (nodes.empty())
-      return std::unexpected(
-          unknown(fmt::format("there is no node {}, nor anything above nodes called so; "
-                              "see gw nodes",
-                              name)));
+    const std::expected<live::NamedNodes, live::Refusal> named = live::nodes_named(book, name);
+    if (!named) return std::unexpected(unknown(named.error().message));
+    const std::vector<NodeId>& nodes = named->nodes;
     order.drain.insert(order.drain.end(), nodes.begin(), nodes.end());
-    order.changes.push_back(nodes.size() == 1 ? fmt::format("{} drained", name)
-                                              : fmt::format("{} drained ({} nodes)", name, nodes.size()));
+    order.changes.push_back(nodes.size() == 1
+                                ? fmt::format("{} drained", named->name)
+                                : fmt::format("{} drained ({} nodes)", named->name, nodes.size()));
   }
   std::sort(order.drain.begin(), order.drain.end());
   order.drain.erase(std::unique(order.drain.begin(), order.drain.end()), order.drain.end());
