@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "api/log_followers.h"
+#include "api/tenant_names.h"
 #include "base/check.h"
 #include "base/crc32c.h"
 
@@ -231,7 +232,9 @@ std::optional<std::vector<TenantId>> Api::visible(const Call& call, std::string_
       if (within[id]) tenants->push_back(TenantId{id});
     }
   });
-  if (!tenants) call.refuse({404, "unknown_tenant", "there is no such tenant"});
+  if (!tenants)
+    call.refuse(options_.factory->read(
+        [&](const live::Book& book) { return unknown_tenant(book, path, call.actor.tenant); }));
   return tenants;
 }
 

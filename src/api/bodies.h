@@ -200,16 +200,18 @@ inline constexpr std::string_view kBudgetActions[] = {"warn", "stop-new", "stop-
 struct BudgetBody {
   static constexpr std::string_view kRecord = "budget_change";
   static constexpr std::string_view kHelp =
-      "What a tenant with all below it may spend in a calendar month (UTC); without amounts: no budget.";
-  double gpu_hours = 0;
-  double euros = 0;
-  std::string action = "stop-new";
-  std::uint32_t warn_percent = 80;
+      "What a tenant with all below it may spend in a calendar month (UTC); what is not named stays.";
+  std::optional<double> gpu_hours;
+  std::optional<double> euros;
+  std::optional<std::string> action;
+  std::optional<std::uint32_t> warn_percent;
 };
 template <class Visitor>
 void describe(Visitor& visit, BudgetBody& body) {
   visit.field("gpu_hours", body.gpu_hours,
-              {.help = "GPU-hours; 0 = they do not count.", .min = 0, .max = 1e9});
+              {.help = "GPU-hours; 0 = they do not count. With euros 0 too there is no budget.",
+               .min = 0,
+               .max = 1e9});
   visit.field("euros", body.euros, {.help = "Euros; 0 = they do not count.", .min = 0, .max = 1e9});
   visit.field("action", body.action,
               {.help = "Once it is spent: warn only, start nothing new, or also stop what runs.",
@@ -243,7 +245,7 @@ void describe(Visitor& visit, QuotaBody& body) {
   visit.field("lend", body.lend,
               {.help = "Of what is guaranteed and unused others get at most this.", .min = -1, .max = 1e9});
   visit.field("limit", body.limit, {.help = "Never more than this in all.", .min = -1, .max = 1e9});
-  visit.field("budget", body.budget, {.help = "Its budget, anew."});
+  visit.field("budget", body.budget, {.help = "What is to change of its budget."});
 }
 
 struct ReservationBody {

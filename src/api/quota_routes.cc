@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/bodies.h"
+#include "live/prices.h"
 #include "live/quota_view.h"
 #include "live/time_text.h"
 #include "spec/json_record.h"
@@ -64,6 +65,27 @@ Json standing_json(const live::Book& book, const live::QuotaStanding& standing, 
   return json;
 }
 
+/// Budgets in euros of the tenants that are shown, where nothing has a price.
+void add_price_warning(const live::Prices& prices, const Json& tenants, Json& warnings) {
+  const bool any = std::ranges::any_of(prices, [](const auto& plan) {
+    return plan.second.per_other_gpu_hour.count() > 0 || plan.second.per_core_hour.count() > 0 ||
+           std::ranges::any_of(plan.second.per_gpu_hour,
+                               [](const auto& price) { return price.second.count() > 0; });
+  });
+  if (any) return;
+  std::string first;
+  std::size_t count = 0;
+  for (const Json& tenant : tenants) {
+    if (!tenant.at("budget").is_object() || !tenant.at("budget").at("euros").is_number()) continue;
+    if (count++ == 0) first = tenant.value("path", "");
+  }
+  if (count == 0) return;
+  warnings.push_back(
+      fmt::format("nothing has a price on this server (gw serve --prices FILE): the euros of "
+                  "the budget of {}{} are never spent",
+                  first, count == 1 ? "" : fmt::format(" and {} more", count - 1)));
+}
+
 /// Promises that the factory as it is cannot keep: it may have become smaller.
 Json warnings_of(const live::Book& book, const std::vector<live::QuotaStanding>& standings,
                  QuotaResource resource) {
@@ -110,8 +132,9 @@ void Api::list_quotas(Call call) {
     json["gpu_type"] = gpu_type.empty() ? Json(nullptr) : Json(gpu_type);
     if (call.actor.tenant == TenantTree::root()) {
       json["gpus"] = thousandths(book.gpus_milli(*resource));
-      json["warnings"] = warnings_of(book, standings, *resource);
     }
+    json["warnings"] =
+        call.actor.tenant == TenantTree::root() ? warnings_of(book, standings, *resource) : Json::array();
     json["tenants"] = Json::array();
     for (const live::QuotaStanding& standing : standings) {
       if (standing.tenant == TenantTree::root()) continue;
@@ -119,6 +142,7 @@ void Api::list_quotas(Call call) {
         continue;
       json["tenants"].push_back(standing_json(book, standing, now));
     }
+    add_price_warning(options_.factory->options().prices, json["tenants"], json["warnings"]);
   });
   if (!known)
     return call.refuse({404, "unknown_gpu_type", fmt::format("this factory has no GPU type {}", gpu_type)});
@@ -149,10 +173,10 @@ void Api::change_quota(Call call) {
     return call.refuse({422, "bad_body", "nothing to set: give guaranteed, borrow, lend, limit or budget"});
   if (terms) order.changes.push_back(change);
   if (body->budget) {
-    Budget& budget = order.budget.emplace();
-    budget.gpu_milli_hours = std::llround(body->budget->gpu_hours * 1000);
-    budget.micro_euros = std::llround(body->budget->euros * 1e6);
-    budget.action = *live::budget_action_by_name(body->budget->action);
+    live::QuotaOrder::BudgetChange& budget = order.budget.emplace();
+    if (body->budget->gpu_hours) budget.gpu_milli_hours = std::llround(*body->budget->gpu_hours * 1000);
+    if (body->budget->euros) budget.micro_euros = std::llround(*body->budget->euros * 1e6);
+    if (body->budget->action) budget.action = live::budget_action_by_name(*body->budget->action);
     budget.warn_percent = body->budget->warn_percent;
   }
   const std::string gpu_type = body->gpu_type;

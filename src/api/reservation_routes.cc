@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/bodies.h"
+#include "api/tenant_names.h"
 #include "live/node_names.h"
 #include "live/time_text.h"
 #include "sched/window_search.h"
@@ -85,8 +86,7 @@ std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book
   if (!body.tenant.empty()) {
     terms.tenant = book.tenant(body.tenant);
     if (!terms.tenant.valid() || !book.is_within(terms.tenant, actor.tenant))
-      return std::unexpected(
-          live::Refusal{404, "unknown_tenant", fmt::format("there is no tenant {}", body.tenant)});
+      return std::unexpected(unknown_tenant(book, body.tenant, actor.tenant));
   }
   if ((body.nodes > 0) + (body.gpus > 0) + !body.named.empty() != 1)
     return refuse("a reservation is of `nodes`, of `gpus`, or of `named` nodes: give one of them");

@@ -106,35 +106,42 @@ Result<ExitCode> set(const AppContext& context, const SetOptions& options, bool 
 }
 
 struct BudgetOptions {
-  std::string path, gpu_hours, euros, action = "stop-new";
-  std::uint32_t warn = 80;
+  std::string path, gpu_hours, euros, action;
+  std::uint32_t warn = 0;
   bool none = false;
 };
 
 Result<ExitCode> set_budget(const AppContext& context, const BudgetOptions& options, bool json,
                             Connection& connection) {
-  if (options.none != (options.gpu_hours.empty() && options.euros.empty())) {
-    print_error(context, "say what may be spent in a month (--gpu-hours, --euros), or --none");
+  Json budget = Json::object();
+  for (const auto& [name, text] :
+       {std::pair{"gpu_hours", &options.gpu_hours}, std::pair{"euros", &options.euros}}) {
+    if (!text->empty()) budget[name] = *text == "none" ? 0 : std::atof(text->c_str());
+  }
+  if (!options.action.empty()) budget["action"] = options.action;
+  if (options.warn > 0) budget["warn_percent"] = options.warn;
+  if (options.none != budget.empty()) {
+    print_error(context,
+                "say what may be spent in a month (--gpu-hours, --euros), or what is to change of it "
+                "(--action, --warn), or --none alone");
     return ExitCode::usage;
   }
-  Json budget{{"action", options.action}, {"warn_percent", options.warn}};
-  if (!options.gpu_hours.empty()) budget["gpu_hours"] = std::atof(options.gpu_hours.c_str());
-  if (!options.euros.empty()) budget["euros"] = std::atof(options.euros.c_str());
+  if (options.none) budget = {{"gpu_hours", 0}, {"euros", 0}};
   const std::expected<Json, client::Failure> answer =
       connection.patch("/v1/quota/" + client::escaped(options.path, true), {{"budget", budget}});
   if (!answer) return report_failure(context, answer.error());
   return show(context, options.path, "", json, connection);
 }
 
-CLI::Validator amount_or_none() {
+CLI::Validator amount_or_none(double least = 0) {
   return CLI::Validator(
-      [](std::string& text) -> std::string {
+      [least](std::string& text) -> std::string {
         if (text == "none") return {};
         char* end = nullptr;
         const double amount = std::strtod(text.c_str(), &end);
-        return *end == '\0' && !text.empty() && amount >= 0 && amount <= 1e9
+        return *end == '\0' && !text.empty() && amount >= least && amount <= 1e9
                    ? std::string()
-                   : fmt::format("{} is neither a number from 0 to 1e9 nor none", text);
+                   : fmt::format("{} is neither a number from {:g} to 1e9 nor none", text, least);
       },
       "", "amount or none");
 }
@@ -198,6 +205,7 @@ void add_quota_commands(CLI::App& app, AppContext& context) {
         "lend.\n\n"
         "Examples:\n"
         "  gw quota set acme --guaranteed 64 --limit 128\n"
+        "  gw quota set acme --type h100 --guaranteed 32\n"
         "  gw quota set acme/lab --type h100 --guaranteed 16 --lend 8");
     set_server_action(*command, context, access, [&context, options, access](Connection& connection) {
       return set(context, *options, access->json, connection);
@@ -208,11 +216,11 @@ void add_quota_commands(CLI::App& app, AppContext& context) {
     auto access = std::make_shared<ServerAccess>();
     CLI::App* command = quota->add_subcommand("budget", "Set what a tenant may spend in a calendar month");
     command->add_option("TENANT", options->path, "Its path: org/project/user")->required()->type_name("PATH");
-    command->add_option("--gpu-hours", options->gpu_hours, "GPU-hours a month (UTC)")
-        ->check(number(0.001, 1e9))
+    command->add_option("--gpu-hours", options->gpu_hours, "GPU-hours a month (UTC); or none")
+        ->check(amount_or_none(0.001))
         ->type_name("HOURS");
-    command->add_option("--euros", options->euros, "Euros a month (UTC), by the price table")
-        ->check(number(0.01, 1e9))
+    command->add_option("--euros", options->euros, "Euros a month (UTC), by the price table; or none")
+        ->check(amount_or_none(0.01))
         ->type_name("EUROS");
     command
         ->add_option("--action", options->action,
@@ -223,6 +231,12 @@ void add_quota_commands(CLI::App& app, AppContext& context) {
         ->type_name("PERCENT");
     command->add_flag("--none", options->none, "No budget any more");
     add_server_options(*command, *access);
+    command->footer(
+        "What is not named stays.\n\n"
+        "Examples:\n"
+        "  gw quota budget acme --gpu-hours 20000 --action stop-new\n"
+        "  gw quota budget acme --euros 50000    # The GPU-hours stay: what is spent first counts.\n"
+        "  gw quota budget acme --gpu-hours none");
     set_server_action(*command, context, access, [&context, options, access](Connection& connection) {
       return set_budget(context, *options, access->json, connection);
     });

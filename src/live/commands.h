@@ -79,7 +79,18 @@ struct QuotaOrder {
   };
   std::string path;
   std::vector<Change> changes;
-  std::optional<Budget> budget;  ///< One that does not bind takes it away.
+  /// What is not given stays. A budget of which no amount is left is taken away.
+  struct BudgetChange {
+    std::optional<std::int64_t> gpu_milli_hours;
+    std::optional<std::int64_t> micro_euros;
+    std::optional<BudgetAction> action;
+    std::optional<std::uint32_t> warn_percent;
+
+    static BudgetChange all_of(const Budget& budget) {
+      return {budget.gpu_milli_hours, budget.micro_euros, budget.action, budget.warn_percent};
+    }
+  };
+  std::optional<BudgetChange> budget;
 };
 
 /// Reserves nodes, or ends a reservation.

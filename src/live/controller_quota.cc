@@ -93,9 +93,10 @@ std::optional<Refusal> Controller::quota_problem(TenantId id, const QuotaRecord&
   if (terms.guaranteed_milli <= book_.quota(id, record.gpu_type).guaranteed_milli) return std::nullopt;
   if (parent != TenantTree::root() && beside > guaranteed(parent))
     return refuse(
-        fmt::format("the guarantees below {} would sum up to {}, more than the {} of its own; raise "
-                    "its guarantee first, or lower another one below it",
-                    book_.path(parent), amount_text(beside, record.gpu_type), gpus_text(guaranteed(parent))));
+        fmt::format("the guarantees below {0} would sum up to {1}, more than the {2} of its own; guarantee "
+                    "them to {0} first (gw quota set {0}{3} --guaranteed {4}), or lower another one below it",
+                    book_.path(parent), amount_text(beside, record.gpu_type), gpus_text(guaranteed(parent)),
+                    record.gpu_type.empty() ? "" : " --type " + record.gpu_type, gpus_text(beside)));
   const std::int64_t all = book_.gpus_milli(*resource);
   if (parent == TenantTree::root() && beside > all)
     return refuse(
@@ -160,16 +161,31 @@ Reply Controller::order_quota(const Command& command, const QuotaOrder& what) {
     if (std::optional<Refusal> problem = quota_problem(id, record)) return refuse(std::move(*problem));
     wanted.push_back(std::move(record));
   }
-  if (what.budget && what.budget->binds() && !book_.meter.in_use()) {
+  std::optional<Budget> terms;
+  if (what.budget) {
+    const QuotaOrder::BudgetChange& change = *what.budget;
+    const std::optional<BudgetRecord>& known = book_.tenants[id.value()].record.budget;
+    if (!known && !change.gpu_milli_hours && !change.micro_euros)
+      return refuse({422, "bad_budget",
+                     fmt::format("{} has no budget of which that could change: say what it may spend, in "
+                                 "GPU-hours or in euros",
+                                 what.path)});
+    terms = known ? known->terms : Budget{};
+    terms->gpu_milli_hours = change.gpu_milli_hours.value_or(terms->gpu_milli_hours);
+    terms->micro_euros = change.micro_euros.value_or(terms->micro_euros);
+    terms->action = change.action.value_or(terms->action);
+    terms->warn_percent = change.warn_percent.value_or(terms->warn_percent);
+  }
+  if (terms && terms->binds() && !book_.meter.in_use()) {
     if (Result<void> read = begin_metering(); !read) return refuse({503, "store", read.error().message});
   }
   for (const QuotaRecord& record : wanted) set_quota(id, record);
   std::optional<BudgetRecord>& budget = book_.tenants[id.value()].record.budget;
-  if (what.budget) {
+  if (terms) {
     detail += fmt::format("{}budget: {} -> {}", detail.empty() ? "" : ", ",
-                          budget ? budget_text(budget->terms) : "none", budget_text(*what.budget));
+                          budget ? budget_text(budget->terms) : "none", budget_text(*terms));
     budget.reset();
-    if (what.budget->binds()) budget.emplace().terms = *what.budget;
+    if (terms->binds()) budget.emplace().terms = *terms;
     set_budget_state(id);
     budgets_due_ = book_.now;
   }

@@ -84,7 +84,7 @@ class ControllerQuotaTest : public ::testing::Test {
   void set_budget(const std::string& path, const Budget& budget) {
     QuotaOrder order;
     order.path = path;
-    order.budget = budget;
+    order.budget = QuotaOrder::BudgetChange::all_of(budget);
     ASSERT_FALSE(ask(order).refusal);
   }
   /// Its attempt has ended, having run since it was decided.
@@ -210,7 +210,7 @@ TEST_F(ControllerQuotaTest, GuaranteesThatCannotBeKeptAreNotGiven) {
   EXPECT_THAT(more->message, HasSubstr("would sum up to 33 GPUs, and the factory has 32"));
   const std::optional<Refusal> below = set("b/lab", 4);
   ASSERT_TRUE(below);
-  EXPECT_THAT(below->message, HasSubstr("raise its guarantee first"));
+  EXPECT_THAT(below->message, HasSubstr("gw quota set b --guaranteed 4"));
   EXPECT_FALSE(set("b", 8));
   EXPECT_FALSE(set("b/lab", 4));
   const std::optional<Refusal> less = set("b", 3);

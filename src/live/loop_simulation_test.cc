@@ -144,7 +144,7 @@ class Simulation {
           for (const QuotaRecord& quota : tenant.record.quotas)
             unlimited.changes.push_back(
                 {quota.gpu_type, 0, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited, QuotaTerms::kUnlimited});
-          unlimited.budget.emplace();
+          unlimited.budget = QuotaOrder::BudgetChange::all_of({});
           commands.push_back({next_ticket_++, admin(), unlimited});
         }
         for (const auto& [name, record] : controller_->book().reservations) {
@@ -561,10 +561,11 @@ class Simulation {
       order.changes.push_back(change);
     }
     if (rng_.chance(0.4)) {
-      Budget& budget = order.budget.emplace();
+      Budget budget;
       if (rng_.chance(0.6)) budget.micro_euros = rng_.between(0, 3'000'000);
       if (rng_.chance(0.4)) budget.gpu_milli_hours = rng_.between(0, 1000);
       budget.action = static_cast<BudgetAction>(rng_.below(3));
+      order.budget = QuotaOrder::BudgetChange::all_of(budget);
     }
     return order;
   }

@@ -133,6 +133,56 @@ class QuotaTest(FolderTest):
         self.server.gw("quota", "set", "owner", "--type", "h100", "--limit", "none")
         self.server.wait(second, "running")
 
+    def test_a_budget_keeps_what_is_not_named(self):
+        def budget(*words):
+            told = self.server.gw("quota", "budget", "owner", *words)
+            self.assertEqual((told.returncode, told.stderr), (0, ""))
+            row = self.row("owner")["budget"]
+            return row and (row["gpu_hours"], row["euros"], row["action"], row["warn_percent"])
+
+        refused = self.server.gw("quota", "budget", "owner", "--warn", "50")
+        self.assertIn("owner has no budget of which that could change", refused.stderr)
+        self.assertEqual(budget("--gpu-hours", "100"), (100, None, "stop-new", 80))
+        self.assertEqual(budget("--euros", "5", "--warn", "60"), (100, 5, "stop-new", 60))
+        self.assertEqual(budget("--action", "warn"), (100, 5, "warn", 60))
+        self.assertEqual(budget("--gpu-hours", "none"), (None, 5, "warn", 60))
+        self.assertIsNone(budget("--euros", "none"))
+        budget("--euros", "5", "--gpu-hours", "7")
+        self.assertIsNone(budget("--none"))
+        self.assertEqual(self.server.gw("quota", "budget", "owner", "--none", "--euros", "5").returncode, 2)
+
+    def test_euros_that_are_never_spent_are_said(self):
+        with FactoryServer("--fleet", self.path("fleet.yaml", FLEET), "--engine", "twin") as server:
+            server.gw("tenants", "add", "acme")
+            self.assertEqual(server.gw("quota", "budget", "acme", "--gpu-hours", "5").stderr, "")
+            said = server.gw("quota", "budget", "acme", "--euros", "5").stderr
+            self.assertIn("nothing has a price on this server (gw serve --prices FILE): the euros of the budget of acme "
+                          "are never spent", said)
+            self.assertEqual(server.gw("quota").stderr, said)
+
+    def test_a_refusal_says_what_to_do(self):
+        self.server.gw("quota", "set", "owner", "--guaranteed", "8")
+        refused = self.server.gw("quota", "set", "owner/lab", "--type", "h100", "--guaranteed", "4")
+        self.assertNotEqual(refused.returncode, 0)
+        advice = "gw quota set owner --type h100 --guaranteed 4"
+        self.assertIn(f"would sum up to 4 h100 GPUs, more than the 0 of its own; guarantee them to owner first ({advice})",
+                      refused.stderr)
+        self.assertEqual(self.server.gw(*advice.split()[1:]).returncode, 0)
+        self.assertEqual(self.server.gw("quota", "set", "owner/lab", "--type", "h100", "--guaranteed", "4").returncode, 0)
+
+    def test_a_tenant_that_there_is_not_is_named(self):
+        for name, hint in (("ownr", "did you mean owner?"), ("owner/lap", "did you mean owner/lab?"),
+                           ("ownr/lab", "did you mean owner/lab?"), ("nobody", "gw tenants lists them")):
+            for words in (("quota", "set", name, "--limit", "4"), ("quota", "show", name), ("tenants", "set", name, "--weight", "2"),
+                          ("usage", "--tenant", name)):
+                with self.subTest(words=words):
+                    self.assertIn(f"there is no tenant {name}; {hint}", self.server.gw(*words).stderr)
+        # Whoever acts below a tenant hears no names of others.
+        token = json.loads(self.server.gw("token", "add", "ann", "--tenant", "owner", "--json").stdout)["token"]
+        for name in ("borower", "borrower"):
+            said = self.server.gw("quota", "show", name, token=token).stderr
+            self.assertIn(f"there is no tenant {name}; gw tenants lists them", said)
+
     def test_a_spent_budget_stops_until_it_is_raised(self):
         job = self.submit("owner/lab", preemptible=False)
         self.server.wait(job, "running")
