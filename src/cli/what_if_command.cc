@@ -119,6 +119,8 @@ Result<Json> body_of(const Options& options) {
     body["caps"].push_back(std::move(*one));
   }
   if (!options.policy.empty()) body["policy"] = options.policy;
+  if (whole(options.horizon))  // Hours, minutes? As everywhere, a span has a unit.
+    return fail(fmt::format("--horizon {0}: write a unit: {0}min, {0}h or {0}d", options.horizon));
   const Result<Nanoseconds> horizon = parse_job_time(options.horizon);
   if (!horizon) return fail(fmt::format("--horizon {}: {}", options.horizon, horizon.error().message));
   body["horizon"] = spec::span_text(*horizon);
@@ -245,9 +247,10 @@ void add_what_if_command(CLI::App& app, AppContext& context) {
       ->expected(1)
       ->take_all();
   command
-      ->add_option("--cap", options->caps,
-                   "A feed that carries less, perhaps for a time only: munich=8MW, "
-                   "munich=75%@2026-12-01..2026-12-03; may be repeated")
+      ->add_option(
+          "--cap", options->caps,
+          "What a feed may carry, in place of caps that are set for it, perhaps for a time only: munich=8MW, "
+          "munich=75%@2026-12-01..2026-12-03; may be repeated")
       ->type_name("FEED=CAP[@FROM..UNTIL]")
       ->expected(1)
       ->take_all();

@@ -37,15 +37,18 @@ void count_slowed(const Book& book, std::vector<FeedStanding>& feeds) {
 
 Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when, const std::vector<LiveCap>& more) {
   Milliwatts cap = book.core->state().power.built_cap(feed);
+  bool instead = false;
   const auto consider = [&](const LiveCap& each) {
     const CapRecord& record = each.record;
     if (!each.feed || each.feed->level != feed.level || each.feed->vertex != feed.vertex ||
         when < record.from || when >= record.until)
-      return;
+      return false;
     cap = cap.count() == 0 ? record.cap : std::min(cap, record.cap);
+    return true;
   };
+  for (const LiveCap& each : more) instead = consider(each) || instead;
+  if (instead) return cap;
   for (const auto& [id, each] : book.caps) consider(each);
-  for (const LiveCap& each : more) consider(each);
   return cap;
 }
 

@@ -31,7 +31,8 @@ struct FeedStanding {
 };
 
 /// The cap of a feed at a time: the lowest of those that are set for it, and never more than it was built
-/// for; 0 = not limited.
+/// for; 0 = not limited. While one of `more` holds for the feed, it stands in place of those that are set for
+/// it.
 [[nodiscard]] Milliwatts cap_at(const Book& book, sched::FeedId feed, Instant when,
                                 const std::vector<LiveCap>& more = {});
 
@@ -50,7 +51,7 @@ struct CapChange {
   sched::FeedId feed;
   Milliwatts cap;  ///< 0 = not limited.
 };
-/// What the caps that are set will do after `now`, in order of time; `more` counts as one of them.
+/// What the caps that are set will do after `now`, in order of time; `more` as cap_at has it.
 [[nodiscard]] std::vector<CapChange> cap_changes(const Book& book, Instant now,
                                                  const std::vector<LiveCap>& more = {});
 

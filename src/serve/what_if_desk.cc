@@ -15,6 +15,7 @@
 #include "live/feed_view.h"
 #include "live/node_names.h"
 #include "live/time_text.h"
+#include "spec/power_text.h"
 #include "twin/grow_fleet.h"
 
 namespace gw::serve {
@@ -29,6 +30,54 @@ constexpr int kNice = 10;
 constexpr std::chrono::seconds kBeat{2};
 
 live::Refusal unknown(std::string message) { return {422, "bad_what_if", std::move(message)}; }
+
+/// `5 MW (cap 3)`, of the lowest that holds for the feed at that time; nothing where it is what it was built
+/// for.
+std::string set_cap_text(const live::Book& book, sched::FeedId feed, Instant when) {
+  const live::CapRecord* lowest = nullptr;
+  for (const auto& [id, each] : book.caps) {
+    if (!each.feed || each.feed->level != feed.level || each.feed->vertex != feed.vertex ||
+        when < each.record.from || when >= each.record.until)
+      continue;
+    if (lowest == nullptr || each.record.cap < lowest->cap) lowest = &each.record;
+  }
+  return lowest == nullptr ? std::string()
+                           : fmt::format("{} (cap {})", spec::power_text(lowest->cap), lowest->id);
+}
+
+/// Which caps that are set the imagined one stands in place of, and which others bind all the same.
+void note_other_caps(const live::Book& book, sched::FeedId feed, const live::CapRecord& cap,
+                     std::vector<std::string>& notes) {
+  const Instant when = std::max(cap.from, book.now);
+  if (const std::string own = set_cap_text(book, feed, when); !own.empty())
+    notes.push_back(fmt::format("the cap of {} stands in place of the one that is set: {}", cap.feed, own));
+  const sched::PowerTree& power = book.core->state().power;
+  for (sched::FeedId above = feed; above.level + 1 < power.levels();) {
+    above = {above.level + 1, power.parent(above)};
+    const Milliwatts most = live::cap_at(book, above, when);
+    if (most.count() == 0 || most >= cap.cap) continue;
+    const std::string set = set_cap_text(book, above, when);
+    notes.push_back(fmt::format("{} above it carries no more than {}",
+                                book.fleet.feed_name(above.level, above.vertex),
+                                set.empty() ? spec::power_text(most) : set));
+  }
+  if (feed.level == 0) return;
+  Milliwatts below;
+  std::string set;
+  for (std::uint32_t vertex = 0; vertex < power.vertices(feed.level - 1); ++vertex) {
+    const sched::FeedId part{feed.level - 1, vertex};
+    if (power.parent(part) != feed.vertex) continue;
+    const Milliwatts most = live::cap_at(book, part, when);
+    if (most.count() == 0) return;  // Not limited.
+    below = below + most;
+    if (const std::string text = set_cap_text(book, part, when); !text.empty())
+      set += fmt::format("{}{} {}", set.empty() ? "" : ", ", book.fleet.feed_name(part.level, part.vertex),
+                         text);
+  }
+  if (!set.empty() && below < cap.cap)
+    notes.push_back(fmt::format("what is below it carries no more than {} in all, with {}",
+                                spec::power_text(below), set));
+}
 
 Json comparison_json(const twin::Comparison& value) {
   return {{"base", value.base},
@@ -186,13 +235,18 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
       if (!unix_ns) return refuse(fmt::format("{} is no time; write 2026-11-28T08:00:00Z", *text));
       *when = Instant{*unix_ns - book.origin_unix_ns};
     }
+    const sched::PowerTree& power = book.core->state().power;
+    if (const Milliwatts built = power.built_cap(id); built.count() > 0 && *cap > built)
+      return refuse(fmt::format("{} is built for {} of IT power; it cannot carry {}", more.record.feed,
+                                spec::power_text(built), spec::power_text(*cap)));
     if (more.record.until <= std::max(more.record.from, book.now))
       return refuse(fmt::format("the cap of {} would be over before it begins", wish.feed));
     const auto when_text = [&](Instant when) { return live::time_text(book.unix_ns(when)); };
-    order.changes.push_back(fmt::format("{} carries {:.4g} kW of IT power{}{}", more.record.feed,
-                                        static_cast<double>(cap->count()) * 1e-6,
+    order.changes.push_back(fmt::format("{} carries {} of IT power{}{}", more.record.feed,
+                                        spec::power_text(*cap),
                                         wish.from.empty() ? "" : " from " + when_text(more.record.from),
                                         wish.until.empty() ? "" : " until " + when_text(more.record.until)));
+    note_other_caps(book, id, more.record, order.notes);
     if (std::find(order.feeds.begin(), order.feeds.end(), more.record.feed) == order.feeds.end())
       order.feeds.push_back(more.record.feed);
     order.caps.push_back(std::move(more));
@@ -354,7 +408,7 @@ std::expected<Json, live::Refusal> WhatIfDesk::answer(const Open& open) {
   json["shortened"] = found->shortened;
   json["members"] = found->members;
   json["changes"] = order.changes;
-  json["notes"] = Json::array();
+  json["notes"] = order.notes;
   if (order.body.arrivals == "history")
     json["notes"].push_back(fmt::format("jobs arrive as in the last {:.1f} h: {} submissions",
                                         to_seconds(history.span) / 3600, history.submissions));

@@ -30,9 +30,10 @@ struct WhatIfOrder {
   std::vector<NodeId> drain;
   std::vector<std::pair<TenantId, std::uint32_t>> weights;
   std::vector<std::pair<TenantId, QuotaTerms>> quotas;  ///< In GPU-equivalents.
-  std::vector<live::LiveCap> caps;                      ///< Beside those that are set.
+  std::vector<live::LiveCap> caps;                      ///< In place of those that are set for their feeds.
   std::vector<std::string> feeds;                       ///< Theirs, by name.
   std::vector<std::string> changes;                     ///< In words.
+  std::vector<std::string> notes;                       ///< What the answer should say of them.
 };
 /// Refused: what is not there.
 std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, api::WhatIfBody body);

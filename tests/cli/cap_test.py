@@ -113,7 +113,30 @@ class CapTest(FolderTest):
         self.assertRegex(said, r"here/left\s+18 kW\s+1[2-7]")
         self.assertIn("there is no feed", server.gw(*words, "--cap", "nowhere=1kW").stderr)
         self.assertIn("write FEED=8MW", server.gw(*words, "--cap", "here").stderr)
+        refused = server.gw(*words, "--cap", "here=50kW").stderr
+        self.assertIn("here is built for 36 kW of IT power; it cannot carry 40 kW", refused)
+        self.assertIn("write a unit: 12min, 12h or 12d", server.gw("whatif", "--horizon", "12").stderr)
         self.assertEqual(server.get("/v1/caps").json["caps"], [])
+
+    def test_what_if_a_cap_were_raised(self):
+        server = self.start("--engine", "twin", "--speed", "1")
+        self.run_jobs(server, 4)
+        server.gw("cap", "set", "here/left", "12kW")
+        words = ("whatif", "--arrivals", "none", "--members", "2", "--horizon", "2h")
+        answer = json.loads(server.gw(*words, "--cap", "left=17kW", "--json").stdout)
+        self.assertEqual(answer["feeds"][0]["cap_w"], {"base": 12000, "changed": 17000})
+        self.assertGreater(answer["feeds"][0]["mean_w"]["changed"], answer["feeds"][0]["mean_w"]["base"] + 3000)
+        self.assertEqual(answer["notes"], ["the cap of here/left stands in place of the one that is set: 12 kW (cap 1)"])
+        server.gw("cap", "set", "here/right", "17kW")
+        server.gw("cap", "set", "here", "37.5kW")  # 30 kW of IT power.
+        said = server.gw(*words, "--cap", "here=45kW").stdout
+        self.assertIn("the cap of here stands in place of the one that is set: 30 kW (cap 3)", said)
+        self.assertIn("what is below it carries no more than 29 kW in all, with here/left 12 kW (cap 1), here/right 17 kW "
+                      "(cap 2)", said)
+        server.gw("cap", "set", "here", "20kW")  # 16 kW.
+        said = server.gw(*words, "--cap", "left=17kW").stdout
+        self.assertIn("here above it carries no more than 16 kW (cap 4)", said)
+        self.assertEqual(len(server.get("/v1/caps").json["caps"]), 4)
 
     def test_rights(self):
         server = self.start("--engine", "twin")
