@@ -198,6 +198,27 @@ void print_json(const Options& options, const Answer& answer) {
   fmt::print("{}\n", json_out(json));
 }
 
+/// What a cap or a held clock does to the work; where it does nothing, what is the lower limit.
+void print_limit(const Options& options, const Answer& answer) {
+  constexpr double kUnchanged = 1 - 1e-9;
+  const double clock = 100 * answer.limited.clock;
+  if (answer.limited.speed < kUnchanged || !answer.limited.met) {
+    fmt::print("under the limit: {:.1f} % of the speed, clock down to {:.0f} %{}\n",
+               100 * answer.limited.speed, clock,
+               answer.limited.met ? "" : "; the lowest clock draws more than the cap");
+    return;
+  }
+  const physics::Watts most{answer.subject.gpu.power_max_w};
+  const std::string what = options.cap_w > 0
+                               ? fmt::format("a cap of {}", power_text(physics::Watts{options.cap_w}))
+                               : fmt::format("a clock of {:.0f} %", 100 * options.clock_share);
+  fmt::print("{} changes nothing: {}", what,
+             options.cap_w >= most.value() ? "it is not below what the GPU allows itself"
+                                           : "the work asks for no more");
+  fmt::print("; the TDP of the {} is {}{}\n", answer.subject.gpu.name, power_text(most),
+             clock < 99.5 ? fmt::format(", which holds the clock at {:.0f} % at times", clock) : "");
+}
+
 void print_text(const Options& options, const Answer& answer) {
   const physics::TrainingPower& power = answer.limited.power;
   fmt::print("{} on {} x {}: step {}, {:.0f} tokens/s\n", answer.subject.model.name, options.gpus,
@@ -205,10 +226,7 @@ void print_text(const Options& options, const Answer& answer) {
              answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed);
   if (!answer.step.memory.fits())
     fmt::print("{}: what it would draw if it did\n", shortage_text(answer.step.memory));
-  if (options.cap_w > 0 || options.clock_share < 1)
-    fmt::print("under the limit: {:.1f} % of the speed, clock down to {:.0f} %{}\n",
-               100 * answer.limited.speed, 100 * answer.limited.clock,
-               answer.limited.met ? "" : "; the lowest clock draws more than the cap");
+  if (options.cap_w > 0 || options.clock_share < 1) print_limit(options, answer);
   TextTable phases("lrrr");
   phases.add({"", "TIME", "SHARE", "PER GPU"});
   for (std::size_t i = 0; i < physics::kPhases; ++i) {

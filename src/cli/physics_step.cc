@@ -18,8 +18,7 @@ Result<StepSubject> subject_of(const StepOptions& options) {
     return fail(
         options.model.empty()
             ? std::string(
-                  "which model? Give its name, such as gw physics train llama-3-8b; gw catalog models "
-                  "lists them")
+                  "which model? Name it behind the command, such as llama-3-8b; gw catalog models lists them")
             : fmt::format("two models, {} and {}: give one", options.model, options.named_model));
   Result<physics::ModelShape> model =
       find_model(*known, options.model.empty() ? options.named_model : options.model);

@@ -38,6 +38,16 @@ class PhysicsPowerTest(FolderTest):
         self.assertLess(power("--clock-share", "0.6")["speed"], 0.95)
         self.assert_refused(gw("physics", "power", *STEP, "--cap-w", "500", "--clock-share", "0.6"), 2, "excludes")
 
+    def test_a_cap_that_does_nothing_says_so(self):
+        said = gw("physics", "power", *STEP, "--cap-w", "5000").stdout
+        self.assertIn("a cap of 5.00 kW changes nothing: it is not below what the GPU allows itself; the TDP of the h100 is "
+                      "700 W", said)
+        self.assertNotIn("under the limit", said)
+        self.assertIn("under the limit", gw("physics", "power", *STEP, "--cap-w", "400").stdout)
+        told = gw("physics", "power")
+        self.assert_refused(told, 1, "which model? Name it behind the command, such as llama-3-8b")
+        self.assertNotIn("physics train", told.stderr)
+
     def test_warmer_air_costs_more(self):
         cold, warm = power("--outside-c", "5"), power("--outside-c", "35")
         self.assertLess(cold["facility"]["pue"], warm["facility"]["pue"])
