@@ -51,12 +51,13 @@ void Api::usage(Call call) {
                                       tenants = std::move(*tenants)](live::Archive& archive) {
     live::UsageFilter filter;
     filter.tenants = tenants;
+    filter.jobs = by == UsageBy::kJob;
     std::vector<std::string> paths;
     std::int64_t origin_ns = 0;
     // What runs is looked at first: what ends meanwhile is then in the archive and left out here.
     struct Open {
       live::TransferRecord transfer;
-      std::string job_name;
+      live::UsedJob job;
     };
     std::map<live::AttemptId, Open> open;
     options_.factory->read([&](const live::Book& book) {
@@ -72,7 +73,8 @@ void Api::usage(Call call) {
         const live::TransferRecord transfer =
             live::use_of(book, options_.factory->options().prices, *job.attempt, job.record.user, book.now);
         if (transfer.to > filter.from && transfer.from < filter.to)
-          open.emplace(transfer.attempt, Open{transfer, job.record.name});
+          open.emplace(transfer.attempt,
+                       Open{transfer, {job.record.name, job.record.array_job, job.record.array_index}});
       }
     });
     const auto path_of = [&](TenantId tenant) {
@@ -81,14 +83,14 @@ void Api::usage(Call call) {
     if (format == "focus") {
       FocusReport report(by, from_ns, to_ns, origin_ns);
       const Result<void> read =
-          archive.transfers(filter, [&](const live::TransferRecord& transfer, std::string_view job_name) {
+          archive.transfers(filter, [&](const live::TransferRecord& transfer, const live::UsedJob& job) {
             open.erase(transfer.attempt);
-            report.add(transfer, path_of(transfer.tenant), std::string(job_name), false);
+            report.add(transfer, path_of(transfer.tenant), job, false);
             return true;
           });
       if (!read) return call.refuse(read.error());
       for (const auto& [attempt, each] : open)
-        report.add(each.transfer, path_of(each.transfer.tenant), each.job_name, true);
+        report.add(each.transfer, path_of(each.transfer.tenant), each.job, true);
       return call.answer_text(report.csv("Gigawerk"), "text/csv; charset=utf-8");
     }
     UsageReport report(by, from_ns, to_ns);
@@ -98,8 +100,12 @@ void Api::usage(Call call) {
       return true;
     });
     if (!read) return call.refuse(read.error());
-    for (const auto& [attempt, each] : open)
-      report.add(live::part_of(each.transfer, filter.from, filter.to), path_of(each.transfer.tenant), true);
+    for (const auto& [attempt, each] : open) {
+      live::UsageRow part = live::part_of(each.transfer, filter.from, filter.to);
+      part.array_job = each.job.array_job;
+      part.array_index = each.job.array_index;
+      report.add(part, path_of(each.transfer.tenant), true);
+    }
     if (format == "csv") return call.answer_text(report.csv(), "text/csv; charset=utf-8");
     call.answer(report.json());
   });

@@ -9,6 +9,7 @@
 #include "live/feed_view.h"
 #include "live/time_text.h"
 #include "spec/json_record.h"
+#include "spec/power_text.h"
 
 namespace gw::api {
 namespace {
@@ -96,9 +97,9 @@ Json warnings_of(const live::Book& book, const live::CapRecord& record) {
        node < power.end({feed->level, feed->vertex}); ++node)
     idle += book.fleet.type_of(NodeId{node}).power_idle.count();
   if (idle > record.cap.count())
-    warnings.push_back(fmt::format(
-        "the idle nodes under {} draw {:.4g} kW, more than the cap of {:.4g} kW: it cannot be met",
-        record.feed, static_cast<double>(idle) * 1e-6, static_cast<double>(record.cap.count()) * 1e-6));
+    warnings.push_back(
+        fmt::format("the idle nodes under {} draw {}, more than the cap of {}: it cannot be met", record.feed,
+                    spec::power_text(Milliwatts{idle}), spec::power_text(record.cap)));
   return warnings;
 }
 

@@ -45,8 +45,11 @@ std::size_t nesting_of(std::string_view text) {
 
 std::string job_id(const live::JobRecord& job) {
   if (job.stands_for > 1) return fmt::format("{}_[{}]", job.array_job, job.indices);
-  return job.array_job == 0 ? fmt::format("{}", job.number)
-                            : fmt::format("{}_{}", job.array_job, job.array_index);
+  return job_id(job.number, job.array_job, job.array_index);
+}
+
+std::string job_id(std::uint64_t number, std::uint64_t array_job, std::uint32_t array_index) {
+  return array_job == 0 ? fmt::format("{}", number) : fmt::format("{}_{}", array_job, array_index);
 }
 
 std::optional<JobReference> parse_job_id(std::string_view text) {

@@ -52,6 +52,8 @@ Json job_json(const live::Book& book, const JobMoment& moment);
 
 Json attempt_json(const live::Book& book, const live::AttemptRecord& attempt);
 Json tenant_json(const live::Book& book, const live::LiveTenant& tenant);
+/// `12`, of a task `18_1`; as job_id has it of a record.
+std::string job_id(std::uint64_t number, std::uint64_t array_job, std::uint32_t array_index);
 Json node_json(const live::Book& book, NodeId node);
 /// `up`, `down`, `draining` or `drained`.
 std::string_view node_state(const live::Book& book, NodeId node);

@@ -39,7 +39,7 @@ std::string seconds_text(std::int64_t micro_s) {
 }  // namespace
 
 void FocusReport::add(const live::TransferRecord& transfer, const std::string& tenant,
-                      const std::string& job_name, bool open) {
+                      const live::UsedJob& job, bool open) {
   const std::int64_t begin = std::max(transfer.from.count() + origin_unix_ns_, from_unix_ns_);
   const std::int64_t end = std::min(transfer.to.count() + origin_unix_ns_, to_unix_ns_);
   if (begin >= end) return;
@@ -58,8 +58,8 @@ void FocusReport::add(const live::TransferRecord& transfer, const std::string& t
     line.tenant = tenant;
     if (named) line.user = part.user;
     if (by_ == UsageBy::kJob) {
-      line.job = fmt::format("{}", part.attempt.job);
-      row.job_name = job_name;
+      line.job = job_id(part.attempt.job, job.array_job, job.array_index);
+      row.job_name = job.name;
     }
     line.gpu_type = part.gpu_type;
     line.price_plan = part.price_plan;

@@ -20,7 +20,7 @@ class FocusReport {
 
   /// Its part inside the asked time, divided among the months that it runs in: together they are the whole
   /// exactly.
-  void add(const live::TransferRecord& transfer, const std::string& tenant, const std::string& job_name,
+  void add(const live::TransferRecord& transfer, const std::string& tenant, const live::UsedJob& job,
            bool open);
 
   /// CSV with a header line; NULL is an empty field. Costs are euros, quantities seconds: both exact.

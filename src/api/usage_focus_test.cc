@@ -73,8 +73,8 @@ TEST(FocusReport, MonthsAddUpToTheWhole) {
   // Amounts that no month divides: each part is rounded, and all together must be the whole.
   report.add(
       transfer(1, "2026-09-13T01:02:03.456Z", "2026-12-02T00:00:00.001Z", 1'000'000'007, 99'999'999'937),
-      "acme/vision", "train", false);
-  report.add(transfer(2, "2026-10-31T23:59:59Z", "2026-11-01T00:00:01Z", 3, 7), "acme/vision", "small",
+      "acme/vision", {"train"}, false);
+  report.add(transfer(2, "2026-10-31T23:59:59Z", "2026-11-01T00:00:01Z", 3, 7), "acme/vision", {"small"},
              false);
   const auto rows = rows_of(report.csv("Gigawerk"));
   ASSERT_EQ(rows.size(), 4U);
@@ -99,7 +99,7 @@ TEST(FocusReport, MonthsAddUpToTheWhole) {
 TEST(FocusReport, ARangeCutsChargesAndNotBillingPeriods) {
   const live::TransferRecord whole = transfer(1, "2026-09-13", "2026-12-02", 1'000'000'007, 99'999'999'937);
   FocusReport report(UsageBy::kTenant, unix_ns("2026-10-10T12:00:00Z"), unix_ns("2026-11-03"), kOrigin);
-  report.add(whole, "acme", "train", false);
+  report.add(whole, "acme", {"train"}, false);
   const auto rows = rows_of(report.csv("Gigawerk"));
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].at("ChargePeriodStart"), "2026-10-10T12:00:00Z");
@@ -115,8 +115,8 @@ TEST(FocusReport, ARangeCutsChargesAndNotBillingPeriods) {
 
 TEST(FocusReport, ColumnsAreAsTheSpecificationWantsThem) {
   FocusReport by_job(UsageBy::kJob, 0, unix_ns("2026-11-30"), kOrigin);
-  by_job.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme/vision", "train, all", true);
-  by_job.add(transfer(18, "2026-11-02", "2026-11-03", 0, 10, ""), "acme/vision", "tidy", false);
+  by_job.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme/vision", {"train, all"}, true);
+  by_job.add(transfer(18, "2026-11-02", "2026-11-03", 0, 10, ""), "acme/vision", {"tidy", 16, 2}, false);
   const auto jobs = rows_of(by_job.csv("Gigawerk"));
   ASSERT_EQ(jobs.size(), 2U);
   const std::map<std::string, std::string> expected{{"BilledCost", "0.000010"},
@@ -141,12 +141,13 @@ TEST(FocusReport, ColumnsAreAsTheSpecificationWantsThem) {
   EXPECT_EQ(Json::parse(jobs[0].at("Tags"))["gigawerk/open"], true);
   EXPECT_EQ(jobs[1].at("ServiceName"), "CPU Compute");
   EXPECT_EQ(jobs[1].at("SkuId"), "CPU");
+  EXPECT_EQ(jobs[1].at("ResourceId"), "16_2");  // A task, as gw ps names it.
   EXPECT_EQ(jobs[1].at("ConsumedUnit"), "Core-Seconds");
   EXPECT_EQ(jobs[1].at("ChargeDescription"), "CPU time under price plan default");
   EXPECT_EQ(jobs[1].at("ConsumedQuantity"), "7.000001");
 
   FocusReport by_tenant(UsageBy::kTenant, 0, unix_ns("2026-11-30"), kOrigin);
-  by_tenant.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme", "train", false);
+  by_tenant.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme", {"train"}, false);
   const auto tenants = rows_of(by_tenant.csv("Gigawerk"));
   ASSERT_EQ(tenants.size(), 1U);
   for (const char* column : {"ResourceId", "ResourceName", "ResourceType"})
@@ -155,12 +156,12 @@ TEST(FocusReport, ColumnsAreAsTheSpecificationWantsThem) {
 
 TEST(FocusReport, WhatIsGivenBackHasRowsOfItsOwn) {
   FocusReport report(UsageBy::kJob, 0, unix_ns("2026-11-30"), kOrigin);
-  report.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme", "train", false);
+  report.add(transfer(17, "2026-11-02", "2026-11-03", 5'000'000, 10), "acme", {"train"}, false);
   live::TransferRecord credit = transfer(17, "2026-11-02T12:00:00Z", "2026-11-03", 0, -4);
   credit.kind = live::TransferKind::kPreemptionCredit;
   credit.micro_core_s = 0;
   credit.energy = Joules{0};
-  report.add(credit, "acme", "train", false);
+  report.add(credit, "acme", {"train"}, false);
   const auto rows = rows_of(report.csv("Gigawerk"));
   ASSERT_EQ(rows.size(), 2U);
   const std::map<std::string, std::string> expected{

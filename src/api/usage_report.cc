@@ -33,14 +33,13 @@ std::string csv_field(std::string_view text) {
 }
 
 void UsageReport::add(const live::UsageRow& row, const std::string& tenant, bool open) {
-  const std::string job = fmt::format("{}", row.attempt.job);
   std::vector<std::string> key{by_ == UsageBy::kGpuType ? "" : tenant, "", "", row.gpu_type, row.price_plan};
   if (by_ == UsageBy::kUser || by_ == UsageBy::kJob) key[1] = row.user;
   if (by_ == UsageBy::kJob) key[2] = fmt::format("{:020}", row.attempt.job);
   UsageLine& line = lines_[key];
   line.tenant = key[0];
   line.user = key[1];
-  line.job = by_ == UsageBy::kJob ? job : "";
+  line.job = by_ == UsageBy::kJob ? job_id(row.attempt.job, row.array_job, row.array_index) : "";
   line.gpu_type = row.gpu_type;
   line.price_plan = row.price_plan;
   const bool credit = row.kind == live::TransferKind::kPreemptionCredit;

@@ -105,13 +105,19 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     return ExitCode::ok;
   }
   const Json& reason = answer->at("reason");
-  fmt::print("job {} is {}: {} ({}, since {})\n", answer->value("id", ""), answer->value("status", ""),
-             reason.value("text", ""), reason.value("name", ""), reason.value("since", ""));
+  const std::string name = reason.value("name", "");
+  if (name == "none" || name == "ended") {  // Nothing binds it.
+    fmt::print("job {} is {}, since {}\n", answer->value("id", ""), answer->value("status", ""),
+               reason.value("since", ""));
+  } else {
+    fmt::print("job {} is {}: {} ({}, since {})\n", answer->value("id", ""), answer->value("status", ""),
+               reason.value("text", ""), name, reason.value("since", ""));
+  }
   if (answer->contains("note"))
     fmt::print("note: {}\n", report::printable_name(answer->at("note").get<std::string>()));
   if (answer->contains("facts")) {
     const Json& facts = answer->at("facts");
-    const auto fact = [&](const char* name) { return number_text(facts.value(name, Json(0))); };
+    const auto fact = [&](const char* key) { return fmt::format("{:g}", facts.value(key, 0.0)); };
     if (facts.value("gpus_asked", 0.0) > 0)
       fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all\n", fact("gpus_asked"),
                  fact("gpus_free_of_its_kind"), fact("gpus_free"));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "report/text.h"
+#include "spec/power_text.h"
 
 namespace gw {
 namespace {
@@ -55,7 +56,7 @@ std::string budget_text(const Event& event) {
 std::string cap_text(const Event& event) {
   const std::string feed = fmt::format("feed {} of level {}", event.feed_vertex, event.feed_level);
   if (event.cap.count() == 0) return fmt::format("{} has no cap", feed);
-  return fmt::format("{} has a cap of {:g} kW, clocks {}", feed, static_cast<double>(event.cap.count()) / 1e6,
+  return fmt::format("{} has a cap of {}, clocks {}", feed, spec::power_text(event.cap),
                      event.clocks ? "can be capped" : "cannot be capped");
 }
 

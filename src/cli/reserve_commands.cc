@@ -64,6 +64,15 @@ Result<ExitCode> create(const AppContext& context, const ReserveOptions& options
   return ExitCode::ok;
 }
 
+/// What stands in the way at every time, of a `reason` of the answer.
+std::string bar_text(const std::string& reason) {
+  if (reason == "too_few_nodes")
+    return "the factory has not so many nodes of that kind in service, together as asked for; ask for fewer";
+  if (reason == "reserved") return "too many of the nodes are reserved (gw reserve list)";
+  if (reason == "in_use") return "jobs run on the nodes until later";
+  return reason;
+}
+
 Result<ExitCode> find(const AppContext& context, const ReserveOptions& options, bool json,
                       Connection& connection) {
   const std::expected<Json, client::Failure> answer =
@@ -76,7 +85,8 @@ Result<ExitCode> find(const AppContext& context, const ReserveOptions& options, 
                nodes_text(answer->at("nodes")),
                answer->value("possible", false) ? "" : " (the nearest time)");
   } else {
-    fmt::print("no time is free: {}\n", answer->at("reason").is_string() ? answer->value("reason", "") : "");
+    fmt::print("no time is free: {}\n",
+               bar_text(answer->at("reason").is_string() ? answer->value("reason", "") : ""));
   }
   return answer->at("from").is_string() ? ExitCode::ok : ExitCode::failed;
 }

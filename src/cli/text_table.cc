@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "report/text.h"
+#include "spec/power_text.h"
 
 namespace gw {
 
@@ -85,9 +86,7 @@ std::string with_thousands(std::uint64_t number) {
   return digits;
 }
 
-std::string power_text(double milliwatts) {
-  return scaled(milliwatts * 1e-3, std::array<std::string_view, 4>{"W", "kW", "MW", "GW"});
-}
+std::string power_text(double milliwatts) { return spec::power_text(milliwatts); }
 
 std::string rate_text(double tflops) {
   if (tflops == 0) return {};

@@ -74,8 +74,8 @@ std::string ids(const std::vector<TenantId>& tenants) {
   return text;
 }
 
-/// Transfers in the time from $1 to $2, in order of posting; with the names of their jobs behind.
-std::string usage_query(const UsageFilter& filter, bool names) {
+/// Transfers in the time from $1 to $2, in order of posting; with what UsedJob holds behind.
+std::string usage_query(const UsageFilter& filter, bool jobs) {
   Where where(3);
   where.add("transfers.ended > $1");
   where.add("began < $2");
@@ -85,8 +85,13 @@ std::string usage_query(const UsageFilter& filter, bool names) {
       "began, "
       "transfers.ended, micro_gpu_s, micro_core_s, energy_j, micro_eur, kind{} FROM transfers{}{} ORDER BY "
       "sequence",
-      names ? ", jobs.name" : "", names ? " LEFT JOIN jobs ON jobs.number = transfers.job" : "",
-      where.text());
+      jobs ? ", jobs.name, COALESCE(jobs.array_job, 0), COALESCE(jobs.array_index, 0)" : "",
+      jobs ? " LEFT JOIN jobs ON jobs.number = transfers.job" : "", where.text());
+}
+
+UsedJob read_used_job(const Row& row) {
+  return {std::string(row.text(13)), static_cast<std::uint64_t>(row.integer(14)),
+          static_cast<std::uint32_t>(row.integer(15))};
 }
 
 }  // namespace
@@ -240,18 +245,25 @@ Result<std::vector<ReasonRecord>> Archive::reasons(std::uint64_t job) {
 }
 
 Result<void> Archive::usage(const UsageFilter& filter, const std::function<bool(const UsageRow&)>& row) {
-  const std::string text = usage_query(filter, false);
-  return database_->query(
-      made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
-      [&](const Row& values) { return row(part_of(read_transfer(values), filter.from, filter.to)); });
+  const std::string text = usage_query(filter, filter.jobs);
+  return database_->query(made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
+                          [&](const Row& values) {
+                            UsageRow part = part_of(read_transfer(values), filter.from, filter.to);
+                            if (filter.jobs) {
+                              const UsedJob job = read_used_job(values);
+                              part.array_job = job.array_job;
+                              part.array_index = job.array_index;
+                            }
+                            return row(part);
+                          });
 }
 
-Result<void> Archive::transfers(
-    const UsageFilter& filter,
-    const std::function<bool(const TransferRecord&, std::string_view job_name)>& row) {
+Result<void> Archive::transfers(const UsageFilter& filter,
+                                const std::function<bool(const TransferRecord&, const UsedJob&)>& row) {
   const std::string text = usage_query(filter, true);
-  return database_->query(made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
-                          [&](const Row& values) { return row(read_transfer(values), values.text(13)); });
+  return database_->query(
+      made(text), std::array<Param, 2>{filter.from.count(), filter.to.count()},
+      [&](const Row& values) { return row(read_transfer(values), read_used_job(values)); });
 }
 
 namespace {

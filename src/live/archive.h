@@ -34,11 +34,19 @@ struct UsageFilter {
   std::vector<TenantId> tenants;
   Instant from;
   Instant to = Instant::max();
+  bool jobs = false;  ///< UsageRow says of which array a task is; it costs a look at the jobs.
 };
 
 struct LedgerCheck {
   std::uint64_t transfers = 0;
   std::uint64_t accounts = 0;
+};
+
+/// Of a transfer.
+struct UsedJob {
+  std::string name;
+  std::uint64_t array_job = 0;  ///< As in JobRecord.
+  std::uint32_t array_index = 0;
 };
 
 class Archive {
@@ -56,9 +64,9 @@ class Archive {
   Result<std::vector<ReasonRecord>> reasons(std::uint64_t job);
   /// Calls `row` for everything used inside the asked time, in order of posting, until it gives false.
   Result<void> usage(const UsageFilter& filter, const std::function<bool(const UsageRow&)>& row);
-  /// The same as it was posted, whole, with the name of its job.
+  /// The same as it was posted, whole, with its job; without one where there is no record of it.
   Result<void> transfers(const UsageFilter& filter,
-                         const std::function<bool(const TransferRecord&, std::string_view job_name)>& row);
+                         const std::function<bool(const TransferRecord&, const UsedJob&)>& row);
   /// Newest first, below `before` (0 = from the newest).
   /// Decision records, newest first: of these tenants (empty: all), before that sequence (0: the end), of
   /// that job (0: any; of a task, its array's too).

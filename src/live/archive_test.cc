@@ -145,8 +145,8 @@ TEST_F(ArchiveTest, TransfersComeWithTheNamesOfTheirJobs) {
   UsageFilter filter;
   filter.from = Instant{15};
   std::vector<std::pair<std::int64_t, std::string>> seen;
-  ASSERT_TRUE(archive_->transfers(filter, [&](const TransferRecord& transfer, std::string_view name) {
-    seen.emplace_back(transfer.micro_gpu_s, name);
+  ASSERT_TRUE(archive_->transfers(filter, [&](const TransferRecord& transfer, const UsedJob& job) {
+    seen.emplace_back(transfer.micro_gpu_s, job.array_job == 0 ? job.name : "?");
     return true;
   }));
   EXPECT_EQ(seen, (std::vector<std::pair<std::int64_t, std::string>>{{100, "train"}, {100, ""}}));
@@ -156,6 +156,13 @@ TEST_F(ArchiveTest, TransfersComeWithTheNamesOfTheirJobs) {
     return true;
   }));
   EXPECT_EQ(used, 100);
+  filter.jobs = true;
+  ASSERT_TRUE(archive_->usage(filter, [&](const UsageRow& row) {
+    EXPECT_EQ(row.array_job, 0U);
+    used += row.micro_gpu_s;
+    return true;
+  }));
+  EXPECT_EQ(used, 200);
 }
 
 }  // namespace

@@ -201,6 +201,8 @@ class Controller {
   std::uint64_t zones_of(const LiveJob& job);
   /// Why rules leave it no place.
   [[nodiscard]] std::string law_text(const LiveJob& job) const;
+  /// How the note of a running job begins whose place the rules have come to forbid.
+  static constexpr std::string_view kOutlawNote = "it runs where the rules forbid it now";
   /// Adds what is the factory's to `record` and puts it on the chain.
   void record_decision(TenantId tenant, const LegalWishes& wishes, audit::DecisionRecord record,
                        const LawDecision* decision);

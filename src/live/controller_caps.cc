@@ -10,6 +10,7 @@
 #include "live/feed_view.h"
 #include "live/time_text.h"
 #include "sched/codec.h"
+#include "spec/power_text.h"
 
 namespace gw::live {
 namespace {
@@ -17,10 +18,6 @@ namespace {
 constexpr std::size_t kMostCaps = 10'000;
 
 const Actor kItself{"", "gigawerk", Role::kAdmin, TenantTree::root(), ""};
-
-std::string kilowatts(Milliwatts power) {
-  return fmt::format("{:.4g} kW", static_cast<double>(power.count()) * 1e-6);
-}
 
 }  // namespace
 
@@ -48,7 +45,7 @@ Reply Controller::order_cap(const Command& command, const CapOrder& what) {
   if (built.count() > 0 && what.cap > built)
     return refuse(422, "bad_cap",
                   fmt::format("{} is built for {} of IT power; a cap is not more than that", what.feed,
-                              kilowatts(built)));
+                              spec::power_text(built)));
   if (what.until <= std::max(what.from, book_.now))
     return refuse(422, "bad_cap", "it would be over before it begins");
   if (book_.caps.size() >= kMostCaps)
@@ -65,7 +62,7 @@ Reply Controller::order_cap(const Command& command, const CapOrder& what) {
   const std::string until =
       record.until == Instant::max() ? std::string() : " to " + time_text(book_.unix_ns(record.until));
   audit(command.actor, "cap.set", record.feed,
-        fmt::format("cap {}: {} from {}{}{}{}", record.id, kilowatts(record.cap),
+        fmt::format("cap {}: {} from {}{}{}{}", record.id, spec::power_text(record.cap),
                     time_text(book_.unix_ns(record.from)), until, record.reason.empty() ? "" : ": ",
                     record.reason),
         TenantTree::root());
@@ -86,7 +83,7 @@ Reply Controller::remove_cap(const Command& command, std::uint32_t id) {
   }
   CapRecord& record = at->second.record;
   record.over = true;
-  audit(command.actor, "cap.clear", record.feed, fmt::format("cap {}: {}", id, kilowatts(record.cap)),
+  audit(command.actor, "cap.clear", record.feed, fmt::format("cap {}: {}", id, spec::power_text(record.cap)),
         TenantTree::root());
   if (at->second.feed) caps_changed_.insert({at->second.feed->level, at->second.feed->vertex});
   std::erase_if(turn_.changes.caps, [&](const CapRecord& known) { return known.id == id; });
@@ -143,7 +140,7 @@ void Controller::settle_caps() {
     const Milliwatts cap = cap_at(book_, feed, book_.now);
     if (power.cap(feed) == cap) continue;
     audit(kItself, "cap.change", book_.fleet.feed_name(feed.level, feed.vertex),
-          cap.count() == 0 ? std::string("not limited") : kilowatts(cap), TenantTree::root());
+          cap.count() == 0 ? std::string("not limited") : spec::power_text(cap), TenantTree::root());
     apply(sched::Event::feed_cap(feed.level, feed.vertex, cap, options_.clocks));
   }
 }
@@ -257,8 +254,8 @@ void Controller::note_unmet(bool planned) {
     changed = true;
     audit(kItself, std::string(action), book_.fleet.feed_name(feed.level, feed.vertex),
           fmt::format("it draws {}, its cap is {}{}",
-                      kilowatts(power.draw(feed) + book_.ending.below(power, feed)),
-                      kilowatts(power.cap(feed)), why),
+                      spec::power_text(power.draw(feed) + book_.ending.below(power, feed)),
+                      spec::power_text(power.cap(feed)), why),
           TenantTree::root());
   };
   const auto look = [&](sched::FeedId feed) {

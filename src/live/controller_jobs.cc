@@ -89,7 +89,11 @@ void Controller::end_job(LiveJob& job, Outcome outcome, std::string note, std::o
   const std::uint32_t tasks = record.stands_for;
   book_.tally.ended.at(static_cast<std::size_t>(outcome)) += tasks;
   record.stopping = record.requeueing = false;
-  if (!note.empty()) record.note = std::move(note);
+  if (!note.empty()) {
+    record.note = std::move(note);
+  } else if (record.note.starts_with(kOutlawNote)) {
+    record.note = "it ended where the rules forbid it";  // Why, the audit and its decision record say.
+  }
   count_job(job, -1);
   const std::uint64_t number = record.number;
   const std::uint64_t array_job = record.array_job;

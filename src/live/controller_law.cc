@@ -128,7 +128,7 @@ void Controller::review_law() {
           fmt::format("it runs where the rules forbid it now ({}); it {}", job.record.place,
                       options_.requeue_forbidden ? "is stopped and waits again" : "may finish"),
           job.record.tenant);
-    job.record.note = "it runs where the rules forbid it now; " + law_text(job);
+    job.record.note = std::string(kOutlawNote) + "; " + law_text(job);
     mark(job);
     if (!options_.requeue_forbidden || job.record.stopping) continue;
     job.record.stopping = job.record.requeueing = true;

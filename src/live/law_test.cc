@@ -227,6 +227,7 @@ TEST_F(LawTest, ARuleComesIntoForceAtMidnight) {
   EXPECT_EQ(turned.changes.decisions.size(), 4U);  // All four: reviewed.
   EXPECT_TRUE(turned.orders.stops.empty());
   end(2);
+  EXPECT_EQ(store_.jobs.at(2).note, "it ended where the rules forbid it");
   EXPECT_EQ(state(3), "waiting");  // n1 is free, and not for it.
   EXPECT_EQ(store_.decisions.back().outcome, "reviewed");
   end(1);

@@ -14,6 +14,8 @@ namespace gw::live {
 /// What one attempt used inside the asked time.
 struct UsageRow {
   AttemptId attempt;
+  std::uint64_t array_job = 0;  ///< Of a task, where the archive was asked for jobs; as in JobRecord.
+  std::uint32_t array_index = 0;
   TransferKind kind = TransferKind::kUsage;
   TenantId tenant;
   std::string user;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "spec/fleet_spec.h"
 #include "spec/near_miss.h"
+#include "spec/power_text.h"
 
 namespace gw::spec {
 
@@ -174,11 +175,10 @@ class FleetBuilder {
     const double needed = power_mw * pue;
     if (capacity.count() == 0 || needed <= static_cast<double>(capacity.count())) return;
     findings_.warning(
-        at,
-        fmt::format("the nodes of this {} can draw {:.4g} kW{}, its feed carries {:.4g} kW; full load will "
-                    "have to be capped",
-                    what, needed * 1e-6, pue > 1 ? fmt::format(" (at a PUE of {})", pue) : "",
-                    static_cast<double>(capacity.count()) * 1e-6));
+        at, fmt::format("the nodes of this {} can draw {}{}, its feed carries {}; full load will have to be "
+                        "capped",
+                        what, power_text(needed), pue > 1 ? fmt::format(" (at a PUE of {})", pue) : "",
+                        power_text(capacity)));
   }
 
   template <class Part>

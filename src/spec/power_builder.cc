@@ -6,6 +6,7 @@
 
 #include "spec/demand_fields.h"
 #include "spec/near_miss.h"
+#include "spec/power_text.h"
 
 namespace gw::spec {
 
@@ -106,10 +107,9 @@ PowerSchedule build_power(const PowerSpec& spec, const Fleet& fleet, WorkloadMix
       idle += fleet.type_of(NodeId{node}).power_idle.count();
     if (idle > built.cap.count())
       findings.warning(event.at,
-                       fmt::format("the idle nodes under \"{}\" draw {:.4g} kW, more than the {:.4g} kW "
-                                   "left; the cap cannot be met",
-                                   event.feed.value, static_cast<double>(idle) * 1e-6,
-                                   static_cast<double>(built.cap.count()) * 1e-6));
+                       fmt::format("the idle nodes under \"{}\" draw {}, more than the {} left; the cap "
+                                   "cannot be met",
+                                   event.feed.value, power_text(Milliwatts{idle}), power_text(built.cap)));
   }
   return schedule;
 }
