@@ -31,7 +31,7 @@ TEST(JournalText, RulesAreToldWithTheirTerms) {
   EXPECT_EQ(event_text(Event::tenant_budget(TenantId{3}, BudgetState::kStopNew), fleet),
             "budget of tenant 3 is spent: nothing new starts");
   EXPECT_EQ(event_text(Event::feed_cap(1, 2, Milliwatts{1'250'000'000}, false), fleet),
-            "feed 2 of level 1 has a cap of 1250 kW, clocks cannot be capped");
+            "feed 2 of level 1 has a cap of 1.25 MW, clocks cannot be capped");
   EXPECT_EQ(event_text(Event::feed_cap(1, 2, Milliwatts{0}), fleet), "feed 2 of level 1 has no cap");
   WindowTerms window;
   window.tenant = TenantId{4};

@@ -79,8 +79,9 @@ class ServeTest(FolderTest):
         client.send_signal(signal.SIGINT)
         _, error = client.communicate(timeout=40)
         self.assertEqual(client.returncode, 130, error)
+        # It may leave before the job has: where it had not heard of the job's start, it does not follow it.
         jobs = json.loads(self.gw("ps", "--all", "--name", "interrupted", "--json").stdout)["jobs"]
-        self.assertEqual([job["status"] for job in jobs], ["cancelled"])
+        self.assertEqual([self.server.wait(job["number"])["status"] for job in jobs], ["cancelled"])
 
     def test_job_files(self):
         file = self.path("job.yaml", "gigawerk: 1\njob:\n  name: from-file\n  command: [sh, -c, 'echo $WHO']\n"
