@@ -12,11 +12,13 @@
 #include "cli/job_source.h"
 #include "cli/physics_setup.h"
 #include "cli/spec_files.h"
+#include "cli/suggest.h"
 #include "cli/text_table.h"
 #include "report/text.h"
 #include "spec/catalog.h"
 #include "spec/job_spec_file.h"
 #include "spec/job_text.h"
+#include "spec/near_miss.h"
 #include "spec/sbatch.h"
 #include "spec/scenario.h"
 
@@ -98,7 +100,35 @@ void check_work(const spec::Scenario& scenario, const std::string& path, std::ve
     findings.push_back({severity, path, scenario.work_marks.at(misfit.job_class), misfit.text});
 }
 
-FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
+/// A job's places and classes of data against those of a factory, or where none is given of the catalog:
+/// there a word that is no near miss is only warned of, as a factory may have rules of its own.
+void check_wishes(const LegalWishes& wishes, const Law& law, bool is_factory, FileReport& report) {
+  const auto add = [&](spec::Severity severity, std::string message) {
+    report.findings.push_back({severity, report.file, {}, std::move(message)});
+  };
+  if (is_factory) {
+    if (std::string problem = spec::unknown_data(law, wishes.data); !problem.empty())
+      add(spec::Severity::kError, "\"data\": " + problem);
+    for (const auto& [key, names] : {std::pair{"residency", &wishes.residency},
+                                     std::pair{"excluded_jurisdictions", &wishes.excluded_jurisdictions}}) {
+      if (const Result<Places> places = law.places(*names); !places)
+        add(spec::Severity::kError, fmt::format("\"{}\": {}", key, places.error().message));
+    }
+    return;
+  }
+  const std::vector<std::string> known = law.known_data();
+  for (const std::string& word : wishes.data) {
+    if (std::find(known.begin(), known.end(), word) != known.end()) continue;
+    add(nearest_word(word, known) ? spec::Severity::kError : spec::Severity::kWarning,
+        fmt::format(
+            "\"data\": \"{}\" is a class of data that no rule of the catalog names{} (if a factory has "
+            "it of its own, check against its file by --fleet)",
+            word, spec::suggestion(word, known)));
+  }
+}
+
+FileReport check_file(const std::string& path, const spec::Catalog& catalog, const Law& law,
+                      bool is_factory) {
   FileReport report;
   report.file = path;
   const spec::Checked<std::string> text = spec::read_text_file(path);
@@ -109,8 +139,12 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
   if (is_job_json(*text) || spec::looks_like_job(*text)) {
     report.kind = "job";
     const spec::Checked<JobSpec> job = parse_job_source(*text, path);
-    if (job) report.contents = contents_of(*job);
-    if (!job) report.findings = job.error();
+    if (job) {
+      report.contents = contents_of(*job);
+      check_wishes(job->law, law, is_factory, report);
+    } else {
+      report.findings = job.error();
+    }
     return report;
   }
   if (spec::looks_like_catalog(*text)) {
@@ -134,6 +168,7 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog) {
       finding.message += " (gw submit goes on without it by --skip-unsupported)";
     }
     report.findings.insert(report.findings.end(), script->warnings.begin(), script->warnings.end());
+    check_wishes(script->job.law, law, is_factory, report);
     return report;
   }
   const spec::Checked<spec::Scenario> scenario = spec::parse_scenario(*text, path, catalog);
@@ -190,6 +225,7 @@ void print_text(const std::vector<FileReport>& reports) {
 void add_validate_command(CLI::App& app, AppContext& context) {
   struct Options {
     std::vector<std::string> files;
+    std::string fleet;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
@@ -197,18 +233,33 @@ void add_validate_command(CLI::App& app, AppContext& context) {
       "validate", "Check scenario, fleet, catalog and job files and sbatch scripts, and name every mistake");
   command->group(kGroupInspect);
   command->add_option("FILE", options->files, "Files to check")->required()->type_name("FILE");
+  command
+      ->add_option("--fleet", options->fleet,
+                   "Check the classes of data and places that jobs name against this factory's rules")
+      ->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Each finding is FILE:LINE:COLUMN: what is wrong; what would be right. Exits with 1 if a file has an "
       "error;\n"
-      "warnings do not count. What gw submit and gw simulate refuse is an error.");
+      "warnings do not count. What gw submit and gw simulate refuse is an error. Without --fleet, a class of "
+      "data\n"
+      "is an error where it is nearly one that the catalog's rules name, else a warning.");
   set_action(*command, context, [options]() -> Result<ExitCode> {
     const Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());
+    Law law;
+    if (!options->fleet.empty()) {
+      Result<spec::Scenario> factory = load_scenario(options->fleet);
+      if (!factory) return std::unexpected(factory.error());
+      law = std::move(factory->law);
+    } else {
+      spec::Findings findings("catalog");
+      law = spec::build_law(catalog->rules, catalog->country_groups, findings);
+    }
     std::vector<FileReport> reports;
     bool good = true;
     for (const std::string& file : options->files) {
-      reports.push_back(check_file(file, *catalog));
+      reports.push_back(check_file(file, *catalog, law, !options->fleet.empty()));
       good = good && reports.back().errors() == 0;
     }
     options->json ? print_json(reports) : print_text(reports);

@@ -195,7 +195,10 @@ class Controller {
 
   // controller_law.cc
   [[nodiscard]] LawDecision judge(TenantId tenant, const LegalWishes& wishes) const;
-  [[nodiscard]] std::optional<Refusal> unknown_places(const LegalWishes& wishes) const;
+  /// Refused: places and classes of data that the law does not know.
+  [[nodiscard]] std::optional<Refusal> unknown_wishes(const LegalWishes& wishes) const;
+  /// Notes tenants of kinds that the law does not know, and rules for tenants that there are not.
+  void note_strangers(std::vector<std::string>& notes) const;
   /// Shape::zones of a tenant's job with those wishes, now.
   std::uint64_t zones_of(TenantId tenant, const LegalWishes& wishes);
   std::uint64_t zones_of(const LiveJob& job);

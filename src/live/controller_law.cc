@@ -6,6 +6,7 @@
 #include "live/controller.h"
 #include "live/time_text.h"
 #include "spec/job_json.h"
+#include "spec/law_spec.h"
 
 namespace gw::live {
 namespace {
@@ -34,7 +35,7 @@ LawDecision Controller::judge(TenantId tenant, const LegalWishes& wishes) const 
   return decide(options_.law, book_.fleet, book_.legal_facts(tenant), wishes, day_);
 }
 
-std::optional<Refusal> Controller::unknown_places(const LegalWishes& wishes) const {
+std::optional<Refusal> Controller::unknown_wishes(const LegalWishes& wishes) const {
   for (const std::vector<std::string>* names : {&wishes.residency, &wishes.excluded_jurisdictions}) {
     if (const Result<Places> places = options_.law.places(*names); !places)
       return Refusal{
@@ -42,13 +43,15 @@ std::optional<Refusal> Controller::unknown_places(const LegalWishes& wishes) con
           fmt::format("{}: {}", names == &wishes.residency ? "residency" : "excluded_jurisdictions",
                       places.error().message)};
   }
+  if (std::string problem = spec::unknown_data(options_.law, wishes.data); !problem.empty())
+    return Refusal{422, "unknown_data_class", "data: " + problem};
   return std::nullopt;
 }
 
 std::uint64_t Controller::zones_of(TenantId tenant, const LegalWishes& wishes) {
   if (!options_.law.in_use && wishes.empty()) return 0;
-  // Places that a changed file does not know any more: nowhere, until it does again.
-  if (!wishes.empty() && unknown_places(wishes)) return Shape::kNoZone;
+  // Places or data that a changed file does not know any more: nowhere, until it does again.
+  if (!wishes.empty() && unknown_wishes(wishes)) return Shape::kNoZone;
   constexpr std::size_t kMost = 10'000;
   if (zones_known_.size() >= kMost) zones_known_.clear();
   const auto [at, is_new] = zones_known_.try_emplace({tenant, wishes}, 0);
@@ -60,7 +63,7 @@ std::uint64_t Controller::zones_of(const LiveJob& job) { return zones_of(job.rec
 
 std::string Controller::law_text(const LiveJob& job) const {
   const LegalWishes& wishes = wishes_of(job);
-  if (std::optional<Refusal> unknown = unknown_places(wishes)) return unknown->message;
+  if (std::optional<Refusal> unknown = unknown_wishes(wishes)) return unknown->message;
   const LawDecision decision = judge(job.record.tenant, wishes);
   if (job.record.state == JobState::kRunning) {  // Other places may be open to it: what closes its own?
     const std::uint32_t zone = book_.core->state().zone_of(*book_.core->job(job.record.core));
@@ -109,7 +112,7 @@ void Controller::review_law() {
     if (in_core) apply(sched::Event::job_zones(job.record.core, zones));
     const LegalWishes& wishes = wishes_of(job);
     std::optional<LawDecision> decision;
-    if (!unknown_places(wishes)) decision = judge(job.record.tenant, wishes);
+    if (!unknown_wishes(wishes)) decision = judge(job.record.tenant, wishes);
     audit::DecisionRecord record;
     record.job = number;
     record.tasks = job.record.stands_for;
@@ -133,6 +136,27 @@ void Controller::review_law() {
     if (!options_.requeue_forbidden || job.record.stopping) continue;
     job.record.stopping = job.record.requeueing = true;
     turn_.orders.stops.emplace_back(job.attempt->id, StopKind::kRequeue);
+  }
+}
+
+void Controller::note_strangers(std::vector<std::string>& notes) const {
+  for (std::uint32_t index = 1; index < book_.tenants.size(); ++index) {
+    const std::string problem = spec::unknown_kind(options_.law, book_.tenants[index].record.kind);
+    if (!problem.empty())
+      notes.push_back(fmt::format("tenant {}: {}; until then the rules on kinds bind it",
+                                  book_.path(TenantId{index}), problem));
+  }
+  for (const LegalRule& rule : options_.law.rules) {
+    for (const std::vector<std::string>* paths :
+         {&rule.applies_to.tenants, &rule.applies_to.except_tenants}) {
+      for (const std::string& path : *paths) {
+        if (!book_.tenant(path).valid())
+          notes.push_back(
+              fmt::format("rule {} names the tenant {}, which there is not; make it (gw tenants "
+                          "create), or correct the fleet's file",
+                          rule.name, path));
+      }
+    }
   }
 }
 

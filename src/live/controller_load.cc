@@ -120,6 +120,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
     begin_anew(unix_now_ns);
     tell_clocks();
     tell_prices();
+    note_strangers(notes);
     return notes;
   }
   const std::string* origin = setting(*loaded, kOrigin);
@@ -165,6 +166,7 @@ Result<std::vector<std::string>> Controller::load(std::int64_t unix_now_ns,
   tell_quotas();
   load_caps(loaded->caps, notes);
   if (const std::string* unmet = setting(*loaded, kUnmetCaps)) load_unmet(*unmet);
+  note_strangers(notes);
   tell_clocks();
   tell_prices();
   recall_clocks();

@@ -7,6 +7,7 @@
 #include "live/admission.h"
 #include "live/controller.h"
 #include "live/node_names.h"
+#include "spec/law_spec.h"
 
 namespace gw::live {
 namespace {
@@ -173,7 +174,7 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
   request->submit = book_.now;
   request->flexible = what.spec.flexible;
   request->deadline = deadline_of(what.spec);
-  if (std::optional<Refusal> unknown = unknown_places(what.spec.law))
+  if (std::optional<Refusal> unknown = unknown_wishes(what.spec.law))
     return refused(command, std::move(*unknown));
   decision = judge(what.tenant, what.spec.law);
   request->shape.zones = decision->mask;
@@ -420,6 +421,10 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
     return refused(command, {422, "unknown_price_plan",
                              fmt::format("there is no price plan {}; there are: {} (gw serve --prices)",
                                          *what.price_plan, known)});
+  }
+  if (what.kind) {
+    if (std::string problem = spec::unknown_kind(options_.law, *what.kind); !problem.empty())
+      return refused(command, {422, "unknown_tenant_kind", "kind: " + problem});
   }
   QuotaRecord quota{"", exists ? book_.quota(id, "") : QuotaTerms{}};
   if (what.gpu_milli)

@@ -180,6 +180,53 @@ TEST_F(LawTest, JobsGoWhereTheyMayAndEachIsWrittenDown) {
   EXPECT_EQ(chain(), "");
 }
 
+TEST_F(LawTest, AClassOfDataThatNoRuleNamesIsRefused) {
+  LegalWishes misspelt;
+  misspelt.data = {"persnal"};
+  const Reply refused = submit(misspelt);
+  ASSERT_TRUE(refused.refusal);
+  EXPECT_EQ(refused.refusal->code, "unknown_data_class");
+  EXPECT_THAT(refused.refusal->message, HasSubstr("did you mean \"personal\"?"));
+  EXPECT_EQ(nlohmann::json::parse(store_.decisions.at(0).record)["reason"], "unknown_data_class");
+  options_.law.data_classes = {"persnal"};
+  boot();
+  EXPECT_FALSE(submit(misspelt).refusal);
+  EXPECT_EQ(state(1), "running");
+  EXPECT_FALSE(submit(misspelt).refusal);
+  EXPECT_FALSE(submit(misspelt).refusal);
+  EXPECT_EQ(state(3), "waiting");
+  options_.law.data_classes.clear();  // A file that knows it no more: what waits ends, what runs may finish.
+  boot();
+  EXPECT_EQ(state(2), "running");
+  EXPECT_EQ(state(3), "never");
+}
+
+TEST_F(LawTest, AKindOfTenantThatNoRuleNamesIsRefused) {
+  TenantOrder order;
+  order.path = "default";
+  order.kind = "helth";
+  EXPECT_FALSE(ask(order).refusal);  // No rule looks at kinds.
+  LegalRule& rule = options_.law.rules.emplace_back();
+  rule.name = "health-in-germany";
+  rule.applies_to.kinds = {"health"};
+  rule.requires_.country = options_.law.places({"DE"}).value();
+  boot();
+  submit({});
+  submit({});
+  EXPECT_EQ(places_[1], "n0");
+  EXPECT_EQ(state(2), "waiting");  // The rule binds a tenant of a kind that nobody knows.
+  order.kind = "heath";
+  const Reply refused = ask(order);
+  ASSERT_TRUE(refused.refusal);
+  EXPECT_EQ(refused.refusal->code, "unknown_tenant_kind");
+  EXPECT_THAT(refused.refusal->message, HasSubstr("did you mean \"health\"?"));
+  options_.law.tenant_kinds = {"bank"};
+  boot();
+  order.kind = "bank";
+  EXPECT_FALSE(ask(order).refusal);
+  EXPECT_EQ(state(2), "running");
+}
+
 TEST_F(LawTest, APlaceThatIsTooSmallInTheAllowedPartIsTheRulesDoing) {
   options_.fleet = flat_fleet(4, 4);
   options_.fleet.node_names = {"a", "b", "c", "d"};

@@ -48,6 +48,32 @@ std::int64_t total_processing_performance(const GpuType& type) {
       std::max({type.dense_bf16_tflops * 16, type.dense_fp8_tflops * 8, type.dense_fp4_tflops * 4}));
 }
 
+namespace {
+
+std::vector<std::string> ascending(std::vector<std::string> words) {
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words;
+}
+
+}  // namespace
+
+std::vector<std::string> Law::known_data() const {
+  std::vector<std::string> known = data_classes;
+  for (const LegalRule& rule : rules)
+    known.insert(known.end(), rule.applies_to.data.begin(), rule.applies_to.data.end());
+  return ascending(std::move(known));
+}
+
+std::vector<std::string> Law::known_kinds() const {
+  std::vector<std::string> known = tenant_kinds;
+  for (const LegalRule& rule : rules) {
+    for (const std::vector<std::string>* kinds : {&rule.applies_to.kinds, &rule.applies_to.except_kinds})
+      known.insert(known.end(), kinds->begin(), kinds->end());
+  }
+  return ascending(std::move(known));
+}
+
 const CountryGroup* Law::group(std::string_view name) const {
   const auto at = std::find_if(groups.begin(), groups.end(),
                                [&](const CountryGroup& group) { return group.name == name; });

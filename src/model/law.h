@@ -4,7 +4,8 @@
 // Rules see three kinds of facts: of a zone (a part of the fleet that is all the same before them, see Zone
 // in fleet.h), of a tenant, and of a job. A decision is made once, when a job is admitted, and gives a bit
 // mask of zones (Shape::zones) which the core never leaves. What is not known counts against the job: a rule
-// on homes applies to a tenant whose home nobody has given.
+// on homes applies to a tenant whose home nobody has given, one on kinds to a tenant of a kind that no rule
+// and no list knows.
 #pragma once
 
 #include <cstdint>
@@ -106,7 +107,14 @@ struct Law {
   std::vector<LegalRule> rules;
   std::vector<CountryGroup> groups;
   bool in_use = false;
+  std::vector<std::string> data_classes;  ///< That jobs may name beyond those that rules name.
+  std::vector<std::string> tenant_kinds;  ///< That tenants may be of beyond those that rules name.
 
+  /// The classes of data that jobs may name, ascending, whatever the dates of the rules that name them.
+  /// Empty: no rule looks at data and none are listed, so that any may be named.
+  [[nodiscard]] std::vector<std::string> known_data() const;
+  /// The kinds that tenants may be of, likewise.
+  [[nodiscard]] std::vector<std::string> known_kinds() const;
   [[nodiscard]] const CountryGroup* group(std::string_view name) const;
   /// Countries and groups by name; an Error names one that is neither.
   [[nodiscard]] Result<Places> places(const std::vector<std::string>& names) const;
@@ -132,7 +140,7 @@ struct LegalWishes {
       residency;  ///< Where its code, data, checkpoints and outputs may be; empty: anywhere.
   std::vector<std::string> excluded_jurisdictions;
   std::vector<std::string> certifications;
-  std::vector<std::string> data;  ///< Classes of its data: `personal`, `health`, ...
+  std::vector<std::string> data;  ///< Classes of its data: `personal`, `german-health`, ...
   friend auto operator<=>(const LegalWishes&, const LegalWishes&) = default;
 
   [[nodiscard]] bool empty() const {

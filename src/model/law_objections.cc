@@ -22,13 +22,16 @@ bool names_one(const std::vector<std::string>& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-bool binds(const AppliesTo& to, const TenantFacts& tenant, const LegalWishes& job) {
+/// `known_kinds`: Law::known_kinds.
+bool binds(const AppliesTo& to, const TenantFacts& tenant, const LegalWishes& job,
+           const std::vector<std::string>& known_kinds) {
   const auto within = [&](const std::string& top) { return is_below(tenant.path, top); };
   if (std::any_of(to.except_tenants.begin(), to.except_tenants.end(), within)) return false;
   if (!to.tenants.empty() && std::none_of(to.tenants.begin(), to.tenants.end(), within)) return false;
   if (names_one(to.except_kinds, tenant.kind)) return false;
-  if (!to.kinds.empty() && !names_one(to.kinds, tenant.kind)) return false;
   // What is not known counts against the job.
+  const bool unknown_kind = !tenant.kind.empty() && !names_one(known_kinds, tenant.kind);
+  if (!to.kinds.empty() && !names_one(to.kinds, tenant.kind) && !unknown_kind) return false;
   if (!to.home.empty() && !tenant.home.empty() && !to.home.has(tenant.home)) return false;
   if (!to.tenants_of.empty() && !(tenant.home.empty() && tenant.owners.empty())) {
     const bool of_one = to.tenants_of.has(tenant.home) ||
@@ -214,8 +217,9 @@ LawDecision decide(const Law& law, const Fleet& fleet, const TenantFacts& tenant
   const Result<Places> residency = law.places(job.residency);
   const Result<Places> excluded = law.places(job.excluded_jurisdictions);
   GW_CHECK(residency.has_value() && excluded.has_value());
+  const std::vector<std::string> kinds = law.known_kinds();
   for (std::uint32_t index = 0; index < law.rules.size(); ++index) {
-    if (law.rules[index].in_force(day) && binds(law.rules[index].applies_to, tenant, job))
+    if (law.rules[index].in_force(day) && binds(law.rules[index].applies_to, tenant, job, kinds))
       decision.applied.push_back(index);
   }
   for (std::size_t zone = 0; zone < decision.seen.size(); ++zone) {

@@ -376,7 +376,7 @@ void describe(Visitor& visit, JobClassSpec& spec) {
                .items_max = 100,
                .default_text = "none"});
   visit.field("data", job.law.data,
-              {.help = "Classes of its data that rules look at: personal, health, ...",
+              {.help = "Classes of its data that rules look at: personal, german-health, ...",
                .text = Text::kName,
                .items_max = 100,
                .default_text = "none"});

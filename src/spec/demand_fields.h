@@ -327,6 +327,20 @@ void describe_heading(Visitor& visit, ScenarioFile& file) {
                        "(`residency`, ...) hold for each.",
                .default_text = "none; a job with such wishes needs a fleet that meets them as a whole"});
   visit.field("country_groups", file.country_groups, {.help = "Groups of countries that the catalog lacks."});
+  visit.field(
+      "data_classes", file.data_classes,
+      {.help = "Classes of data that jobs may name though no rule does. Any other that no rule names is "
+               "refused: misspelt, it would take the rules on data off a job.",
+       .text = Text::kName,
+       .items_max = 1000,
+       .default_text = "none; any may be named where no rule looks at data"});
+  visit.field(
+      "tenant_kinds", file.tenant_kinds,
+      {.help = "Kinds that tenants may be of though no rule names them. Any other that no rule names is "
+               "refused.",
+       .text = Text::kName,
+       .items_max = 1000,
+       .default_text = "none; any may be given where no rule looks at kinds"});
 }
 
 template <class Visitor>

@@ -191,6 +191,8 @@ struct ScenarioFile {
   FleetSpec fleet;
   std::optional<std::vector<Override<RuleSpec>>> rules;
   std::vector<CountryGroupSpec> country_groups;
+  std::vector<std::string> data_classes;
+  std::vector<std::string> tenant_kinds;
   std::vector<TenantSpec> tenants;
   WorkloadSpec workload;
   std::vector<Override<RhythmSpec>> rhythms;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "spec/law_fields.h"
+#include "spec/near_miss.h"
 #include "spec/record_reader.h"
 
 namespace gw::spec {
@@ -102,6 +103,36 @@ Law build_law(const std::vector<RuleSpec>& rules, const std::vector<CountryGroup
   LawBuilder builder(law, findings);
   for (const RuleSpec& spec : rules) builder.rule(spec);
   return law;
+}
+
+namespace {
+
+bool knows(const std::vector<std::string>& known, const std::string& word) {
+  return known.empty() || std::binary_search(known.begin(), known.end(), word);
+}
+
+}  // namespace
+
+std::string unknown_data(const Law& law, const std::vector<std::string>& data) {
+  const std::vector<std::string> known = law.known_data();
+  for (const std::string& word : data) {
+    if (knows(known, word)) continue;
+    return fmt::format(
+        "\"{}\" is a class of data that no rule of this factory names{} (one that needs no rule belongs "
+        "under "
+        "`data_classes` of the fleet's file)",
+        word, suggestion(word, known));
+  }
+  return {};
+}
+
+std::string unknown_kind(const Law& law, const std::string& kind) {
+  const std::vector<std::string> known = law.known_kinds();
+  if (kind.empty() || knows(known, kind)) return {};
+  return fmt::format(
+      "\"{}\" is a kind of tenant that no rule of this factory names{} (one that needs no rule belongs under "
+      "`tenant_kinds` of the fleet's file)",
+      kind, suggestion(kind, known));
 }
 
 void check_places(const Law& law, std::string_view key, const std::vector<std::string>& names, Mark at,

@@ -84,6 +84,12 @@ std::vector<RuleSpec> named_rules(const std::vector<RuleSpec>& known,
 Law build_law(const std::vector<RuleSpec>& rules, const std::vector<CountryGroupSpec>& groups,
               Findings& findings);
 
+/// Of the classes of a job's data the first that `law` does not know, as a sentence with what was probably
+/// meant; empty where it knows them all. One that no rule names would take every rule on data off the job.
+std::string unknown_data(const Law& law, const std::vector<std::string>& data);
+/// Likewise of a tenant's kind; one that is empty is not known, and no mistake.
+std::string unknown_kind(const Law& law, const std::string& kind);
+
 /// Reports what does not name places that `law` knows.
 void check_places(const Law& law, std::string_view key, const std::vector<std::string>& names, Mark at,
                   Findings& findings);

@@ -125,5 +125,42 @@ TEST(ScenarioLaw, MistakesAreNamedWithTheirPlace) {
   EXPECT_THAT(errors("workload: {start: {date: soon}}"), HasSubstr("\"date\" must be a day"));
 }
 
+TEST(ScenarioLaw, ClassesOfDataAndKindsThatNoRuleNamesAreRefused) {
+  const std::string health = "rules: [{name: german-health-data}]\n";
+  EXPECT_THAT(
+      errors(health + "classes: [{name: train, data: [german-helth]}]"),
+      HasSubstr("test.yaml:10:31: class \"train\": \"german-helth\" is a class of data that no rule of "
+                "this factory names; did you mean \"german-health\"?"));
+  EXPECT_EQ(errors(health + "classes: [{name: train, data: [german-social]}]"), "no error");
+  EXPECT_EQ(errors(health + "data_classes: [open]\nclasses: [{name: train, data: [open]}]"), "no error");
+  // A list alone counts as well: who lists his classes wants no others.
+  EXPECT_THAT(errors("data_classes: [open]\nclasses: [{name: train, data: [opne]}]"),
+              HasSubstr("did you mean \"open\"?"));
+  EXPECT_EQ(errors("classes: [{name: train, data: [anything]}]"), "no error");
+
+  const std::string kinds = "rules: [{name: r, applies_to: {kinds: [health]}, forbids: {country: [FR]}}]\n";
+  EXPECT_THAT(
+      errors(kinds + "tenants: [{name: a, kind: helth}]"),
+      HasSubstr("test.yaml:10:11: tenant \"a\": \"helth\" is a kind of tenant that no rule of this factory "
+                "names; did you mean \"health\"?"));
+  EXPECT_THAT(errors(kinds + "tenants: [{name: a, projects: [{name: b, kind: bank}]}]"),
+              HasSubstr("tenant \"b\": \"bank\""));
+  EXPECT_EQ(errors(kinds + "tenant_kinds: [bank]\ntenants: [{name: a, kind: bank}, {name: b, kind: health}]"),
+            "no error");
+}
+
+TEST(ScenarioLaw, RulesForTenantsThatTheFileDoesNotNameAreRefused) {
+  const auto rule = [](const std::string& whom) {
+    return "rules: [{name: r, applies_to: {" + whom + "}, forbids: {country: [FR]}}]\n";
+  };
+  const std::string tenants = "tenants: [{name: clinic}, {name: bank, projects: [{name: risk}]}]";
+  EXPECT_THAT(errors(rule("tenants: [clinc]") + tenants),
+              HasSubstr("rule \"r\": unknown tenant \"clinc\"; did you mean \"clinic\"?"));
+  EXPECT_THAT(errors(rule("except_tenants: [bank/rsik]") + tenants),
+              HasSubstr("unknown tenant \"bank/rsik\"; did you mean \"risk\"?"));
+  EXPECT_EQ(errors(rule("tenants: [bank/risk, clinic/ward]") + tenants), "no error");  // Made later, perhaps.
+  EXPECT_EQ(errors(rule("tenants: [clinc]")), "no error");  // A fleet, whose tenants are made by command.
+}
+
 }  // namespace
 }  // namespace gw::spec

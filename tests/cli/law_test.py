@@ -81,10 +81,30 @@ class Simulation(FolderTest):
         for change, said in ((("sites: [jena]", "sites: [gera]"), 'unknown site "gera"'),
                              (("  - name: eu-only-data\n", "  - {name: eu-only-data, since: 2018-13-01}\n"), '"since" must be a day'),
                              (("  - name: eu-only-data\n", "  - {name: eu-only-data, requires: {country: [EWR]}}\n"), '"EWR" is neither'),
-                             (("  - name: eu-only-data\n", "  - {name: eu-only-dat}\n"), "neither requires nor forbids")):
+                             (("  - name: eu-only-data\n", "  - {name: eu-only-dat}\n"), "neither requires nor forbids"),
+                             (("data: [german-health]", "data: [german-helth]"), 'did you mean "german-health"?'),
+                             (("kind: health", "kind: helth"), 'did you mean "health"?'),
+                             (("tenants: [behoerden-cloud]", "tenants: [behorden-cloud]"), 'did you mean "behoerden-cloud"?')):
             result = validate(change)
             self.assert_exit(result, 1)
             self.assertIn(said, result.stdout + result.stderr)
+
+
+    def test_the_data_of_a_job_is_checked(self):
+        def validate(word, *words):
+            job = self.path("job.yaml", f"gigawerk: 1\njob: {{command: [train], gpus: 8, data: [{word}]}}\n")
+            script = self.path("job.sh", f"#!/bin/bash\n#GW data: {word}\n#SBATCH --gpus=8\ntrue\n")
+            both = [gw("validate", path, *words) for path in (job, script)]
+            self.assertEqual(both[0].returncode, both[1].returncode, both)
+            return both[0].returncode, both[0].stdout + both[1].stdout
+        self.assertEqual(validate("german-health")[0], 0)
+        code, said = validate("german-helth")
+        self.assertEqual((code, said.count('did you mean "german-health"?')), (1, 2), said)
+        code, said = validate("trade-secret")  # Perhaps a factory's own.
+        self.assertEqual((code, said.count("warning: ")), (0, 2), said)
+        code, said = validate("trade-secret", "--fleet", SCENARIO)
+        self.assertEqual((code, said.count("no rule of this factory names")), (1, 2), said)
+        self.assertEqual(validate("german-health", "--fleet", SCENARIO)[0], 0)
 
 
 class Server(GwTest):
@@ -127,6 +147,17 @@ class Server(GwTest):
         self.assertIn("job.forbidden", server.gw("audit").stdout)
         self.assertEqual(server.post("/v1/jobs", {"command": ["true"], "gpus": 8, "gpu_types": ["b200"]}).code, "rule")
         self.assert_exit(server.gw("audit", "verify", "--data", server.data), 0)
+
+    def test_a_misspelt_class_of_data_or_kind_is_refused(self):
+        server = self.server
+        for wrong, meant in (("german-helth", "german-health"), ("persnal", "personal")):
+            refused = server.gw("run", "--detach", "-g", "8", "-t", "1h", "--data-class", wrong, "--", "train")
+            self.assert_refused(refused, 125, f'did you mean "{meant}"?')
+        refused = server.post("/v1/jobs", {"command": ["true"], "gpus": 8, "data": ["private"]})
+        self.assertEqual((refused.status, refused.code), (422, "unknown_data_class"))
+        self.assertEqual(server.get("/v1/jobs").json["jobs"], [])
+        refused = server.gw("tenants", "set", "default", "--kind", "reserch")
+        self.assert_refused(refused, 1, 'did you mean "research"?')
 
     def test_explain_names_the_rules(self):
         server = self.server
