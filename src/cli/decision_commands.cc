@@ -2,7 +2,9 @@
 // changed.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -150,6 +152,22 @@ std::string zones_text(const Json& record) {
   return open.size() == zones.size() ? "all" : fmt::format("{} of {}", open.size(), zones.size());
 }
 
+/// `rule: german-health-data`: its code, and of a refusal by the law the rules and wishes that close zones.
+std::string refusal_text(const Json& record) {
+  std::string text = record.value("reason", "");
+  if (text != "rule") return text;
+  std::vector<std::string> names;
+  for (const Json& zone : record.at("zones")) {
+    for (const Json& by : zone.at("closed_by")) {
+      if (std::string name = by.value("by", ""); std::find(names.begin(), names.end(), name) == names.end())
+        names.push_back(std::move(name));
+    }
+  }
+  for (std::size_t index = 0; index < names.size(); ++index)
+    text += (index == 0 ? ": " : ", ") + names[index];
+  return text;
+}
+
 Result<ExitCode> list(const AppContext& context, const std::string& tenant, std::uint64_t limit, bool json,
                       Connection& connection) {
   const std::expected<Json, client::Failure> answer = connection.get(
@@ -166,7 +184,7 @@ Result<ExitCode> list(const AppContext& context, const std::string& tenant, std:
     table.add({fmt::format("{}", entry.at("sequence").get<std::uint64_t>()), entry.value("at", ""),
                entry.at("job").is_null() ? "-" : fmt::format("{}", entry.at("job").get<std::uint64_t>()),
                entry.value("tenant", ""), entry.value("outcome", ""), zones_text(record),
-               record.value("reason", "")});
+               refusal_text(record)});
   }
   fmt::print("{}", table.text());
   return ExitCode::ok;
@@ -218,6 +236,42 @@ Result<ExitCode> show(const AppContext& context, const std::string& job, bool js
   return ExitCode::ok;
 }
 
+/// One record by its number, or by number and hash as `gw audit head` prints them; of the hash the first
+/// digits will do.
+Result<ExitCode> show_record(const AppContext& context, const std::string& wanted, bool json,
+                             Connection& connection) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+  const std::string_view rest(end, wanted.data() + wanted.size() - end);
+  if (error != std::errc() || number == 0 || number == UINT64_MAX ||
+      (!rest.empty() && !rest.starts_with(':'))) {
+    print_error(context, fmt::format("--record {}: write the NO of gw audit list, or NO:HASH", wanted));
+    return ExitCode::usage;
+  }
+  const std::expected<Json, client::Failure> answer = connection.get(
+      "/v1/decisions" + client::query({{"before", fmt::format("{}", number + 1)}, {"limit", "1"}}));
+  if (!answer) return report_failure(context, answer.error());
+  const Json& decisions = answer->at("decisions");
+  if (decisions.empty() || decisions.at(0).at("sequence").get<std::uint64_t>() != number) {
+    print_error(context, fmt::format("there is no record {} that you may see; see gw audit list", number));
+    return ExitCode::failed;
+  }
+  const Json& entry = decisions.at(0);
+  const std::string hash = entry.value("hash", "");
+  if (!rest.empty() && !hash.starts_with(rest.substr(1))) {
+    print_error(context, fmt::format("record {} has the hash {}, not {}: it is not the one that was kept",
+                                     number, hash, rest.substr(1)));
+    return ExitCode::failed;
+  }
+  if (json) {
+    fmt::print("{}\n", json_out(entry));
+    return ExitCode::ok;
+  }
+  print_decision(entry);
+  fmt::print("  hash {}\n", hash);
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_decision_commands(CLI::App& audit, AppContext& context) {
@@ -240,11 +294,25 @@ void add_decision_commands(CLI::App& audit, AppContext& context) {
     auto access = std::make_shared<ServerAccess>();
     CLI::App* command =
         audit.add_subcommand("show", "The facts and rules by which a job was admitted, and where it may be");
-    command->add_option("JOB", *job, "Its number")->required()->type_name("JOB");
+    auto record = std::make_shared<std::string>();
+    CLI::Option* of_job = command->add_option("JOB", *job, "Its number")->type_name("JOB");
+    CLI::Option* of_record =
+        command
+            ->add_option(
+                "--record", *record,
+                "In place of a job one record, of a refusal too: its NO of gw audit list, or NO:HASH")
+            ->type_name("NO");
+    of_job->excludes(of_record);
     add_server_options(*command, *access);
-    set_server_action(*command, context, access, [&context, job, access](Connection& connection) {
-      return show(context, *job, access->json, connection);
-    });
+    set_server_action(*command, context, access,
+                      [&context, job, record, access](Connection& connection) -> Result<ExitCode> {
+                        if (!record->empty()) return show_record(context, *record, access->json, connection);
+                        if (job->empty()) {
+                          print_error(context, "gw audit show needs a JOB, or --record NO");
+                          return ExitCode::usage;
+                        }
+                        return show(context, *job, access->json, connection);
+                      });
   }
   for (const bool proves : {true, false}) {
     auto source = std::make_shared<ChainSource>();

@@ -1,4 +1,4 @@
-// Names to numbers, and sentences about what is impossible.
+// Names to numbers.
 #include "live/admission.h"
 
 #include <fmt/format.h>
@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "model/exclusive.h"
+#include "sched/events.h"
 
 namespace gw::live {
 namespace {
@@ -102,70 +103,6 @@ std::expected<JobRequest, Refusal> request_of(const JobSpec& spec, const Fleet& 
   if (const std::string_view problem = sched::request_problem(request); !problem.empty())
     return std::unexpected(Refusal{422, "bad_request", std::string(problem)});
   return request;
-}
-
-std::optional<Refusal> impossibility(const Shape& shape, const Fleet& fleet, const sched::State& state) {
-  if (state.could_ever_fit(shape)) return std::nullopt;
-  if (Shape anywhere = shape; shape.zones != 0) {
-    anywhere.zones = 0;
-    if (state.could_ever_fit(anywhere))
-      return Refusal{
-          422, "rule",
-          "no part of the factory where the rules allow this job is large enough for it; ask for "
-          "fewer nodes or GPUs, or leave out a wish of its own (gw audit list says which rules narrow it)"};
-  }
-  // Which nodes come into question at all, and the most that one of them has.
-  std::uint32_t nodes = 0;
-  std::uint64_t gpus = 0;
-  std::uint32_t most_gpus = 0;
-  std::int64_t most_cpu = 0, most_memory = 0;
-  std::vector<std::uint32_t> count(fleet.node_types.size());
-  for (const std::uint16_t type : fleet.node_type_of) ++count[type];
-  std::uint32_t largest_pool = 0;
-  for (std::size_t index = 0; index < count.size(); ++index) {
-    const NodeType& type = fleet.node_types[index];
-    if (count[index] == 0) continue;
-    if (shape.gpu_types != 0 &&
-        (type.gpu_type == NodeType::kNoGpu || ((shape.gpu_types >> type.gpu_type) & 1U) == 0))
-      continue;
-    nodes += count[index];
-    largest_pool = std::max(largest_pool, count[index]);
-    gpus = std::max(gpus, std::uint64_t{count[index]} * type.gpus);
-    most_gpus = std::max(most_gpus, type.gpus);
-    most_cpu = std::max(most_cpu, type.cpu_milli);
-    most_memory = std::max(most_memory, type.memory_mib);
-  }
-  const auto refuse = [](std::string message) { return Refusal{422, "impossible", std::move(message)}; };
-  if (nodes == 0) return refuse("this factory has no node with a GPU of the types asked for");
-  if (shape.gpu_milli != 0 && most_gpus == 0) return refuse("this factory has no GPUs");
-  if (shape.nodes == 0 && shape.gpus > gpus)
-    return refuse(fmt::format("{} GPUs are asked for; there are {} of one kind", shape.gpus, gpus));
-  if (shape.nodes != 0 && shape.gpus > most_gpus)
-    return refuse(most_gpus == 0 ? std::string("GPUs are asked for; this factory has none that fit")
-                                 : fmt::format("{} GPUs per node are asked for; the largest node has {}",
-                                               shape.gpus, most_gpus));
-  if (shape.nodes > largest_pool)
-    return refuse(fmt::format("{} nodes are asked for; there are {} of one kind", shape.nodes, largest_pool));
-  if (shape.cpu_milli > most_cpu && most_cpu > 0)
-    return refuse(fmt::format("{:g} CPUs per node are asked for; the largest node has {:g}",
-                              static_cast<double>(shape.cpu_milli) / 1000,
-                              static_cast<double>(most_cpu) / 1000));
-  if (shape.memory_mib > most_memory && most_memory > 0)
-    return refuse(fmt::format("{} MiB of memory per node are asked for; the largest node has {} MiB",
-                              shape.memory_mib, most_memory));
-  if (shape.level_required)
-    return refuse(
-        fmt::format("no \"{}\" of this factory is large enough; ask for fewer nodes or leave the level "
-                    "preferred, not required",
-                    fleet.fabric[shape.level].level));
-  if (shape.segment_nodes > 1)
-    return refuse(fmt::format("this factory has no {} blocks of {} nodes inside one \"{}\" each",
-                              shape.nodes / shape.segment_nodes, shape.segment_nodes,
-                              fleet.fabric[shape.segment_level].level));
-  if (shape.spread_required)
-    return refuse(fmt::format("{} nodes cannot be spread evenly over the \"{}\" of this factory", shape.nodes,
-                              fleet.fabric[shape.spread_level].level));
-  return refuse("no kind of node here has all of that: GPUs, CPUs and memory together");
 }
 
 std::expected<std::vector<std::uint32_t>, Refusal> array_indices(const ArraySpec& array) {

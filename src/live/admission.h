@@ -8,16 +8,12 @@
 #include "model/fleet.h"
 #include "model/job.h"
 #include "model/job_spec.h"
-#include "sched/state.h"
 
 namespace gw::live {
 
 /// The request for the core; `submit` and `tenant` are the caller's. Refused: names that the fleet does not
 /// have.
 std::expected<JobRequest, Refusal> request_of(const JobSpec& spec, const Fleet& fleet);
-
-/// Nothing, or why no part of `fleet` could ever hold the shape: what is asked for and the most there is.
-std::optional<Refusal> impossibility(const Shape& shape, const Fleet& fleet, const sched::State& state);
 
 /// The indices of an array, ascending; refused where one stands twice or there are more than a million.
 std::expected<std::vector<std::uint32_t>, Refusal> array_indices(const ArraySpec& array);

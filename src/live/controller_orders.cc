@@ -6,6 +6,7 @@
 
 #include "live/admission.h"
 #include "live/controller.h"
+#include "live/impossible.h"
 #include "live/node_names.h"
 #include "spec/law_spec.h"
 
@@ -184,8 +185,16 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
     if (!window) return refused(command, window.error());
     request->window = *window;
   }
-  if (std::optional<Refusal> never = impossibility(request->shape, book_.fleet, book_.core->state()))
+  if (std::optional<Refusal> never =
+          impossibility(request->shape, book_.fleet, book_.core->state(), *decision, options_.law))
     return refused(command, std::move(*never));
+  if (request->window.valid()) {
+    const Instant begin = what.spec.begin_unix ? book_.instant_of_second(*what.spec.begin_unix) : book_.now;
+    if (std::optional<Refusal> never =
+            outside_reservation(what.spec.reservation, *book_.core->state().windows.find(request->window),
+                                *request, std::max(begin, book_.now), book_.fleet, *decision, options_.law))
+      return refused(command, std::move(*never));
+  }
   std::expected<Waits, Refusal> waits =
       waits_for(what.spec.dependencies, what.spec.any_dependency, &command.actor);
   if (!waits) return refused(command, std::move(waits.error()));

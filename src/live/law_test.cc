@@ -246,9 +246,43 @@ TEST_F(LawTest, APlaceThatIsTooSmallInTheAllowedPartIsTheRulesDoing) {
   const Reply reply = ask(what);
   ASSERT_TRUE(reply.refusal);
   EXPECT_EQ(reply.refusal->code, "rule");
-  EXPECT_THAT(reply.refusal->message, HasSubstr("large enough"));
+  EXPECT_EQ(reply.refusal->message,
+            "rule eu-only-data closes to this job every zone that could hold it; 1 of 2 zones is open "
+            "(site-DE), and "
+            "2 nodes are asked for; that one has 1 of one kind. Ask for less; or: zone site-US, which could "
+            "hold it, "
+            "stands in US, not in EU (rule eu-only-data). It would take a site in EU.");
   what.spec.law = {};
   EXPECT_FALSE(ask(what).refusal);
+}
+
+TEST_F(LawTest, GpusThatOnlyClosedZonesHaveAreTheRulesDoing) {
+  options_.fleet.gpu_types.resize(2);
+  options_.fleet.gpu_types[0].name = "b200";
+  options_.fleet.gpu_types[1].name = "h100";
+  options_.fleet.node_types[0].gpu_type = 0;
+  options_.fleet.node_types.push_back(options_.fleet.node_types[0]);
+  options_.fleet.node_types[1].name = "other";
+  options_.fleet.node_types[1].gpu_type = 1;
+  options_.fleet.node_type_of = {0, 1};
+  store_ = MemoryStore{};
+  boot();
+  Submit what;
+  what.spec.name = "job";
+  what.spec.command = {"true"};
+  what.spec.limit = hours(1);
+  what.spec.gpus = 4;
+  what.spec.gpu_types = {"h100"};
+  what.spec.law = personal();
+  what.tenant = TenantId{1};
+  what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
+  const Reply reply = ask(what);
+  ASSERT_TRUE(reply.refusal);
+  EXPECT_EQ(reply.refusal->code, "rule");
+  EXPECT_THAT(reply.refusal->message, HasSubstr("rule eu-only-data closes"));
+  EXPECT_THAT(reply.refusal->message,
+              HasSubstr("that one has no node with a GPU of the types asked for (h100)"));
+  EXPECT_THAT(reply.refusal->message, HasSubstr("Ask for GPUs of type b200; or: zone site-US"));
 }
 
 TEST_F(LawTest, ARuleComesIntoForceAtMidnight) {

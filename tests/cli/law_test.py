@@ -159,6 +159,26 @@ class Server(GwTest):
         refused = server.gw("tenants", "set", "default", "--kind", "reserch")
         self.assert_refused(refused, 1, 'did you mean "research"?')
 
+    def test_a_refusal_names_the_rule_and_what_would_do(self):
+        server = self.server
+        words = ("run", "--detach", "-g", "8", "-t", "1h", "--data-class", "german-health", "--gpu-type", "h100", "--", "train")
+        refused = server.gw(*words)
+        self.assert_refused(refused, 125, "rule german-health-data")
+        self.assertIn("has no node with a GPU of the types asked for (h100). Ask for GPUs of type b200", refused.stderr)
+        self.assertRegex(server.gw("audit", "list").stdout, r"refused +1 of 7 +rule: [^\n]*german-health-data")
+        entry = server.get("/v1/decisions?limit=1").json["decisions"][0]
+        shown = server.gw("audit", "show", "--record", str(entry["sequence"]))
+        self.assert_exit(shown, 0)
+        self.assertIn("refused at", shown.stdout)
+        self.assertIn("Ask for GPUs of type b200", shown.stdout)
+        head = f"{entry['sequence']}:{entry['hash'][:12]}"
+        self.assertEqual(server.gw("audit", "show", "--record", head).stdout, shown.stdout)
+        self.assertEqual(json.loads(server.gw("audit", "show", "--record", head, "--json").stdout), entry)
+        self.assert_refused(server.gw("audit", "show", "--record", f"{entry['sequence']}:00ff00"), 1, "not the one")
+        self.assert_refused(server.gw("audit", "show", "--record", "99"), 1, "there is no record 99")
+        self.assert_refused(server.gw("audit", "show", "--record", "x"), 2, "write the NO")
+        self.assert_refused(server.gw("audit", "show"), 2, "needs a JOB, or --record NO")
+
     def test_explain_names_the_rules(self):
         server = self.server
         number = server.submit(command=["true"], nodes=64, gpus=8, data=["german-health"], gpu_types=["b200"])

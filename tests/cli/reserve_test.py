@@ -38,6 +38,19 @@ class ReserveTest(FolderTest):
     def reserve(self, *words):
         return self.server.gw("reserve", *words)
 
+    def test_what_a_reservation_could_never_hold_is_refused_at_once(self):
+        self.assertEqual(self.reserve("create", "demo", "--tenant", "a", "--nodes", "3", "--from", "2099-01-01T08:00:00Z",
+                                      "--for", "8h").returncode, 0)
+        for words, said in ((("-N", "4", "-t", "1h"), "4 nodes are asked for; reservation demo has 3 of one kind"),
+                            (("-N", "1", "-t", "10h"), "the job's limit is 10h; reservation demo lasts 8h"),
+                            (("-N", "1", "-t", "1h", "--begin", "2100-01-01T08:00:00Z"), "is over before this job")):
+            refused = self.server.gw("run", "--detach", "-g", "8", "--tenant", "a", "--reservation", "demo", *words, "--",
+                                     "true")
+            self.assert_refused(refused, 125, said)
+        taken = self.server.gw("run", "--detach", "-g", "8", "--tenant", "a", "--reservation", "demo", "-N", "3", "-t",
+                               "8h", "--", "true")
+        self.assert_exit(taken, 0)
+
     def test_a_window_is_its_owners(self):
         made = self.reserve("create", "demo", "--tenant", "a", "--nodes", "8", "--from", "2099-01-01T08:00:00Z", "--for",
                             "8h", "--every", "7d", "--note", "for visitors")
