@@ -184,8 +184,6 @@ class Controller {
   Reply take_in(const Command& command, const Submit& what, std::optional<LawDecision>& decision);
 
   // controller_quota.cc
-  [[nodiscard]] std::optional<QuotaResource> resource_of(const std::string& gpu_type) const;
-  [[nodiscard]] std::optional<Refusal> quota_problem(TenantId id, const QuotaRecord& record) const;
   void set_quota(TenantId id, const QuotaRecord& record);
   void tell_quotas();
   Result<void> begin_metering();

@@ -8,6 +8,7 @@
 #include "live/controller.h"
 #include "live/impossible.h"
 #include "live/node_names.h"
+#include "live/quota_check.h"
 #include "spec/law_spec.h"
 
 namespace gw::live {
@@ -439,7 +440,7 @@ Reply Controller::order_tenant(const Command& command, const TenantOrder& what) 
   if (what.gpu_milli)
     quota.terms.limit_milli = *what.gpu_milli == 0 ? QuotaTerms::kUnlimited : *what.gpu_milli;
   if (exists && what.gpu_milli) {
-    if (std::optional<Refusal> problem = quota_problem(id, quota))
+    if (std::optional<Refusal> problem = quota_problem(book_, id, quota))
       return refused(command, std::move(*problem));
   }
   if (!exists) {

@@ -5,20 +5,12 @@
 
 #include "live/controller.h"
 #include "live/ledger.h"
+#include "live/quota_check.h"
 
 namespace gw::live {
 namespace {
 
 Actor factory_itself() { return {"", "gigawerk", Role::kAdmin, TenantTree::root(), ""}; }
-
-std::string gpus_text(std::int64_t milli) {
-  return milli == QuotaTerms::kUnlimited ? "none" : fmt::format("{:g}", static_cast<double>(milli) / 1000);
-}
-
-/// `16 h100 GPUs`, `16 GPUs`.
-std::string amount_text(std::int64_t milli, const std::string& gpu_type) {
-  return fmt::format("{} {}GPUs", gpus_text(milli), gpu_type.empty() ? "" : gpu_type + " ");
-}
 
 BudgetState state_of(BudgetAction action) {
   switch (action) {
@@ -46,66 +38,6 @@ std::string budget_text(const Budget& budget) {
 
 }  // namespace
 
-/// None if the fleet has no such GPUs.
-std::optional<QuotaResource> Controller::resource_of(const std::string& gpu_type) const {
-  if (gpu_type.empty()) return kAllGpus;
-  for (std::size_t type = 0; type < book_.fleet.gpu_types.size(); ++type) {
-    if (book_.fleet.gpu_types[type].name == gpu_type) return static_cast<QuotaResource>(type + 1);
-  }
-  return std::nullopt;
-}
-
-/// What speaks against terms; they may hold promises that nobody could keep.
-std::optional<Refusal> Controller::quota_problem(TenantId id, const QuotaRecord& record) const {
-  const QuotaTerms& terms = record.terms;
-  const std::string& path = book_.path(id);
-  if (!is_sensible(terms)) return Refusal{422, "bad_quota", "amounts must not be negative"};
-  const std::optional<QuotaResource> resource = resource_of(record.gpu_type);
-  if (!resource) {
-    std::string known;
-    for (const GpuType& type : book_.fleet.gpu_types) known += (known.empty() ? "" : ", ") + type.name;
-    return Refusal{422, "unknown_gpu_type",
-                   fmt::format("this factory has no GPU type \"{}\"; it has: {}", record.gpu_type,
-                               known.empty() ? "none" : known)};
-  }
-  const auto refuse = [&](std::string message) {
-    return Refusal{422, "quota_too_large", std::move(message)};
-  };
-  const auto guaranteed = [&](TenantId tenant) {
-    return tenant == id ? terms.guaranteed_milli : book_.quota(tenant, record.gpu_type).guaranteed_milli;
-  };
-  if (terms.limit_milli != QuotaTerms::kUnlimited && terms.guaranteed_milli > terms.limit_milli)
-    return refuse(fmt::format(
-        "{} would be guaranteed {}, more than its limit of {}; raise --limit, or "
-        "lower --guaranteed",
-        path, amount_text(terms.guaranteed_milli, record.gpu_type), gpus_text(terms.limit_milli)));
-  std::int64_t below = 0, beside = 0;
-  const TenantId parent = book_.tenants[id.value()].record.parent;
-  for (const LiveTenant& tenant : book_.tenants) {
-    if (tenant.record.parent == id) below += guaranteed(tenant.record.id);
-    if (tenant.record.parent == parent && parent.valid()) beside += guaranteed(tenant.record.id);
-  }
-  if (below > terms.guaranteed_milli)
-    return refuse(
-        fmt::format("what is guaranteed below {} sums up to {}, more than the {} of its own; "
-                    "lower the guarantees below it first",
-                    path, amount_text(below, record.gpu_type), gpus_text(terms.guaranteed_milli)));
-  if (terms.guaranteed_milli <= book_.quota(id, record.gpu_type).guaranteed_milli) return std::nullopt;
-  if (parent != TenantTree::root() && beside > guaranteed(parent))
-    return refuse(
-        fmt::format("the guarantees below {0} would sum up to {1}, more than the {2} of its own; guarantee "
-                    "them to {0} first (gw quota set {0}{3} --guaranteed {4}), or lower another one below it",
-                    book_.path(parent), amount_text(beside, record.gpu_type), gpus_text(guaranteed(parent)),
-                    record.gpu_type.empty() ? "" : " --type " + record.gpu_type, gpus_text(beside)));
-  const std::int64_t all = book_.gpus_milli(*resource);
-  if (parent == TenantTree::root() && beside > all)
-    return refuse(
-        fmt::format("the guarantees of all tenants would sum up to {}, and the factory has {}; "
-                    "lower another one first",
-                    amount_text(beside, record.gpu_type), gpus_text(all)));
-  return std::nullopt;
-}
-
 void Controller::set_quota(TenantId id, const QuotaRecord& record) {
   std::vector<QuotaRecord>& quotas = book_.tenants[id.value()].record.quotas;
   const auto at = std::ranges::lower_bound(quotas, record.gpu_type, {}, &QuotaRecord::gpu_type);
@@ -118,14 +50,14 @@ void Controller::set_quota(TenantId id, const QuotaRecord& record) {
   } else {
     quotas.insert(at, record);
   }
-  apply(sched::Event::tenant_quota(id, *resource_of(record.gpu_type), record.terms));
+  apply(sched::Event::tenant_quota(id, *resource_of(book_.fleet, record.gpu_type), record.terms));
 }
 
 /// Tells the core what it does not know: limits of an earlier version, terms for GPUs that are new here.
 void Controller::tell_quotas() {
   for (const LiveTenant& tenant : book_.tenants) {
     for (const QuotaRecord& quota : tenant.record.quotas) {
-      const std::optional<QuotaResource> resource = resource_of(quota.gpu_type);
+      const std::optional<QuotaResource> resource = resource_of(book_.fleet, quota.gpu_type);
       if (resource && book_.core->state().quota.terms(tenant.record.id, *resource) != quota.terms)
         apply(sched::Event::tenant_quota(tenant.record.id, *resource, quota.terms));
     }
@@ -150,15 +82,15 @@ Reply Controller::order_quota(const Command& command, const QuotaOrder& what) {
                          const std::optional<std::int64_t>& value) {
       if (!value || *value == field) return;
       detail += fmt::format("{}{}{}: {} -> {}", detail.empty() ? "" : ", ", name,
-                            change.gpu_type.empty() ? "" : " " + change.gpu_type, gpus_text(field),
-                            gpus_text(*value));
+                            change.gpu_type.empty() ? "" : " " + change.gpu_type, quota_gpus_text(field),
+                            quota_gpus_text(*value));
       field = *value;
     };
     set("guaranteed", record.terms.guaranteed_milli, change.guaranteed_milli);
     set("borrow", record.terms.borrow_milli, change.borrow_milli);
     set("lend", record.terms.lend_milli, change.lend_milli);
     set("limit", record.terms.limit_milli, change.limit_milli);
-    if (std::optional<Refusal> problem = quota_problem(id, record)) return refuse(std::move(*problem));
+    if (std::optional<Refusal> problem = quota_problem(book_, id, record)) return refuse(std::move(*problem));
     wanted.push_back(std::move(record));
   }
   std::optional<Budget> terms;

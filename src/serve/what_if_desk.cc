@@ -14,6 +14,7 @@
 
 #include "live/feed_view.h"
 #include "live/node_names.h"
+#include "live/quota_check.h"
 #include "live/time_text.h"
 #include "spec/power_text.h"
 #include "twin/grow_fleet.h"
@@ -212,6 +213,8 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
       return std::unexpected(unknown(fmt::format("there is no tenant {}; see gw tenants", quota.tenant)));
     QuotaTerms terms = book.core->state().quota.terms(tenant, kAllGpus);
     terms.guaranteed_milli = std::llround(quota.gpus * 1000);
+    if (std::optional<live::Refusal> problem = live::quota_problem(book, tenant, {"", terms}, order.quotas))
+      return std::unexpected(std::move(*problem));
     order.quotas.emplace_back(tenant, terms);
     order.changes.push_back(fmt::format("{:g} GPUs guaranteed to {}", quota.gpus, quota.tenant));
   }

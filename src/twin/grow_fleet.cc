@@ -78,6 +78,57 @@ std::vector<std::uint32_t> grow(Partition& partition, Range site, std::uint32_t 
   return like;
 }
 
+/// The zones of new nodes: those of the site's nodes of that kind, each as often as among these and in their
+/// order, so that a rule that sets a share of them aside sets aside that share of the new ones, or more.
+/// Where the site has none of the kind, the zone of another of its nodes that the law cannot tell from them.
+Result<std::vector<std::uint8_t>> zones_of_new(const Fleet& fleet, Range site, std::uint16_t type,
+                                               std::uint32_t count) {
+  struct Part {
+    std::uint8_t zone;
+    std::uint64_t nodes;
+  };
+  std::vector<Part> parts;
+  const auto add = [&](std::uint8_t zone) {
+    const auto at =
+        std::find_if(parts.begin(), parts.end(), [&](const Part& part) { return part.zone == zone; });
+    if (at == parts.end()) {
+      parts.push_back({zone, 1});
+    } else {
+      ++at->nodes;
+    }
+  };
+  std::uint64_t all = 0;
+  for (std::uint32_t node = site.begin; node < site.end; ++node) {
+    if (fleet.node_type_of[node] != type) continue;
+    add(fleet.zone_of_node[node]);
+    ++all;
+  }
+  const NodeType& kind = fleet.node_types[type];
+  const std::string chip =
+      kind.gpus == 0 || kind.gpu_type == NodeType::kNoGpu ? "" : fleet.gpu_types[kind.gpu_type].name;
+  for (std::uint32_t node = site.begin; all == 0 && node < site.end; ++node) {
+    const Zone& zone = fleet.zones[fleet.zone_of_node[node]];
+    const bool alike = !zone.by_chip ||
+                       std::find(zone.gpu_types.begin(), zone.gpu_types.end(), chip) != zone.gpu_types.end();
+    if (!alike || !zone.covered_by.empty()) continue;
+    add(fleet.zone_of_node[node]);
+    all = 1;
+  }
+  if (parts.empty())
+    return fail(fmt::format(
+        "no {} stands there yet, and the rules tell kinds of GPUs apart or set some of them aside: what may "
+        "run "
+        "on them is not known before the fleet's file has them; choose a site that has such nodes",
+        kind.name));
+  std::vector<std::uint8_t> zones;
+  std::uint64_t before = 0;
+  for (const Part& part : parts) {
+    before += part.nodes;
+    zones.resize(count * before / all, part.zone);
+  }
+  return zones;
+}
+
 }  // namespace
 
 Result<Fleet> grow_fleet(const Fleet& fleet, const MoreNodes& more) {
@@ -112,6 +163,11 @@ Result<Fleet> grow_fleet(const Fleet& fleet, const MoreNodes& more) {
   }
   grown.node_names.insert(grown.node_names.begin() + site->end, names.begin(), names.end());
   grown.node_type_of.insert(grown.node_type_of.begin() + site->end, more.count, type_index);
+  if (!fleet.zone_of_node.empty()) {
+    const Result<std::vector<std::uint8_t>> zones = zones_of_new(fleet, *site, type_index, more.count);
+    if (!zones) return std::unexpected(zones.error());
+    grown.zone_of_node.insert(grown.zone_of_node.begin() + site->end, zones->begin(), zones->end());
+  }
 
   std::uint32_t size_below = 1;
   for (std::size_t level = 0; level < grown.fabric.size(); ++level) {

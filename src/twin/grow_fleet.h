@@ -17,7 +17,8 @@ struct MoreNodes {
 
 /// New nodes stand at the end of their site, called `new-TYPE-1`, ...; those that were there keep their
 /// names. They form vertices of their own in the fabric and the feed below the site, as large as those of the
-/// first node of that type and as well connected; the power of those feeds is not limited. An Error names
+/// first node of that type and as well connected; the power of those feeds is not limited. They are in
+/// the zones of their site's nodes of that type, in the same shares. An Error names
 /// what is not there, and what there is.
 Result<Fleet> grow_fleet(const Fleet& fleet, const MoreNodes& more);
 

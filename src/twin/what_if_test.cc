@@ -407,5 +407,32 @@ TEST(GrowFleet, PutsNodesAtTheirSite) {
     EXPECT_FALSE(grow_fleet(fleet, wrong).has_value()) << wrong.type << wrong.site;
 }
 
+TEST(GrowFleet, NewNodesAreInTheZonesOfTheirSiteAndKind) {
+  Fleet fleet = two_sites();
+  fleet.zones.resize(3);
+  fleet.zones[0].name = "oslo, set aside";
+  fleet.zones[0].covered_by = {"share"};
+  fleet.zones[1].name = "oslo";
+  fleet.zones[2].name = "bonn";
+  fleet.zone_of_node = {1, 0, 0, 0, 2, 2, 2, 2};  // Three quarters of oslo are set aside: the last ones.
+  ASSERT_EQ(check_fleet(fleet), "");
+  const Result<Fleet> bonn = grow_fleet(fleet, {"node", 2, "bonn"});
+  ASSERT_TRUE(bonn.has_value()) << bonn.error().message;
+  EXPECT_EQ(bonn->zone_of_node, (std::vector<std::uint8_t>{1, 0, 0, 0, 2, 2, 2, 2, 2, 2}));
+  const Result<Fleet> oslo = grow_fleet(fleet, {"node", 5, "oslo"});
+  ASSERT_TRUE(oslo.has_value()) << oslo.error().message;
+  EXPECT_EQ(oslo->zone_of_node, (std::vector<std::uint8_t>{1, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 2, 2}));
+  // Of a kind that the site does not have yet, but that the law cannot tell from those that it has.
+  fleet.node_types.push_back(fleet.node_types[0]);
+  fleet.node_types.back().name = "other";
+  EXPECT_TRUE(grow_fleet(fleet, {"other", 1, "bonn"}).has_value());
+  fleet.zones[2].by_chip = true;
+  fleet.zones[2].gpu_types = {"a10"};
+  const Result<Fleet> unknown = grow_fleet(fleet, {"other", 1, "bonn"});
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_NE(unknown.error().message.find("no other stands there yet"), std::string::npos)
+      << unknown.error().message;
+}
+
 }  // namespace
 }  // namespace gw::twin

@@ -179,6 +179,13 @@ class Server(GwTest):
         self.assert_refused(server.gw("audit", "show", "--record", "x"), 2, "write the NO")
         self.assert_refused(server.gw("audit", "show"), 2, "needs a JOB, or --record NO")
 
+    def test_what_if_adds_nodes_to_a_divided_fleet(self):
+        answer = self.server.gw("whatif", "--add-nodes", "dgx-h200:4@narvik", "--members", "2", "--arrivals", "none",
+                                "--horizon", "1h", "--json")
+        self.assert_exit(answer, 0)
+        up = json.loads(answer.stdout)["gpus_up"]
+        self.assertEqual(up["changed"] - up["base"], 32)
+
     def test_explain_names_the_rules(self):
         server = self.server
         number = server.submit(command=["true"], nodes=64, gpus=8, data=["german-health"], gpu_types=["b200"])

@@ -246,6 +246,8 @@ class WhatIf(unittest.TestCase):
                             (["--add-nodes", "dgx-h100:2@rome"], "there is no site rome; there are: oslo"),
                             (["--weight", "nobody=2"], "there is no tenant nobody"),
                             (["--quota", "nobody=2"], "there is no tenant nobody"),
+                            (["--quota", "default=99999"], "the guarantees of all tenants would sum up to 99999 GPUs, and "
+                                                           "the factory has 64"),
                             (["--horizon", "40d"], "horizon")):
             with self.subTest(words):
                 result = self.server.gw("whatif", *words)
