@@ -13,6 +13,7 @@
 #include "spec/job_check.h"
 #include "spec/job_json.h"
 #include "spec/job_spec_file.h"
+#include "spec/job_text.h"
 
 namespace gw::api {
 namespace {
@@ -45,6 +46,35 @@ void complete(JobSpec& spec, const live::ControllerOptions& options) {
   // A job without GPUs gets a core a task; one with GPUs asks for none but what it says.
   if (spec.cpu_milli == 0 && spec.gpus == 0 && spec.gpu_milli == 0)
     spec.cpu_milli = std::int64_t{1000} * std::max(1U, spec.tasks_per_node);
+}
+
+/// What a submission is taken in spite of.
+Json warnings_of(const JobSpec& spec, live::Factory& factory) {
+  Json warnings = Json::array();
+  if (!spec.deadline_unix) return warnings;
+  constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+  constexpr std::int64_t kLastSecond = INT64_MAX / kNsPerSecond;
+  const std::int64_t now_s =
+      factory.read([&](const live::Book& book) { return book.unix_ns(factory.now()); }) / kNsPerSecond;
+  const std::int64_t begin_s = std::max(now_s, spec.begin_unix.value_or(0));
+  const std::int64_t left_s = *spec.deadline_unix - begin_s;
+  const std::int64_t limit_s = spec.limit.count() / kNsPerSecond;
+  if (left_s >= limit_s) return warnings;
+  const auto text = [&](std::int64_t second) {
+    return live::time_text(std::min(second, kLastSecond) * kNsPerSecond);
+  };
+  if (left_s <= 0) {
+    warnings.push_back(
+        fmt::format("the deadline {} is over before the job can begin", text(*spec.deadline_unix)));
+  } else {
+    warnings.push_back(
+        fmt::format("the deadline {} is too soon for the job's limit: begun at once, it may run until {}; "
+                    "give it a limit of at "
+                    "most {}, or a later deadline",
+                    text(*spec.deadline_unix), text(begin_s + limit_s),
+                    spec::span_text(Nanoseconds{left_s * kNsPerSecond})));
+  }
+  return warnings;
 }
 
 std::string findings_text(const std::vector<spec::Diagnostic>& findings) {
@@ -120,14 +150,18 @@ void Api::submit_now(Call call) {
   std::expected<live::Submit, live::Refusal> submit = make_submit(
       *options_.factory, call.actor, call.request.body, std::string(call.request.header("idempotency-key")));
   if (!submit) return call.refuse(submit.error());
-  ask(std::move(call), std::move(*submit), [](const Call& each, const live::Reply& reply) {
-    Json json;
-    json["id"] = fmt::format("{}", reply.number);
-    json["number"] = reply.number;
-    json["count"] = reply.count;
-    if (reply.repeated) json["repeated"] = true;
-    each.answer(json, reply.repeated ? 200 : 201, {{"Location", fmt::format("/v1/jobs/{}", reply.number)}});
-  });
+  Json warnings = warnings_of(submit->spec, *options_.factory);
+  ask(std::move(call), std::move(*submit),
+      [warnings = std::move(warnings)](const Call& each, const live::Reply& reply) {
+        Json json;
+        json["id"] = fmt::format("{}", reply.number);
+        json["number"] = reply.number;
+        json["count"] = reply.count;
+        if (reply.repeated) json["repeated"] = true;
+        if (!warnings.empty()) json["warnings"] = warnings;
+        each.answer(json, reply.repeated ? 200 : 201,
+                    {{"Location", fmt::format("/v1/jobs/{}", reply.number)}});
+      });
 }
 
 /// What would become of a submission, and nothing kept: the checks of the factory, then a forecast.
@@ -169,9 +203,11 @@ void Api::answer_dry_run(const Call& call, const JobSpec& spec, DryRun job, cons
   job.request = *reply.request;
   job.count = reply.count;
   job.blocked = reply.blocked;
-  post(call, Readers::Size::kLong, [this, job](const Call& each, live::Archive&) {
-    const std::expected<Json, live::Refusal> answer = options_.dry_run(job);
+  post(call, Readers::Size::kLong, [this, job, spec](const Call& each, live::Archive&) {
+    std::expected<Json, live::Refusal> answer = options_.dry_run(job);
     if (!answer) return each.refuse(answer.error());
+    if (Json warnings = warnings_of(spec, *options_.factory); !warnings.empty())
+      (*answer)["warnings"] = std::move(warnings);
     each.answer(*answer);
   });
 }
@@ -223,12 +259,15 @@ void Api::submit_batch_now(Call call) {
       batch->settle(index, error_json(submit.error()));
       continue;
     }
-    options_.factory->ask(actor, std::move(*submit), [batch, index](const live::Reply& reply) {
-      batch->settle(index, reply.refusal ? error_json(*reply.refusal)
-                                         : Json{{"id", fmt::format("{}", reply.number)},
-                                                {"number", reply.number},
-                                                {"count", reply.count}});
-    });
+    Json warnings = warnings_of(submit->spec, *options_.factory);
+    options_.factory->ask(
+        actor, std::move(*submit), [batch, index, warnings = std::move(warnings)](const live::Reply& reply) {
+          if (reply.refusal) return batch->settle(index, error_json(*reply.refusal));
+          Json json{
+              {"id", fmt::format("{}", reply.number)}, {"number", reply.number}, {"count", reply.count}};
+          if (!warnings.empty()) json["warnings"] = warnings;
+          batch->settle(index, std::move(json));
+        });
   }
 }
 

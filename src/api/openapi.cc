@@ -195,6 +195,11 @@ Json change_schema() {
       {"options"});
 }
 
+Json warnings_schema() {
+  return described({{"type", "array"}, {"items", type("string")}},
+                   "For people: what it is taken in spite of, such as a deadline before its limit.");
+}
+
 Json dry_run_schema() {
   return object(
       {{"answer", described({{"enum", {"when", "kept-back", "never-as-things-stand", "not-now", "never"}}},
@@ -211,9 +216,10 @@ Json dry_run_schema() {
                          described(type("integer"),
                                    "All tasks to their limit, on the dearest GPUs they may get.")}})},
        {"refusal", object({{"code", type("string")}, {"message", type("string")}})},
+       {"warnings", warnings_schema()},
        {"nearest", described({{"type", "array"}, {"items", change_schema()}},
                              "Changes with which some part of the factory could hold it.")}},
-      {"count", "as_of", "start", "last_start", "kept_back", "cost", "refusal", "nearest"});
+      {"count", "as_of", "start", "last_start", "kept_back", "cost", "refusal", "warnings", "nearest"});
 }
 
 Json what_if_schema() {
@@ -337,8 +343,9 @@ Json component_schemas() {
   components["Submitted"] = object({{"id", type("string")},
                                     {"number", type("integer")},
                                     {"count", described(type("integer"), "Tasks of the array, else 1.")},
-                                    {"repeated", type("boolean")}},
-                                   {"repeated"});
+                                    {"repeated", type("boolean")},
+                                    {"warnings", warnings_schema()}},
+                                   {"repeated", "warnings"});
   components["Batch"] = object({{"jobs", {{"type", "array"}, {"items", ref("job")}, {"maxItems", 10'000}}}});
   components["BatchResult"] =
       object({{"results", {{"type", "array"}, {"items", {{"oneOf", {ref("Submitted"), ref("Error")}}}}}}});

@@ -59,7 +59,11 @@ void add_job_options(CLI::App& command, JobOptions& options) {
       ->type_name("TYPE")
       ->expected(1)
       ->take_all();
-  command.add_option("-N,--nodes", options.nodes, "Nodes (default: 1); 4-16: as many of these as are free")
+  command
+      .add_option(
+          "-N,--nodes", options.nodes,
+          "Nodes (default: 1); 4-16: as many of these as are free; one number leaves the nodes_max of a "
+          "job file")
       ->type_name("N");
   command.add_option("--tasks-per-node", options.tasks, "Processes per node (default: 1)")
       ->check(whole_number(1, 100'000))
@@ -147,7 +151,7 @@ void add_job_options(CLI::App& command, JobOptions& options) {
       ->type_name("TIME");
 }
 
-Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
+Result<void> apply_job_options(const JobOptions& options, JobSpec& spec, bool keeps_most) {
   if (!options.name.empty()) spec.name = options.name;
   if (!options.tenant.empty()) spec.tenant = options.tenant;
   if (!options.gpus.empty()) {
@@ -160,7 +164,18 @@ Result<void> apply_job_options(const JobOptions& options, JobSpec& spec) {
         named("--nodes", options.nodes, spec::sbatch_nodes(options.nodes));
     if (!nodes) return std::unexpected(nodes.error());
     spec.nodes = static_cast<std::uint32_t>(nodes->least);
-    spec.nodes_max = nodes->most > nodes->least ? static_cast<std::uint32_t>(nodes->most) : 0;
+    const bool one_number = options.nodes.find('-') == std::string::npos;
+    if (!one_number || !keeps_most) {
+      spec.nodes_max = nodes->most > nodes->least ? static_cast<std::uint32_t>(nodes->most) : 0;
+    } else if (spec.nodes_max != 0 && spec.nodes > spec.nodes_max) {
+      return fail(
+          fmt::format("--nodes {0}: the file says nodes_max: {1}, and a job that takes what is free has its "
+                      "least in nodes; write --nodes {0}-{2} for another range, --nodes {0}-{0} for exactly "
+                      "{0}",
+                      spec.nodes, spec.nodes_max, std::uint64_t{2} * spec.nodes));
+    } else if (spec.nodes == spec.nodes_max) {
+      spec.nodes_max = 0;
+    }
   }
   if (!options.checkpoint_interval.empty()) {
     const Result<Nanoseconds> interval = named("--checkpoint-interval", options.checkpoint_interval,
@@ -289,6 +304,12 @@ Result<void> apply_environment(const JobOptions& options, const spec::SbatchExpo
   }
   spec.environment.assign(variables.begin(), variables.end());
   return {};
+}
+
+void print_warnings(const AppContext& context, const client::Json& answer) {
+  if (!answer.contains("warnings")) return;
+  for (const client::Json& warning : answer.at("warnings"))
+    print_error(context, "warning: " + warning.get<std::string>());
 }
 
 }  // namespace gw

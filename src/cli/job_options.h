@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "client/connection.h"
 #include "model/job_spec.h"
 #include "spec/sbatch.h"
 
@@ -30,11 +31,17 @@ struct JobOptions {
 void add_job_options(CLI::App& command, JobOptions& options);
 
 /// Puts what was given over what `spec` says already, but for the environment. The Error names the option.
-Result<void> apply_job_options(const JobOptions& options, JobSpec& spec);
+/// `keeps_most`: `spec` is of a job file, whose nodes and nodes_max are two fields; one number of nodes is
+/// put over the first and must not be above the second. Of a script's --nodes it is put over both, as by
+/// sbatch.
+Result<void> apply_job_options(const JobOptions& options, JobSpec& spec, bool keeps_most = false);
 
 /// Gives the job its environment. Later wins: the caller's as `--export` says, without what is this program's
 /// own; what `spec` says (a job file's `environment`); NAME=VALUE of `--export`; `--env`. `of_file`: what
 /// counts as `--export` where it was not given.
 Result<void> apply_environment(const JobOptions& options, const spec::SbatchExport& of_file, JobSpec& spec);
+
+/// What a submission is taken in spite of, on standard error.
+void print_warnings(const AppContext& context, const client::Json& answer);
 
 }  // namespace gw

@@ -109,6 +109,7 @@ Result<ExitCode> run(const AppContext& context, const Options& options, bool jso
     report_failure(context, submitted.error());
     return kRunFailed;
   }
+  print_warnings(context, *submitted);
   const std::uint64_t number = submitted->at("number");
   if (options.detach || spec.array) {
     if (guard.count() > 0) {

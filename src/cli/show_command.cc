@@ -26,8 +26,35 @@ void print_facts(const std::vector<std::pair<std::string, std::string>>& facts) 
   fmt::print("{}", table.text());
 }
 
+const Json* in_spec(const Json& job, const char* key) {
+  return job.contains("spec") && job.at("spec").contains(key) ? &job.at("spec").at(key) : nullptr;
+}
+
+/// Names of its description, or nothing.
+std::string list_text(const Json& job, const char* key) {
+  std::string text;
+  const Json* names = in_spec(job, key);
+  for (const Json& name : names == nullptr ? Json::array() : *names)
+    text += (text.empty() ? "" : ", ") + name.get<std::string>();
+  return text;
+}
+
+bool spec_flag(const Json& job, const char* key) {
+  const Json* flag = in_spec(job, key);
+  return flag != nullptr && flag->is_boolean() && flag->get<bool>();
+}
+
+/// ` of 2 to 8`, where it takes as many as are free.
+std::string range_text(const Json& job) {
+  const Json* most = in_spec(job, "nodes_max");
+  if (most == nullptr) return "";
+  const Json* least = in_spec(job, "nodes");
+  return fmt::format(" of {} to {}", least == nullptr ? 1 : least->get<std::uint64_t>(),
+                     most->get<std::uint64_t>());
+}
+
 std::string asks_text(const Json& job) {
-  return fmt::format("{} node(s), {} GPU(s), {} CPU(s){}, limit {}", job.value("nodes", 0),
+  return fmt::format("{}{} node(s), {} GPU(s), {} CPU(s){}, limit {}", job.value("nodes", 0), range_text(job),
                      number_text(job.at("gpus")), number_text(job.at("cpus")),
                      job.value("memory_mib", 0) > 0
                          ? fmt::format(", {} MiB a node", job.at("memory_mib").get<std::int64_t>())
@@ -86,6 +113,8 @@ Result<ExitCode> show_array(const AppContext& context, const Json& first, bool j
        {"tenant", first.value("tenant", "")},
        {"user", first.value("user", "")},
        {"each asks for", asks_text(first)},
+       {"GPU types", list_text(first, "gpu_types")},
+       {"preemptible", spec_flag(first, "preemptible") ? "yes" : ""},
        {"submitted", first.value("submitted", "")},
        {"output", spec.value("output", "")},
        {"error", spec.value("error", "")}});
@@ -124,6 +153,12 @@ Result<ExitCode> show(const AppContext& context, const std::string& id, bool env
       {"tenant", text("tenant")},
       {"user", text("user")},
       {"asks for", asks_text(job)},
+      {"GPU types", list_text(job, "gpu_types")},
+      {"preemptible", spec_flag(job, "preemptible") ? "yes" : ""},
+      {"residency", list_text(job, "residency")},
+      {"not under", list_text(job, "excluded_jurisdictions")},
+      {"certified to", list_text(job, "certifications")},
+      {"data", list_text(job, "data")},
       {"submitted", text("submitted")},
       {"started", text("started")},
       {"ended", text("ended_at")},

@@ -47,7 +47,8 @@ spec::Checked<std::string> read_text(const std::string& path) {
 
 /// What the file and sbatch's options on the command line say. Those that gw has too, and that sbatch's count
 /// by, are told to the reader of scripts as well: --ntasks is spread over --nodes.
-spec::Checked<spec::SbatchJob> read_job(const Options& options, const std::string& here) {
+spec::Checked<spec::SbatchJob> read_job(const Options& options, const std::string& here,
+                                        bool& from_job_file) {
   std::vector<std::string> words = sbatch_words(options.sbatch);
   if (!options.job.nodes.empty()) words.push_back(fmt::format("--nodes={}", options.job.nodes));
   if (options.job.tasks > 0) words.push_back(fmt::format("--ntasks-per-node={}", options.job.tasks));
@@ -60,6 +61,7 @@ spec::Checked<spec::SbatchJob> read_job(const Options& options, const std::strin
     if (job) job->job.arguments = options.arguments;
     return job;
   }
+  from_job_file = true;
   spec::Checked<JobSpec> job = parse_job_source(*text, options.file);
   if (!job) return std::unexpected(job.error());
   if (!options.arguments.empty()) job->arguments = options.arguments;
@@ -70,10 +72,10 @@ spec::Checked<spec::SbatchJob> read_job(const Options& options, const std::strin
 }
 
 /// None after printing what is wrong.
-std::optional<spec::SbatchJob> parse(const AppContext& context, const Options& options) {
+std::optional<spec::SbatchJob> parse(const AppContext& context, const Options& options, bool& from_job_file) {
   std::error_code ignored;
   const std::string here = std::filesystem::current_path(ignored).string();
-  spec::Checked<spec::SbatchJob> job = read_job(options, here);
+  spec::Checked<spec::SbatchJob> job = read_job(options, here, from_job_file);
   if (!job) {
     for (const spec::Diagnostic& finding : job.error()) print_error(context, finding.text());
     return std::nullopt;
@@ -101,6 +103,7 @@ Result<ExitCode> dry_run(const AppContext& context, const client::Json& body, bo
                          client::Connection& connection) {
   const std::expected<client::Json, client::Failure> answer = connection.post("/v1/jobs/dry-run", body);
   if (!answer) return report_failure(context, answer.error());
+  print_warnings(context, *answer);
   const std::string kind = answer->value("answer", "");
   const ExitCode code = kind == "never" || kind == "not-now" ? ExitCode::failed : ExitCode::ok;
   if (json) {
@@ -134,10 +137,11 @@ Result<ExitCode> dry_run(const AppContext& context, const client::Json& body, bo
 
 Result<ExitCode> submit(const AppContext& context, const Options& options, bool json,
                         client::Connection& connection) {
-  std::optional<spec::SbatchJob> parsed = parse(context, options);
+  bool from_job_file = false;
+  std::optional<spec::SbatchJob> parsed = parse(context, options, from_job_file);
   if (!parsed) return ExitCode::failed;
   JobSpec& spec = parsed->job;
-  Result<void> applied = apply_job_options(options.job, spec);
+  Result<void> applied = apply_job_options(options.job, spec, from_job_file);
   if (applied) applied = apply_environment(options.job, parsed->environment, spec);
   if (!applied) {
     print_error(context, applied.error().message);
@@ -157,6 +161,7 @@ Result<ExitCode> submit(const AppContext& context, const Options& options, bool 
     const ExitCode code = report_failure(context, submitted.error());
     return wait ? kRunFailed : code;  // All else is the job's.
   }
+  print_warnings(context, *submitted);
   const std::uint64_t number = submitted->at("number");
   const std::uint32_t count = submitted->at("count");
   if (json && wait) {  // One object, when all is known.

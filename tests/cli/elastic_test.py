@@ -1,5 +1,6 @@
 """Elastic jobs on a running factory: they start on what is free, give nodes up, and grow again."""
 
+import json
 import time
 import unittest
 
@@ -53,6 +54,25 @@ class ElasticTest(FolderTest):
         self.assertEqual([attempt["end"] for attempt in attempts[:2]], ["preempted", "preempted"])
         self.assertIn(f"for job {other}", attempts[0]["note"])
         self.assertEqual(attempts[1]["note"], "goes on with 8 nodes")
+
+    def test_one_number_of_nodes_leaves_the_most_of_a_job_file(self):
+        file = self.path("el.yaml", "gigawerk: 1\njob: {command: [sleep, 400h], nodes: 2, nodes_max: 8, gpus: 8, limit: 500h, "
+                                    "gpu_types: [h100], preemptible: true}\n")
+        self.assert_refused(self.server.gw("submit", file, "--nodes", "10"), 2, "the file says nodes_max: 8")
+        for words, said in (((), (2, 8)), (("--nodes", "3"), (3, 8)), (("--nodes", "3-4"), (3, 4)),
+                            (("--nodes", "3-3"), (3, None)), (("--nodes", "8"), (8, None))):
+            printed = self.server.gw("submit", file, *words, "--print")
+            self.assert_exit(printed, 0)
+            spec = json.loads(printed.stdout)
+            self.assertEqual((spec["nodes"], spec.get("nodes_max")), said, words)
+        script = self.path("el.sh", "#!/bin/sh\n#SBATCH --nodes=2-8 --time=1:00:00\ntrue\n")
+        spec = json.loads(self.server.gw("submit", script, "--nodes", "3", "--print").stdout)
+        self.assertEqual((spec["nodes"], spec.get("nodes_max")), (3, None))  # As sbatch does.
+        done = self.server.gw("submit", file)
+        self.assert_exit(done, 0)
+        shown = self.server.gw("show", done.stdout.split()[-1]).stdout
+        for line in (r"asks for +\d of 2 to 8 node\(s\), ", r"GPU types +h100\n", r"preemptible +yes\n"):
+            self.assertRegex(shown, line)
 
     def test_without_checkpoints_it_keeps_its_size(self):
         script = self.path("job.sh", "#!/bin/sh\n#SBATCH --nodes=2-6 --gpus-per-node=8 --time=500:00:00\nsleep 1000000\n")

@@ -221,6 +221,23 @@ class WhatIf(unittest.TestCase):
         far = self.gw("whatif", "--add-nodes", "dgx-h100:32", "--arrivals", "none", "--horizon", "4d")
         self.assertNotIn(">=", far)
 
+    def test_a_deadline_before_the_limit_is_warned_of(self):
+        file = os.path.join(self.server.folder, "urgent.yaml")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write("gigawerk: 1\njob: {command: [sleep, 1h], gpus: 8}\n")
+        words = ("submit", file, "--flexible", "--time", "3h", "--hold", "--deadline")
+        for end in ((), ("--dry-run",)):
+            warned = self.server.gw(*words, "now+1hour", *end)
+            self.assertEqual(warned.returncode, 0, warned.stderr)
+            self.assertRegex(warned.stderr, r"^gw: warning: the deadline \S+Z is too soon for the job's limit: begun at "
+                                            r"once, it may run until \S+Z; give it a limit of at most ")
+            self.assertEqual(self.server.gw(*words, "now+4hours", *end).stderr, "")
+        batch = self.server.post("/v1/jobs/batch", {"jobs": [{"command": ["true"], "limit": "3h", "hold": True,
+                                                              "deadline": "2020-01-01T00:00:00Z"}]})
+        self.assertIn("is over before the job can begin", batch.json["results"][0]["warnings"][0])
+        for job in self.server.get("/v1/jobs?status=held").json["jobs"]:
+            self.server.gw("cancel", job["id"])
+
     def test_what_if_policy_and_weight(self):
         self.gw("tenants", "add", "heavy")
         answer = json.loads(self.gw("whatif", "--policy", "fifo", "--weight", "heavy=7", "--quota", "heavy=16",
