@@ -112,6 +112,7 @@ void add_law(Rng& rng, Case& made) {
     if (rng.chance(0.3)) rule.share = 0.5;
     rule.set_aside_only = rule.requires_.empty() && rule.forbids.empty() && rule.share < 1;
   }
+  law.tenant_kinds = some_of(rng, kKinds, 0.5);
 }
 
 Case random_case(std::uint64_t seed) {
@@ -184,13 +185,21 @@ bool covered(const Case& made, const LegalRule& rule, std::uint32_t node) {
   return from_here <= rule.share * all + 0.999999;
 }
 
+/// A kind that the law does not speak of says nothing: then every rule on kinds binds.
+bool is_stranger(const Law& law, const std::string& kind) {
+  if (kind.empty() || in(law.tenant_kinds, kind)) return false;
+  return std::none_of(law.rules.begin(), law.rules.end(), [&](const LegalRule& rule) {
+    return in(rule.applies_to.kinds, kind) || in(rule.applies_to.except_kinds, kind);
+  });
+}
+
 /// Does `rule` let this tenant's job be on this node on that day?
 bool lets(const Case& made, const LegalRule& rule, const Tenant& tenant, const LegalWishes& facts,
           std::uint32_t node, Day day) {
   if ((rule.since && day < *rule.since) || (rule.until && day > *rule.until)) return true;
   const AppliesTo& to = rule.applies_to;
   if (in(to.except_tenants, tenant.name)) return true;
-  if (!to.kinds.empty() && !in(to.kinds, tenant.kind)) return true;
+  if (!to.kinds.empty() && !in(to.kinds, tenant.kind) && !is_stranger(made.law, tenant.kind)) return true;
   if (in(to.except_kinds, tenant.kind)) return true;
   if (!to.home.named.empty() && !tenant.home.empty() && !meant(to.home).contains(tenant.home)) return true;
   if (!to.tenants_of.named.empty() && !tenant.home.empty() && !meant(to.tenants_of).contains(tenant.home) &&
