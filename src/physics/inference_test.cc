@@ -250,7 +250,8 @@ TEST(Inference, APassHasNoRoomForMoreThanItsChunk) {
   EXPECT_EQ(over.pass_s, full.pass_s);
   // And so says a queue that is always full.
   const auto requests = random_requests(1e6, 500, 500, 0, 10'000, 7);
-  const QueueResult queue = simulate_queue({.deployment = deployment, .prompt_deployment = {}}, requests, constants());
+  const QueueResult queue =
+      simulate_queue({.deployment = deployment, .prompt_deployment = {}}, requests, constants());
   EXPECT_LT(queue.sequences, 1.1 * 1024);
   EXPECT_NEAR(queue.tokens_s / full.tokens_s, 1, 0.12);
 }

@@ -77,7 +77,9 @@ TEST(PublishedFailures, ThoseAtHandAreMet) {
   for (const LeftOut& each : report.left_out) all += each.rows;
   EXPECT_EQ(all, rows->size());
   for (const ErrorSummary& cell : report.cells) {
-    if (cell.name == "goodput") { EXPECT_EQ(cell.max, 0); }
+    if (cell.name == "goodput") {
+      EXPECT_EQ(cell.max, 0);
+    }
     EXPECT_LE(cell.mean, cell.null_mean) << cell.name;
   }
   ASSERT_EQ(report.totals.size(), 1U);

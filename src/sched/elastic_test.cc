@@ -526,7 +526,9 @@ void play(std::uint64_t seed, Counts& counts) {
       counts.wide += job.request.is_elastic() && job.request.shape.nodes > job.request.nodes_min;
       if (const auto at = told.find(start.job); at != told.end()) {
         counts.came_back += start.placement == at->second;
-        if (!fault) { ASSERT_TRUE(start.placement == at->second) << "job " << start.job.value(); }
+        if (!fault) {
+          ASSERT_TRUE(start.placement == at->second) << "job " << start.job.value();
+        }
         told.erase(at);
       }
     }

@@ -151,7 +151,9 @@ void keep_deadlines(const PolicyConfig& policy, std::uint64_t seed) {
     }
   }
   EXPECT_TRUE(core.state().prices.put_off.empty());
-  if (seed == 1) { EXPECT_GT(put_off, 0U); }
+  if (seed == 1) {
+    EXPECT_GT(put_off, 0U);
+  }
 }
 
 TEST(Shift, RandomFactoriesUnderEveryPolicy) {

@@ -36,10 +36,10 @@ struct Fork {
 /// Of tasks of arrays that share records and wait in line, so many are in the core of a fork.
 inline constexpr std::uint32_t kMostRestTasks = 20'000;
 
-/// What the core will be told, in order of time: of caps that are set, and of `more` as if they were; and that
-/// the budgets that are spent have money again when the next month begins.
+/// What the core will be told, in order of time: of caps that are set, and of `more` as if they were; and
+/// that the budgets that are spent have money again when the next month begins.
 std::vector<twin::TimedFact> known_facts(const live::Book& book, Instant now, bool clocks,
-                                       const std::vector<live::LiveCap>& more = {});
+                                         const std::vector<live::LiveCap>& more = {});
 
 /// Of the factory as it is now; nothing of it changes.
 Fork fork_of(live::Factory& factory, const Forecaster& forecaster);
