@@ -1,3 +1,4 @@
+// The lines of gw journal show.
 #include "cli/journal_text.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// What is known of an accelerator, and what a GPU of which too little is known is refused with.
 #include "physics/accelerator.h"
 
 #include <gtest/gtest.h>

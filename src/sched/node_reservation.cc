@@ -1,3 +1,4 @@
+// Searches for the nodes, holding them and letting them go.
 #include "sched/node_reservation.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Starts by the calendar of windows, and the bounds by which most jobs are passed over.
 #include "sched/window_starts.h"
 
 #include <algorithm>
