@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "spec/near_miss.h"
 
@@ -27,18 +29,19 @@ std::string meant_by(const live::Book& book, std::string_view path, TenantId wit
     parent = known;
   }
   const std::string_view wrong = path.substr(begin, end - begin);
-  const live::LiveTenant* best = nullptr;
-  unsigned best_distance = static_cast<unsigned>(std::max<std::size_t>(1, wrong.size() / 3)) + 1;
-  std::size_t compared = 0;
+  std::vector<std::string_view> names;
+  std::vector<const live::LiveTenant*> tenants;
   for (const live::LiveTenant& tenant : book.tenants) {
     if (tenant.record.parent != parent || !book.is_within(tenant.record.id, within)) continue;
-    if (++compared > kMostCompared) break;
-    const unsigned distance = spec::edit_distance(wrong, tenant.record.name);
-    if (distance < best_distance) best = &tenant, best_distance = distance;
+    if (names.size() == kMostCompared) break;
+    names.push_back(tenant.record.name);
+    tenants.push_back(&tenant);
   }
-  if (best == nullptr) return "";
-  const std::string whole = best->path + std::string(path.substr(end));
-  return book.tenant(whole).valid() ? whole : best->path;
+  const std::optional<std::size_t> nearest = spec::nearest_name(wrong, names);
+  if (!nearest) return "";
+  const std::string& best = tenants[*nearest]->path;
+  const std::string whole = best + std::string(path.substr(end));
+  return book.tenant(whole).valid() ? whole : best;
 }
 
 }  // namespace

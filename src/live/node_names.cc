@@ -94,14 +94,11 @@ std::string hint(const Book& book, std::string_view name) {
   const std::size_t end = std::min(rest.find('/'), rest.size());
   const std::string_view wrong = rest.substr(0, end);
   const std::vector<std::string> names = names_below(book, known);
-  const std::string* best = nullptr;
-  unsigned best_distance = static_cast<unsigned>(std::max<std::size_t>(1, wrong.size() / 3)) + 1;
-  for (const std::string& each : names) {
-    const unsigned distance = spec::edit_distance(wrong, each);
-    if (distance < best_distance) best = &each, best_distance = distance;
-  }
-  if (best != nullptr && *best != wrong) {
-    const std::string meant = (known.empty() ? "" : known + "/") + *best + std::string(rest.substr(end));
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::optional<std::size_t> nearest = spec::nearest_name(wrong, views);
+  if (nearest && names[*nearest] != wrong) {
+    const std::string meant =
+        (known.empty() ? "" : known + "/") + names[*nearest] + std::string(rest.substr(end));
     if (!parts_called(book, meant).empty()) return fmt::format("; did you mean {}?", meant);
   }
   if (known.empty() || names.empty()) return "; gw nodes lists them";

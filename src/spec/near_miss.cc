@@ -38,20 +38,26 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::size_t> nearest_name(std::string_view written, std::span<const std::string_view> known) {
+  std::optional<std::size_t> best;
+  unsigned best_distance = static_cast<unsigned>(std::max<std::size_t>(1, written.size() / 3)) + 1;
+  for (std::size_t index = 0; index < known.size(); ++index) {
+    const unsigned distance = edit_distance(written, known[index]);
+    if (distance < best_distance) {
+      best = index;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
 std::string suggestion(std::string_view written, std::span<const std::string_view> known,
                        std::string_view hint) {
   for (const std::string_view name : known) {
     if (lower(name) == lower(written)) return fmt::format("; did you mean \"{}\"?", name);
   }
-  std::string_view best;
-  unsigned best_distance = static_cast<unsigned>(std::max<std::size_t>(1, written.size() / 3)) + 1;
-  for (const std::string_view name : known) {
-    const unsigned distance = edit_distance(written, name);
-    if (distance < best_distance) {
-      best = name;
-      best_distance = distance;
-    }
-  }
+  const std::optional<std::size_t> nearest = nearest_name(written, known);
+  std::string_view best = nearest ? known[*nearest] : std::string_view();
   if (best.empty()) {  // `hopper-h100` for `h100`, `b200` for `dgx-b200`: one holds the other.
     for (const std::string_view name : known) {
       const bool inside = name.find(written) != name.npos || written.find(name) != written.npos;
