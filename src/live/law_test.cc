@@ -76,16 +76,26 @@ class LawTest : public ::testing::Test {
     return actor;
   }
 
-  Reply submit(const LegalWishes& law, std::uint32_t gpus = 4, TenantId tenant = TenantId{1}) {
+  static JobSpec job_of(const LegalWishes& law, std::uint32_t gpus = 4) {
+    JobSpec spec;
+    spec.name = "job";
+    spec.command = {"true"};
+    spec.limit = hours(1000);
+    spec.gpus = gpus;
+    spec.law = law;
+    return spec;
+  }
+
+  Reply submit_spec(JobSpec spec, TenantId tenant = TenantId{1}) {
     Submit what;
-    what.spec.name = "job";
-    what.spec.command = {"true"};
-    what.spec.limit = hours(1000);
-    what.spec.gpus = gpus;
-    what.spec.law = law;
+    what.spec = std::move(spec);
     what.tenant = tenant;
     what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
     return ask(std::move(what));
+  }
+
+  Reply submit(const LegalWishes& law, std::uint32_t gpus = 4, TenantId tenant = TenantId{1}) {
+    return submit_spec(job_of(law, gpus), tenant);
   }
 
   Turn end(std::uint64_t number, AttemptEnd how = AttemptEnd::kExited) {
@@ -234,26 +244,18 @@ TEST_F(LawTest, APlaceThatIsTooSmallInTheAllowedPartIsTheRulesDoing) {
   options_.fleet.sites = two_sites().sites;
   store_ = MemoryStore{};
   boot();
-  Submit what;
-  what.spec.name = "gang";
-  what.spec.command = {"true"};
-  what.spec.limit = hours(1);
-  what.spec.nodes = 2;
-  what.spec.gpus = 4;
-  what.spec.law = personal();
-  what.tenant = TenantId{1};
-  what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
-  const Reply reply = ask(what);
+  JobSpec gang = job_of(personal());
+  gang.nodes = 2;
+  const Reply reply = submit_spec(gang);
   ASSERT_TRUE(reply.refusal);
   EXPECT_EQ(reply.refusal->code, "rule");
   EXPECT_EQ(reply.refusal->message,
             "rule eu-only-data closes to this job every zone that could hold it; 1 of 2 zones is open "
-            "(site-DE), and "
-            "2 nodes are asked for; that one has 1 of one kind. Ask for less; or: zone site-US, which could "
-            "hold it, "
-            "stands in US, not in EU (rule eu-only-data). It would take a site in EU.");
-  what.spec.law = {};
-  EXPECT_FALSE(ask(what).refusal);
+            "(site-DE), and 2 nodes are asked for; that one has 1 of one kind. Ask for less; or: zone "
+            "site-US, which could hold it, stands in US, not in EU (rule eu-only-data). It would take a site "
+            "in EU.");
+  gang.law = {};
+  EXPECT_FALSE(submit_spec(gang).refusal);
 }
 
 TEST_F(LawTest, GpusThatOnlyClosedZonesHaveAreTheRulesDoing) {
@@ -267,16 +269,9 @@ TEST_F(LawTest, GpusThatOnlyClosedZonesHaveAreTheRulesDoing) {
   options_.fleet.node_type_of = {0, 1};
   store_ = MemoryStore{};
   boot();
-  Submit what;
-  what.spec.name = "job";
-  what.spec.command = {"true"};
-  what.spec.limit = hours(1);
-  what.spec.gpus = 4;
-  what.spec.gpu_types = {"h100"};
-  what.spec.law = personal();
-  what.tenant = TenantId{1};
-  what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
-  const Reply reply = ask(what);
+  JobSpec job = job_of(personal());
+  job.gpu_types = {"h100"};
+  const Reply reply = submit_spec(job);
   ASSERT_TRUE(reply.refusal);
   EXPECT_EQ(reply.refusal->code, "rule");
   EXPECT_THAT(reply.refusal->message, HasSubstr("rule eu-only-data closes"));
@@ -391,17 +386,10 @@ TEST_F(LawTest, AChangedFleetIsJudgedAnewAndNothingStaysWhereItMayNot) {
 }
 
 TEST_F(LawTest, AnArrayHasOneRecordAndItsTasksShareTheirWishes) {
-  Submit what;
-  what.spec.name = "array";
-  what.spec.command = {"true"};
-  what.spec.limit = hours(1);
-  what.spec.gpus = 1;
-  what.spec.law = residency({"DE"});
-  what.spec.array.emplace();
-  what.spec.array->ranges.push_back({1, 6, 1});
-  what.tenant = TenantId{1};
-  what.text = std::make_shared<const std::string>(spec::job_json(what.spec));
-  ASSERT_FALSE(ask(what).refusal);
+  JobSpec array = job_of(residency({"DE"}), 1);
+  array.array.emplace();
+  array.array->ranges.push_back({1, 6, 1});
+  ASSERT_FALSE(submit_spec(array).refusal);
   ASSERT_EQ(store_.decisions.size(), 1U);
   EXPECT_EQ(store_.decisions[0].tasks, 6U);
   for (std::uint64_t task = 1; task <= 4; ++task) EXPECT_EQ(places_[task], "n0");
