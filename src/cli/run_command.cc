@@ -59,8 +59,8 @@ ExitCode call_off(const AppContext& context, const client::Connection& before, c
     return kRunFailed;
   };
   if (!connection) return failed(connection.error());
-  InterruptGuard::ends(**connection,
-                       3);  // Impatient fingers do not end the very call that does what they ask for.
+  // Impatient fingers do not end the very call that does what they ask for.
+  InterruptGuard::ends(**connection, 3);
   // The key belongs to the first submission that comes with it. This one is held, so that it never runs.
   const client::Json submission = body;
   body["hold"] = true;
