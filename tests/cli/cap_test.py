@@ -221,6 +221,7 @@ class CapTest(FolderTest):
             last = next(identity for event, _, identity in watch if event == "cap")
         self.until(lambda: "gigawerk_watchers 0" in server.get("/metrics").text)
         server.gw("cap", "set", "here", "4kW")
+        server.gw("tenants", "add", "acme")  # The former is past by now.
         for _ in range(2):  # Of the same server, and of the next one.
             with server.events("/v1/watch", headers={"Last-Event-ID": last}) as watch:
                 seen = watch.until(lambda event, data: event == "reset")

@@ -78,15 +78,19 @@ class EventStream:
         return Answer(self.status, self.response.getheaders(), self.response.read())
 
     def __iter__(self):
-        """Gives (event, data, id) until the server ends the stream; TimeoutError if nothing comes for too long."""
+        """Gives (event, data, id) until the server ends the stream; TimeoutError if no event comes for too long."""
         event, data, identity = "message", [], None
+        end = time.monotonic() + self.seconds
         for line in self.response:
+            if time.monotonic() > end:  # Comments still come.
+                raise TimeoutError(f"no event for {self.seconds} s")
             line = line.decode().rstrip("\r\n")
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
             if not line:
                 if data:
                     yield event, "\n".join(data), identity
+                    end = time.monotonic() + self.seconds
                 event, data = "message", []
             elif field == "event":
                 event = value
