@@ -44,8 +44,8 @@ constexpr std::uint32_t kProjects = 9;  ///< In each.
 class SharedFactory {
  public:
   SharedFactory(std::uint32_t gpus, std::size_t pending, std::int64_t preemptible_percent,
-                std::int64_t short_percent)
-      : core_(site_of(gpus, short_percent), *policy_by_name("gigawerk")),
+                std::int64_t short_percent, ReclaimTarget reclaim_to)
+      : core_(site_of(gpus, short_percent), policy(reclaim_to)),
         pending_(pending),
         preemptible_(static_cast<double>(preemptible_percent) / 100) {
     for (std::uint32_t organisation = 0; organisation < kOrganisations; ++organisation) {
@@ -96,6 +96,11 @@ class SharedFactory {
       return when != other.when ? when > other.when : job > other.job;
     }
   };
+  static PolicyConfig policy(ReclaimTarget reclaim_to) {
+    PolicyConfig policy = *policy_by_name("gigawerk");
+    policy.reclaim_to = reclaim_to;
+    return policy;
+  }
   void note(std::uint64_t what) { plans = (plans ^ what) * 1099511628211U; }
   std::size_t decide() {
     const Plan& plan = core_.plan(now_);
@@ -142,7 +147,8 @@ class SharedFactory {
 /// and with preemptions.
 void BM_SharedSteadyState(benchmark::State& bench) {
   SharedFactory factory(static_cast<std::uint32_t>(bench.range(0)), static_cast<std::size_t>(bench.range(1)),
-                        bench.range(2), bench.range(3));
+                        bench.range(2), bench.range(3),
+                        bench.range(4) != 0 ? ReclaimTarget::kFairShare : ReclaimTarget::kGuarantee);
   std::size_t starts = 0;
   std::vector<double> plain;
   std::vector<double> preempting;
@@ -169,8 +175,8 @@ void BM_SharedSteadyState(benchmark::State& bench) {
   if (!problem.empty()) bench.SkipWithError(problem.c_str());
 }
 BENCHMARK(BM_SharedSteadyState)
-    ->ArgsProduct({{10'000, 100'000}, {10'000}, {0, 5, 50}, {0, 2}})
-    ->ArgNames({"gpus", "pending", "preemptible_percent", "power_short_percent"})
+    ->ArgsProduct({{10'000, 100'000}, {10'000}, {0, 5, 50}, {0, 2}, {0, 1}})
+    ->ArgNames({"gpus", "pending", "preemptible_percent", "power_short_percent", "reclaim_to_fair_share"})
     ->Iterations(20'000);
 
 /// 100,000 GPUs, all in use by a tenant that borrows; another wants the 40,000 that are guaranteed to it, as

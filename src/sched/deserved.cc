@@ -1,7 +1,9 @@
-// Level by level down the tree.
+// Up the tree what is asked for, down the tree what is deserved.
 #include "sched/deserved.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "base/check.h"
 
@@ -10,75 +12,209 @@ namespace {
 
 __extension__ using Wide = __int128;
 
-/// One that asks for more than its guarantee.
-struct Hungry {
-  std::uint32_t tenant;
-  std::uint32_t weight;
-  std::int64_t wants;  ///< Beyond its guarantee.
-};
-
-/// Whoever wants less than its part gets what it wants; then the others share the rest.
-void share_out(std::vector<Hungry>& hungry, std::int64_t rest, std::vector<std::int64_t>& deserved) {
-  std::stable_sort(hungry.begin(), hungry.end(), [](const Hungry& a, const Hungry& b) {
-    return Wide{a.wants} * b.weight < Wide{b.wants} * a.weight;
-  });
-  Wide weights = 0;
-  for (const Hungry& each : hungry) weights += each.weight;
-  for (const auto& [tenant, weight, wants] : hungry) {
-    const std::int64_t given = std::min(wants, static_cast<std::int64_t>(Wide{rest} * weight / weights));
-    deserved[tenant] += given;
-    rest -= given;
-    weights -= weight;
-  }
+/// rest * weight / weights, rounded down; weight <= weights.
+std::int64_t part(std::int64_t rest, std::uint32_t weight, std::uint64_t weights) {
+  const Wide product = Wide{rest} * weight;
+  // Processors divide 64 bits far faster.
+  if (product <= INT64_MAX) return static_cast<std::int64_t>(static_cast<std::uint64_t>(product) / weights);
+  return static_cast<std::int64_t>(product / static_cast<Wide>(weights));
 }
 
 }  // namespace
 
-std::vector<std::int64_t> divide(std::span<const Claimant> tenants, std::int64_t capacity) {
-  const std::size_t count = tenants.size();
-  std::vector<std::int64_t> deserved(count);
-  if (count == 0) return deserved;
-  // What is asked for by each with all below it, no more than limits there let have; and by its own jobs.
-  std::vector<std::int64_t> asked(count);
-  std::vector<std::int64_t> own(count);
-  std::vector<std::uint32_t> begins(count + 1);  // Of its children, in `children`.
-  std::vector<bool> spent(count);
-  for (std::size_t tenant = 0; tenant < count; ++tenant) {
-    const Claimant& each = tenants[tenant];
-    spent[tenant] = each.spent || (tenant > 0 && spent[each.parent.value()]);
-    asked[tenant] = own[tenant] = each.used + (spent[tenant] ? 0 : each.waiting);
-  }
-  for (std::size_t tenant = count; tenant-- > 1;) {
-    const Claimant& each = tenants[tenant];
-    GW_CHECK(each.parent.value() < tenant && each.weight > 0);
-    asked[tenant] = std::min(asked[tenant], std::max(each.terms.most_milli(), each.used));
-    asked[each.parent.value()] += asked[tenant] - each.used;
-    own[each.parent.value()] -= each.used;
-    ++begins[each.parent.value() + 1];
-  }
-  for (std::size_t tenant = 0; tenant < count; ++tenant) begins[tenant + 1] += begins[tenant];
-  std::vector<std::uint32_t> children(count);
-  std::vector<std::uint32_t> next(begins.begin(), begins.end() - 1);
-  for (std::uint32_t tenant = 1; tenant < count; ++tenant)
-    children[next[tenants[tenant].parent.value()]++] = tenant;
+std::int64_t Division::Node::needs() const {
+  return std::max(std::min(terms.guaranteed_milli, asked), terms.kept_milli());
+}
 
-  deserved[0] = capacity;
-  std::vector<Hungry> hungry;
-  for (std::size_t parent = 0; parent < count; ++parent) {
-    std::int64_t needed = 0;
-    hungry.clear();
-    for (std::uint32_t at = begins[parent]; at < begins[parent + 1]; ++at) {
-      const std::uint32_t tenant = children[at];
-      const Claimant& child = tenants[tenant];
-      const std::int64_t guaranteed = child.terms.guaranteed_milli;
-      deserved[tenant] = guaranteed;
-      needed += std::max(std::min(guaranteed, asked[tenant]), child.terms.kept_milli());
-      if (asked[tenant] > guaranteed) hungry.push_back({tenant, child.weight, asked[tenant] - guaranteed});
-    }
-    std::int64_t rest = std::max<std::int64_t>(0, deserved[parent] - needed);
-    rest -= std::clamp<std::int64_t>(own[parent], 0, rest);
-    share_out(hungry, rest, deserved);
+void Division::add(TenantId parent, std::uint32_t weight) {
+  GW_CHECK(weight > 0 && (nodes_.empty() || parent.value() < nodes_.size()));
+  Node& node = nodes_.emplace_back();
+  node.parent = parent.value();
+  node.weight = weight;
+  deserved_.push_back(0);
+  built_ = false;
+}
+
+void Division::set_weight(TenantId tenant, std::uint32_t weight) {
+  GW_CHECK(weight > 0);
+  nodes_[tenant.value()].weight = weight;
+  built_ = false;
+}
+
+void Division::set_terms(TenantId tenant, const QuotaTerms& terms) {
+  nodes_[tenant.value()].terms = terms;
+  built_ = false;
+}
+
+void Division::set_spent(TenantId tenant, bool spent) {
+  if (std::exchange(nodes_[tenant.value()].spent, spent) != spent) built_ = false;
+}
+
+void Division::touch(std::uint32_t tenant) {
+  if (!std::exchange(nodes_[tenant].touched, true)) touched_.push_back(tenant);
+}
+
+void Division::use(TenantId tenant, std::int64_t milli) {
+  for (std::uint32_t at = tenant.value();; at = nodes_[at].parent) {
+    nodes_[at].used += milli;
+    touch(at);
+    if (at == 0) return;
   }
+}
+
+void Division::set_used(TenantId tenant, std::int64_t milli) {
+  nodes_[tenant.value()].used = milli;
+  touch(tenant.value());
+}
+
+void Division::wait(TenantId tenant, std::int64_t milli) {
+  nodes_[tenant.value()].waiting += milli;
+  touch(tenant.value());
+}
+
+/// All anew from what is known of each.
+void Division::build() {
+  const auto count = static_cast<std::uint32_t>(nodes_.size());
+  std::vector<std::uint32_t> next(count + 1);
+  for (std::uint32_t tenant = 0; tenant < count; ++tenant) {
+    Node& node = nodes_[tenant];
+    node.spent_above = node.spent || (tenant > 0 && nodes_[node.parent].spent_above);
+    node.asked_below = node.used_below = node.needed_below = 0;
+    node.children = 0;
+    node.touched = false;
+    if (tenant > 0) ++nodes_[node.parent].children;
+  }
+  parents_.clear();
+  for (std::uint32_t tenant = 0, first = 0; tenant < count; ++tenant) {
+    Node& node = nodes_[tenant];
+    node.first_child = next[tenant] = first;
+    first += node.children;
+    node.anew = node.mixed = node.children > 0;
+    if (node.anew) parents_.push_back(tenant);
+  }
+  children_.resize(count - 1);
+  for (std::uint32_t tenant = 1; tenant < count; ++tenant) children_[next[nodes_[tenant].parent]++] = tenant;
+  for (std::uint32_t tenant = count; tenant-- > 0;) {
+    Node& node = nodes_[tenant];
+    node.asked =
+        std::min(node.own() + node.used_below + node.asked_below, std::max(node.terms.most_milli(), node.used));
+    node.counted = node.used;
+    if (tenant == 0) break;
+    Node& parent = nodes_[node.parent];
+    parent.asked_below += node.asked - node.used;
+    parent.used_below += node.used;
+    parent.needed_below += node.needs();
+  }
+  for (const std::uint32_t parent : parents_) {
+    const auto begin = children_.begin() + nodes_[parent].first_child;
+    std::sort(begin, begin + nodes_[parent].children,
+              [this](std::uint32_t a, std::uint32_t b) { return stands_before(a, b); });
+    nodes_[parent].mixed = false;
+  }
+  touched_.clear();
+  built_ = true;
+}
+
+/// Whoever wants least for its weight is served first.
+bool Division::stands_before(std::uint32_t a, std::uint32_t b) const {
+  const Wide left = Wide{nodes_[a].wants()} * nodes_[b].weight;
+  const Wide right = Wide{nodes_[b].wants()} * nodes_[a].weight;
+  return left != right ? left < right : a < b;
+}
+
+/// Asked for, and the sums of its parent, after something has changed below it or at it.
+void Division::count(std::uint32_t tenant) {
+  Node& node = nodes_[tenant];
+  const std::int64_t used = node.used;
+  const std::int64_t asked =
+      std::min(node.own() + node.used_below + node.asked_below, std::max(node.terms.most_milli(), used));
+  node.anew = node.children > 0;
+  if (tenant == 0 || (asked == node.asked && used == node.counted)) return;
+  Node& parent = nodes_[node.parent];
+  parent.asked_below += (asked - used) - (node.asked - node.counted);
+  parent.used_below += used - node.counted;
+  const std::int64_t wanted = node.wants();
+  parent.needed_below -= node.needs();
+  node.asked = asked;
+  node.counted = used;
+  parent.needed_below += node.needs();
+  parent.mixed = parent.mixed || node.wants() != wanted;
+  touch(node.parent);
+}
+
+void Division::put(std::uint32_t tenant, std::int64_t milli) {
+  if (std::exchange(deserved_[tenant], milli) == milli) return;
+  changed_.push_back(tenant);
+  nodes_[tenant].anew = nodes_[tenant].children > 0;
+}
+
+/// Whoever wants less than its part gets what it wants; then the others share the rest.
+void Division::divide_below(std::uint32_t parent) {
+  Node& node = nodes_[parent];
+  node.anew = false;
+  const std::span<std::uint32_t> children(&children_[node.first_child], node.children);
+  for (std::size_t at = 1; node.mixed && at < children.size(); ++at) {  // Few have changed: mostly in order.
+    const std::uint32_t moved = children[at];
+    std::size_t to = at;
+    for (; to > 0 && stands_before(moved, children[to - 1]); --to) children[to] = children[to - 1];
+    children[to] = moved;
+  }
+  node.mixed = false;
+  std::int64_t rest = std::max<std::int64_t>(0, deserved_[parent] - node.needed_below);
+  rest -= std::clamp<std::int64_t>(node.own(), 0, rest);
+  std::uint64_t weights = 0;
+  for (const std::uint32_t child : children) weights += nodes_[child].weight;
+  for (const std::uint32_t child : children) {
+    const Node& served = nodes_[child];
+    std::int64_t given = served.wants();
+    if (Wide{given} * static_cast<Wide>(weights) > Wide{rest} * served.weight)
+      given = part(rest, served.weight, weights);
+    rest -= given;
+    weights -= served.weight;
+    put(child, served.terms.guaranteed_milli + given);
+  }
+}
+
+std::span<const std::uint32_t> Division::divide(std::int64_t capacity) {
+  changed_.clear();
+  const bool all = !built_;
+  if (all) build();
+  // Those below first: parents have lower ids.
+  for (std::make_heap(touched_.begin(), touched_.end()); !touched_.empty();) {
+    std::pop_heap(touched_.begin(), touched_.end());
+    const std::uint32_t tenant = touched_.back();
+    touched_.pop_back();
+    nodes_[tenant].touched = false;
+    const std::size_t before = touched_.size();
+    count(tenant);
+    if (touched_.size() > before) std::push_heap(touched_.begin(), touched_.end());
+  }
+  put(0, capacity);
+  for (const std::uint32_t parent : parents_) {
+    if (nodes_[parent].anew) divide_below(parent);
+  }
+  if (all) {
+    changed_.resize(nodes_.size());
+    std::iota(changed_.begin(), changed_.end(), 0U);
+  }
+  return changed_;
+}
+
+std::vector<std::int64_t> divide(std::span<const Claimant> tenants, std::int64_t capacity) {
+  std::vector<std::int64_t> deserved(tenants.size());
+  if (tenants.empty()) return deserved;
+  Division division;
+  for (std::uint32_t tenant = 0; tenant < tenants.size(); ++tenant) {
+    const Claimant& each = tenants[tenant];
+    if (tenant > 0) division.add(each.parent, each.weight);
+    division.set_terms(TenantId{tenant}, each.terms);
+    division.set_spent(TenantId{tenant}, each.spent);
+    division.set_used(TenantId{tenant}, each.used);
+    division.wait(TenantId{tenant}, each.waiting);
+  }
+  division.divide(capacity);
+  for (std::uint32_t tenant = 0; tenant < tenants.size(); ++tenant)
+    deserved[tenant] = division.deserved_milli(TenantId{tenant});
   return deserved;
 }
 

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/rng.h"
 
@@ -105,6 +107,64 @@ TEST(Deserved, IsMaxMinFairAtEveryLevel) {
       if (children == 0) continue;
       ASSERT_LE(given, deserved[parent]) << seed;
       ASSERT_GE(given, std::min(deserved[parent], asked[parent]) - children) << seed;
+    }
+  }
+}
+
+/// Kept from one time to the next it is what a division from scratch gives, and says where it differs.
+TEST(Division, GivesWhatADivisionFromScratchGives) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    Rng rng(seed);
+    Division division;
+    std::vector<Claimant> tenants(1);
+    std::vector<std::int64_t> before(1);
+    std::vector<std::int64_t> own(1);  // What each uses itself.
+    for (int turn = 0; turn < 60; ++turn) {
+      const auto tenant = static_cast<std::uint32_t>(rng.below(tenants.size()));
+      const std::int64_t what = tenants.size() == 1 ? 0 : rng.between(0, 30);
+      if (what == 0 || (turn < 20 && what < 20)) {
+        tenants.push_back(asks(0, static_cast<std::uint32_t>(rng.between(1, rng.chance(0.1) ? 1'000'000 : 4)),
+                               rng.chance(0.4) ? 0 : tenant));
+        division.add(tenants.back().parent, tenants.back().weight);
+        before.push_back(0);
+        own.push_back(0);
+      } else if (what == 1 && tenant > 0) {
+        tenants[tenant].weight = static_cast<std::uint32_t>(rng.between(1, 9));
+        division.set_weight(TenantId{tenant}, tenants[tenant].weight);
+      } else if (what == 2) {
+        QuotaTerms& terms = tenants[tenant].terms;
+        terms.guaranteed_milli = rng.between(0, 500);
+        if (rng.chance(0.5)) terms.lend_milli = rng.between(0, 500);
+        if (rng.chance(0.5)) terms.limit_milli = terms.guaranteed_milli + rng.between(0, 900);
+        division.set_terms(TenantId{tenant}, terms);
+      } else if (what == 3) {
+        tenants[tenant].spent = rng.chance(0.5);
+        division.set_spent(TenantId{tenant}, tenants[tenant].spent);
+      } else if (what < 17) {
+        const std::int64_t now = rng.chance(0.3) ? 0 : rng.between(0, rng.chance(0.05) ? INT64_C(1) << 40 : 900);
+        const std::int64_t more = now - std::exchange(tenants[tenant].waiting, now);
+        division.wait(TenantId{tenant}, more);
+      } else {
+        const std::int64_t now = rng.chance(0.3) ? 0 : rng.between(0, 300);
+        const std::int64_t more = now - std::exchange(own[tenant], now);
+        for (std::uint32_t up = tenant;; up = tenants[up].parent.value()) {
+          tenants[up].used += more;
+          if (up == 0) break;
+        }
+        division.use(TenantId{tenant}, more);
+      }
+      if (rng.chance(0.3)) continue;  // Several things at once.
+      const std::int64_t capacity = turn % 7 == 0 ? rng.between(0, 2000) : 1500;
+      const std::span<const std::uint32_t> changed = division.divide(capacity);
+      const Amounts expected = divide(tenants, capacity);
+      for (std::uint32_t each = 0; each < tenants.size(); ++each) {
+        ASSERT_EQ(division.deserved_milli(TenantId{each}), expected[each])
+            << "seed " << seed << ", turn " << turn << ", tenant " << each;
+        if (expected[each] != before[each]) {
+          ASSERT_NE(std::find(changed.begin(), changed.end(), each), changed.end());
+        }
+      }
+      before = expected;
     }
   }
 }

@@ -41,6 +41,7 @@ void QuotaTree::set_terms(TenantId tenant, QuotaResource resource, const QuotaTe
   count_terms(resource, rows_[index].terms, -1);
   count_terms(resource, terms, +1);
   rows_[index].terms = terms;
+  if (division_ && resource == kAllGpus) division_->set_terms(tenant, terms);
   std::int64_t more = shut(rows_[index], rows_[index].used, rows_[index].shut_children) - shut_before;
   std::int64_t more_fixed =
       shut_fixed(rows_[index], rows_[index].fixed, rows_[index].shut_children_fixed) - fixed_before;
@@ -62,26 +63,13 @@ void QuotaTree::set_budget(TenantId tenant, BudgetState state) {
   ++version_;
   budgets_.resize(std::max<std::size_t>(budgets_.size(), tenant.value() + 1));
   budgets_[tenant.value()] = state;
+  if (division_) division_->set_spent(tenant, state != BudgetState::kOpen);
 }
 
 void QuotaTree::use_shares() {
+  GW_CHECK(tenants() == 1);
   begin_use();
-  has_shares_ = true;
-  waiting_.resize(parents_.size());
-}
-
-std::vector<Claimant> QuotaTree::claimants() const {
-  std::vector<Claimant> all(parents_.size());
-  for (std::uint32_t tenant = 0; tenant < all.size(); ++tenant) {
-    const Row& row = rows_[at(TenantId{tenant}, kAllGpus)];
-    Claimant& each = all[tenant];
-    each.parent = parents_[tenant];
-    each.terms = row.terms;
-    each.used = row.used;
-    each.waiting = waiting_[tenant];
-    each.spent = budget(TenantId{tenant}) != BudgetState::kOpen;
-  }
-  return all;
+  division_.emplace();
 }
 
 void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t delta, bool fixed) {
@@ -107,6 +95,7 @@ void QuotaTree::change_row(TenantId tenant, QuotaResource resource, std::int64_t
 void QuotaTree::change(TenantId tenant, const Amount& amount, int sign) {
   if (!in_use_ || amount.all_milli == 0) return;
   change_row(tenant, kAllGpus, sign * amount.all_milli, !amount.preemptible);
+  if (division_) division_->use(tenant, sign * amount.all_milli);
   if (amount.type != kAllGpus) change_row(tenant, amount.type, sign * amount.type_milli, !amount.preemptible);
 }
 
@@ -236,7 +225,7 @@ bool QuotaTree::within_guarantee(TenantId tenant, const Amount& amount) const {
 }
 
 bool QuotaTree::within_share(TenantId tenant, TenantId last, const Amount& amount) const {
-  if (!has_shares_) return false;
+  if (!division_) return false;
   for (;; tenant = parents_[tenant.value()]) {
     if (amount.all_milli > share_left_milli(tenant)) return false;
     if (tenant == last) return true;
@@ -325,7 +314,7 @@ bool QuotaTree::may_displace(TenantId taker, TenantId holder, QuotaResource held
   if (!in_use_) return true;
   const auto [below_taker, below_holder] = parting(taker, holder);
   if (!below_holder.valid()) return true;
-  for (TenantId up = holder; has_shares_; up = parents_[up.value()]) {
+  for (TenantId up = holder; division_; up = parents_[up.value()]) {
     if (share_left_milli(up) >= 0) return false;
     if (up == below_holder) break;
   }
@@ -351,6 +340,7 @@ bool QuotaTree::check() const {
         return false;
       if (tenant == 0) continue;
       const std::size_t parent = at(parents_[tenant], static_cast<QuotaResource>(resource));
+      if (division_ && resource == kAllGpus && division_->used_milli(TenantId{tenant}) != row.used) return false;
       if (row.used > rows_[parent].used || row.fixed > rows_[parent].fixed) return false;
       children[parent] += shut(row, row.used, row.shut_children);
       children_fixed[parent] += shut_fixed(row, row.fixed, row.shut_children_fixed);

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -25,30 +27,30 @@ class QuotaTree {
     untyped_ = untyped;
   }
 
-  void add_tenant(TenantId parent) {
+  /// `weight`: by which it shares with those beside it.
+  void add_tenant(TenantId parent, std::uint32_t weight = 1) {
     parents_.push_back(parent);
     tops_.push_back(parent == TenantId{0} ? TenantId{tenants() - 1} : top(parent));
     if (in_use_) rows_.resize(parents_.size() * resources_);
-    if (has_shares_) waiting_.resize(parents_.size());
+    if (division_) division_->add(parent, weight);
+  }
+  void set_weight(TenantId tenant, std::uint32_t weight) {
+    if (division_) division_->set_weight(tenant, weight);
   }
   /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
   void set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   void set_budget(TenantId tenant, BudgetState state);
-  /// From now on it is in use, and what tenants deserve (`share_out`) can be reclaimed as what is guaranteed
-  /// to them can.
+  /// Before any tenant is added: it is in use, and what tenants deserve (`share_out`) can be reclaimed as what
+  /// is guaranteed to them can.
   void use_shares();
-  [[nodiscard]] bool has_shares() const { return has_shares_; }
-  /// Its waiting jobs ask for that much more (less) in all: kept where there are shares only.
-  void wait(TenantId tenant, std::int64_t all_milli) { waiting_[tenant.value()] += all_milli; }
-  /// Divides what is up anew by what is guaranteed, used and asked for; weight(tenant) gives weights. What
-  /// tenants deserve stays so until the next time.
-  template <class Weight>
-  void share_out(Weight&& weight) {
-    std::vector<Claimant> tenants = claimants();
-    for (std::uint32_t tenant = 1; tenant < tenants.size(); ++tenant)
-      tenants[tenant].weight = weight(TenantId{tenant});
-    share_ = divide(tenants, capacity_[kAllGpus]);
+  [[nodiscard]] bool has_shares() const { return division_.has_value(); }
+  /// Its waiting jobs ask for that much more (less) in all.
+  void wait(TenantId tenant, std::int64_t all_milli) {
+    if (division_) division_->wait(tenant, all_milli);
   }
+  /// Divides what is up anew by what is guaranteed, used and asked for. What tenants deserve stays so until
+  /// the next time. Gives those that may deserve another amount now.
+  std::span<const std::uint32_t> share_out() { return division_->divide(capacity_[kAllGpus]); }
   /// GPUs that are up, by resource, in thousandths.
   void set_capacity(QuotaResource resource, std::int64_t milli);
   [[nodiscard]] std::size_t resources() const { return resources_; }
@@ -105,7 +107,7 @@ class QuotaTree {
   [[nodiscard]] bool is_owed(TenantId tenant) const;
   /// So much more in all the tenant may use within what it deserves; 0 where there are no shares.
   [[nodiscard]] std::int64_t share_left_milli(TenantId tenant) const {
-    return share_milli(tenant) - (has_shares_ ? rows_[at(tenant, kAllGpus)].used : 0);
+    return share_milli(tenant) - (division_ ? rows_[at(tenant, kAllGpus)].used : 0);
   }
   /// A job of `taker` that is entitled may have what a job of `holder` uses that takes no more in all than
   /// this; 0: none. It is INT64_MAX within the guarantee of the tenant below where the two part, if every
@@ -127,7 +129,7 @@ class QuotaTree {
   [[nodiscard]] bool borrows(TenantId tenant, QuotaResource type) const;
   /// What is guaranteed to the tenant; in all, where there are shares, what it deserves, which is no less.
   [[nodiscard]] std::int64_t due_milli(TenantId tenant, QuotaResource resource) const {
-    return resource == kAllGpus && has_shares_ ? share_milli(tenant)
+    return resource == kAllGpus && division_ ? share_milli(tenant)
                                                : terms(tenant, resource).guaranteed_milli;
   }
 
@@ -143,7 +145,7 @@ class QuotaTree {
     return at(tenant, resource) < rows_.size() ? rows_[at(tenant, resource)].fixed : 0;
   }
   [[nodiscard]] std::int64_t waiting_milli(TenantId tenant) const {
-    return tenant.value() < waiting_.size() ? waiting_[tenant.value()] : 0;
+    return division_ ? division_->waiting_milli(tenant) : 0;
   }
   /// Recounts the sums that are kept; false if one is wrong or a limit is broken by what has been started.
   [[nodiscard]] bool check() const;
@@ -193,10 +195,8 @@ class QuotaTree {
   /// Do the tenant and those above it up to `last` deserve the amount beside what they use?
   [[nodiscard]] bool within_share(TenantId tenant, TenantId last, const Amount& amount) const;
   [[nodiscard]] std::int64_t share_milli(TenantId tenant) const {
-    return tenant.value() < share_.size() ? share_[tenant.value()] : 0;
+    return division_ ? division_->deserved_milli(tenant) : 0;
   }
-  /// What the division goes by, but for weights.
-  [[nodiscard]] std::vector<Claimant> claimants() const;
   /// The ancestors of both right below where they part; none for one that the other descends from.
   [[nodiscard]] std::pair<TenantId, TenantId> parting(TenantId a, TenantId b) const;
   [[nodiscard]] bool all_borrow(TenantId from, TenantId to, QuotaResource type) const;
@@ -215,9 +215,7 @@ class QuotaTree {
   std::vector<BudgetState> budgets_;
   Stops stops_;
   bool in_use_ = false;
-  bool has_shares_ = false;
-  std::vector<std::int64_t> share_;    ///< By tenant, in all; those added since have none yet.
-  std::vector<std::int64_t> waiting_;  ///< What own waiting jobs ask for in all, by tenant; with shares only.
+  std::optional<Division> division_;  ///< Of all in GPU-equivalents; with shares only.
   std::uint64_t version_ = 1;
   std::int64_t least_equivalent_milli_ = 1000;
   bool untyped_ = false;

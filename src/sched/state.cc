@@ -373,7 +373,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     case EventKind::kTenantAdded:
       pending.add_tenant(event.parent, event.weight);
       windows.add_tenant(event.parent);
-      quota.add_tenant(event.parent);
+      quota.add_tenant(event.parent, event.weight);
       unused_quota.add_tenant(event.parent);
       return;
     case EventKind::kTenantQuota:
@@ -443,6 +443,7 @@ void State::apply(const Event& event, Instant now, Plan& plan) {
     }
     case EventKind::kTenantWeight:
       pending.fair_share().set_weight(event.tenant, event.weight);
+      quota.set_weight(event.tenant, event.weight);
       changes.released = true;  // The order has changed: a pass looks at all.
       return;
     case EventKind::kFeedCap:

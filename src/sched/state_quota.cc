@@ -92,13 +92,13 @@ bool State::fixed_barred(TenantId tenant) const {
 void State::list_for_quota(const Job& job) {
   waiting_by_age_.emplace(job.waits_since, job.id);
   wants_of(job).insert(job.request.shape.total_gpu_milli());
-  if (quota.has_shares()) quota.wait(job.request.tenant, asked_milli(job));
+  quota.wait(job.request.tenant, asked_milli(job));
 }
 
 void State::unlist_for_quota(const Job& job) {
   waiting_by_age_.erase({job.waits_since, job.id});
   wants_of(job).erase(job.request.shape.total_gpu_milli());
-  if (quota.has_shares()) quota.wait(job.request.tenant, -asked_milli(job));
+  quota.wait(job.request.tenant, -asked_milli(job));
 }
 
 std::int64_t State::asked_milli(const Job& job) const {
@@ -174,9 +174,10 @@ void State::refresh_quota(Instant now) {
   for (std::size_t resource = 0; resource < capacity.size(); ++resource)
     quota.set_capacity(static_cast<QuotaResource>(resource), capacity[resource]);
   if (quota.has_shares()) {
-    quota.share_out([&](TenantId tenant) { return pending.fair_share().weight(tenant); });
-    for (std::uint32_t tenant = 1; pending.by_tenant() && tenant < quota.tenants(); ++tenant)
-      pending.fair_share().set_owed(TenantId{tenant}, quota.is_owed(TenantId{tenant}));
+    for (const std::uint32_t tenant : quota.share_out()) {
+      if (tenant != 0 && pending.by_tenant())
+        pending.fair_share().set_owed(TenantId{tenant}, quota.is_owed(TenantId{tenant}));
+    }
   }
   // Small jobs of a tenant must not keep its large one from its quota for ever.
   constexpr int kMostLooks = 32;
