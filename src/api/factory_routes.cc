@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/bodies.h"
+#include "api/tenant_names.h"
 #include "api/token.h"
 #include "live/node_names.h"
 #include "live/time_text.h"
@@ -304,12 +305,10 @@ void Api::add_token(Call call) {
   record.role = live::role_by_name(body->role).value_or(live::Role::kViewer);
   record.user = body->user;
   record.label = body->label;
-  record.tenant = options_.factory->read([&](const live::Book& book) {
-    const TenantId id = body->tenant.empty() ? call.actor.tenant : book.tenant(body->tenant);
-    return id.valid() && book.is_within(id, call.actor.tenant) ? id : TenantId{};
-  });
-  if (!record.tenant.valid())
-    return call.refuse({404, "unknown_tenant", fmt::format("there is no tenant {}", body->tenant)});
+  const std::expected<TenantId, live::Refusal> tenant = options_.factory->read(
+      [&](const live::Book& book) { return tenant_called(book, body->tenant, call.actor.tenant); });
+  if (!tenant) return call.refuse(tenant.error());
+  record.tenant = *tenant;
   if (body->expires_in > Nanoseconds{0}) record.expires = options_.factory->now() + body->expires_in;
   const NewToken token = make_token();
   record.id = token.id;

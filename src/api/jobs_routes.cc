@@ -6,6 +6,7 @@
 #include <map>
 
 #include "api/api.h"
+#include "api/tenant_names.h"
 #include "api/token.h"
 #include "base/utf8.h"
 #include "live/admission.h"
@@ -117,23 +118,15 @@ std::expected<live::Submit, live::Refusal> make_submit(live::Factory& factory, c
     return std::unexpected(live::Refusal{
         403, "forbidden",
         "only an operator of the whole factory gives a job a priority above 0; leave it out, or go below"});
-  std::string path = spec->tenant;
-  TenantId tenant;
+  std::expected<TenantId, live::Refusal> tenant;
   factory.read([&](const live::Book& book) {
-    if (path.empty()) {
-      tenant = actor.tenant == TenantTree::root() ? book.tenant("default") : actor.tenant;
-      path = book.path(tenant);
-    } else {
-      tenant = book.tenant(path);
-      if (tenant.valid() && !book.is_within(tenant, actor.tenant)) tenant = TenantId{};
-    }
+    const bool of_all = spec->tenant.empty() && actor.tenant == TenantTree::root();
+    tenant = tenant_called(book, of_all ? "default" : spec->tenant, actor.tenant);
+    if (tenant) spec->tenant = book.path(*tenant);
   });
-  if (!tenant.valid())
-    return std::unexpected(
-        live::Refusal{404, "unknown_tenant", fmt::format("there is no tenant {}; see gw tenants", path)});
-  spec->tenant = path;
+  if (!tenant) return std::unexpected(tenant.error());
   factory.read([&](const live::Book&) { complete(*spec, factory.options()); });
-  submit.tenant = tenant;
+  submit.tenant = *tenant;
   submit.text = std::make_shared<const std::string>(spec::job_json(*spec));
   submit.spec = std::move(*spec);
   return submit;
@@ -438,21 +431,20 @@ void Api::watch(Call call) {
   const std::optional<std::uint64_t> job = call.number("job", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
   if (!job) return;
   const std::string path = call.text("tenant");
-  const TenantId top = options_.factory->read([&](const live::Book& book) {
-    const TenantId id = path.empty() ? call.actor.tenant : book.tenant(path);
-    return id.valid() && book.is_within(id, call.actor.tenant) ? id : TenantId{};
-  });
-  if (!top.valid()) return call.refuse({404, "unknown_tenant", "there is no such tenant"});
+  const std::expected<TenantId, live::Refusal> top = options_.factory->read(
+      [&](const live::Book& book) { return tenant_called(book, path, call.actor.tenant); });
+  if (!top) return call.refuse(top.error());
   if (hub_.watchers() >= options_.most_watchers)
     return call.refuse({503, "too_many_watchers", "too many clients watch; try again later"});
   if (*job != 0) {
-    return with_job(std::move(call), fmt::format("{}", *job),
-                    [this, top](const Call& each, live::Archive& archive, const live::JobRecord& record) {
-                      watch_job(each, archive, record, top);
-                    });
+    return with_job(
+        std::move(call), fmt::format("{}", *job),
+        [this, top = *top](const Call& each, live::Archive& archive, const live::JobRecord& record) {
+          watch_job(each, archive, record, top);
+        });
   }
   const std::shared_ptr<http::Stream> stream = call.responder->stream(watch_head());
-  if (!hub_.join(stream, {top, 0, call.actor}, last_event(call))) stream->close();
+  if (!hub_.join(stream, {*top, 0, call.actor}, last_event(call))) stream->close();
 }
 
 /// One job, or the tasks of an array: what they are now, then what becomes of them.

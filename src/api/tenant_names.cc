@@ -54,4 +54,11 @@ live::Refusal unknown_tenant(const live::Book& book, std::string_view path, Tena
                                                      : fmt::format("; did you mean {}?", meant))};
 }
 
+std::expected<TenantId, live::Refusal> tenant_called(const live::Book& book, std::string_view path,
+                                                     TenantId within) {
+  const TenantId id = path.empty() ? within : book.tenant(path);
+  if (!id.valid() || !book.is_within(id, within)) return std::unexpected(unknown_tenant(book, path, within));
+  return id;
+}
+
 }  // namespace gw::api

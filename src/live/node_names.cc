@@ -78,6 +78,12 @@ std::vector<std::string> names_below(const Book& book, std::string_view part) {
   return names;
 }
 
+std::string without_digits(std::string_view name) {
+  std::string rest(name);
+  std::erase_if(rest, [](char each) { return each >= '0' && each <= '9'; });
+  return rest;
+}
+
 /// `; did you mean munich/hall-2?`, or what there is where the name goes wrong.
 std::string hint(const Book& book, std::string_view name) {
   // The longest beginning that is known, and the first name after it, which is not.
@@ -96,7 +102,8 @@ std::string hint(const Book& book, std::string_view name) {
   const std::vector<std::string> names = names_below(book, known);
   const std::vector<std::string_view> views(names.begin(), names.end());
   const std::optional<std::size_t> nearest = spec::nearest_name(wrong, views);
-  if (nearest && names[*nearest] != wrong) {
+  // Which of ten rows was meant by an eleventh nobody knows: there it is said which there are.
+  if (nearest && without_digits(names[*nearest]) != without_digits(wrong)) {
     const std::string meant =
         (known.empty() ? "" : known + "/") + names[*nearest] + std::string(rest.substr(end));
     if (!parts_called(book, meant).empty()) return fmt::format("; did you mean {}?", meant);

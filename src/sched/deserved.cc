@@ -96,8 +96,8 @@ void Division::build() {
   for (std::uint32_t tenant = 1; tenant < count; ++tenant) children_[next[nodes_[tenant].parent]++] = tenant;
   for (std::uint32_t tenant = count; tenant-- > 0;) {
     Node& node = nodes_[tenant];
-    node.asked =
-        std::min(node.own() + node.used_below + node.asked_below, std::max(node.terms.most_milli(), node.used));
+    node.asked = std::min(node.own() + node.used_below + node.asked_below,
+                          std::max(node.terms.most_milli(), node.used));
     node.counted = node.used;
     if (tenant == 0) break;
     Node& parent = nodes_[node.parent];

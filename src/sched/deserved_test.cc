@@ -141,7 +141,8 @@ TEST(Division, GivesWhatADivisionFromScratchGives) {
         tenants[tenant].spent = rng.chance(0.5);
         division.set_spent(TenantId{tenant}, tenants[tenant].spent);
       } else if (what < 17) {
-        const std::int64_t now = rng.chance(0.3) ? 0 : rng.between(0, rng.chance(0.05) ? INT64_C(1) << 40 : 900);
+        const std::int64_t now =
+            rng.chance(0.3) ? 0 : rng.between(0, rng.chance(0.05) ? INT64_C(1) << 40 : 900);
         const std::int64_t more = now - std::exchange(tenants[tenant].waiting, now);
         division.wait(TenantId{tenant}, more);
       } else {

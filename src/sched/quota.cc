@@ -340,7 +340,8 @@ bool QuotaTree::check() const {
         return false;
       if (tenant == 0) continue;
       const std::size_t parent = at(parents_[tenant], static_cast<QuotaResource>(resource));
-      if (division_ && resource == kAllGpus && division_->used_milli(TenantId{tenant}) != row.used) return false;
+      if (division_ && resource == kAllGpus && division_->used_milli(TenantId{tenant}) != row.used)
+        return false;
       if (row.used > rows_[parent].used || row.fixed > rows_[parent].fixed) return false;
       children[parent] += shut(row, row.used, row.shut_children);
       children_fixed[parent] += shut_fixed(row, row.fixed, row.shut_children_fixed);

@@ -40,8 +40,8 @@ class QuotaTree {
   /// From now on. The first terms of all switch the bookkeeping on: `in_use` holds from then on.
   void set_terms(TenantId tenant, QuotaResource resource, const QuotaTerms& terms);
   void set_budget(TenantId tenant, BudgetState state);
-  /// Before any tenant is added: it is in use, and what tenants deserve (`share_out`) can be reclaimed as what
-  /// is guaranteed to them can.
+  /// Before any tenant is added: it is in use, and what tenants deserve (`share_out`) can be reclaimed as
+  /// what is guaranteed to them can.
   void use_shares();
   [[nodiscard]] bool has_shares() const { return division_.has_value(); }
   /// Its waiting jobs ask for that much more (less) in all.
@@ -129,8 +129,7 @@ class QuotaTree {
   [[nodiscard]] bool borrows(TenantId tenant, QuotaResource type) const;
   /// What is guaranteed to the tenant; in all, where there are shares, what it deserves, which is no less.
   [[nodiscard]] std::int64_t due_milli(TenantId tenant, QuotaResource resource) const {
-    return resource == kAllGpus && division_ ? share_milli(tenant)
-                                               : terms(tenant, resource).guaranteed_milli;
+    return resource == kAllGpus && division_ ? share_milli(tenant) : terms(tenant, resource).guaranteed_milli;
   }
 
   /// Nothing but the named job starts under each of these tenants: jobs that wait too long for their quota.

@@ -75,7 +75,7 @@ class NodeNamesTest(FolderTest):
     def test_what_is_no_name_says_what_may_be_meant(self):
         for words, part in ((("drain", "row-01"), "row-01 is called so more than once: here/left/row-01, here/right/row-01"),
                             (("resume", "here/lft/row-01"), "did you mean here/left/row-01?"),
-                            (("nodes", "here/left/row-01/rack-07"), "did you mean here/left/row-01/rack-01?"),
+                            (("nodes", "here/left/row-01/rack-07"), "here/left/row-01 holds rack-01 and rack-02"),
                             (("nodes", "elsewhere"), "gw nodes lists them"),
                             (("reserve", "create", "one", "--maintenance", "--node", "hre", "--for", "1h"),
                              "did you mean here?"),
