@@ -118,8 +118,8 @@ double full_rate(const ServeAnswer& answer, const physics::ServingCalibration& c
   return answer.fed ? std::min(ended, *answer.fed) : ended;
 }
 
-void size(const ServeOptions& options, const std::vector<physics::ServingRequest>& requests,
-          ServeAnswer& answer) {
+Result<void> size(const ServeOptions& options, const std::vector<physics::ServingRequest>& requests,
+                  ServeAnswer& answer) {
   const physics::ServingCalibration& calibration = physics::published_serving_calibration();
   const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
   if (targets && options.trace.empty()) {
@@ -127,7 +127,7 @@ void size(const ServeOptions& options, const std::vector<physics::ServingRequest
                                                 answer.targets, options.seed, calibration);
     answer.unreachable = *answer.replica_rate <= 0;
   }
-  if (requests.empty()) return;
+  if (requests.empty()) return {};
   if (options.replicas != 0) {
     answer.replicas = options.replicas;
     answer.replicas_given = true;
@@ -138,18 +138,22 @@ void size(const ServeOptions& options, const std::vector<physics::ServingRequest
     answer.unreachable = answer.replicas == 0;
   } else {
     const double each = targets ? *answer.replica_rate : kFullness * full_rate(answer, calibration);
-    if (each > 0)
-      answer.replicas =
-          static_cast<std::uint32_t>(std::clamp(std::ceil(*answer.rate / each), 1.0, 1.0 * kMostReplicas));
+    const double needed = each > 0 ? std::max(1.0, std::ceil(*answer.rate / each)) : 0;
+    if (needed > kMostReplicas)
+      return fail(
+          fmt::format("{:g} requests/s need {:.3g} replicas, of which each serves {:.3g}: more than {}; "
+                      "give a lower --rate or a larger replica",
+                      *answer.rate, needed, each, kMostReplicas));
+    answer.replicas = static_cast<std::uint32_t>(needed);
   }
-  if (answer.replicas == 0) return;
+  if (answer.replicas == 0) return {};
   if (answer.replicas_given) {
     const double most = full_rate(answer, calibration);
     if (*answer.rate > most * answer.replicas) answer.served_at_most = most * answer.replicas;
   }
   if (!options.trace.empty()) {
     answer.queue = physics::simulate_replicas(answer.pool, requests, answer.replicas, calibration);
-    return;
+    return {};
   }
   // Drawn requests are alike for all replicas: one of them, with its share of the rate.
   answer.queue = physics::simulate_queue(
@@ -158,6 +162,7 @@ void size(const ServeOptions& options, const std::vector<physics::ServingRequest
                                options.requests, options.seed),
       calibration);
   answer.queue.tokens_s *= answer.replicas;
+  return {};
 }
 
 Result<ExitCode> search(const ServeOptions& options, const ServeSubject& subject) {
@@ -216,7 +221,8 @@ Result<ExitCode> serve(const ServeOptions& options) {
         fmt::format("--batch {}: memory and engine allow {:.0f} sequences of {:.0f} + {:.0f} tokens at "
                     "once; give more --gpus or a smaller batch",
                     options.batch, std::floor(answer.fitting), answer.input, answer.output));
-  size(options, *requests, answer);
+  if (const Result<void> sized = size(options, *requests, answer); !sized)
+    return std::unexpected(sized.error());
   const Result<physics::Cooling> cooling =
       options.cooling.empty() ? usual_cooling(subject.gpu) : physics::find_cooling(options.cooling);
   if (!cooling) return std::unexpected(cooling.error());

@@ -17,33 +17,34 @@ void compute_energy(ServeAnswer& answer) {
   if (pool.deployment.gpu->power_max_w <= 0) return;
   // Prompts elsewhere keep their GPUs busy for as long as they take there.
   physics::Use prompt_use;
-  double prompt_gpus = 0;
   if (pool.disaggregated()) {
     if (pool.prompt_deployment.gpu->power_max_w <= 0) return;
     physics::Pass pass;
     pass.prompt_tokens = answer.input;
     pass.prompt_context = answer.input / 2;
     prompt_use = physics::use_of(physics::pass_time(pool.prompt_deployment, pass, calibration));
-    prompt_gpus = pool.prompt_replicas * pool.prompt_deployment.layout.gpus();
   }
-  const auto prompts_busy = [&](double requests_s, double replicas) {
-    return requests_s * answer.input / (answer.prompt_tokens_s * pool.prompt_replicas * replicas);
+  const auto prompts_busy = [&](double requests_s, double prompt_replicas) {
+    return requests_s * answer.input / (answer.prompt_tokens_s * prompt_replicas);
   };
-  const auto energy_of = [&](double replicas, const physics::Use& use, double busy, double tokens_s) {
+  const auto energy_of = [&](double replicas, double prompt_replicas, const physics::Use& use, double busy,
+                             double tokens_s) {
     physics::ServingPower power =
         power_of(pool.deployment, replicas * pool.deployment.layout.gpus(), use, busy);
     if (pool.disaggregated())
-      power += power_of(pool.prompt_deployment, replicas * prompt_gpus, prompt_use,
-                        prompts_busy(tokens_s / answer.output, replicas));
+      power += power_of(pool.prompt_deployment, prompt_replicas * pool.prompt_deployment.layout.gpus(),
+                        prompt_use, prompts_busy(tokens_s / answer.output, prompt_replicas));
     return ServeAnswer::Energy{power, physics::token_energy(power, tokens_s, answer.carbon)};
   };
   if (answer.state.tokens_s > 0)
-    answer.energy = energy_of(1, physics::use_of(answer.state), answer.busy, answer.state.tokens_s);
+    answer.energy =
+        energy_of(1, pool.prompt_replicas, physics::use_of(answer.state), answer.busy, answer.state.tokens_s);
   // Kernels run in as much of a pass as in the steady state's.
   if (answer.replicas > 0 && answer.queue.tokens_s > 0)
-    answer.queue_energy = energy_of(
-        answer.replicas, {answer.queue.memory_use, answer.queue.arithmetic_use, answer.state.kernel_share},
-        answer.queue.busy, answer.queue.tokens_s);
+    answer.queue_energy =
+        energy_of(answer.replicas, pool.whole_prompt_replicas(answer.replicas),
+                  {answer.queue.memory_use, answer.queue.arithmetic_use, answer.state.kernel_share},
+                  answer.queue.busy, answer.queue.tokens_s);
 }
 
 }  // namespace gw

@@ -49,7 +49,8 @@ struct ServeOptions {
   bool json = false;
 };
 
-inline constexpr std::uint32_t kMostReplicas = 100'000;
+/// More replicas than any factory has: what asks for them is a slip.
+inline constexpr std::uint32_t kMostReplicas = 1'000'000'000;
 
 /// Adds the model and all options, which refer to `options`.
 void add_serve_options(CLI::App& command, ServeOptions& options);

@@ -227,11 +227,15 @@ void print_answer(const ServeAnswer& answer) {
     fmt::print("{:.0f} % of prompt tokens began an earlier prompt too; a cache of them is not modelled\n",
                100 * answer.repeated);
   if (answer.replicas == 0) return;
+  const double all_gpus = answer.pool.gpus_of(answer.replicas);
+  const std::string beside =
+      answer.pool.disaggregated()
+          ? fmt::format(" with {:.0f} of prompts", answer.pool.whole_prompt_replicas(answer.replicas))
+          : "";
   fmt::print(
-      "{} replica{}{}, {:.0f} GPUs: {:.0f} % busy, {:.1f} sequences in a pass, {:.1f} tokens/s per GPU\n",
-      answer.replicas, answer.replicas > 1 ? "s" : "", answer.replicas_given ? "" : " needed",
-      answer.replicas * gpus, 100 * answer.queue.busy, answer.queue.sequences,
-      answer.queue.tokens_s / (answer.replicas * gpus));
+      "{} replica{}{}{}, {:.0f} GPUs: {:.0f} % busy, {:.1f} sequences in a pass, {:.1f} tokens/s per GPU\n",
+      answer.replicas, answer.replicas > 1 ? "s" : "", beside, answer.replicas_given ? "" : " needed",
+      all_gpus, 100 * answer.queue.busy, answer.queue.sequences, answer.queue.tokens_s / all_gpus);
   if (answer.served_at_most > 0)
     fmt::print(
         "more comes than these serve, {:.4g} requests/s: they wait ever longer, below as of {} requests\n",
@@ -240,8 +244,7 @@ void print_answer(const ServeAnswer& answer) {
     fmt::print("{} requests are longer than the cache and were refused\n", answer.queue.impossible);
   print_latencies(answer);
   if (answer.queue.tokens_s > 0)
-    fmt::print("{:.0f} GPU-seconds for a million tokens\n",
-               1e6 * answer.replicas * gpus / answer.queue.tokens_s);
+    fmt::print("{:.0f} GPU-seconds for a million tokens\n", 1e6 * all_gpus / answer.queue.tokens_s);
   if (answer.queue_energy) print_energy(answer, *answer.queue_energy);
 }
 
@@ -302,17 +305,20 @@ void print_serve_json(const ServeAnswer& answer) {
     if (answer.repeated > 0) json["repeated_share"] = answer.repeated;
     if (answer.replicas > 0) {
       json["replicas"] = answer.replicas;
+      const double all_gpus = answer.pool.gpus_of(answer.replicas);
+      if (answer.pool.disaggregated())
+        json["prompt_replicas"] = answer.pool.whole_prompt_replicas(answer.replicas);
       json["overloaded"] = answer.served_at_most > 0;
-      json["gpus"] = answer.replicas * gpus;
+      json["gpus"] = all_gpus;
       json["queue"] = {{"requests", answer.queue.requests},
                        {"refused", answer.queue.impossible},
                        {"ttft", json_of(answer.queue.first_token)},
                        {"tpot", json_of(answer.queue.per_token)},
                        {"tokens_s", answer.queue.tokens_s},
-                       {"tokens_s_gpu", answer.queue.tokens_s / (answer.replicas * gpus)},
+                       {"tokens_s_gpu", answer.queue.tokens_s / all_gpus},
                        {"busy", answer.queue.busy},
                        {"sequences", answer.queue.sequences},
-                       {"gpu_s_per_million_tokens", 1e6 * answer.replicas * gpus / answer.queue.tokens_s},
+                       {"gpu_s_per_million_tokens", 1e6 * all_gpus / answer.queue.tokens_s},
                        {"memory_use", answer.queue.memory_use},
                        {"arithmetic_use", answer.queue.arithmetic_use}};
       if (answer.queue_energy) json["queue"]["energy"] = json_of(answer, *answer.queue_energy);

@@ -53,8 +53,9 @@ std::vector<Ready> compute_prompts(const ServingPool& pool, std::span<const Serv
   const Deployment& deployment = pool.prompt_deployment;
   const ServingEngine& engine = serving_engines()[static_cast<std::size_t>(deployment.engine)];
   const double chunk = engine.pass_tokens(*deployment.gpu) * deployment.layout.data;
-  // A share of a replica is a replica that takes the same share of the requests: as fast, less often.
-  const auto servers = static_cast<std::size_t>(std::max(1.0, std::floor(pool.prompt_replicas + 1e-9)));
+  // A share of a replica is one that takes the same share of the requests: as fast, less often. All of them
+  // bear the part that is missing to a whole number.
+  const auto servers = static_cast<std::size_t>(pool.whole_prompt_replicas(1));
   const double share = std::max(1.0, static_cast<double>(servers) / std::max(1e-9, pool.prompt_replicas));
   std::priority_queue<double, std::vector<double>, std::greater<>> free;
   for (std::size_t i = 0; i < servers; ++i) free.push(-std::numeric_limits<double>::infinity());
@@ -373,6 +374,15 @@ double ServingPool::gpus() const {
   return deployment.layout.gpus() + (disaggregated() ? prompt_replicas * prompt_deployment.layout.gpus() : 0);
 }
 
+double ServingPool::whole_prompt_replicas(double replicas) const {
+  return disaggregated() ? std::max(1.0, std::ceil(replicas * prompt_replicas - 1e-9)) : 0;
+}
+
+double ServingPool::gpus_of(double replicas) const {
+  return replicas * deployment.layout.gpus() +
+         whole_prompt_replicas(replicas) * (disaggregated() ? prompt_deployment.layout.gpus() : 0);
+}
+
 QueueResult simulate_queue(const ServingPool& pool, std::span<const ServingRequest> requests,
                            const ServingCalibration& calibration) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -477,7 +487,9 @@ double highest_rate(const ServingPool& pool, const RandomLoad& load, const Laten
 QueueResult simulate_replicas(const ServingPool& pool, std::span<const ServingRequest> requests,
                               std::uint32_t replicas, const ServingCalibration& calibration) {
   QueueResult all;
-  for (std::uint32_t replica = 0; replica < replicas; ++replica) {
+  // Of more replicas than requests the others never have one.
+  const auto used = static_cast<std::uint32_t>(std::min<std::size_t>(replicas, requests.size()));
+  for (std::uint32_t replica = 0; replica < used; ++replica) {
     std::vector<ServingRequest> part;
     for (std::size_t i = replica; i < requests.size(); i += replicas) part.push_back(requests[i]);
     QueueResult each = simulate_queue(pool, part, calibration);

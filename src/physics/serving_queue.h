@@ -31,8 +31,12 @@ struct ServingPool {
   double sequences_max = 0;
 
   [[nodiscard]] bool disaggregated() const { return prompt_deployment.model != nullptr; }
-  /// GPUs of a decoding replica and its share of prompt replicas.
+  /// GPUs of a decoding replica and its share of prompt replicas, which need not be whole.
   [[nodiscard]] double gpus() const;
+  /// Prompt replicas that stand beside so many decoding ones: a whole number,
+  [[nodiscard]] double whole_prompt_replicas(double replicas) const;
+  /// and the GPUs of both.
+  [[nodiscard]] double gpus_of(double replicas) const;
 };
 
 struct LatencySummary {

@@ -56,6 +56,34 @@ TEST(ServingQueue, AFullReplicaServesAsTheSteadyStateSays) {
   EXPECT_GT(result.sequences, 0.7 * load.sequences);
 }
 
+TEST(ServingQueue, PromptReplicasNeedNotBeWhole) {
+  ServingPool pool = pool_of("llama-3-70b", "h100", {.tensor = 4});
+  pool.prompt_deployment = pool.deployment;
+  const RandomLoad prompts{.input = 1000, .output = 1};
+  const auto wait = [&](double prompt_replicas, double load) {
+    pool.prompt_replicas = prompt_replicas;
+    const double rate = load * steady_rate(pool, prompts, constants());
+    return simulate_queue(pool, random_requests(rate, 1000, 1, 0, 4000, 1), constants()).first_token;
+  };
+  for (const double replicas : {0.5, 1.3, 1.99, 2.0, 2.5, 3.99}) {
+    // Below what they are said to feed the queue ends,
+    EXPECT_LT(wait(replicas, 0.8).p99, 30 * prompt_seconds(pool.prompt_deployment, 1000, constants()))
+        << replicas;
+  }
+  // and a hundredth of a replica is no replica.
+  EXPECT_NEAR(wait(1.99, 0.8).mean / wait(2, 0.8).mean, 1, 0.05);
+}
+
+TEST(ServingQueue, PromptReplicasAreCountedWhole) {
+  ServingPool pool = pool_of("llama-3-70b", "h100", {.tensor = 4});
+  EXPECT_EQ(pool.gpus_of(3), 12);
+  pool.prompt_deployment = pool.deployment;
+  pool.prompt_deployment.layout.tensor = 8;
+  pool.prompt_replicas = 1.7;
+  EXPECT_EQ(pool.gpus_of(1), 4 + 2 * 8);
+  EXPECT_EQ(pool.gpus_of(10), 40 + 17 * 8);
+}
+
 int engine_named(const char* name) { return *find_serving_engine(name); }
 
 TEST(ServingQueue, WherePassesAreScheduledTogetherRequestsWaitForTheNextOfThem) {

@@ -251,15 +251,9 @@ class Search {
   [[nodiscard]] double cost_of(const ServingPool& pool, double rate) const {
     if (rate <= 0) return kNever;
     if (options_.rate <= 0) return pool.gpus() / rate;
-    const double replicas = replicas_of(rate);
-    return replicas * pool.deployment.layout.gpus() +
-           prompt_replicas_of(pool, replicas) *
-               (pool.disaggregated() ? pool.prompt_deployment.layout.gpus() : 0);
+    return pool.gpus_of(replicas_of(rate));
   }
   [[nodiscard]] double replicas_of(double rate) const { return std::ceil(options_.rate / rate - 1e-9); }
-  [[nodiscard]] static double prompt_replicas_of(const ServingPool& pool, double replicas) {
-    return pool.disaggregated() ? std::ceil(replicas * pool.prompt_replicas - 1e-9) : 0;
-  }
 
   [[nodiscard]] double worst_kept() const {
     return result_.best.size() < options_.keep ? kNever
@@ -341,7 +335,7 @@ class Search {
     if (options_.rate > 0) {
       const double replicas = replicas_of(each.rate);
       each.replicas = static_cast<std::uint32_t>(std::min(replicas, 4e9));
-      each.prompt_replicas = prompt_replicas_of(each.pool, replicas);
+      each.prompt_replicas = each.pool.whole_prompt_replicas(replicas);
       rate = options_.rate / replicas;
     }
     each.gpus = each.replicas * each.pool.deployment.layout.gpus() + each.prompt_replicas * prompt_gpus;

@@ -146,6 +146,26 @@ class PhysicsServeTest(FolderTest):
         self.assertIn("they hold it back", text)
         self.assertIn("more comes than these serve", text)
 
+    def test_a_part_of_a_prompt_replica_is_no_less_than_its_whole_ones(self):
+        words = ["llama-3-70b", "--gpu", "h100", "--precision", "fp8", "--tp", "2", "--disaggregated", "--prompt-tp", "2",
+                 "--rate", "22", "--replicas", "1", "--prompt-replicas"]
+        nearly, two = serve(*words, "1.99"), serve(*words, "2")
+        self.assertFalse(nearly["overloaded"])
+        self.assertLess(nearly["queue"]["ttft"]["mean_s"], 1.1 * two["queue"]["ttft"]["mean_s"])
+        self.assertEqual((nearly["gpus"], nearly["prompt_replicas"]), (6, 2))
+        self.assertEqual(serve(*words, "1.7")["gpus"], 6)
+        self.assertIn("1 replica with 2 of prompts, 6 GPUs", gw("physics", "serve", *words, "1.7").stdout)
+
+    def test_replicas_are_counted_however_many(self):
+        words = ["llama-3-8b", "--gpu", "h100", "--ttft", "200", "--requests", "500", "--rate"]
+        given = serve(*words, "2000000")
+        needed = -(-2000000 // given["targets"]["highest_rate_of_a_replica"])
+        self.assertGreater(needed, 100000)
+        self.assertEqual(given["replicas"], needed)
+        self.assertTrue(serve(*words, "2000000", "--replicas", str(int(needed)))["replicas"], needed)
+        self.assert_refused(gw("physics", "serve", "llama-3-405b", "--gpu", "h200", "--input", "100000", "--rate", "1e9"), 1,
+                            "more than 1000000000")
+
     def test_layouts_divide_the_model(self):
         def refused(words, *command):
             self.assert_refused(gw("physics", "serve", *command), 1, words)
