@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <memory>
 
 #include "cli/app.h"
@@ -119,14 +120,16 @@ Result<ExitCode> collective(const CollectiveOptions& options) {
   if (options.per_node > 1 && gpu->scaleup_bytes_s <= 0)
     return fail(fmt::format("--domain {}: {} has no scale-up links in the catalog; leave it out",
                             options.per_node, gpu->name));
-  const std::optional<double> bytes = spec::parse_amount(options.bytes, spec::Unit::kBytes);
+  const std::optional<double> bytes = spec::parse_amount(options.bytes, spec::Unit::kMessageBytes);
   if (!bytes || *bytes <= 0)
-    return fail(fmt::format("--bytes {}: write a size, such as 64 MiB or 1 GB", options.bytes));
+    return fail(fmt::format("--bytes {}: write a size, such as {}", options.bytes,
+                            spec::unit_example(spec::Unit::kMessageBytes)));
   physics::Fabric fabric = physics::fabric_of(*gpu);
   if (options.per_node > 0) fabric.domain = options.per_node;
   fabric.rails = options.rails;
   fabric.oversubscription = options.oversubscription;
   const physics::Group group = physics::group_of(fabric, options.gpus);
+  const double domains = std::round(group.domains());
   physics::Collective operation = physics::Collective::kAllReduce;
   for (const physics::Collective each : kOperations) {
     if (physics::collective_name(each) == options.operation) operation = each;
@@ -134,16 +137,19 @@ Result<ExitCode> collective(const CollectiveOptions& options) {
   const double seconds = physics::collective_seconds(operation, *bytes, group, fabric);
   const double bus = physics::bus_bandwidth(operation, *bytes, group, seconds);
   if (options.json) {
-    const nlohmann::ordered_json json = {
-        {"operation", options.operation}, {"gpu", gpu->name}, {"gpus", options.gpus},
-        {"domains", group.domains()},     {"bytes", *bytes},  {"seconds", seconds},
-        {"bus_gbyte_s", bus * 1e-9}};
+    const nlohmann::ordered_json json = {{"operation", options.operation},
+                                         {"gpu", gpu->name},
+                                         {"gpus", options.gpus},
+                                         {"domains", domains},
+                                         {"bytes", *bytes},
+                                         {"seconds", seconds},
+                                         {"bus_gbyte_s", bus * 1e-9}};
     fmt::print("{}\n", json_out(json));
     return ExitCode::ok;
   }
   fmt::print("{} of {} between {} x {} in {} scale-up domain{}: {}, {:.4g} GB/s on the bus\n",
-             options.operation, spec::amount_text(*bytes, spec::Unit::kBytes), options.gpus, gpu->name,
-             group.domains(), group.domains() > 1 ? "s" : "", report::format_duration(seconds), bus * 1e-9);
+             options.operation, spec::amount_text(*bytes, spec::Unit::kMessageBytes), options.gpus, gpu->name,
+             domains, domains > 1 ? "s" : "", report::format_duration(seconds), bus * 1e-9);
   return ExitCode::ok;
 }
 

@@ -79,7 +79,7 @@ Result<double> checkpoint_size(const Options& options, const physics::KnownTypes
     return physics::checkpoint_bytes(*model);
   }
   if (options.checkpoint.empty()) return 0.0;
-  const std::optional<double> bytes = spec::parse_amount(options.checkpoint, spec::Unit::kBytes);
+  const std::optional<double> bytes = spec::parse_amount(options.checkpoint, spec::Unit::kMessageBytes);
   if (!bytes || *bytes <= 0)
     return fail(fmt::format("--checkpoint {}: write a size, such as 2.3 TB", options.checkpoint));
   return *bytes;
@@ -199,6 +199,13 @@ std::string interval_text(const physics::Estimate& interval, bool beyond, const 
   return beyond ? range : fmt::format("{} ({})", text(interval.expected), range);
 }
 
+/// Whole gigabytes of a large one.
+std::string size_text(double bytes) {
+  constexpr double kGigabyte = 1e9;
+  return spec::amount_text(bytes < 10 * kGigabyte ? bytes : std::round(bytes / kGigabyte) * kGigabyte,
+                           spec::Unit::kMessageBytes);
+}
+
 void print_text(const Options& options, const Outlook& outlook) {
   const bool beyond = outlook.beyond();
   const auto percent = [](double share) {
@@ -234,8 +241,7 @@ void print_text(const Options& options, const Outlook& outlook) {
   fmt::print("{}\n", causes.text());
   if (outlook.checkpoint.bytes > 0) {
     fmt::print("a checkpoint of {} pauses the job for {}{}; best interval {} (Young: {})\n",
-               spec::amount_text(std::round(outlook.checkpoint.bytes / 1e9) * 1e9, spec::Unit::kBytes),
-               report::format_duration(outlook.input.pause_s),
+               size_text(outlook.checkpoint.bytes), report::format_duration(outlook.input.pause_s),
                outlook.input.behind_s > 0
                    ? fmt::format(" and is written {} later", report::format_duration(outlook.input.behind_s))
                    : "",

@@ -54,9 +54,10 @@ Result<physics::Place> place_of(const char* option, const std::string& text) {
 }
 
 Result<physics::DataBytes> size_of(const char* option, const std::string& text) {
-  const std::optional<double> bytes = spec::parse_amount(text, spec::Unit::kDataSetBytes);
+  const std::optional<double> bytes = spec::parse_amount(text, spec::Unit::kMessageBytes);
   if (!bytes || *bytes <= 0)
-    return fail(fmt::format("{} {}: write a size, such as 64 MiB or 20 TB", option, text));
+    return fail(fmt::format("{} {}: write a size, such as {}", option, text,
+                            spec::unit_example(spec::Unit::kMessageBytes)));
   return physics::DataBytes{*bytes};
 }
 

@@ -148,9 +148,7 @@ Group group_of(const Fabric& fabric, double gpus, double stride) {
   if (gpus <= 1) return {};
   // As many members as fit in a domain; a group that is spread wider has one in each.
   const double room = std::max(1.0, std::floor(fabric.domain / std::max(1.0, stride)));
-  double per_domain = std::min(gpus, room);
-  while (per_domain > 1 && gpus / per_domain != std::floor(gpus / per_domain)) per_domain -= 1;
-  return {gpus, per_domain};
+  return {gpus, gpus / std::ceil(gpus / room)};
 }
 
 double collective_seconds(Collective collective, double bytes, const Group& group, const Fabric& fabric) {

@@ -53,7 +53,8 @@ struct Fabric {
   LinkConstants network;
 };
 
-/// A group: `gpus` in all, of which `per_domain` in each scale-up domain (1 <= per_domain <= gpus).
+/// A group: `gpus` in all, of which `per_domain` in each scale-up domain on average (1 <= per_domain <=
+/// gpus): not a whole number where some domains hold one more than others.
 struct Group {
   double gpus = 1;
   double per_domain = 1;
@@ -73,7 +74,8 @@ struct FabricConstants {
 [[nodiscard]] Fabric fabric_of(const Accelerator& gpu,
                                const FabricConstants& constants = published_fabric_constants());
 
-/// `gpus` GPUs that stand `stride` ranks apart, ranks filling one domain after the other.
+/// `gpus` GPUs that stand `stride` ranks apart, ranks filling one domain after the other: spread evenly over
+/// the fewest domains that hold them.
 [[nodiscard]] Group group_of(const Fabric& fabric, double gpus, double stride = 1);
 
 /// Seconds for one operation. `bytes` as nccl-tests count them: the buffer of one GPU; of an all-gather or

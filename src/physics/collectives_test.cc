@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
+
 #include "physics/test_subjects.h"
 #include "physics/validation_collectives.h"
 
@@ -34,6 +36,25 @@ TEST(Collectives, GroupsFillDomains) {
   EXPECT_EQ(group_of(fabric, 16).domains(), 2);
   EXPECT_EQ(group_of(fabric, 16, 8).domains(), 16);  // One GPU in each node.
   EXPECT_EQ(group_of(fabric, 12).per_domain, 6);     // Even parts.
+  EXPECT_EQ(group_of(fabric, 11).domains(), 2);      // Five and six.
+  EXPECT_EQ(group_of(fabric, 13, 4).domains(), 7);   // Two in each but one.
+}
+
+TEST(Collectives, NoNumberOfGpusFallsOutOfItsDomains) {
+  // Evenly spread, domains are at least half full: no more than half of their rails and links is missing.
+  for (const char* gpu : {"h100", "gb200"}) {
+    const Fabric fabric = fabric_of(test_gpu(gpu));
+    const double room = fabric.domain;
+    const auto seconds = [&](Collective collective, double gpus) {
+      return collective_seconds(collective, double{1U << 30U}, group_of(fabric, gpus), fabric);
+    };
+    for (double gpus = room + 1; gpus < 4 * room; ++gpus) {
+      const double full = room * std::ceil(gpus / room);
+      EXPECT_EQ(std::round(group_of(fabric, gpus).domains()), full / room) << gpu << " x " << gpus;
+      for (const Collective each : {Collective::kAllReduce, Collective::kAllGather})
+        EXPECT_LT(seconds(each, gpus), 2 * seconds(each, full)) << gpu << " x " << gpus;
+    }
+  }
 }
 
 RC_GTEST_PROP(Collectives, NeverNegativeAndGrowWithSize, ()) {

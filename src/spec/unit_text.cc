@@ -24,6 +24,11 @@ const std::vector<UnitSuffix>& suffixes(Unit unit) {
     all.push_back({"PiB", 1125899906842624.0});
     return all;
   }();
+  static const std::vector<UnitSuffix> message = [] {
+    std::vector<UnitSuffix> all = {{"B", 1}, {"kB", 1e3}, {"KiB", 1024.0}};
+    all.insert(all.end(), data_set.begin(), data_set.end());
+    return all;
+  }();
   static const std::vector<UnitSuffix> mebibytes = {{"MB", 1e6 / 1048576},  {"MiB", 1},
                                                     {"GB", 1e9 / 1048576},  {"GiB", 1024},
                                                     {"TB", 1e12 / 1048576}, {"TiB", 1048576}};
@@ -46,6 +51,8 @@ const std::vector<UnitSuffix>& suffixes(Unit unit) {
       return bytes;
     case Unit::kDataSetBytes:
       return data_set;
+    case Unit::kMessageBytes:
+      return message;
     case Unit::kMebibytes:
       return mebibytes;
     case Unit::kTflops:
@@ -77,6 +84,8 @@ std::string_view unit_example(Unit unit) {
     case Unit::kDataSetBytes:
     case Unit::kMebibytes:
       return "180 GB or 2 TiB";
+    case Unit::kMessageBytes:
+      return "8 B, 64 KiB, 1.5 MB or 20 TB";
     case Unit::kTflops:
       return "2250 TFLOP/s";
     case Unit::kTbytePerSecond:

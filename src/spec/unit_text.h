@@ -19,6 +19,7 @@ enum class Unit : std::uint8_t {
   kMilliwatts,      ///< Written W, kW, MW, GW.
   kBytes,           ///< Written GB (10^9), GiB (2^30), ...
   kDataSetBytes,    ///< As kBytes, and PB and PiB: of what no memory holds.
+  kMessageBytes,    ///< As kDataSetBytes, and B, kB and KiB: of what goes over links.
   kMebibytes,       ///< As kBytes, kept as MiB.
   kTflops,          ///< Written TFLOP/s, PFLOP/s.
   kTbytePerSecond,  ///< Written GB/s, TB/s.

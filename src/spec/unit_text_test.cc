@@ -14,7 +14,7 @@ namespace {
 constexpr Unit kUnits[] = {Unit::kNanoseconds,    Unit::kSeconds,        Unit::kMilliwatts,
                            Unit::kBytes,          Unit::kMebibytes,      Unit::kTflops,
                            Unit::kTbytePerSecond, Unit::kGbytePerSecond, Unit::kGbitPerSecond,
-                           Unit::kEuroPerMwh,     Unit::kGramsPerKwh};
+                           Unit::kEuroPerMwh,     Unit::kGramsPerKwh,    Unit::kMessageBytes};
 
 TEST(UnitText, ReadsWhatPeopleWrite) {
   EXPECT_EQ(parse_amount("15 MW", Unit::kMilliwatts), 15e9);
@@ -23,6 +23,12 @@ TEST(UnitText, ReadsWhatPeopleWrite) {
   EXPECT_EQ(parse_amount("2 TiB", Unit::kBytes), 2199023255552.0);
   EXPECT_EQ(parse_amount("2 PB", Unit::kDataSetBytes), 2e15);
   EXPECT_EQ(parse_amount("2 PB", Unit::kBytes), std::nullopt);  // No memory is that large.
+  EXPECT_EQ(parse_amount("8 B", Unit::kMessageBytes), 8.0);
+  EXPECT_EQ(parse_amount("64 KiB", Unit::kMessageBytes), 65536.0);
+  EXPECT_EQ(parse_amount("1 kB", Unit::kMessageBytes), 1000.0);
+  EXPECT_EQ(parse_amount("20 TB", Unit::kMessageBytes), 20e12);
+  EXPECT_EQ(amount_text(65536, Unit::kMessageBytes), "64 KiB");
+  EXPECT_EQ(parse_amount("64 KiB", Unit::kMebibytes), std::nullopt);  // Kept in MiB, it would be none.
   EXPECT_EQ(parse_amount("200 GiB", Unit::kMebibytes), 204800.0);
   EXPECT_EQ(parse_amount("30min", Unit::kNanoseconds), 1800e9);
   EXPECT_EQ(parse_amount("1h 30min", Unit::kSeconds), 5400.0);

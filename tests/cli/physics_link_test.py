@@ -28,6 +28,12 @@ class PhysicsLinkTest(FolderTest):
         self.assertIn("GPU-hours left in a day", text.stdout)
         self.assertEqual(len(link("--km", "600", "--edge-gpus", "100", "--edge-peak", "80")["edge_hours"]), 24)
 
+    def test_sizes_may_be_small(self):
+        small = link("--km", "600", "--window", "64 KiB")
+        self.assertLess(small["throughput_gbit_s"], 0.1 * link("--km", "600")["throughput_gbit_s"])
+        self.assertEqual(small, link("--km", "600", "--window", "65536 B"))
+        self.assertGreater(link("--km", "600", "--bytes", "1 kB")["staging_s"], 0)
+
     def test_wrong_words_are_refused(self):
         self.assert_refused(gw("physics", "link"), 1, "how far")
         self.assert_refused(gw("physics", "link", "--from", "1,2"), 1, "belong together")

@@ -58,7 +58,23 @@ class PhysicsTest(FolderTest):
         across = seconds("all-reduce", "--gpus", "512", "--bytes", "1 GiB")
         self.assertGreater(across, inside)
         self.assertGreater(seconds("all-reduce", "--gpus", "512", "--bytes", "1 GiB", "--oversubscription", "2"), across)
-        self.assert_refused(gw("physics", "collective", "all-reduce", "--bytes", "many"), 1, "write a size")
+        self.assert_refused(gw("physics", "collective", "all-reduce", "--bytes", "many"), 1, "write a size, such as 8 B, 64 KiB")
+        tiny = [seconds("all-reduce", "--bytes", size) for size in ("8 B", "1 kB", "64 KiB", "64 MiB")]
+        self.assertEqual(tiny, sorted(tiny))
+        self.assertIn("all-reduce of 64 KiB between", gw("physics", "collective", "all-reduce", "--bytes", "64 KiB").stdout)
+
+    def test_groups_that_do_not_divide_stay_in_their_domains(self):
+        def answer(gpus, gpu):
+            return json.loads(gw("physics", "collective", "all-reduce", "--gpu", gpu, "--gpus", gpus, "--bytes", "1 GiB",
+                                 "--json").stdout)
+        self.assertEqual(answer("73", "gb200")["domains"], 2)
+        self.assertLess(answer("73", "gb200")["seconds"], 1.1 * answer("74", "gb200")["seconds"])
+        self.assertLess(answer("31", "h100")["seconds"], 1.1 * answer("32", "h100")["seconds"])
+        odd, even = (step("llama-3-8b", "--gpus", gpus, "--batch", gpus)["time"] for gpus in ("127", "128"))
+        self.assertLess(odd["step_s"], 1.05 * even["step_s"])
+        eleven, twelve = (step("llama-3-8b", "--gpus", str(gpus), "--batch", str(32 * gpus))["time"]["parts"]["data_s"]
+                          for gpus in (11, 12))
+        self.assertAlmostEqual(eleven / twelve, 1, delta=0.2)
 
     def test_measurements_are_compared(self):
         predicted = step("llama-3-70b", "--gpus", "64", "--tp", "4", "--pp", "8", "--vpp", "5", "--sequence", "8192",
