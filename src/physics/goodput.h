@@ -64,7 +64,8 @@ struct TimeShares {
 /// Of a node that was taken out: median 4 h, standard deviation of the logarithm 1, as in model/faults.h.
 [[nodiscard]] double mean_repair_s();
 
-/// The useful share over `days` with what differs between sites, in recovery and by chance.
+/// The useful share over `days` with what differs between sites, in recovery and by chance; the interval
+/// holds the mean of all runs, also where nearly all of them are never interrupted.
 [[nodiscard]] Estimate goodput_interval(const GoodputInput& input, const JobFailures& failures, double days,
                                         std::uint64_t seed);
 

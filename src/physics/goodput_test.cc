@@ -126,6 +126,30 @@ TEST(Goodput, LongerRunsAreMoreCertain) {
   EXPECT_LT(year.high - year.low, week.high - week.low);
 }
 
+TEST(Goodput, TheMeanLiesInItsInterval) {
+  for (const double gpus : {8.0, 1024.0, 16384.0}) {
+    FailureSetting setting;
+    setting.gpus = gpus;
+    const JobFailures failures = job_failures(setting);
+    GoodputInput input = usual();
+    input.mtbf_s = failures.mtbf_s();
+    for (const double days : {0.01, 0.1, 1.0, 30.0, 1000.0}) {
+      const Estimate goodput = goodput_interval(input, failures, days, 1);
+      EXPECT_TRUE(goodput.holds(goodput.expected))
+          << gpus << " GPUs, " << days << " days: " << goodput.low << " to " << goodput.high;
+    }
+  }
+}
+
+TEST(Goodput, ARunWithoutInterruptionsLosesOnlyCheckpoints) {
+  FailureSetting setting;
+  const JobFailures failures = job_failures(setting);
+  GoodputInput input = usual();
+  input.mtbf_s = failures.mtbf_s();  // Years: hardly any of a day's draws has one.
+  EXPECT_DOUBLE_EQ(goodput_interval(input, failures, 1, 1).high,
+                   input.interval_s / (input.interval_s + input.pause_s));
+}
+
 TEST(Goodput, SparesShortenTheWait) {
   const double repair = mean_repair_s();
   EXPECT_NEAR(swap_seconds(0.5, repair, 0), 60 + repair, 1e-6);

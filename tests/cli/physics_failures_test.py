@@ -51,6 +51,13 @@ class PhysicsFailuresTest(FolderTest):
         self.assertLess(saved["goodput"]["expected"], given["goodput"]["expected"])
         self.assertEqual(failures("--gpus", "16384", "--interval", "30")["interval_s"], 1800)
 
+    def test_goodput_lies_in_its_own_interval(self):
+        for words in ((), ("--gpus", "16384", "--days", "0.01"), ("--gpus", "1024", "--model", "llama-3-70b",
+                      "--storage-gb-s", "100", "--days", "1")):
+            goodput = failures(*words)["goodput"]
+            self.assertLessEqual(goodput["low"], goodput["expected"])
+            self.assertLessEqual(goodput["expected"], goodput["high"])
+
     def test_small_rates_are_not_rounded_away(self):
         text = gw("physics", "failures", "--gpus", "3").stdout
         self.assertNotRegex(text, r" 0\.0 ")
