@@ -74,6 +74,7 @@ struct Answer {
   StepSubject subject;
   TimedStep step;
   physics::LimitedPower limited;
+  double paused = 0;  ///< Share of time in checkpoints: all below but the steps' own phases is with them.
   physics::NodePower node;
   double node_gpus = 8;
   double nodes_per_rack = 4;
@@ -117,7 +118,11 @@ Result<Answer> answer_of(const Options& options) {
       physics::limited_power(constants, gpu, free, {options.clock_share, physics::Watts{options.cap_w}});
   const physics::TrainingPower& power = answer.limited.power;
   answer.node_gpus = node_size(gpu, options.gpus);
-  answer.node = physics::node_power(constants, gpu, answer.node_gpus, power.mean, *cooling);
+  const physics::Seconds checkpoint{options.checkpoint_s};
+  const physics::Seconds every{options.checkpoint_every_s};
+  answer.paused = physics::paused_share(checkpoint, every);
+  answer.node = physics::node_power(constants, gpu, answer.node_gpus,
+                                    physics::mean_with_pauses(power, answer.paused), *cooling);
   const double trays = gpu.scaleup_domain > 8 ? gpu.scaleup_domain / answer.node_gpus : 4;
   answer.nodes_per_rack = options.nodes_per_rack > 0 ? options.nodes_per_rack : trays;
   answer.rack = physics::rack_power(answer.node, answer.nodes_per_rack, answer.node_gpus, gpu);
@@ -131,15 +136,20 @@ Result<Answer> answer_of(const Options& options) {
   // What is not GPUs, and the network, whose share of the feed does not pass the nodes' supplies.
   swing.fixed_per_gpu = (answer.node.host + answer.node.fans) / answer.node_gpus +
                         all.network / (options.gpus * swing.supply_factor);
-  swing.checkpoint = physics::Seconds{options.checkpoint_s};
-  swing.every = physics::Seconds{options.checkpoint_every_s};
+  swing.checkpoint = checkpoint;
+  swing.every = every;
   swing.storage = physics::Seconds{options.storage_s};
   answer.swing = physics::feed_swing(power, swing);
   const physics::CarbonIntensity intensity{options.carbon};
-  answer.each_step = physics::run_energy(answer.facility, power.step, intensity);
+  answer.each_step = physics::run_energy(answer.facility, power.step / (1 - answer.paused), intensity);
   constexpr double kDay = 86400;
   answer.day = physics::run_energy(answer.facility, physics::Seconds{kDay}, intensity);
   return answer;
+}
+
+/// With pauses for checkpoints.
+double tokens_per_second(const Options& options, const Answer& answer) {
+  return answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed * (1 - answer.paused);
 }
 
 Json json_of(const physics::RunEnergy& energy) {
@@ -158,7 +168,8 @@ void print_json(const Options& options, const Answer& answer) {
                {"speed", answer.limited.speed},
                {"clock", answer.limited.clock},
                {"cap_met", answer.limited.met},
-               {"tokens_s", answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed}};
+               {"paused_share", answer.paused},
+               {"tokens_s", tokens_per_second(options, answer)}};
   json["memory_fits"] = answer.step.memory.fits();
   json["cooling"] = {{"of", physics::cooling_name(answer.cooling)}, {"given", !options.cooling.empty()}};
   json["basis"] = json_of(answer.basis);
@@ -223,7 +234,12 @@ void print_text(const Options& options, const Answer& answer) {
   const physics::TrainingPower& power = answer.limited.power;
   fmt::print("{} on {} x {}: step {}, {:.0f} tokens/s\n", answer.subject.model.name, options.gpus,
              answer.subject.gpu.name, report::format_duration(power.step.value()),
-             answer.step.time.tokens_s_gpu * options.gpus * answer.limited.speed);
+             tokens_per_second(options, answer));
+  if (answer.paused > 0)
+    fmt::print(
+        "paused for checkpoints {:.1f} % of the time: tokens/s, node, rack, facility, energy and carbon are "
+        "means with these pauses\n",
+        100 * answer.paused);
   if (!answer.step.memory.fits())
     fmt::print("{}: what it would draw if it did\n", shortage_text(answer.step.memory));
   if (options.cap_w > 0 || options.clock_share < 1) print_limit(options, answer);
@@ -256,7 +272,8 @@ void print_text(const Options& options, const Answer& answer) {
   table.add({"IT feed, highest over mean", fmt::format("{:.3f}", answer.swing.peak_to_mean())});
   table.add({"IT feed swings between",
              fmt::format("{} and {}", power_text(answer.swing.least), power_text(answer.swing.peak))});
-  table.add({"energy of a step", fmt::format("{:.4g} kWh", answer.each_step.facility.value() / 1000)});
+  table.add({answer.paused > 0 ? "energy of a step with its part of the pauses" : "energy of a step",
+             fmt::format("{:.4g} kWh", answer.each_step.facility.value() / 1000)});
   table.add({"energy of a day", fmt::format("{:.4g} MWh", answer.day.facility.value() / 1e6)});
   if (options.carbon > 0) {
     table.add({"carbon of a step", fmt::format("{:.4g} kg", answer.each_step.carbon.value() / 1e3)});

@@ -94,21 +94,28 @@ LimitedPower limited_power(const PowerConstants& constants, const Accelerator& g
   return limited;
 }
 
+double paused_share(Seconds checkpoint, Seconds every) {
+  return checkpoint.value() > 0 && every.value() > 0 ? checkpoint / (every + checkpoint) : 0;
+}
+
+Watts mean_with_pauses(const TrainingPower& power, double paused) {
+  const Watts waiting = power.phases[static_cast<std::size_t>(Phase::kWaiting)].gpu;
+  return power.mean * (1 - paused) + waiting * paused;
+}
+
 FeedSwing feed_swing(const TrainingPower& power, const SwingInput& input) {
   const auto wall = [&](Watts gpu) {
     return (gpu + input.fixed_per_gpu) * (input.gpus * input.supply_factor);
   };
   FeedSwing swing;
-  double paused = 0;
+  const double paused = paused_share(input.checkpoint, input.every);
   Watts least = power.least;
   swing.period = power.step;
-  if (input.checkpoint.value() > 0 && input.every.value() > 0) {
-    paused = input.checkpoint / (input.every + input.checkpoint);
+  if (paused > 0) {
     least = std::min(least, power.phases[static_cast<std::size_t>(Phase::kWaiting)].gpu);
     swing.period = input.every + input.checkpoint;
   }
-  const Watts waiting = power.phases[static_cast<std::size_t>(Phase::kWaiting)].gpu;
-  const Watts mean = power.mean * (1 - paused) + waiting * paused;
+  const Watts mean = mean_with_pauses(power, paused);
   // Storage in power supplies is a low-pass filter of the step's own swings; a checkpoint is longer than it.
   double kept = 1;
   if (input.storage.value() > 0) {

@@ -61,6 +61,11 @@ struct FeedSwing {
   [[nodiscard]] double peak_to_mean() const { return mean.value() > 0 ? peak / mean : 1; }
 };
 
+/// Share of time in pauses of `checkpoint`, one after each `every` of work; 0 where either is 0.
+[[nodiscard]] double paused_share(Seconds checkpoint, Seconds every);
+/// Of a GPU over steps and the pauses between them, in which it waits.
+[[nodiscard]] Watts mean_with_pauses(const TrainingPower& power, double paused);
+
 /// What the phases of a step and pauses for checkpoints make of `fixed` and the GPUs' power: all GPUs of a
 /// job step together. `checkpoint`: a pause, once in `every`, in which GPUs wait; 0 = none.
 struct SwingInput {

@@ -54,6 +54,22 @@ class PhysicsPowerTest(FolderTest):
         self.assertGreaterEqual(cold["facility"]["pue"], 1)
         self.assert_refused(gw("physics", "power", *STEP, "--checkpoint-s", "30"), 1, "belong together")
 
+    def test_pauses_for_checkpoints_are_in_all_that_follows(self):
+        words = ("--checkpoint-s", "600", "--checkpoint-every-s", "30")
+        free, paused = power("--carbon", "300"), power("--carbon", "300", *words)
+        self.assertAlmostEqual(paused["paused_share"], 600 / 630, places=9)
+        self.assertAlmostEqual(paused["tokens_s"], free["tokens_s"] * 30 / 630, places=3)
+        self.assertLess(paused["feed"]["mean_w"], 0.9 * free["feed"]["mean_w"])
+        day = paused["day_energy"]
+        self.assertAlmostEqual(day["it_kwh"] * 1000 / 24 / paused["feed"]["mean_w"], 1, places=3)
+        self.assertAlmostEqual(day["facility_kwh"] * 1000 / 24 / paused["facility"]["total_w"], 1, places=9)
+        self.assertAlmostEqual(day["carbon_kg"], 0.3 * day["facility_kwh"], places=3)
+        self.assertLess(paused["rack"]["total_w"], free["rack"]["total_w"])
+        # What a step takes is that of the whole day over its steps.
+        steps = 86400 * (1 - paused["paused_share"]) / paused["step_s"]
+        self.assertAlmostEqual(paused["step_energy"]["it_kwh"] * steps / day["it_kwh"], 1, places=6)
+        self.assertIn("paused for checkpoints 95.2 % of the time", gw("physics", "power", *STEP, *words).stdout)
+
     def test_train_prints_watts(self):
         given = json.loads(gw("physics", "train", *STEP, "--json").stdout)["power"]
         self.assertAlmostEqual(given["gpu_w"], power()["gpu_power"]["mean_w"], places=6)
