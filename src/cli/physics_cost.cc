@@ -35,8 +35,8 @@ struct Options {
   double rate = 0.08;
   std::vector<std::string> tranches;
   std::optional<double> rental;
-  double run_gpu_hours = 0;
-  double tokens_per_gpu_s = 0;
+  double run_gpu_hours = 0;     ///< 0 = not asked.
+  double tokens_per_gpu_s = 0;  ///< The same.
   bool json = false;
 };
 
@@ -57,7 +57,10 @@ Result<physics::Tranche> tranche_of(const std::string& text) {
   if (parts.size() < 3 || parts.size() > 5) return problem("it has three to five parts");
   physics::Tranche tranche;
   const auto take = [&](std::size_t at, double least, double most, double& value) {
-    const std::optional<double> number = spec::parse_number(parts[at]);
+    std::string digits = parts[at];
+    if (const std::size_t dot = digits.find_first_not_of('-'); dot < digits.size() && digits[dot] == '.')
+      digits.insert(dot, "0");  // `.08`, as many write shares.
+    const std::optional<double> number = spec::parse_number(digits);
     if (!number || *number < least || *number > most) return false;
     value = *number;
     return true;
@@ -168,15 +171,28 @@ void print_json(const Options& options, const Answer& answer) {
     json["rental"] = {{"eur_per_gpu_hour", answer.rent->rental_euro_h},
                       {"yearly_surplus_eur", answer.rent->yearly_surplus},
                       {"internal_rate", nullptr},
+                      {"internal_rate_above", nullptr},
+                      {"earns_running_costs", answer.rent->yearly_surplus > 0},
                       {"payback_years", nullptr}};
     if (answer.rent_of) {
       json["rental"]["of_year"] = answer.rent_of->row_year;
       json["rental"]["yearly"] = answer.rent_of->yearly;
     }
     if (answer.rent->internal_rate) json["rental"]["internal_rate"] = *answer.rent->internal_rate;
+    if (answer.rent->rate_above) json["rental"]["internal_rate_above"] = physics::kHighestRate;
     if (answer.rent->payback_years) json["rental"]["payback_years"] = *answer.rent->payback_years;
   }
   fmt::print("{}\n", json_out(json));
+}
+
+std::string rate_text(const physics::Return& rent) {
+  constexpr double kLeastShown = 0.05;  // Less rounds to nothing, whose sign would say more than is known.
+  if (rent.internal_rate) {
+    const double percent = 100 * *rent.internal_rate;
+    return fmt::format("{:.1f} %", std::abs(percent) < kLeastShown ? 0.0 : percent);
+  }
+  if (rent.rate_above) return "above 10,000 %";
+  return rent.yearly_surplus > 0 ? "below -99 %" : "none: it never earns its running costs";
 }
 
 void print_text(const Options& options, const Answer& answer) {
@@ -217,12 +233,10 @@ void print_text(const Options& options, const Answer& answer) {
     fmt::print("\na million tokens at {:g} tokens/s per GPU: {} EUR\n", options.tokens_per_gpu_s,
                range(cost.per_million_tokens(options.tokens_per_gpu_s), 4));
   if (answer.rent)
-    fmt::print(
-        "\nrented at {:.2f} EUR per GPU-hour: internal rate of return {}, paid back {}\n",
-        answer.rent->rental_euro_h,
-        answer.rent->internal_rate ? fmt::format("{:.1f} %", 100 * *answer.rent->internal_rate) : "none",
-        answer.rent->payback_years ? fmt::format("after {:.1f} years", *answer.rent->payback_years)
-                                   : fmt::format("not within {:g} years", options.years));
+    fmt::print("\nrented at {:.2f} EUR per GPU-hour: internal rate of return {}, paid back {}\n",
+               answer.rent->rental_euro_h, rate_text(*answer.rent),
+               answer.rent->payback_years ? fmt::format("after {:.1f} years", *answer.rent->payback_years)
+                                          : fmt::format("not within {:g} years", options.years));
   if (answer.rent_is_old())
     fmt::print(
         "that is the rent of {:.1f}, not of {:g}: the table says how prices of GPUs move from year to year, "
@@ -292,10 +306,10 @@ void add_physics_cost_command(CLI::App& physics, AppContext& context) {
   command->add_option("--rental", options->rental, "EUR per GPU-hour, in place of the table's")
       ->check(number(0, 1e6))
       ->type_name("EUR");
-  amount("--run-gpu-hours", options->run_gpu_hours, "Also say what a run of so many costs", 0, 1e12, "HOURS",
-         false);
+  amount("--run-gpu-hours", options->run_gpu_hours, "Also say what a run of so many costs", 1e-6, 1e12,
+         "HOURS", false);
   amount("--tokens-per-gpu-s", options->tokens_per_gpu_s, "Also say what a million tokens cost at that rate",
-         0, 1e9, "TOKENS/S", false);
+         1e-6, 1e9, "TOKENS/S", false);
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options]() -> Result<ExitCode> {
     const Result<Answer> answer = answer_of(*options);

@@ -140,9 +140,10 @@ Return rental_return(const CostInput& input, const Cost& cost, double rental_eur
     for (const Cost::Replacement& each : later) value -= each.euros * std::exp(-force * each.year);
     return value + cost.remaining * std::exp(-force * input.years);
   };
-  double low = -0.99;
-  double high = 100;
-  if (present(low) < capital || present(high) > capital) return result;
+  double low = kLowestRate;
+  double high = kHighestRate;
+  result.rate_above = present(high) > capital;
+  if (present(low) < capital || result.rate_above) return result;
   for (int i = 0; i < 200; ++i) {
     const double middle = (low + high) / 2;
     (present(middle) > capital ? low : high) = middle;

@@ -92,12 +92,17 @@ struct Interest {
 /// wears.
 [[nodiscard]] double depreciated(double years, double life_years, Depreciation depreciation);
 
+/// Yearly rates of return that are searched, -99 % to 10,000 %.
+inline constexpr double kLowestRate = -0.99;
+inline constexpr double kHighestRate = 100;
+
 struct Return {
   double rental_euro_h = 0;
   double yearly_surplus = 0;  ///< Income less running costs, before interest.
-  /// Of the capital over the years, without debt, with what is bought again and what is left at the end;
-  /// none: it never comes back.
+  /// Of the capital over the years, without debt, with what is bought again and what is left at the end; none
+  /// where there is no surplus, and outside of what is searched: from kLowestRate to kHighestRate.
   std::optional<double> internal_rate;
+  bool rate_above = false;              ///< Above kHighestRate.
   std::optional<double> payback_years;  ///< Of all that was bought by then; none: not within the years.
 };
 [[nodiscard]] Return rental_return(const CostInput& input, const Cost& cost, double rental_euro_h);

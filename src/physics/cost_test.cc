@@ -128,6 +128,19 @@ TEST(Cost, ReturnsTurnWhereRentCoversAllButInterest) {
   EXPECT_NEAR(rental_return(longer, twice, covers).internal_rate.value_or(1), 0, 1e-6);
 }
 
+TEST(Cost, ReturnsBeyondWhatIsSearchedAreNotNone) {
+  const CostInput in = input();
+  const Cost cost = factory_cost(in, table()).value();
+  const Return rich = rental_return(in, cost, 1e6);
+  EXPECT_FALSE(rich.internal_rate.has_value());
+  EXPECT_TRUE(rich.rate_above);
+  EXPECT_GT(rich.yearly_surplus, 0);
+  const Return poor = rental_return(in, cost, 0);
+  EXPECT_FALSE(poor.internal_rate.has_value());
+  EXPECT_FALSE(poor.rate_above);
+  EXPECT_LE(poor.yearly_surplus, 0);
+}
+
 TEST(Prices, TheNewestRowUpToTheYearHoldsAndLearns) {
   Price old;
   old.item = PriceItem::kGpu;

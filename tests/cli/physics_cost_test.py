@@ -54,6 +54,18 @@ class PhysicsCostTest(FolderTest):
         self.assertLess(rich["payback_years"], 3)
         self.assertIsNone(poor["payback_years"])
 
+    def test_returns_without_a_number_say_which_way(self):
+        rich, poor = (cost("--rental", rent)["rental"] for rent in ("500", "0.05"))
+        self.assertEqual((rich["internal_rate"], rich["internal_rate_above"], rich["earns_running_costs"]), (None, 100, True))
+        self.assertEqual((poor["internal_rate"], poor["internal_rate_above"], poor["earns_running_costs"]), (None, None, False))
+        self.assertIn("internal rate of return above 10,000 %", gw("physics", "cost", "--rental", "500").stdout)
+        self.assertIn("none: it never earns its running costs", gw("physics", "cost", "--rental", "0.05").stdout)
+        # Where all costs but interest are just covered the rate is nothing, without a sign.
+        given = cost("--rate", "0")
+        even = given["eur_per_gpu_hour"]["value"]
+        for rent in (even, even - 1e-5, even + 1e-5):
+            self.assertIn("internal rate of return 0.0 %", gw("physics", "cost", "--rental", f"{rent:.9f}").stdout)
+
     def test_a_rent_of_another_year_says_so(self):
         text = gw("physics", "cost", "--gpu", "h100", "--year", "2030").stdout
         self.assertIn("that is the rent of 2026.2, not of 2030", text)
@@ -76,6 +88,12 @@ class PhysicsCostTest(FolderTest):
         self.assert_refused(gw("physics", "cost", "--tranche", "1,2"), 1, "three to five")
         self.assert_refused(gw("physics", "cost", "--tranche", "0.6,0.1,5", "--tranche", "0.6,0.1,5"), 1, "more than all")
         self.assert_refused(gw("physics", "cost", "--energy-price", "cheap"), 1, "80 EUR/MWh")
+        self.assert_refused(gw("physics", "cost", "--tranche", "1,8,5"), 1, "the rate a year is between 0 and 1")
+        self.assert_refused(gw("physics", "cost", "--run-gpu-hours", "0"), 2, "--run-gpu-hours")
+        self.assert_refused(gw("physics", "cost", "--tokens-per-gpu-s", "0"), 2, "--tokens-per-gpu-s")
+
+    def test_shares_may_begin_with_their_point(self):
+        self.assertEqual(cost("--tranche", "1,.08,5,-.5"), cost("--tranche", "1,0.08,5,-0.5"))
 
     def test_published_prices_are_compared(self):
         self.path("cost.csv", "id,group,item,value,unit,low,high,date\n"
