@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "model/country.h"
 
 namespace gw {
 
@@ -80,14 +81,6 @@ const CountryGroup* Law::group(std::string_view name) const {
   return at == groups.end() ? nullptr : &*at;
 }
 
-namespace {
-
-bool is_country(std::string_view code) {
-  return code.size() == 2 && code[0] >= 'A' && code[0] <= 'Z' && code[1] >= 'A' && code[1] <= 'Z';
-}
-
-}  // namespace
-
 Result<Places> Law::places(const std::vector<std::string>& names) const {
   Places places;
   places.named = names;
@@ -99,8 +92,8 @@ Result<Places> Law::places(const std::vector<std::string>& names) const {
       std::string known;
       for (const CountryGroup& each : groups) known += (known.empty() ? "" : ", ") + each.name;
       return fail(
-          fmt::format("\"{}\" is neither a country (two capital letters, ISO 3166-1) nor a known "
-                      "group of countries{}{}",
+          fmt::format("\"{}\" is neither a country (two capital letters of ISO 3166-1; GB, not UK) "
+                      "nor a known group of countries{}{}",
                       name, known.empty() ? "" : ": ", known));
     }
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/country.h"
+
 namespace gw::spec {
 
 namespace {
@@ -36,8 +38,7 @@ bool is_text(Text kind, std::string_view text) {
     case Text::kName:
       return is_name(text);
     case Text::kCountry:
-      return text.size() == 2 &&
-             std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+      return is_country(text);
     case Text::kLine:
       return std::none_of(text.begin(), text.end(),
                           [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
@@ -60,7 +61,7 @@ std::string_view text_wanted(Text kind) {
              "most "
              "100)";
     case Text::kCountry:
-      return "must be a country's two capital letters (ISO 3166-1, e.g. DE)";
+      return "must be a country's two capital letters of ISO 3166-1 (such as DE; GB, not UK)";
     case Text::kLine:
       return "must be a text without line breaks and other control characters";
     case Text::kTenantPath:
