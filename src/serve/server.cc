@@ -87,6 +87,14 @@ Result<void> make_store_private(const fs::path& path) {
   return {};
 }
 
+/// What keep_time() wrote, Unix time in nanoseconds; 0: nothing that can be read.
+constexpr std::string_view kTimeFile = "time";
+std::int64_t read_time(const fs::path& path) {
+  std::ifstream file(path);
+  std::int64_t unix_ns = 0;
+  return file >> unix_ns ? std::max<std::int64_t>(0, unix_ns) : 0;
+}
+
 bool is_of_this_machine(std::string_view address) {
   return address.starts_with("unix:") || address.starts_with("127.") || address == "::1" ||
          address == "localhost";
@@ -101,6 +109,7 @@ class ServerParts final : public Server {
     if (what_if_) what_if_->end();
     if (http_) http_->drain(5);
     http_.reset();
+    keep_time();
     if (factory_) factory_->stop();
     if (leadership_ && leadership_->lost_elsewhere()) {
       log_.warn("its jobs are ended here: the server that has taken over runs elsewhere");
@@ -121,6 +130,7 @@ class ServerParts final : public Server {
     if (Result<void> opened = open_factory(); !opened) return opened;
     if (Result<void> made = make_api(); !made) return made;
     factory_->start();
+    started_ = true;
     if (Result<void> made = make_first_token(); !made) return made;
     return listen();
   }
@@ -131,6 +141,7 @@ class ServerParts final : public Server {
 
   void tick() override {
     if (++ticks_ % 15 == 0) api_->beat();
+    keep_time();
     const std::int64_t ahead_s = clock_.ahead_ns() / 1'000'000'000;
     if (ahead_s != last_ahead_s_ && (ahead_s > 10 || ahead_s < -10) && ticks_ % 60 == 1)
       log_.warn("the system's clock has been set; the factory's own time goes on",
@@ -180,6 +191,20 @@ class ServerParts final : public Server {
                        for (const std::string& note : *notes) log_.warn(note);
                        log_.info("fleet and prices read anew");
                      });
+  }
+
+  /// Simulated time passes at another speed than that of the world.
+  [[nodiscard]] bool has_own_time() const {
+    return options_.engine == EngineKind::kTwin && options_.speed != 1;
+  }
+
+  /// For the next start: what has passed since the last event is written nowhere else.
+  void keep_time() {
+    if (!started_ || !has_own_time()) return;
+    const std::int64_t now = factory_->read(
+        [&](const live::Book& book) { return book.unix_ns(std::max(book.now, factory_->now())); });
+    const Result<void> written = write_private(options_.data / kTimeFile, fmt::format("{}\n", now));
+    if (!written && !std::exchange(time_lost_, true)) log_.warn(written.error().message);
   }
 
   Result<void> open_issuer() {
@@ -277,13 +302,16 @@ class ServerParts final : public Server {
       commits_ = counters.commits;
       syncs_ = counters.syncs;
     };
-    const std::int64_t began = clock_.now_unix_ns();
     live::UnixClock clock = [this] { return clock_.now_unix_ns(); };
-    if (options_.engine == EngineKind::kTwin && options_.speed != 1)
-      clock = [this, began] {
-        return began +
+    if (has_own_time()) {
+      const std::int64_t began = clock_.now_unix_ns();
+      // It stands still while no server runs, and does not go back.
+      const std::int64_t from = std::max(began, read_time(options_.data / kTimeFile));
+      clock = [this, began, from] {
+        return from +
                static_cast<std::int64_t>(static_cast<double>(clock_.now_unix_ns() - began) * options_.speed);
       };
+    }
     factory_ = std::make_unique<live::Factory>(std::move(controller), std::move(store_), std::move(clock),
                                                std::move(hooks));
     if (options_.engine == EngineKind::kTwin) factory_->set_clock_rate(options_.speed);
@@ -374,7 +402,7 @@ class ServerParts final : public Server {
     advisor_ = std::make_unique<Advisor>(*factory_, *forecaster_);
     api.changes = [this](std::uint64_t number) { return advisor_->changes(number); };
     api.dry_run = [this](const api::DryRun& job) { return advisor_->dry_run(job); };
-    api.nearest_possible = [this](const Shape& shape) { return advisor_->nearest_possible(shape); };
+    api.nearest_possible = [this](const JobRequest& request) { return advisor_->nearest_possible(request); };
     Result<std::unique_ptr<sql::Database>> reader = database_->open_reader();
     if (!reader) return std::unexpected(reader.error());
     what_if_ = std::make_unique<WhatIfDesk>(*factory_, *forecaster_,
@@ -482,6 +510,8 @@ class ServerParts final : public Server {
   TwinEngine* twin_ = nullptr;                   ///< The factory's engine, or none.
   const live::PowerLimiter* limiter_ = nullptr;  ///< The factory's engine, or none.
   std::uint64_t ticks_ = 0;
+  bool started_ = false;    ///< The factory is.
+  bool time_lost_ = false;  ///< That it cannot be kept has been said.
   std::int64_t last_ahead_s_ = 0;
 };
 

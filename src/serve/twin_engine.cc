@@ -37,7 +37,7 @@ TwinEngine::TwinEngine(const Fleet& fleet, std::function<Instant()> now, const T
 
 void TwinEngine::start(live::Launch launch) {
   GW_CHECK(launch.spec != nullptr && !launch.nodes.empty() && launch.limit > Nanoseconds{0});
-  if (is_anothers(launch)) forget(launch.id);
+  if (is_anothers(launch)) drop(launch.id);
   const auto [at, is_new] = attempts_.try_emplace(launch.id);
   if (!is_new) return;
   Attempt& attempt = at->second;
@@ -61,8 +61,10 @@ void TwinEngine::start(live::Launch launch) {
 }
 
 void TwinEngine::stop(const live::Stop& stop) {
-  if (const auto at = attempts_.find(stop.id); at != attempts_.end())
+  if (const auto at = attempts_.find(stop.id); at != attempts_.end()) {
     at->second.stop_time = std::min(at->second.stop_time, stop.most_grace);
+    at->second.stopping = true;
+  }
   end_soon(stop.id, live::AttemptEnd::kStopped, {});
 }
 
@@ -136,6 +138,16 @@ bool TwinEngine::is_anothers(const live::Launch& launch) const {
 void TwinEngine::forget(live::AttemptId id) {
   const auto at = attempts_.find(id);
   if (at == attempts_.end()) return;
+  // Taken for ended, but it still saves its work: how long it draws power is asked for.
+  if (at->second.stopping && at->second.phase != Phase::kEnded) {
+    at->second.forgotten = true;
+    return;
+  }
+  drop(id);
+}
+
+void TwinEngine::drop(live::AttemptId id) {
+  const auto at = attempts_.find(id);
   leave(id, at->second);
   attempts_.erase(at);
   drop_stale();
@@ -202,7 +214,11 @@ void TwinEngine::step(std::vector<live::Report>& reports) {
     case Phase::kEnded:
       GW_CHECK(false);
   }
-  if (attempt.phase != Phase::kEnded) push(id, attempt);
+  if (attempt.phase != Phase::kEnded) {
+    push(id, attempt);
+  } else if (attempt.forgotten) {
+    attempts_.erase(id);
+  }
   drop_stale();
 }
 

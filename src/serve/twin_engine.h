@@ -66,6 +66,8 @@ class TwinEngine final : public live::Engine {
     Instant started;
     Instant ends_at;
     std::uint32_t speed_permille = 1000;
+    bool stopping = false;   ///< It was asked to stop.
+    bool forgotten = false;  ///< Once its end has been told.
     std::vector<std::uint32_t> nodes;  ///< Indices into the fleet; empty where nodes never fail.
     std::string note;
     [[nodiscard]] Instant due() const {
@@ -100,6 +102,7 @@ class TwinEngine final : public live::Engine {
   /// It ends when it has been asked to.
   void end_soon(live::AttemptId id, live::AttemptEnd end, std::string note);
   /// It ends at `when` in another way than it would have.
+  void drop(live::AttemptId id);
   void cut_short(live::AttemptId id, Attempt& attempt, Instant when, live::AttemptEnd end, std::string note);
   [[nodiscard]] Instant next_change() const;
   /// The next failure or repair; gives its node, or none.

@@ -197,6 +197,22 @@ TEST(TwinEngine, ForgetsForGood) {
   EXPECT_EQ(factory.engine.next_due(), std::nullopt);
 }
 
+TEST(TwinEngine, WhatIsForgottenWhileItStopsStillTellsItsEnd) {
+  Factory factory;
+  const auto spec = std::make_shared<JobSpec>(*spec_of({"sleep", "1h"}));
+  spec->grace = seconds(30);
+  factory.engine.start(launch({1, 1}, spec, factory.now));
+  factory.run(Instant{} + seconds(60));
+  factory.reports.clear();
+  factory.engine.stop({{1, 1}, StopKind::kRequeue});
+  factory.engine.forget({1, 1});
+  ASSERT_TRUE(factory.engine.next_due());
+  factory.run(Instant{} + seconds(120));
+  ASSERT_EQ(factory.reports.size(), 1U);
+  EXPECT_EQ(factory.reports[0].ended_at, Instant{} + seconds(61));
+  EXPECT_EQ(factory.engine.attempts(), 0U);
+}
+
 TEST(TwinEngine, RecoverStopsWhatIsNotExpectedAndTellsAgainWhatWasNotKept) {
   Factory factory;
   factory.engine.start(launch({1, 1}, spec_of({"sleep", "30"}), factory.now));

@@ -51,6 +51,18 @@ class CapTest(FolderTest):
             server.wait(job, "running")
         return jobs
 
+    def test_when_a_cap_begins(self):
+        server = self.start("--engine", "twin", "--speed", "60")
+        for words, code, said in ((("--from", "2020-01-01"), 1, "its beginning, 2020-01-01, is over"),
+                                  (("--from", "xx"), 2, "xx is no time; write 2026-11-28T08:00:00Z"),
+                                  (("--for", "60"), 2, "60 is no span of time")):
+            self.assert_refused(server.gw("cap", "set", "here", "40kW", *words), code, said)
+        self.assert_exit(server.gw("cap", "set", "here", "40kW", "--from", "now+1hour", "--until", "now+3h"), 0)
+        [cap] = json.loads(server.gw("cap", "list", "--json").stdout)["caps"]
+        self.assertFalse(cap["active"])
+        self.assertLess(server.get("/v1/summary").json["now"], cap["from"])
+        self.assertLess(cap["from"], cap["until"])
+
     def test_caps_of_a_simulated_factory(self):
         server = self.start("--engine", "twin", "--speed", "60")
         self.run_jobs(server, 4)
@@ -230,6 +242,19 @@ class CapTest(FolderTest):
                                  ("here", False, "idle"))
             server.restart()
         self.assertEqual(self.feed(server, "here")["because"], "idle")
+
+    def test_a_simulated_job_that_was_stopped_draws_no_more(self):
+        server = self.start("--engine", "twin", "--speed", "10")
+        (job,) = self.run_jobs(server, 1)
+        with server.events("/v1/watch") as watch:
+            server.gw("cap", "set", "here", "7.5kW")  # Below what it draws at its slowest clock.
+            met = watch.until(lambda event, data: event == "cap" and data["met"])[-1][1]
+            self.assertEqual((met["cap_w"], met["draw_w"]), (6000, 4000))
+        feed = self.feed(server, "here")
+        self.assertEqual((feed["draw_w"], feed["ending_w"]), (4000, 0))
+        server.gw("cap", "clear", "here")
+        server.wait(job, "running")
+        self.until(lambda: self.feed(server, "here")["draw_w"] == 12000)
 
     def test_without_a_command_jobs_are_stopped(self):
         server = self.start()
