@@ -339,6 +339,30 @@ class Search {
   WindowAnswer answer_;
 };
 
+/// When, by the limits of running jobs, quota lets the job start in a pool; max: never.
+Instant quota_opens(const State& state, const Job& job, std::uint32_t pool, Instant now) {
+  const QuotaTree::Amount amount = state.quota_amount(job, pool);
+  const auto is_let = [&](const QuotaTree& quota) {
+    return quota.permits(job.request.tenant, amount, job.id, false).ok();
+  };
+  if (!state.quota.in_use() || is_let(state.quota)) return now;
+  std::vector<std::pair<Instant, JobId>> ends;
+  for (const EndProfile& running : state.running) {
+    running.for_each([&](const EndProfile::Entry& entry) {
+      if (!state.jobs[entry.job].leaving) ends.emplace_back(entry.end, entry.job);
+      return true;
+    });
+  }
+  std::sort(ends.begin(), ends.end());
+  QuotaTree by_then = state.quota;
+  for (const auto& [end, id] : ends) {
+    const Job& ended = state.jobs[id];
+    by_then.stop(ended.request.tenant, state.quota_amount(ended, ended.placement.pool));
+    if (is_let(by_then)) return std::max(end, now);
+  }
+  return Instant::max();
+}
+
 }  // namespace
 
 WindowAnswer find_window(const State& state, const WindowWish& wish, Instant now) {
@@ -347,11 +371,14 @@ WindowAnswer find_window(const State& state, const WindowWish& wish, Instant now
 
 WindowAnswer promise_window(const State& state, const Job& job, Nanoseconds slack, Instant now) {
   WindowAnswer answer;
-  answer.bar = WindowAnswer::Bar::kNodes;
+  answer.bar = WindowAnswer::Bar::kQuota;
   ReservationSearch search;
   std::optional<ReservationSearch::Answer> best;
   std::uint32_t best_pool = 0;
   for (const std::uint32_t pool : state.classes[job.shape_class].pools) {
+    const Instant from = quota_opens(state, job, pool, now);
+    if (from == Instant::max()) continue;
+    if (!best) answer.bar = WindowAnswer::Bar::kNodes;
     // Nodes that are held for another now must be open to the search, as the pass has them when it reserves.
     Pool& nodes = *state.pools[pool];
     std::vector<std::uint32_t> held;
@@ -361,7 +388,7 @@ WindowAnswer promise_window(const State& state, const Job& job, Nanoseconds slac
     const std::uint64_t version = nodes.version();
     for (const std::uint32_t node : held) nodes.release_hold(node);
     std::optional<ReservationSearch::Answer> found =
-        search.find(nodes, state.running[pool], state.jobs, job.request.shape, state.policy.placement, now,
+        search.find(nodes, state.running[pool], state.jobs, job.request.shape, state.policy.placement, from,
                     best ? best->when : Instant::max(), {&state.windows, pool, State::window_user(job)});
     for (const std::uint32_t node : held) nodes.hold(node);
     nodes.set_version(version);

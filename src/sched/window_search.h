@@ -17,6 +17,7 @@ struct WindowAnswer {
     kNodes,     ///< There are not so many nodes of that kind, up and not drained, within the level.
     kReserved,  ///< Too many are reserved at that time: `windows`.
     kRunning,   ///< Jobs run there whose limits end later: `jobs`.
+    kQuota,     ///< Its tenant's quota or budget does not let the job start, whoever ends.
   };
   Bar bar = Bar::kNone;
   WindowTerms terms;              ///< With the nodes chosen; where it cannot be, at the nearest time.
@@ -32,7 +33,8 @@ WindowAnswer find_window(const State& state, const WindowWish& wish, Instant now
 
 /// A window for a waiting job where and when it could start by the limits of running jobs, for its limit and
 /// `slack` more: the time is then promised to it. Where it needs a part of a node only, who is there by then
-/// stays. Not found if nothing can be promised.
+/// stays. It is no earlier than its tenant's quota has room for it by the same limits; nothing is kept for it
+/// there. Not found if nothing can be promised.
 WindowAnswer promise_window(const State& state, const Job& job, Nanoseconds slack, Instant now);
 
 }  // namespace gw::sched

@@ -291,6 +291,24 @@ TEST_F(WindowCase, AGangStartsInTheFirstGapThatIsLongEnough) {
   EXPECT_TRUE(runs(hopeless));
 }
 
+TEST_F(WindowCase, APromiseWaitsForQuota) {
+  QuotaTerms terms;
+  terms.limit_milli = 32'000;
+  core.apply(Event::tenant_quota(TenantId{2}, kAllGpus, terms), now);
+  const JobId first = submit(2, 4, 1000);
+  const JobId second = submit(2, 4, 300);
+  plan();
+  ASSERT_TRUE(runs(first));
+  const WindowAnswer promise = promise_window(core.state(), *core.job(second), seconds(60), now);
+  ASSERT_TRUE(promise.found);  // Half of the nodes is free.
+  EXPECT_EQ(promise.terms.from, Instant{} + seconds(1000));
+  core.apply(Event::tenant_budget(TenantId{2}, BudgetState::kStopNew), now);
+  plan();
+  const WindowAnswer none = promise_window(core.state(), *core.job(second), seconds(60), now);
+  EXPECT_FALSE(none.found);
+  EXPECT_EQ(none.bar, WindowAnswer::Bar::kQuota);
+}
+
 TEST_F(WindowCase, APromiseHolds) {
   submit(2, 4, 1000);
   plan();
