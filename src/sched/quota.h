@@ -50,7 +50,10 @@ class QuotaTree {
   }
   /// Divides what is up anew by what is guaranteed, used and asked for. What tenants deserve stays so until
   /// the next time. Gives those that may deserve another amount now.
-  std::span<const std::uint32_t> share_out() { return division_->divide(capacity_[kAllGpus]); }
+  std::span<const std::uint32_t> share_out() {
+    if (!division_) return {};
+    return division_->divide(capacity_[kAllGpus]);
+  }
   /// GPUs that are up, by resource, in thousandths.
   void set_capacity(QuotaResource resource, std::int64_t milli);
   [[nodiscard]] std::size_t resources() const { return resources_; }
