@@ -51,17 +51,29 @@ class Search {
     const double tokens = options_.load.input + options_.load.output;
     const std::vector<ServingLayout> layouts = layouts_of(options_.base, tokens, true);
     std::vector<Trial> trials;
-    if (options_.together) {
-      for (const ServingLayout& layout : layouts) add_trials(pool_of(layout), {}, trials);
+    const std::vector<PromptServer> servers = options_.apart ? prompt_servers() : std::vector<PromptServer>();
+    std::vector<ServingLayout> served;
+    for (const ServingLayout& layout : layouts) {
+      switch (outlook_of(pool_of(layout))) {
+        case Outlook::kNoRoom:
+          ++result_.too_large;
+          break;
+        case Outlook::kTooSlow:
+          ++result_.too_slow;
+          break;
+        case Outlook::kServes:
+          served.push_back(layout);
+          break;
+      }
     }
-    if (options_.apart) {
-      const std::vector<PromptServer> servers = prompt_servers();
-      for (const ServingLayout& layout : layouts) {
-        for (const PromptServer& server : servers) {
-          ServingPool pool = pool_of(layout);
-          pool.prompt_deployment = server.deployment;
-          add_trials(pool, server, trials);
-        }
+    if (options_.together) {
+      for (const ServingLayout& layout : served) add_trials(pool_of(layout), {}, trials);
+    }
+    for (const ServingLayout& layout : served) {
+      for (const PromptServer& server : servers) {
+        ServingPool pool = pool_of(layout);
+        pool.prompt_deployment = server.deployment;
+        add_trials(pool, server, trials);
       }
     }
     std::stable_sort(trials.begin(), trials.end(),
@@ -182,29 +194,38 @@ class Search {
     return steady_state(pool.deployment, load, calibration_);
   }
 
-  /// Trials of one layout: batch limits and, with prompts apart, how many replicas these have.
-  void add_trials(ServingPool pool, const PromptServer& server, std::vector<Trial>& trials) {
-    const double fitting = std::floor(
+  enum class Outlook : std::uint8_t { kNoRoom, kTooSlow, kServes };
+
+  [[nodiscard]] double fitting_in(const ServingPool& pool) const {
+    return std::floor(
         most_sequences(pool.deployment, options_.load.input, options_.load.output, options_.load.spread));
-    if (fitting < 1) return;
+  }
+
+  /// Whether there is room for the requests that are asked for, and one of them alone keeps the time per
+  /// token.
+  [[nodiscard]] Outlook outlook_of(const ServingPool& pool) const {
+    if (fitting_in(pool) < std::max(1.0, options_.sequences_max)) return Outlook::kNoRoom;
+    if (options_.targets.per_token_s <= 0) return Outlook::kServes;
+    Pass least;
+    least.sequences = 1;
+    return pass_time(pool.deployment, least, calibration_).total > options_.targets.per_token_s
+               ? Outlook::kTooSlow
+               : Outlook::kServes;
+  }
+
+  /// Trials of one layout that serves: batch limits and, with prompts apart, how many replicas these have.
+  void add_trials(ServingPool pool, const PromptServer& server, std::vector<Trial>& trials) {
+    const double fitting = fitting_in(pool);
     const double target = options_.targets.per_token_s;
     double balanced = fitting;  // Whose steady state just keeps the time per token.
-    if (target > 0) {
-      Pass least;
-      least.sequences = 1;
-      if (pass_time(pool.deployment, least, calibration_).total > target) {
-        ++result_.too_slow;
-        return;
+    if (target > 0 && steady(pool, fitting).pass_s > target) {
+      double low = 1;
+      double high = fitting;
+      for (int i = 0; i < 30; ++i) {
+        const double middle = (low + high) / 2;
+        (steady(pool, middle).pass_s <= target ? low : high) = middle;
       }
-      if (steady(pool, fitting).pass_s > target) {
-        double low = 1;
-        double high = fitting;
-        for (int i = 0; i < 30; ++i) {
-          const double middle = (low + high) / 2;
-          (steady(pool, middle).pass_s <= target ? low : high) = middle;
-        }
-        balanced = low;
-      }
+      balanced = low;
     }
     const double margin = target > 0 ? kMargin : 1;
     const double bound =
@@ -234,7 +255,7 @@ class Search {
       add_apart(std::ceil(balanced_replicas));
     };
     if (options_.sequences_max > 0) {
-      if (options_.sequences_max <= fitting) add(options_.sequences_max);
+      add(options_.sequences_max);
       return;
     }
     add(0);
@@ -336,6 +357,8 @@ class Search {
       const double replicas = replicas_of(each.rate);
       each.replicas = static_cast<std::uint32_t>(std::min(replicas, 4e9));
       each.prompt_replicas = each.pool.whole_prompt_replicas(replicas);
+      // Users meet what stands there, not the share that it was found by.
+      if (each.pool.disaggregated()) each.pool.prompt_replicas = each.prompt_replicas / replicas;
       rate = options_.rate / replicas;
     }
     each.gpus = each.replicas * each.pool.deployment.layout.gpus() + each.prompt_replicas * prompt_gpus;

@@ -44,8 +44,8 @@ struct ServingSearchResult {
   /// Best first, no layout twice in the same manner: fewest GPUs, then most tokens for each GPU.
   std::vector<ServingCandidate> best;
   std::uint64_t layouts = 0;    ///< That divide,
-  std::uint64_t too_large = 0;  ///< of these, without room for one request,
-  std::uint64_t too_slow = 0;   ///< and too slow for the targets even with one request at a time.
+  std::uint64_t too_large = 0;  ///< of these, without room for one request, or for `sequences_max` of them,
+  std::uint64_t too_slow = 0;   ///< and others too slow for the time per token even with one at a time.
   std::uint64_t simulated = 0;  ///< Queues.
 };
 

@@ -128,6 +128,20 @@ TEST(ServingSearch, ABatchLimitKeepsTheTimePerToken) {
   EXPECT_GT(limited.first_token.p99, free.first_token.p99);
 }
 
+TEST(ServingSearch, WhatIsFoundWithoutTargetsServesItsRate) {
+  // 1.92 prompt replicas, no whole number, are best for 22 requests a second.
+  ServingSearchOptions options = wanted("llama-3-70b", "h100");
+  options.load = {.input = 1000, .output = 200};
+  options.targets = {};
+  for (const double rate : {22.0, 50.0}) {
+    options.rate = rate;
+    const ServingSearchResult result = search_serving(options, constants());
+    ASSERT_FALSE(result.best.empty());
+    for (const ServingCandidate& each : result.best)
+      EXPECT_LT(each.queue.first_token.p99, 5) << rate << " requests/s on " << each.gpus << " GPUs";
+  }
+}
+
 TEST(ServingSearch, GivenDegreesAreKept) {
   ServingSearchOptions options = wanted("mixtral-8x7b", "h200");
   options.tensor = 2;
@@ -151,7 +165,12 @@ TEST(ServingSearch, SaysWhyNothingServes) {
   options.targets.per_token_s = 1e-4;
   result = search_serving(options, constants());
   EXPECT_TRUE(result.best.empty());
-  EXPECT_GT(result.too_slow, 0U);
+  EXPECT_EQ(result.too_large + result.too_slow, result.layouts);  // Each layout once, in whatever manners.
+  // A batch that no layout has room for.
+  options = wanted("llama-3-70b", "h200");
+  options.sequences_max = 1e6;
+  result = search_serving(options, constants());
+  EXPECT_EQ(result.too_large, result.layouts);
 }
 
 TEST(ServingSearch, ALargeDomainTakesSeconds) {
