@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cli/app.h"
 #include "cli/physics_types.h"
@@ -19,7 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  double km = 0;
+  std::optional<double> km;
   std::string from;
   std::string to;
   double route_factor = 0;
@@ -71,11 +72,11 @@ Result<physics::BytesPerSecond> rate_of(const char* option, const std::string& t
 Result<physics::Kilometres> distance_of(const Options& options) {
   if (options.from.empty() != options.to.empty()) return fail("--from and --to belong together");
   if (options.from.empty()) {
-    if (options.km == 0)
+    if (!options.km)
       return fail("how far? Give --km, or --from and --to as latitude,longitude such as 48.14,11.58");
-    return physics::Kilometres{options.km};
+    return physics::Kilometres{*options.km};
   }
-  if (options.km != 0) return fail("--km and --from both say how far; give one");
+  if (options.km) return fail("--km and --from both say how far; give one");
   const Result<physics::Place> from = place_of("--from", options.from);
   if (!from) return std::unexpected(from.error());
   const Result<physics::Place> to = place_of("--to", options.to);
@@ -91,11 +92,14 @@ struct Line {
   double value;
 };
 
-void add_edge(const Options& options, std::vector<Line>& lines, Json& json) {
+/// GPU-hours of a day that the radio lacks.
+double add_edge(const Options& options, std::vector<Line>& lines, Json& json) {
   const auto day = physics::edge_day({.gpus = options.edge_gpus, .radio_peak = options.edge_peak});
   Json hours = Json::array();
+  double unserved = 0;
   std::string row;
   for (const physics::EdgeHour& each : day) {
+    unserved += each.unserved;
     hours.push_back({{"radio", each.radio}, {"left", each.left}, {"unserved", each.unserved}});
     row += fmt::format("{}{:.0f}", row.empty() ? "" : " ", each.left);
   }
@@ -104,7 +108,10 @@ void add_edge(const Options& options, std::vector<Line>& lines, Json& json) {
   lines.push_back({"GPU-hours left in a day",
                    fmt::format("{:.0f} of {:.0f}", left, options.edge_gpus * physics::kHoursOfDay),
                    "edge_gpu_hours_left", left});
+  lines.push_back({"GPU-hours that the radio itself lacks", fmt::format("{:.0f}", unserved),
+                   "edge_gpu_hours_unserved", unserved});
   json["edge_hours"] = std::move(hours);
+  return unserved;
 }
 
 Result<ExitCode> link_times(const Options& options) {
@@ -122,6 +129,7 @@ Result<ExitCode> link_times(const Options& options) {
 
   std::vector<Line> lines;
   Json json;
+  std::optional<std::string> no;  // Why what was asked for cannot be.
   const auto add = [&](std::string title, std::string text, const char* key, double value) {
     lines.push_back({std::move(title), std::move(text), key, value});
   };
@@ -161,6 +169,9 @@ Result<ExitCode> link_times(const Options& options) {
     add("link busy with it",
         fmt::format("{:.1f} %{}", 100 * copies.busy, copies.busy > 1 ? ": copies fall behind" : ""),
         "replication_busy", copies.busy);
+    if (copies.busy > 1)
+      no = fmt::format("copies of the checkpoint fall behind; give a longer --interval or {:.3g} Gbit/s",
+                       physics::in_gigabits_per_second(copies.needed));
     add_time("work at risk with the site", "replication_exposed_s", copies.exposed);
   }
   const physics::DataBytes request{double{1} * options.request_bytes};
@@ -169,7 +180,10 @@ Result<ExitCode> link_times(const Options& options) {
            physics::inference_round_trip(link, request, serving, false).first_token);
   add_time("first token, new connection", "first_token_fresh_s",
            physics::inference_round_trip(link, request, serving, true).first_token);
-  if (options.edge_gpus > 0) add_edge(options, lines, json);
+  if (options.edge_gpus > 0) {
+    if (const double unserved = add_edge(options, lines, json); unserved > 0)
+      no = fmt::format("the radio lacks {:.0f} GPU-hours a day; give more --edge-gpus", unserved);
+  }
   if (options.json) {
     Json out;
     for (const Line& line : lines) {
@@ -177,11 +191,12 @@ Result<ExitCode> link_times(const Options& options) {
     }
     out.update(json.is_null() ? Json::object() : json);
     fmt::print("{}\n", json_out(out));
-    return ExitCode::ok;
+  } else {
+    TextTable table("lr");
+    for (const Line& line : lines) table.add({line.title, line.text});
+    fmt::print("{}", table.text());
   }
-  TextTable table("lr");
-  for (const Line& line : lines) table.add({line.title, line.text});
-  fmt::print("{}", table.text());
+  if (no) return fail(*no);
   return ExitCode::ok;
 }
 
@@ -197,7 +212,9 @@ void add_physics_link_command(CLI::App& physics, AppContext& context) {
   const auto text = [&](const char* flags, std::string& value, const char* help, const char* type) {
     return command->add_option(flags, value, help)->type_name(type)->capture_default_str();
   };
-  positive("--km", options->km, "Distance as the crow flies", "KM", 20'040);
+  command->add_option("--km", options->km, "Distance as the crow flies")
+      ->check(number(0, 20'040))
+      ->type_name("KM");
   text("--from", options->from, "One end, instead of --km: latitude,longitude", "PLACE");
   text("--to", options->to, "The other end", "PLACE");
   positive("--route-factor", options->route_factor, "Fibre over distance; by ITU-T G.826 if not given",
@@ -234,8 +251,15 @@ void add_physics_link_command(CLI::App& physics, AppContext& context) {
       ->capture_default_str();
   positive("--serving-ms", options->serving_ms, "Time to its first token at the site", "MS", 1e9)
       ->capture_default_str();
-  positive("--edge-gpus", options->edge_gpus, "GPUs of a radio-edge site", "N", 1e9);
+  command->add_option("--edge-gpus", options->edge_gpus, "GPUs of a radio-edge site")
+      ->check(number(1, 1e9))
+      ->type_name("N");
   positive("--edge-peak", options->edge_peak, "Of them, what the radio takes in its busiest hour", "N", 1e9);
+  for (const auto& [name, needed] :
+       {std::pair{"--read", "--bytes"}, std::pair{"--write", "--bytes"},
+        std::pair{"--interval", "--checkpoint"}, std::pair{"--copies", "--checkpoint"},
+        std::pair{"--edge-peak", "--edge-gpus"}})
+    command->get_option(name)->needs(command->get_option(needed));
   command->add_flag("--json", options->json, "Print JSON");
   set_action(*command, context, [options] { return link_times(*options); });
 }
