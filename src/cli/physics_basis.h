@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "physics/accelerator.h"
+#include "physics/collectives.h"
 
 namespace gw {
 
@@ -19,10 +20,14 @@ struct Basis {
 
 /// Of the time of a training step.
 Basis training_basis(const physics::Accelerator& gpu, double gpus);
-/// Of the times of a serving replica.
-Basis serving_basis(const physics::Accelerator& gpu);
+/// Of the times of a serving replica; `over_network`: it sends through the GPUs' network ports.
+Basis serving_basis(const physics::Accelerator& gpu, bool over_network);
 /// Of watts.
 Basis power_basis(const physics::Accelerator& gpu);
+/// Of the time of a collective operation.
+Basis collective_basis(const physics::Accelerator& gpu, const physics::Group& group);
+/// Of interruptions; `over_network`: checkpoints go as fast as the nodes' network is usually.
+Basis failures_basis(const physics::Accelerator& gpu, double gpus, bool over_network);
 
 /// `{"published": ..., "notes": [...]}`.
 nlohmann::ordered_json json_of(const Basis& basis);

@@ -7,6 +7,7 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/physics_basis.h"
 #include "cli/physics_types.h"
 #include "cli/spec_files.h"
 #include "cli/text_table.h"
@@ -135,12 +136,14 @@ Result<ExitCode> collective(const CollectiveOptions& options) {
     if (physics::collective_name(each) == options.operation) operation = each;
   }
   const double seconds = physics::collective_seconds(operation, *bytes, group, fabric);
+  const Basis basis = collective_basis(*gpu, group);
   const double bus = physics::bus_bandwidth(operation, *bytes, group, seconds);
   if (options.json) {
     const nlohmann::ordered_json json = {{"operation", options.operation},
                                          {"gpu", gpu->name},
                                          {"gpus", options.gpus},
                                          {"domains", domains},
+                                         {"basis", json_of(basis)},
                                          {"bytes", *bytes},
                                          {"seconds", seconds},
                                          {"bus_gbyte_s", bus * 1e-9}};
@@ -150,6 +153,7 @@ Result<ExitCode> collective(const CollectiveOptions& options) {
   fmt::print("{} of {} between {} x {} in {} scale-up domain{}: {}, {:.4g} GB/s on the bus\n",
              options.operation, spec::amount_text(*bytes, spec::Unit::kMessageBytes), options.gpus, gpu->name,
              domains, domains > 1 ? "s" : "", report::format_duration(seconds), bus * 1e-9);
+  print_basis(basis);
   return ExitCode::ok;
 }
 

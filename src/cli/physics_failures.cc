@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/app.h"
+#include "cli/physics_basis.h"
 #include "cli/physics_types.h"
 #include "cli/text_table.h"
 #include "physics/checkpoint.h"
@@ -53,6 +54,7 @@ constexpr std::array kLost = {
 /// All that the answer is made of.
 struct Outlook {
   physics::Accelerator gpu;
+  Basis basis;
   physics::FailureSetting setting;
   physics::JobFailures failures;
   physics::CheckpointTimes checkpoint;
@@ -96,6 +98,7 @@ Result<Outlook> outlook_of(const Options& options) {
   outlook.gpu = *std::move(gpu);
   physics::FailureSetting& setting = outlook.setting;
   setting.generation = outlook.gpu.generation;
+  setting.own_generation = outlook.gpu.own_generation;
   setting.gpus = options.gpus;
   setting.gpus_per_node = options.per_node > 0 ? options.per_node : physics::usual_gpus_per_node(outlook.gpu);
   setting.screened = !options.unscreened;
@@ -117,6 +120,7 @@ Result<Outlook> outlook_of(const Options& options) {
     storage.snapshot_gpu_bytes_s = options.synchronous ? 0 : physics::kSnapshotGpuBytesS;
     outlook.checkpoint = physics::checkpoint_times(*bytes, setting.gpus, setting.nodes(), storage);
   }
+  outlook.basis = failures_basis(outlook.gpu, options.gpus, *bytes > 0 && options.node_gbyte_s <= 0);
   input.pause_s = outlook.checkpoint.pause_s;
   input.behind_s = outlook.checkpoint.behind_s;
   input.recovery = physics::usual_recovery(setting.gpus);
@@ -143,10 +147,10 @@ Result<Outlook> outlook_of(const Options& options) {
     input.interval_s = *minutes * 60;
     outlook.interval_given = true;
     if (input.interval_s < input.behind_s)
-      return fail(
-          fmt::format("--interval {}: a checkpoint takes {:.1f} minutes to write, and the next would begin "
-                      "before; take a longer interval or more --storage-gb-s",
-                      options.interval, input.behind_s / 60));
+      return fail(fmt::format(
+          "--interval {}: a checkpoint takes {} to write, and the next would begin before; take a "
+          "longer interval or more --storage-gb-s",
+          options.interval, report::format_duration(input.behind_s)));
   }
   outlook.shares = physics::time_shares(input);
   outlook.mtbf = physics::mtbf_interval(outlook.failures);
@@ -168,6 +172,7 @@ void print_json(const Options& options, const Outlook& outlook) {
                {"gpus", options.gpus},
                {"nodes", outlook.setting.nodes()},
                {"days", options.days},
+               {"basis", json_of(outlook.basis)},
                {"beyond_published", beyond},
                {"mtbf_s", json_of(outlook.mtbf, beyond)},
                {"interruptions", json_of(outlook.count, beyond)},
@@ -221,9 +226,6 @@ void print_text(const Options& options, const Outlook& outlook) {
   };
   fmt::print("{} x {} in {:.0f} nodes over {:g} days; intervals of 95 %\n", options.gpus, outlook.gpu.name,
              std::ceil(outlook.setting.nodes()), options.days);
-  if (beyond)
-    fmt::print("no job of more than {:.0f} GPUs has been published: intervals only\n",
-               physics::kLargestPublishedJob);
   fmt::print("interrupted every {}\n", interval_text(outlook.mtbf, beyond, report::format_duration));
   fmt::print("goodput {}{}\n\n", outlook.saves() ? "" : "without what checkpoints cost, at most: ",
              interval_text(outlook.goodput, beyond, percent));
@@ -262,6 +264,7 @@ void print_text(const Options& options, const Outlook& outlook) {
   lost.add({"LOST TO", beyond ? "SHARE (MIDDLE OF THE INTERVAL)" : "SHARE"});
   for (const NamedShare& each : kLost) lost.add({each.title, lost_text(100 * (outlook.shares.*each.share))});
   fmt::print("{}", lost.text());
+  print_basis(outlook.basis);
 }
 
 }  // namespace

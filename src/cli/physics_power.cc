@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "cli/app.h"
 #include "cli/physics_basis.h"
@@ -51,13 +52,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options : StepOptions {
-  double cap_w = 0;
+  std::optional<double> cap_w;
   double clock_share = 1;
   std::string cooling;  ///< Empty: what is usual for the GPU type.
   std::string rejection = "dry";
   double outside_c = 15;
   double humidity = 0.6;
-  double supply_c = 0;
+  std::optional<double> supply_c;
   double carbon = 0;
   std::uint32_t nodes_per_rack = 0;
   double checkpoint_s = 0;
@@ -106,16 +107,16 @@ Result<Answer> answer_of(const Options& options) {
   answer.cooling = *cooling;
   plant.cooling = *cooling;
   plant.rejection = *rejection;
-  plant.supply = physics::Celsius{options.supply_c};
-  answer.supply = options.supply_c > 0 ? plant.supply : physics::usual_supply(*cooling);
+  if (options.supply_c) plant.supply = physics::Celsius{*options.supply_c};
+  answer.supply = plant.supply.value_or(physics::usual_supply(*cooling));
   if ((options.checkpoint_s > 0) != (options.checkpoint_every_s > 0))
     return fail("--checkpoint-s and --checkpoint-every-s belong together");
 
   const physics::PowerConstants& constants = physics::published_power();
   const physics::TrainingPower free =
       physics::training_power(constants, gpu, answer.subject.precision, answer.step.time);
-  answer.limited =
-      physics::limited_power(constants, gpu, free, {options.clock_share, physics::Watts{options.cap_w}});
+  answer.limited = physics::limited_power(constants, gpu, free,
+                                          {options.clock_share, physics::Watts{options.cap_w.value_or(0)}});
   const physics::TrainingPower& power = answer.limited.power;
   answer.node_gpus = node_size(gpu, options.gpus);
   const physics::Seconds checkpoint{options.checkpoint_s};
@@ -220,12 +221,12 @@ void print_limit(const Options& options, const Answer& answer) {
     return;
   }
   const physics::Watts most{answer.subject.gpu.power_max_w};
-  const std::string what = options.cap_w > 0
-                               ? fmt::format("a cap of {}", power_text(physics::Watts{options.cap_w}))
+  const std::string what = options.cap_w
+                               ? fmt::format("a cap of {}", power_text(physics::Watts{*options.cap_w}))
                                : fmt::format("a clock of {:.0f} %", 100 * options.clock_share);
   fmt::print("{} changes nothing: {}", what,
-             options.cap_w >= most.value() ? "it is not below what the GPU allows itself"
-                                           : "the work asks for no more");
+             options.cap_w.value_or(0) >= most.value() ? "it is not below what the GPU allows itself"
+                                                       : "the work asks for no more");
   fmt::print("; the TDP of the {} is {}{}\n", answer.subject.gpu.name, power_text(most),
              clock < 99.5 ? fmt::format(", which holds the clock at {:.0f} % at times", clock) : "");
 }
@@ -242,7 +243,7 @@ void print_text(const Options& options, const Answer& answer) {
         100 * answer.paused);
   if (!answer.step.memory.fits())
     fmt::print("{}: what it would draw if it did\n", shortage_text(answer.step.memory));
-  if (options.cap_w > 0 || options.clock_share < 1) print_limit(options, answer);
+  if (options.cap_w || options.clock_share < 1) print_limit(options, answer);
   TextTable phases("lrrr");
   phases.add({"", "TIME", "SHARE", "PER GPU"});
   for (std::size_t i = 0; i < physics::kPhases; ++i) {
@@ -297,7 +298,10 @@ void add_physics_power_command(CLI::App& physics, AppContext& context) {
         ->type_name(type)
         ->capture_default_str();
   };
-  CLI::Option* cap = real("--cap-w", options->cap_w, "Cap on the power of each GPU", "W", 1, 100'000);
+  CLI::Option* cap =
+      command->add_option("--cap-w", options->cap_w, "Cap on the power of each GPU; none if not given")
+          ->check(number(1, 100'000))
+          ->type_name("W");
   real("--clock-share", options->clock_share, "Clock of each GPU over its highest", "SHARE", 0.1, 1)
       ->excludes(cap);
   command
@@ -309,7 +313,9 @@ void add_physics_power_command(CLI::App& physics, AppContext& context) {
       ->capture_default_str();
   real("--outside-c", options->outside_c, "Temperature outside", "T", -40, 60);
   real("--humidity", options->humidity, "Relative humidity outside", "SHARE", 0.05, 1);
-  real("--supply-c", options->supply_c, "Of water or air to the nodes; usual if not given", "T", 0, 60);
+  command->add_option("--supply-c", options->supply_c, "Of water or air to the nodes; usual if not given")
+      ->check(number(0, 60))
+      ->type_name("T");
   real("--carbon", options->carbon, "Carbon of the electricity", "G_PER_KWH", 0, 2000);
   command->add_option("--nodes-per-rack", options->nodes_per_rack, "Nodes of a rack; usual if not given")
       ->check(whole_number(1, 1000))
@@ -322,7 +328,10 @@ void add_physics_power_command(CLI::App& physics, AppContext& context) {
     const Result<Answer> answer = answer_of(*options);
     if (!answer) return std::unexpected(answer.error());
     options->json ? print_json(*options, *answer) : print_text(*options, *answer);
-    return ExitCode::ok;
+    if (!answer->limited.met && options->cap_w)
+      return fail(
+          fmt::format("--cap-w {:g}: the lowest clock draws more; give a higher cap", *options->cap_w));
+    return fit_or_failed(answer->step.memory);
   });
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "cli/app.h"
 #include "cli/physics_basis.h"
@@ -187,6 +189,19 @@ Result<ExitCode> search(const ServeOptions& options, const ServeSubject& subject
   return search_serving(wanted, options.json);
 }
 
+/// Why what was asked for cannot be, though the answer is printed; nothing where it can.
+std::optional<std::string> what_is_not_kept(const ServeAnswer& answer) {
+  if (answer.unreachable)
+    return fmt::format(
+        "no number of such replicas keeps the target; give a longer --ttft or --tpot, or other "
+        "replicas (--search finds them)");
+  if (answer.served_at_most > 0)
+    return fmt::format("--replicas {} serves {:.4g} of {:.4g} requests/s; give more", answer.replicas,
+                       answer.served_at_most, *answer.rate);
+  if (answer.missed) return fmt::format("--replicas {} does not keep the target; give more", answer.replicas);
+  return std::nullopt;
+}
+
 Result<ExitCode> serve(const ServeOptions& options) {
   if (!options.trace.empty() && options.rate > 0)
     return fail("--rate and --trace are two ways to say what comes; give one (--scale speeds a trace up)");
@@ -223,6 +238,8 @@ Result<ExitCode> serve(const ServeOptions& options) {
                     options.batch, std::floor(answer.fitting), answer.input, answer.output));
   if (const Result<void> sized = size(options, *requests, answer); !sized)
     return std::unexpected(sized.error());
+  const bool targets = answer.targets.first_token_s > 0 || answer.targets.per_token_s > 0;
+  answer.missed = targets && answer.replicas_given && !physics::meets(answer.queue, answer.targets);
   const Result<physics::Cooling> cooling =
       options.cooling.empty() ? usual_cooling(subject.gpu) : physics::find_cooling(options.cooling);
   if (!cooling) return std::unexpected(cooling.error());
@@ -230,14 +247,18 @@ Result<ExitCode> serve(const ServeOptions& options) {
   answer.weather.outside = physics::Celsius{options.outside_c};
   answer.carbon = physics::CarbonIntensity{options.carbon};
   compute_energy(answer);
-  answer.basis = serving_basis(subject.gpu);
-  if (options.disaggregated && subject.prompt_gpu.name != subject.gpu.name)
-    answer.basis += serving_basis(subject.prompt_gpu);
+  const auto crosses = [&](const physics::Deployment& deployment) {
+    return options.disaggregated || deployment.layout.gpus() > deployment.gpu->scaleup_domain;
+  };
+  answer.basis = serving_basis(subject.gpu, crosses(answer.pool.deployment));
+  if (options.disaggregated)
+    answer.basis += serving_basis(subject.prompt_gpu, crosses(answer.pool.prompt_deployment));
   if (answer.energy) answer.basis += power_basis(subject.gpu);
   if (options.json)
     print_serve_json(answer);
   else
     print_serve(answer);
+  if (const std::optional<std::string> no = what_is_not_kept(answer)) return fail(*no);
   return ExitCode::ok;
 }
 
@@ -248,7 +269,11 @@ void add_physics_serve_command(CLI::App& physics, AppContext& context) {
   CLI::App* command =
       physics.add_subcommand("serve", "Tokens, latencies and replicas of a model that is served");
   add_serve_options(*command, *options);
-  set_action(*command, context, [options] { return serve(*options); });
+  set_action(*command, context, [options, command]() -> Result<ExitCode> {
+    if (command->count("--percentile") > 0 && options->first_token_ms <= 0 && options->per_token_ms <= 0)
+      return fail("--percentile needs --ttft or --tpot: it says how many requests keep them");
+    return serve(*options);
+  });
 }
 
 }  // namespace gw

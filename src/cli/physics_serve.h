@@ -33,6 +33,7 @@ struct ServeAnswer {
   bool replicas_given = false;
   double served_at_most = 0;  ///< Requests a second; 0: no fewer than come. Of a given number of replicas.
   bool unreachable = false;   ///< No number of replicas keeps the targets.
+  bool missed = false;        ///< The number that was given does not.
   physics::QueueResult queue;
 
   /// What is drawn and what a token costs; none where the catalog does not know the power of a GPU.

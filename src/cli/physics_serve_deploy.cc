@@ -44,8 +44,8 @@ Result<physics::Deployment> deployment_of(const PoolOptions& options, const phys
       fmt::format("{} in {} does not fit on {:.0f} x {}: short by {:.1f} GiB on each GPU ({:.1f} GiB needed, "
                   "{:.1f} there); "
                   "give more --gpus or another --precision",
-                  deployment.model->name, physics::weight_format_name(deployment.weights),
-                  deployment.layout.gpus(), deployment.gpu->name, memory.short_by() / kGibibyte,
+                  deployment.model->name, physics::weights_name(deployment), deployment.layout.gpus(),
+                  deployment.gpu->name, memory.short_by() / kGibibyte,
                   (memory.weights + memory.workspace) / kGibibyte, memory.available / kGibibyte));
 }
 
@@ -72,6 +72,13 @@ Result<physics::Deployment> base_deployment(const ServeOptions& options, const S
     if (!engine) return std::unexpected(engine.error());
     base.engine = *engine;
   }
+  for (const physics::Accelerator* gpu : {&subject.gpu, &subject.prompt_gpu}) {
+    if (options.precision != "bf16") break;
+    if (const Result<void> has = physics::check_precision(*gpu, physics::Precision::kBf16); !has)
+      return std::unexpected(has.error());
+  }
+  base.fp16 = options.precision == "fp16" ||
+              (options.precision.empty() && !(subject.gpu.has_bf16() && subject.prompt_gpu.has_bf16()));
   for (int i = 0; i < physics::kWeightFormats; ++i) {
     const auto format = static_cast<physics::WeightFormat>(i);
     if (physics::weight_format_name(format) == options.precision) base.weights = format;

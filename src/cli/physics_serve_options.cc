@@ -26,9 +26,10 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
       ->required()
       ->type_name("NAME");
   add_pool_options(command, options.pool, "", "a replica");
-  command.add_option("--precision", options.precision, "Numbers of the weights")
-      ->check(CLI::IsMember({"bf16", "fp8", "mxfp4", "nvfp4"}))
-      ->capture_default_str();
+  command
+      .add_option("--precision", options.precision,
+                  "Numbers of the weights; bf16 if not given, fp16 on GPUs without it")
+      ->check(CLI::IsMember({"fp16", "bf16", "fp8", "mxfp4", "nvfp4"}));
   command
       .add_option("--kv-precision", options.cache_precision, "Numbers of keys and values; bf16 if not given")
       ->check(CLI::IsMember({"bf16", "fp8"}));

@@ -24,7 +24,7 @@ struct ServeOptions {
   PoolOptions prompts;
   bool disaggregated = false;
   double prompt_replicas = 1;
-  std::string precision = "bf16";
+  std::string precision;  ///< Empty: bf16, or fp16 where the GPU has none.
   std::string cache_precision;
   std::string engine;
   std::string cooling;

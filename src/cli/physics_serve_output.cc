@@ -47,7 +47,7 @@ Json json_of(const physics::Deployment& deployment) {
           {"tensor", deployment.layout.tensor},
           {"data", deployment.layout.data},
           {"expert", deployment.layout.expert},
-          {"precision", physics::weight_format_name(deployment.weights)},
+          {"precision", physics::weights_name(deployment)},
           {"cache_bytes_per_number", deployment.cache_bytes},
           {"engine", engine_name(deployment)},
           {"memory",
@@ -63,9 +63,9 @@ Json json_of(const physics::LatencySummary& summary) {
 
 std::string deployment_text(const physics::Deployment& deployment) {
   const physics::ServingLayout& layout = deployment.layout;
-  std::string text = fmt::format("{:.0f} x {}, {}, {}-bit cache, {}", layout.gpus(), deployment.gpu->name,
-                                 physics::weight_format_name(deployment.weights), 8 * deployment.cache_bytes,
-                                 engine_name(deployment));
+  std::string text =
+      fmt::format("{:.0f} x {}, {}, {}-bit cache, {}", layout.gpus(), deployment.gpu->name,
+                  physics::weights_name(deployment), 8 * deployment.cache_bytes, engine_name(deployment));
   if (layout.gpus() > 1)
     text += fmt::format(" (tensor {}, data {}, expert {})", layout.tensor, layout.data, layout.expert);
   return text;
@@ -243,6 +243,7 @@ void print_answer(const ServeAnswer& answer) {
   if (answer.queue.impossible > 0)
     fmt::print("{} requests are longer than the cache and were refused\n", answer.queue.impossible);
   print_latencies(answer);
+  if (answer.missed) fmt::print("that does not keep the target\n");
   if (answer.queue.tokens_s > 0)
     fmt::print("{:.0f} GPU-seconds for a million tokens\n", 1e6 * all_gpus / answer.queue.tokens_s);
   if (answer.queue_energy) print_energy(answer, *answer.queue_energy);
@@ -296,7 +297,8 @@ void print_serve_json(const ServeAnswer& answer) {
     json["targets"] = {{"ttft_s", answer.targets.first_token_s},
                        {"tpot_s", answer.targets.per_token_s},
                        {"percentile", answer.targets.percentile},
-                       {"reachable", !answer.unreachable}};
+                       {"reachable", !answer.unreachable},
+                       {"kept", !answer.unreachable && !answer.missed}};
     if (answer.replica_rate) json["targets"]["highest_rate_of_a_replica"] = *answer.replica_rate;
   }
   if (answer.rate) {

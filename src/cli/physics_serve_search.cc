@@ -57,10 +57,22 @@ Json latencies_of(const std::vector<double>& values, const physics::LatencySumma
           {"at_percentile_s", physics::percentile_of(values, percentile)}};
 }
 
+/// Of all that is shown.
+Basis basis_of(const physics::ServingSearchOptions& options, const physics::ServingSearchResult& result) {
+  Basis basis = serving_basis(*options.base.gpu, false);
+  for (const physics::ServingCandidate& each : result.best) {
+    const physics::Deployment& deployment = each.pool.deployment;
+    basis += serving_basis(*deployment.gpu, each.pool.disaggregated() ||
+                                                deployment.layout.gpus() > deployment.gpu->scaleup_domain);
+    if (each.pool.disaggregated()) basis += serving_basis(*each.pool.prompt_deployment.gpu, true);
+  }
+  return basis;
+}
+
 void print_json(const physics::ServingSearchOptions& options, const physics::ServingSearchResult& result) {
   Json json = {{"model", options.base.model->name},
                {"gpu", options.base.gpu->name},
-               {"precision", physics::weight_format_name(options.base.weights)},
+               {"precision", physics::weights_name(options.base)},
                {"input", options.load.input},
                {"output", options.load.output},
                {"targets",
@@ -68,7 +80,7 @@ void print_json(const physics::ServingSearchOptions& options, const physics::Ser
                  {"tpot_s", options.targets.per_token_s},
                  {"percentile", options.targets.percentile}}},
                {"rate", options.rate},
-               {"basis", json_of(serving_basis(*options.base.gpu))},
+               {"basis", json_of(basis_of(options, result))},
                {"layouts", result.layouts},
                {"too_large", result.too_large},
                {"too_slow", result.too_slow},
@@ -97,7 +109,7 @@ void print_json(const physics::ServingSearchOptions& options, const physics::Ser
 void print_text(const physics::ServingSearchOptions& options, const physics::ServingSearchResult& result) {
   const std::string share = fmt::format("P{:.4g}", options.targets.percentile);
   fmt::print("{} in {} on {}: prompts of {:.0f}, answers of {:.0f} tokens\n", options.base.model->name,
-             physics::weight_format_name(options.base.weights), options.base.gpu->name, options.load.input,
+             physics::weights_name(options.base), options.base.gpu->name, options.load.input,
              options.load.output);
   fmt::print("target: {}\n", targets_text(options.targets));
   if (options.rate > 0) fmt::print("{:.4g} requests/s, on the fewest GPUs\n", options.rate);
@@ -127,7 +139,7 @@ void print_text(const physics::ServingSearchOptions& options, const physics::Ser
       "BATCH: requests at once, <= where memory and engine alone set it. GIB/GPU: weights and workspace + "
       "cache.\nTTFT, TPOT: {}.\n",
       options.rate > 0 ? "of a replica with its part of the rate asked" : "at RATE");
-  print_basis(serving_basis(*options.base.gpu));
+  print_basis(basis_of(options, result));
 }
 
 }  // namespace
@@ -141,16 +153,19 @@ Result<ExitCode> search_serving(const physics::ServingSearchOptions& options, bo
                             base.model->name));
   if (result.best.empty() && result.too_large == result.layouts)
     return fail(fmt::format(
-        "{} in {} does not fit on any of {} layouts of {}, with a request of {:.0f} tokens; give more "
-        "--max-gpus or another --precision",
-        base.model->name, physics::weight_format_name(base.weights), result.layouts, base.gpu->name,
+        "{} in {} does not fit on any of {} layouts of {}, with {} of {:.0f} tokens; give more --max-gpus or "
+        "another --precision",
+        base.model->name, physics::weights_name(base), result.layouts, base.gpu->name,
+        options.sequences_max > 1 ? fmt::format("{:.0f} requests", options.sequences_max) : "a request",
         options.load.input + options.load.output));
   if (result.best.empty())
     return fail(fmt::format(
-        "no layout of {} on {} keeps the target ({}) at any rate: {} of {} layouts are too large, {} "
-        "too slow even for one request at a time; give a longer --ttft or --tpot, or more --max-gpus",
-        base.model->name, base.gpu->name, targets_text(options.targets), result.too_large, result.layouts,
-        result.too_slow));
+        "no layout of {} on {} keeps the target ({}) at any rate: of {} layouts {} are too large, {} too "
+        "slow "
+        "even for one request at a time and {} with any number of them; give a longer --ttft or --tpot, or "
+        "more --max-gpus",
+        base.model->name, base.gpu->name, targets_text(options.targets), result.layouts, result.too_large,
+        result.too_slow, result.layouts - result.too_large - result.too_slow));
   if (json)
     print_json(options, result);
   else

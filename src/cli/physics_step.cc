@@ -25,7 +25,9 @@ Result<StepSubject> subject_of(const StepOptions& options) {
   if (!model) return std::unexpected(model.error());
   Result<physics::Accelerator> gpu = find_gpu(*known, options.gpu);
   if (!gpu) return std::unexpected(gpu.error());
-  const Result<physics::Precision> precision = find_precision(options.precision);
+  const Result<physics::Precision> precision =
+      !options.precision.empty() ? find_precision(options.precision)
+                                 : (gpu->has_bf16() ? physics::Precision::kBf16 : physics::Precision::kFp16);
   if (!precision) return std::unexpected(precision.error());
   if (const Result<void> sound = physics::check_shape(*model); !sound) return std::unexpected(sound.error());
   if (!model->mixture()) {
@@ -109,6 +111,13 @@ std::string shortage_text(const physics::TrainingMemory& memory) {
                      memory.short_by() / kGibibyte, memory.total / kGibibyte, memory.available / kGibibyte);
 }
 
+Result<ExitCode> fit_or_failed(const physics::TrainingMemory& memory) {
+  if (memory.fits()) return ExitCode::ok;
+  return fail(shortage_text(memory) +
+              "; spread it over more GPUs (--tp, --pp, --shard), or let gw physics train "
+              "--search find a layout that does");
+}
+
 void add_step_options(CLI::App& command, StepOptions& options) {
   command.add_option("MODEL", options.model, "Model of the catalog: gw catalog models")->type_name("NAME");
   command.add_option("--model", options.named_model, "The same, as an option")->type_name("NAME");
@@ -133,9 +142,10 @@ void add_step_options(CLI::App& command, StepOptions& options) {
       ->check(whole_number(1, 100'000'000))
       ->type_name("N");
   count("--sequence", options.sequence, "Tokens in a sequence", 100'000'000);
-  command.add_option("--precision", options.precision, "Of the matrix products")
-      ->check(CLI::IsMember({"fp16", "bf16", "fp8", "mxfp8", "nvfp4"}))
-      ->capture_default_str();
+  command
+      .add_option("--precision", options.precision,
+                  "Of the matrix products; bf16 if not given, fp16 on GPUs without it")
+      ->check(CLI::IsMember({"fp16", "bf16", "fp8", "mxfp8", "nvfp4"}));
   command.add_option("--recompute", options.recompute, "Activations that are computed twice")
       ->check(CLI::IsMember({"none", "selective", "full"}))
       ->capture_default_str();

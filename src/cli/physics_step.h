@@ -15,12 +15,14 @@ class App;
 
 namespace gw {
 
+enum class ExitCode : int;
+
 /// What a command is told of a training step: model, GPU, layout.
 struct StepOptions {
   std::string model;
   std::string named_model;  ///< Of --model.
   std::string gpu = "h100";
-  std::string precision = "bf16";
+  std::string precision;  ///< Empty: bf16, or fp16 where the GPU has none.
   std::string stack;
   std::string recompute = "none";
   std::string sharding = "optimizer";
@@ -64,6 +66,9 @@ Result<TimedStep> timed_step(const StepOptions& options, const StepSubject& subj
 
 /// `does not fit: short by 3.1 GiB (...)`.
 std::string shortage_text(const physics::TrainingMemory& memory);
+
+/// What a command ends with that has printed its answer: an Error where the layout does not fit.
+Result<ExitCode> fit_or_failed(const physics::TrainingMemory& memory);
 
 /// MODEL, --model, --gpu, --gpus, --tp and so on. `options` outlives the parse.
 void add_step_options(CLI::App& command, StepOptions& options);

@@ -105,7 +105,7 @@ Json head_of(const Options& options, const StepSubject& subject) {
   return {{"model", subject.model.name},
           {"gpu", subject.gpu.name},
           {"gpus", options.gpus},
-          {"precision", options.precision},
+          {"precision", physics::precision_name(subject.precision)},
           {"stack", physics::stacks()[static_cast<std::size_t>(subject.stack)].name},
           {"sequence", options.sequence},
           {"global_batch", subject.batch}};
@@ -113,7 +113,7 @@ Json head_of(const Options& options, const StepSubject& subject) {
 
 void print_head(const Options& options, const StepSubject& subject) {
   fmt::print("{} on {} x {}, {}, {}, sequences of {}, batch {}\n", subject.model.name, options.gpus,
-             subject.gpu.name, options.precision,
+             subject.gpu.name, physics::precision_name(subject.precision),
              physics::stacks()[static_cast<std::size_t>(subject.stack)].name, options.sequence,
              subject.batch);
 }
@@ -199,7 +199,7 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
                        {"cooling", physics::cooling_name(cooling)}};
     json["basis"] = json_of(basis);
     fmt::print("{}\n", json_out(json));
-    return ExitCode::ok;
+    return fit_or_failed(memory);
   }
   print_head(options, all_sites);
   fmt::print("step {}, {:.0f} tokens/s per GPU, {:.0f} TFLOP/s per GPU, MFU {:.1f} %\n\n",
@@ -238,7 +238,7 @@ Result<ExitCode> one_step(const Options& options, const StepSubject& all_sites) 
     fmt::print("the catalog does not know the power of {}: no watts\n", subject.gpu.name);
   print_basis(basis);
   if (options.sites > 1) print_round(round, options, all_sites, least);
-  return ExitCode::ok;
+  return fit_or_failed(memory);
 }
 
 /// `given`: degrees that the search keeps.
@@ -343,6 +343,11 @@ void add_physics_train_command(CLI::App& physics, AppContext& context) {
   set_action(*command, context, [options, command]() -> Result<ExitCode> {
     const Result<StepSubject> subject = subject_of(*options);
     if (!subject) return std::unexpected(subject.error());
+    for (const char* name :
+         {"--inner-steps", "--overlap-steps", "--exchange-bytes", "--link-gbit-s", "--link-km"}) {
+      if (options->sites == 1 && command->count(name) > 0)
+        return fail(fmt::format("{} needs --sites above 1: one site exchanges nothing", name));
+    }
     if (options->search && options->sites > 1)
       return fail("--search looks at one site; leave out --sites, or time one layout");
     if (!options->search) return one_step(*options, *subject);

@@ -12,21 +12,33 @@ namespace {
 struct NamePrefix {
   std::string_view prefix;
   Generation generation;
+  bool own = true;  ///< Else the nearest: nothing of that type's own generation was fitted.
 };
+// The first that fits holds.
 constexpr std::array kPrefixes = {
-    NamePrefix{"v100", Generation::kVolta},           NamePrefix{"a100", Generation::kAmpere},
-    NamePrefix{"h100", Generation::kHopper},          NamePrefix{"h200", Generation::kHopper},
-    NamePrefix{"h800", Generation::kHopper},          NamePrefix{"gh200", Generation::kHopper},
-    NamePrefix{"h20", Generation::kHopper},           NamePrefix{"b200", Generation::kBlackwell},
-    NamePrefix{"gb200", Generation::kBlackwell},      NamePrefix{"b300", Generation::kBlackwellUltra},
+    NamePrefix{"v100", Generation::kVolta},
+    NamePrefix{"a100", Generation::kAmpere},
+    NamePrefix{"h100", Generation::kHopper},
+    NamePrefix{"h200", Generation::kHopper},
+    NamePrefix{"h800", Generation::kHopper},
+    NamePrefix{"gh200", Generation::kHopper},
+    NamePrefix{"h20", Generation::kHopper},
+    NamePrefix{"b200", Generation::kBlackwell},
+    NamePrefix{"gb200", Generation::kBlackwell},
+    NamePrefix{"b300", Generation::kBlackwellUltra},
     NamePrefix{"gb300", Generation::kBlackwellUltra},
+    NamePrefix{"a10", Generation::kAmpere, false},
+    NamePrefix{"a30", Generation::kAmpere, false},
+    NamePrefix{"a40", Generation::kAmpere, false},
+    NamePrefix{"vera-rubin", Generation::kBlackwellUltra, false},
+    NamePrefix{"rubin", Generation::kBlackwellUltra, false},
 };
 
-Generation generation_of(std::string_view name) {
+NamePrefix generation_of(std::string_view name) {
   for (const NamePrefix& each : kPrefixes) {
-    if (name.starts_with(each.prefix)) return each.generation;
+    if (name.starts_with(each.prefix)) return each;
   }
-  return Generation::kOther;
+  return {.prefix = {}, .generation = Generation::kOther};
 }
 
 constexpr double kTera = 1e12;
@@ -67,7 +79,9 @@ Accelerator accelerator_of(const GpuType& type, double network_gbit_s, double me
                            double measured_fp8_tflops) {
   Accelerator gpu;
   gpu.name = type.name;
-  gpu.generation = generation_of(type.name);
+  const NamePrefix nearest = generation_of(type.name);
+  gpu.generation = nearest.generation;
+  gpu.own_generation = nearest.own;
   gpu.dense_16bit_flops = type.dense_bf16_tflops * kTera;
   if (gpu.dense_16bit_flops == 0 && gpu.generation == Generation::kVolta)
     gpu.dense_16bit_flops = kVolta16BitTflops * kTera;
@@ -112,6 +126,8 @@ Result<void> check_known(const Accelerator& gpu, double gpus) {
 }
 
 Result<void> check_precision(const Accelerator& gpu, Precision precision) {
+  if (precision == Precision::kBf16 && !gpu.has_bf16())
+    return fail(fmt::format("{} has no units for bf16; take --precision fp16", gpu.name));
   if (gpu.peak_flops(precision) <= 0)
     return fail(fmt::format("{} has no peak rate for {} in the catalog; take another --precision", gpu.name,
                             precision_name(precision)));

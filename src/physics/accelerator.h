@@ -9,7 +9,8 @@
 
 namespace gw::physics {
 
-/// Which constants hold for a GPU type. kOther: none were fitted; measured rates of the catalog stand in.
+/// Which constants hold for a GPU type. kOther: none of its vendor were fitted; measured rates of the catalog
+/// stand in.
 enum class Generation : std::uint8_t { kVolta, kAmpere, kHopper, kBlackwell, kBlackwellUltra, kOther };
 inline constexpr int kGenerations = 6;
 
@@ -22,6 +23,7 @@ enum class Precision : std::uint8_t { kFp16, kBf16, kFp8, kMxfp8, kNvfp4 };
 struct Accelerator {
   std::string name;
   Generation generation = Generation::kOther;
+  bool own_generation = true;    ///< Else `generation` is the vendor's nearest: its constants stand in.
   double dense_16bit_flops = 0;  ///< Peak, dense, FLOP/s; 0 = the type has none.
   double dense_8bit_flops = 0;
   double dense_4bit_flops = 0;
@@ -38,6 +40,8 @@ struct Accelerator {
   bool network_known = true;   ///< Else `network_bytes_s` is what is usual, not the type's own.
   bool liquid_cooled = false;  ///< As the catalog has it: liquid takes most of the heat of its nodes.
 
+  /// Whether it multiplies bfloat16: GPUs before Ampere have units for fp16 alone.
+  [[nodiscard]] bool has_bf16() const { return generation != Generation::kVolta; }
   /// The dense peak for that precision, or 0.
   [[nodiscard]] double peak_flops(Precision precision) const;
 };
@@ -53,8 +57,8 @@ struct Accelerator {
 /// The same of the links between them alone.
 [[nodiscard]] Result<void> check_links(const Accelerator& gpu, double gpus);
 
-/// Whether the type has units for matrix products in these numbers. Scales of blocks (mxfp8) came with those
-/// for 4-bit numbers: Blackwell and MI350, not Hopper. The Error says what is there.
+/// Whether the type has units for matrix products in these numbers. bf16 came with Ampere; scales of blocks
+/// (mxfp8) with those for 4-bit numbers: Blackwell and MI350, not Hopper. The Error says what is there.
 [[nodiscard]] Result<void> check_precision(const Accelerator& gpu, Precision precision);
 
 }  // namespace gw::physics

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "physics/deployment.h"
+#include "physics/serving_engine.h"
 #include "physics/test_subjects.h"
 
 namespace gw::physics {
@@ -59,6 +60,33 @@ TEST(DeploymentTest, LayoutsDivideTheWidths) {
   deployment.model = &test_model("llama-3-70b");
   EXPECT_TRUE(divides(8, 1, 1));
   EXPECT_TRUE(divides(16, 1, 1)) << "each of 8 key-value heads twice";
+}
+
+TEST(AcceleratorTest, TypesWithoutTheirOwnConstantsTakeTheVendorsNearest) {
+  struct Expected {
+    const char* name;
+    Generation generation;
+    bool own;
+  };
+  for (const Expected& each :
+       {Expected{"a100", Generation::kAmpere, true}, Expected{"a10", Generation::kAmpere, false},
+        Expected{"vera-rubin", Generation::kBlackwellUltra, false},
+        Expected{"rtx-pro-6000", Generation::kOther, true}, Expected{"mi300x", Generation::kOther, true},
+        Expected{"h200-nvl", Generation::kHopper, true}}) {
+    EXPECT_EQ(test_gpu(each.name).generation, each.generation) << each.name;
+    EXPECT_EQ(test_gpu(each.name).own_generation, each.own) << each.name;
+  }
+  // One story in training and in serving.
+  EXPECT_EQ(serving_generation(test_gpu("tpu-v5p")), Generation::kHopper);
+  EXPECT_EQ(serving_generation(test_gpu("a10")), Generation::kAmpere);
+  EXPECT_EQ(serving_generation(test_gpu("mi355x")), Generation::kOther);
+  EXPECT_EQ(serving_generation(test_gpu("rtx-pro-6000")), Generation::kOther);
+}
+
+TEST(AcceleratorTest, Bf16CameWithAmpere) {
+  EXPECT_FALSE(check_precision(test_gpu("v100"), Precision::kBf16).has_value());
+  EXPECT_TRUE(check_precision(test_gpu("v100"), Precision::kFp16).has_value());
+  EXPECT_TRUE(check_precision(test_gpu("a100"), Precision::kBf16).has_value());
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ Celsius usual_supply(Cooling cooling) {
 
 FacilityPower facility_power(const Plant& plant, Watts it, const Weather& weather) {
   const CoolingConstants& own = kCooling[static_cast<std::size_t>(plant.cooling)];
-  const double supply = plant.supply.value() > 0 ? plant.supply.value() : own.usual_supply;
+  const double supply = plant.supply ? plant.supply->value() : own.usual_supply;
   FacilityPower power;
   power.it = it;
   power.distribution = it * (plant.distribution_loss / (1 - plant.distribution_loss));

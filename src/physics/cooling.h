@@ -2,6 +2,7 @@
 // temperature.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "physics/power.h"
@@ -29,9 +30,9 @@ struct Plant {
   Rejection rejection = Rejection::kDryCooler;
   double distribution_loss = 0.05;  ///< Of what is fed in for IT: transformers, UPS, busbars.
   double other_share = 0.01;        ///< Of IT: light, controls, offices.
-  Celsius supply{0};                ///< Of water or air to the nodes; 0 = usual for the cooling.
+  std::optional<Celsius> supply;    ///< Of water or air to the nodes; none: usual for the cooling.
 };
-/// What `supply` 0 stands for: air 25, rear doors 20, direct liquid 35, immersion 40.
+/// Where `supply` is not given: air 25, rear doors 20, direct liquid 35, immersion 40.
 [[nodiscard]] Celsius usual_supply(Cooling cooling);
 
 /// Parts of what a facility draws; they add up to `total`, and so does `rejected`.

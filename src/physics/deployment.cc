@@ -27,6 +27,12 @@ std::string_view weight_format_name(WeightFormat format) {
   return kNames[static_cast<std::size_t>(format)];
 }
 
+std::string_view weights_name(const Deployment& deployment) {
+  return deployment.fp16 && deployment.weights == WeightFormat::k16Bit
+             ? "fp16"
+             : weight_format_name(deployment.weights);
+}
+
 Result<void> check_deployment(const Deployment& deployment) {
   const ModelShape& model = *deployment.model;
   const ServingLayout& layout = deployment.layout;

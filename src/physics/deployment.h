@@ -39,7 +39,11 @@ struct Deployment {
   ServingLayout layout;
   WeightFormat weights = WeightFormat::k16Bit;
   double cache_bytes = 2;  ///< Of one number in the key-value cache.
+  bool fp16 = false;       ///< 16-bit numbers are fp16, which take as long as bf16.
 };
+
+/// What the weights are kept in: `bf16`, `fp16`, `fp8` and so on.
+[[nodiscard]] std::string_view weights_name(const Deployment& deployment);
 
 /// Whether model, layout and GPU go together; else what does not.
 [[nodiscard]] Result<void> check_deployment(const Deployment& deployment);

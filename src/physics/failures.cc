@@ -117,7 +117,8 @@ JobFailures job_failures(const FailureSetting& setting) {
   }
   const double shared = kSharedSigma * grown / failures.total_per_hour();
   double variance = kSiteSigma * kSiteSigma + shared * shared;
-  if (!has_counts(setting.generation)) variance += kUnknownGenerationSigma * kUnknownGenerationSigma;
+  if (!setting.own_generation || !has_counts(setting.generation))
+    variance += kUnknownGenerationSigma * kUnknownGenerationSigma;
   if (setting.gpus > kLargestPublishedJob) {
     const double beyond = kBeyondSigma * std::log(setting.gpus / kLargestPublishedJob);
     variance += beyond * beyond;

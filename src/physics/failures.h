@@ -39,7 +39,8 @@ struct FailureSetting {
   Generation generation = Generation::kHopper;
   double gpus = 8;
   double gpus_per_node = 8;
-  bool screened = true;  ///< Nodes that fail again and again were found and taken out.
+  bool own_generation = true;  ///< As Accelerator has it: else the rates are the nearest's, and less sure.
+  bool screened = true;        ///< Nodes that fail again and again were found and taken out.
 
   [[nodiscard]] double nodes() const;
 };

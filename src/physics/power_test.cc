@@ -186,6 +186,18 @@ TEST(Cooling, LiquidNeedsLessThanAirAndTowersLessCompressorInSummer) {
   EXPECT_LT(facility_power(wet, Watts{1e6}, summer).chilled, facility_power(dry, Watts{1e6}, summer).chilled);
 }
 
+TEST(Cooling, ASupplyOfNoDegreesIsOne) {
+  Plant usual;
+  Plant cold;
+  cold.supply = Celsius{0};
+  const Weather weather{Celsius{15}, 0.6};
+  EXPECT_GT(facility_power(cold, Watts{1e6}, weather).total,
+            facility_power(usual, Watts{1e6}, weather).total);
+  usual.supply = usual_supply(usual.cooling);
+  EXPECT_EQ(facility_power(usual, Watts{1e6}, weather).total.value(),
+            facility_power(Plant{}, Watts{1e6}, weather).total.value());
+}
+
 TEST(RunEnergy, CarbonOfADay) {
   Plant plant;
   const FacilityPower power = facility_power(plant, Watts{1e6}, {});

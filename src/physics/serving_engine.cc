@@ -76,8 +76,16 @@ const ServingCalibration& published_serving_calibration() {
   return kPublished;
 }
 
+Generation serving_generation(const Accelerator& gpu) {
+  if (gpu.generation != Generation::kOther) return gpu.generation;
+  for (const std::string_view each : {"mi", "l4", "rtx-pro"}) {
+    if (gpu.name.starts_with(each)) return Generation::kOther;
+  }
+  return Generation::kHopper;
+}
+
 ServingChip serving_chip(const ServingCalibration& calibration, const Accelerator& gpu) {
-  ServingChip chip = calibration.chips[static_cast<std::size_t>(gpu.generation)];
+  ServingChip chip = calibration.chips[static_cast<std::size_t>(serving_generation(gpu))];
   if (gpu.generation != Generation::kOther) return chip;
   // Matrix products come as near to the peak as the largest measured ones, relative to an H100's (794.5 of
   // 989 TFLOP/s).

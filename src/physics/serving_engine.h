@@ -98,7 +98,11 @@ struct ServingCalibration {
 /// The constants as fitted to the published measurements.
 [[nodiscard]] const ServingCalibration& published_serving_calibration();
 
-/// Those of `gpu`; where none of its generation were fitted, scaled by its largest measured matrix rate.
+/// Whose constants a GPU type takes: its own generation's, or its vendor's nearest. kOther: Instinct, Ada
+/// and RTX PRO, which stand together in the table of inference. Of other vendors Hopper's, as in training.
+[[nodiscard]] Generation serving_generation(const Accelerator& gpu);
+
+/// Those of `gpu`; where none of its vendor's were fitted, scaled by its largest measured matrix rate.
 [[nodiscard]] ServingChip serving_chip(const ServingCalibration& calibration, const Accelerator& gpu);
 
 }  // namespace gw::physics

@@ -58,6 +58,12 @@ class PhysicsFailuresTest(FolderTest):
             self.assertLessEqual(goodput["low"], goodput["expected"])
             self.assertLessEqual(goodput["expected"], goodput["high"])
 
+    def test_a_short_write_is_told_in_seconds(self):
+        told = gw("physics", "failures", "--gpus", "16384", "--model", "llama-3-405b", "--storage-gb-s", "2000", "--interval",
+                  "0.01")
+        self.assert_refused(told, 1, "a checkpoint takes")
+        self.assertRegex(told.stderr, r"takes [0-9.]+ s to write")
+
     def test_small_rates_are_not_rounded_away(self):
         text = gw("physics", "failures", "--gpus", "3").stdout
         self.assertNotRegex(text, r" 0\.0 ")

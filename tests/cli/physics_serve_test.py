@@ -1,6 +1,7 @@
 """gw physics serve: steady states, latencies, replicas for a rate or a recorded trace; validate's inference.csv."""
 
 import json
+import re
 
 from gw_command import FolderTest, gw
 
@@ -79,7 +80,7 @@ class PhysicsServeTest(FolderTest):
         self.assertRegex(text, r"\d+ replicas needed")
         self.assertIn("time to first token", text)
         out_of_reach = gw("physics", "serve", "llama-3-8b", "--rate", "50", "--tpot", "0.001")
-        self.assert_exit(out_of_reach, 0)
+        self.assert_exit(out_of_reach, 1)
         self.assertIn("no number of such replicas keeps that", out_of_reach.stdout)
 
     def test_prompts_may_have_replicas_of_their_own(self):
@@ -197,6 +198,12 @@ class PhysicsServeTest(FolderTest):
 
         self.assert_refused(refused("llama-3-405b", "--gpu", "h100"), 1, "does not fit on any of")
         self.assert_refused(refused("llama-3-8b", "--tpot", "0.01"), 1, "keeps the target")
+        for target in (("--tpot", "3"), ("--tpot", "0.01"), ("--ttft", "1")):
+            counts = [int(count) for count in re.findall(
+                r"of (\d+) layouts (\d+) are too large, (\d+) too slow even for one request at a time and (\d+) with any",
+                refused("llama-3-70b", "--gpu", "h100", *target).stderr)[0]]
+            self.assertEqual(counts[0], sum(counts[1:]))
+            self.assertEqual(counts[1], 2)  # In 16 bits on one GPU and on two.
         self.assert_refused(refused("llama-3-8b", "--tp", "3"), 1, "leave some of")
         self.assert_refused(refused("llama-3-8b", "--replicas", "2"), 2, "--replicas excludes --search")
         self.assert_refused(gw("physics", "serve", "llama-3-8b", "--top", "2"), 2, "--search")

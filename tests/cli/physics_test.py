@@ -25,7 +25,7 @@ class PhysicsTest(FolderTest):
 
     def test_what_does_not_fit_says_by_how_much(self):
         result = gw("physics", "train", "llama-3-70b", "--gpus", "8", "--batch", "64")
-        self.assert_exit(result, 0)
+        self.assert_exit(result, 1)
         self.assertRegex(result.stdout, r"does not fit: short by \d+\.\d GiB")
 
     def test_the_search_gives_layouts_that_fit_fastest_first(self):
