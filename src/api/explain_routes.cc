@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "api/api.h"
+#include "api/explain_reservations.h"
+#include "api/node_use.h"
 #include "live/archive.h"
 #include "live/feed_view.h"
 #include "live/time_text.h"
@@ -22,8 +24,11 @@ std::string time_of(const live::Book& book, Instant when) { return live::time_te
 
 /// The nodes that could ever hold a waiting job.
 struct Candidates {
-  std::uint64_t nodes = 0, off = 0;
+  std::uint64_t nodes = 0;
+  std::uint64_t off = 0;       ///< Down, drained or draining.
+  std::uint64_t reserved = 0;  ///< Up, but kept from this job.
   std::int64_t free_gpus = 0;
+  std::int64_t reserved_gpus = 0;  ///< Free ones of reserved nodes.
   std::int64_t free_cpu_milli = 0;
   std::int64_t most_free_cpu_milli = 0;   ///< On one node.
   std::int64_t most_free_memory_mib = 0;  ///< On one node.
@@ -32,15 +37,29 @@ struct Candidates {
 Candidates candidates_of(const live::Book& book, const sched::Job& job) {
   Candidates found;
   const sched::State& state = book.core->state();
+  const sched::Windows::User user = sched::State::window_user(job);
   for (const std::uint32_t index : state.classes[job.shape_class].pools) {
     const sched::Pool& pool = *state.pools[index];
-    found.free_gpus += pool.free_gpus();
     for (std::uint32_t node = 0; node < pool.nodes(); ++node) {
       ++found.nodes;
-      if (pool.is_off(node)) {
+      Standing standing = standing_of(pool, node);
+      if (standing == Standing::kReserved && !pool.is_closed_for_all(node)) {
+        // By windows alone: they may admit this very job.
+        const std::uint32_t group = state.windows.group_of(index, node);
+        if (group != sched::Windows::kNoGroup &&
+            state.windows.admits(state.windows.groups()[group], user, book.now))
+          standing = Standing::kOpen;
+      }
+      if (standing == Standing::kOff) {
         ++found.off;
         continue;
       }
+      if (standing == Standing::kReserved) {
+        ++found.reserved;
+        found.reserved_gpus += pool.free_count(node);
+        continue;
+      }
+      found.free_gpus += pool.free_count(node);
       const sched::Pool::Side free = pool.side_free(node);
       found.free_cpu_milli += free.cpu_milli;
       found.most_free_cpu_milli = std::max(found.most_free_cpu_milli, free.cpu_milli);
@@ -164,6 +183,15 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
   if (reason == sched::Reason::kQuota || reason == sched::Reason::kBudget)
     add_quota_facts(book, core_job, actor, why);
   if (reason == sched::Reason::kPower) add_unmet_facts(book, core_job, actor, why);
+  std::optional<ReservationsFound> reserved;
+  if (reason == sched::Reason::kWindow || reason == sched::Reason::kCapacity) {
+    if (core_job.request.window.valid() && (reserved = own_reservation(book, core_job)))
+      why.facts["own_reservation"] = std::move(reserved->fact);
+  }
+  if (reason == sched::Reason::kWindow && !core_job.request.window.valid() &&
+      (reserved = reservations_in_the_way(book, core_job, actor.tenant)))
+    why.facts["reservations"] = std::move(reserved->fact);
+  if (reserved && nodes.off < nodes.nodes) why.text = std::move(reserved->text);
   if (reason == sched::Reason::kGrace) {
     if (const auto claim = state.claims.find(core_job.id); claim != state.claims.end())
       why.facts["jobs_leaving"] = claim->second.victims.size();
@@ -173,9 +201,13 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
     why.facts["deadline"] = time_of(book, core_job.request.deadline);
   }
   why.facts["gpus_asked"] = thousandths(job.record.gpu_milli);
-  why.facts["gpus_free"] = state.free_gpus();
-  why.facts["gpus_off"] = state.down_gpus();
+  NodeUse gpus;
+  for (const auto& pool : state.pools) gpus += gpus_of(*pool);
+  why.facts["gpus_free"] = gpus.free;
+  why.facts["gpus_reserved"] = gpus.reserved;
+  why.facts["gpus_off"] = gpus.off;
   why.facts["gpus_free_of_its_kind"] = nodes.free_gpus;
+  why.facts["gpus_reserved_of_its_kind"] = nodes.reserved_gpus;
   if (shape.cpu_milli > 0) {
     why.facts["cpus_asked_per_node"] = thousandths(shape.cpu_milli);
     why.facts["cpus_free"] = thousandths(nodes.free_cpu_milli);
@@ -187,6 +219,7 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
   }
   why.facts["nodes_of_its_kind"] = nodes.nodes;
   why.facts["nodes_of_its_kind_off"] = nodes.off;
+  why.facts["nodes_of_its_kind_reserved"] = nodes.reserved;
   why.facts["jobs_waiting"] = state.pending.size();
   if (law.in_use || job.law != nullptr) {
     const LegalWishes wishes = job.law == nullptr ? LegalWishes{} : *job.law;
@@ -244,20 +277,28 @@ Why why(const live::Book& book, const live::JobRecord& record, const live::LiveJ
   return {"none", "it runs", record.started};
 }
 
-/// What has bound it, oldest first, each until the next or its start or end; the last may go on.
-Json history_json(const live::Book& book, const std::vector<live::ReasonRecord>& history,
-                  const live::JobRecord& record, const live::LiveJob* now) {
+/// What has bound it, oldest first: each until the next, or until the job started or ended; the last may go
+/// on. `none` is the end of a hold, and no row.
+Json history_json(const live::Book& book, std::vector<live::ReasonRecord> history,
+                  const std::vector<live::AttemptRecord>& attempts, const live::JobRecord& record,
+                  Instant now) {
+  // Of one turn: it was held before it was let go, and what binds it then follows.
+  const auto rank = [](const live::ReasonRecord& reason) {
+    return reason.reason == "none" ? 1 : reason.reason == "held" ? 0 : 2;
+  };
+  std::stable_sort(history.begin(), history.end(), [&](const auto& a, const auto& b) {
+    return a.since != b.since ? a.since < b.since : rank(a) < rank(b);
+  });
   Json json = Json::array();
   for (std::size_t index = 0; index < history.size(); ++index) {
     const live::ReasonRecord& reason = history[index];
-    Instant until = book.now;
-    if (index + 1 < history.size()) {
-      until = history[index + 1].since;
-    } else if (now == nullptr) {
-      until = record.attempt > 0 ? record.started : record.ended;
-    } else if (record.state == live::JobState::kRunning) {
-      until = record.started;
+    if (reason.reason == "none") continue;
+    Instant until = record.state == live::JobState::kEnded ? record.ended : now;
+    if (index + 1 < history.size()) until = std::min(until, history[index + 1].since);
+    for (const live::AttemptRecord& attempt : attempts) {
+      if (attempt.decided >= reason.since) until = std::min(until, attempt.decided);
     }
+    if (record.attempt > 0 && record.started >= reason.since) until = std::min(until, record.started);
     const Nanoseconds lasted = std::max(until - reason.since, Nanoseconds{0});
     json.push_back(
         {{"since", time_of(book, reason.since)}, {"reason", reason.reason}, {"for_s", to_seconds(lasted)}});
@@ -271,17 +312,23 @@ void Api::explain(Call call) {
   with_job(std::move(call), [this](const Call& each, live::Archive& archive, const live::JobRecord& job) {
     const Result<std::vector<live::ReasonRecord>> history = archive.reasons(job.number);
     if (!history) return each.refuse(history.error());
+    const Result<std::vector<live::AttemptRecord>> attempts = archive.attempts(job.number);
+    if (!attempts) return each.refuse(attempts.error());
     Json json;
     options_.factory->read([&](const live::Book& book) {
       const live::LiveJob* now = book.entry(job.number);
       const live::JobRecord& record = now != nullptr ? now->record : job;
       Why found = why(book, record, now, each.actor, options_.factory->options().law);
+      // As of a load of the store the book does not know since when.
+      if (record.state == live::JobState::kHeld && !history->empty() && history->back().reason == "held")
+        found.since = history->back().since;
       json["id"] = job_id(job);
       json["status"] = live::status_of(record.state, record.outcome);
       if (!found.facts.empty()) json["facts"] = std::move(found.facts);
       json["reason"] = {{"name", found.name}, {"text", found.text}, {"since", time_of(book, found.since)}};
       if (!record.note.empty()) json["note"] = record.note;
-      json["history"] = history_json(book, *history, record, now);
+      json["history"] =
+          history_json(book, *history, *attempts, record, std::max(book.now, options_.factory->now()));
     });
     const std::string wanted = each.text("changes");
     if (wanted.empty() || wanted == "0") return each.answer(json);

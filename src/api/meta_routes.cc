@@ -6,6 +6,7 @@
 #include <map>
 
 #include "api/api.h"
+#include "api/node_use.h"
 #include "live/feed_view.h"
 #include "live/quota_view.h"
 #include "live/time_text.h"
@@ -47,25 +48,13 @@ class Families {
 };
 
 struct Totals {
-  std::map<std::string, std::int64_t> jobs;                 ///< By state.
-  std::map<std::string, std::array<std::int64_t, 4>> gpus;  ///< By type: all, used, free, off.
+  std::map<std::string, std::int64_t> jobs;  ///< By state.
+  std::map<std::string, NodeUse> gpus;       ///< By type.
   std::int64_t nodes = 0, nodes_off = 0;
 };
 
-/// CPUs by all, used, free, off, in thousandths; of nodes whose CPUs are counted.
-std::array<std::int64_t, 4> cpus_of(const live::Book& book) {
-  std::array<std::int64_t, 4> cpus{};
-  for (const auto& pool : book.core->state().pools) {
-    for (std::uint32_t node = 0; node < pool->nodes(); ++node) {
-      const std::int64_t all = book.fleet.type_of(pool->fleet_node(node)).cpu_milli;
-      if (all == 0) continue;
-      const std::int64_t free = pool->side_free(node).cpu_milli;
-      cpus[0] += all;
-      cpus[1] += pool->is_down(node) ? 0 : all - free;
-      cpus[pool->is_off(node) ? 3 : 2] += pool->is_down(node) ? all : free;
-    }
-  }
-  return cpus;
+std::array<std::pair<const char*, std::int64_t>, 4> states_of(const NodeUse& use) {
+  return {{{"used", use.used}, {"free", use.free}, {"reserved", use.reserved}, {"off", use.off}}};
 }
 
 Totals totals_of(const live::Book& book) {
@@ -78,12 +67,7 @@ Totals totals_of(const live::Book& book) {
   for (const auto& pool : book.core->state().pools) {
     if (pool->gpus_per_node() == 0) continue;
     const std::uint32_t type = pool->gpu_type();
-    auto& gpus = totals.gpus[type == NodeType::kNoGpu ? "other" : book.fleet.gpu_types[type].name];
-    const std::int64_t all = std::int64_t{pool->nodes()} * pool->gpus_per_node();
-    gpus[0] += all;
-    gpus[1] += all - pool->free_gpus() - pool->down_gpus();
-    gpus[2] += pool->free_gpus();
-    gpus[3] += pool->down_gpus();
+    totals.gpus[type == NodeType::kNoGpu ? "other" : book.fleet.gpu_types[type].name] += gpus_of(*pool);
   }
   return totals;
 }
@@ -161,16 +145,13 @@ void Api::metrics(Call call) {
       families.gauge("gigawerk_jobs", "Jobs that have not ended, by state.", static_cast<double>(count),
                      {{"state", state}});
     for (const auto& [type, gpus] : totals.gpus) {
-      const std::pair<const char*, std::int64_t> states[] = {
-          {"used", gpus[1]}, {"free", gpus[2]}, {"off", gpus[3]}};
-      for (const auto& [state, count] : states)
-        families.gauge("gigawerk_gpus", "GPUs by type and state; off: of nodes that are down or drained.",
+      for (const auto& [state, count] : states_of(gpus))
+        families.gauge("gigawerk_gpus",
+                       "GPUs by type and state; reserved: free, but kept for somebody; off: of nodes that "
+                       "are down or drained.",
                        static_cast<double>(count), {{"gpu_type", type}, {"state", state}});
     }
-    const std::array<std::int64_t, 4> cpus = cpus_of(book);
-    const std::pair<const char*, std::int64_t> cpu_states[] = {
-        {"used", cpus[1]}, {"free", cpus[2]}, {"off", cpus[3]}};
-    for (const auto& [state, count] : cpu_states)
+    for (const auto& [state, count] : states_of(cpus_of(book)))
       families.gauge("gigawerk_cpus", "CPUs of nodes whose CPUs are counted, by state.",
                      static_cast<double>(count) / 1000, {{"state", state}});
     families.gauge("gigawerk_nodes", "Nodes of the factory.", static_cast<double>(totals.nodes));
@@ -248,13 +229,18 @@ void Api::summary(Call call) {
     json["nodes_off"] = totals.nodes_off;
     json["gpus"] = Json::array();
     for (const auto& [type, gpus] : totals.gpus)
-      json["gpus"].push_back(
-          {{"gpu_type", type}, {"all", gpus[0]}, {"used", gpus[1]}, {"free", gpus[2]}, {"off", gpus[3]}});
-    if (const std::array<std::int64_t, 4> cpus = cpus_of(book); cpus[0] > 0)
-      json["cpus"] = {{"all", thousandths(cpus[0])},
-                      {"used", thousandths(cpus[1])},
-                      {"free", thousandths(cpus[2])},
-                      {"off", thousandths(cpus[3])}};
+      json["gpus"].push_back({{"gpu_type", type},
+                              {"all", gpus.all},
+                              {"used", gpus.used},
+                              {"free", gpus.free},
+                              {"reserved", gpus.reserved},
+                              {"off", gpus.off}});
+    if (const NodeUse cpus = cpus_of(book); cpus.all > 0)
+      json["cpus"] = {{"all", thousandths(cpus.all)},
+                      {"used", thousandths(cpus.used)},
+                      {"free", thousandths(cpus.free)},
+                      {"reserved", thousandths(cpus.reserved)},
+                      {"off", thousandths(cpus.off)}};
     // Of the caller's own part.
     const live::LiveTenant& own = book.tenants[call.actor.tenant.value()];
     json["jobs"] = {{"open", own.jobs}, {"running", own.running}};

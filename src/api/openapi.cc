@@ -49,6 +49,18 @@ Json explanation_facts() {
       {"one_will_do", type("boolean")},
       {"waits_for",
        {{"type", "array"}, {"items", object({{"on", type("string")}, {"impossible", type("boolean")}})}}}};
+  facts.emplace_back(
+      "own_reservation",
+      described(
+          object({{"name", type("string")}, {"from", kTime}, {"to", kTime}, {"active", type("boolean")}}),
+          "The reservation that it names, and when that is next."));
+  facts.emplace_back(
+      "reservations",
+      described(
+          {{"type", "array"},
+           {"items",
+            object({{"name", type("string")}, {"for", type("string")}, {"from", kTime}, {"to", kTime}})}},
+          "Those that keep it off nodes that could hold it, without those of other tenants."));
   facts.emplace_back("rules", described({{"type", "array"}, {"items", type("string")}},
                                         "Which rules and wishes narrow where it may be, and by how much."));
   facts.emplace_back(
@@ -62,9 +74,10 @@ Json explanation_facts() {
           "Feeds above nodes that could hold it, which draw more than their caps; for those who see the "
           "whole factory."));
   for (const char* name :
-       {"gpus_asked", "gpus_free", "gpus_off", "gpus_free_of_its_kind", "cpus_asked_per_node", "cpus_free",
-        "cpus_free_most_of_a_node", "memory_mib_asked_per_node", "memory_mib_free_most_of_a_node",
-        "nodes_of_its_kind", "nodes_of_its_kind_off", "jobs_waiting"})
+       {"gpus_asked", "gpus_free", "gpus_reserved", "gpus_off", "gpus_free_of_its_kind",
+        "gpus_reserved_of_its_kind", "cpus_asked_per_node", "cpus_free", "cpus_free_most_of_a_node",
+        "memory_mib_asked_per_node", "memory_mib_free_most_of_a_node", "nodes_of_its_kind",
+        "nodes_of_its_kind_off", "nodes_of_its_kind_reserved", "jobs_waiting"})
     facts.emplace_back(name, type("number"));
   Json json = object({});
   for (const auto& [name, schema] : facts) json["properties"][name] = schema;
@@ -591,10 +604,12 @@ Json component_schemas() {
                                   {"all", type("integer")},
                                   {"used", type("integer")},
                                   {"free", type("integer")},
+                                  {"reserved", type("integer")},
                                   {"off", type("integer")}})}}},
               {"cpus", object({{"all", type("number")},
                                {"used", type("number")},
                                {"free", type("number")},
+                               {"reserved", type("number")},
                                {"off", type("number")}})},
               {"jobs", object({{"open", type("integer")}, {"running", type("integer")}})},
               {"gpus_running", type("number")},

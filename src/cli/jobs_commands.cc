@@ -119,8 +119,12 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     const Json& facts = answer->at("facts");
     const auto fact = [&](const char* key) { return fmt::format("{:g}", facts.value(key, 0.0)); };
     if (facts.value("gpus_asked", 0.0) > 0)
-      fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all\n", fact("gpus_asked"),
-                 fact("gpus_free_of_its_kind"), fact("gpus_free"));
+      fmt::print("it asks for {} GPU(s); free now: {} of its kind, {} in all{}\n", fact("gpus_asked"),
+                 fact("gpus_free_of_its_kind"), fact("gpus_free"),
+                 facts.value("gpus_reserved_of_its_kind", 0.0) > 0
+                     ? fmt::format("; {} more of its kind are kept for others or for later",
+                                   fact("gpus_reserved_of_its_kind"))
+                     : "");
     if (facts.contains("cpus_asked_per_node"))
       fmt::print("it asks for {} CPU(s) on each node; free now: at most {} on one node, {} in all\n",
                  fact("cpus_asked_per_node"), fact("cpus_free_most_of_a_node"), fact("cpus_free"));
@@ -130,6 +134,11 @@ Result<ExitCode> explain(const AppContext& context, const std::string& id, bool 
     if (facts.value("nodes_of_its_kind_off", 0.0) > 0)
       fmt::print("{} of the {} node(s) of its kind are drained or down\n", fact("nodes_of_its_kind_off"),
                  fact("nodes_of_its_kind"));
+    if (facts.value("nodes_of_its_kind_reserved", 0.0) > 0)
+      fmt::print(
+          "{} of the {} node(s) of its kind are kept for reservations, or for jobs that others make room "
+          "for\n",
+          fact("nodes_of_its_kind_reserved"), fact("nodes_of_its_kind"));
     if (facts.contains("rules")) {
       for (const Json& line : facts.at("rules"))
         fmt::print("{}\n", report::printable_name(line.get<std::string>()));

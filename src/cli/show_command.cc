@@ -44,6 +44,11 @@ bool spec_flag(const Json& job, const char* key) {
   return flag != nullptr && flag->is_boolean() && flag->get<bool>();
 }
 
+std::string spec_text(const Json& job, const char* key) {
+  const Json* text = in_spec(job, key);
+  return text != nullptr && text->is_string() ? text->get<std::string>() : std::string();
+}
+
 /// ` of 2 to 8`, where it takes as many as are free.
 std::string range_text(const Json& job) {
   const Json* most = in_spec(job, "nodes_max");
@@ -115,6 +120,7 @@ Result<ExitCode> show_array(const AppContext& context, const Json& first, bool j
        {"each asks for", asks_text(first)},
        {"GPU types", list_text(first, "gpu_types")},
        {"preemptible", spec_flag(first, "preemptible") ? "yes" : ""},
+       {"reservation", spec_text(first, "reservation")},
        {"submitted", first.value("submitted", "")},
        {"output", spec.value("output", "")},
        {"error", spec.value("error", "")}});
@@ -155,6 +161,7 @@ Result<ExitCode> show(const AppContext& context, const std::string& id, bool env
       {"asks for", asks_text(job)},
       {"GPU types", list_text(job, "gpu_types")},
       {"preemptible", spec_flag(job, "preemptible") ? "yes" : ""},
+      {"reservation", spec_text(job, "reservation")},
       {"residency", list_text(job, "residency")},
       {"not under", list_text(job, "excluded_jurisdictions")},
       {"certified to", list_text(job, "certifications")},

@@ -203,6 +203,7 @@ class Controller {
   /// Why rules leave it no place.
   [[nodiscard]] std::string law_text(const LiveJob& job) const;
   /// How the note of a running job begins whose place the rules have come to forbid.
+  static constexpr std::string_view kReservationOverNote = "its reservation ";
   static constexpr std::string_view kOutlawNote = "it runs where the rules forbid it now";
   /// Adds what is the factory's to `record` and puts it on the chain.
   void record_decision(TenantId tenant, const LegalWishes& wishes, audit::DecisionRecord record,
@@ -216,6 +217,8 @@ class Controller {
   void settle();
   BlockReason blocked_by(LiveJob& job);
   void block(LiveJob& job, BlockReason reason, BlockReason before);
+  /// Its state has just become `held`: since when, and a row of what has bound it.
+  void note_held(LiveJob& job);
   void unblock(LiveJob& job);
   void enter(LiveJob& job);
   void leave(LiveJob& job);

@@ -73,6 +73,11 @@ void Controller::block(LiveJob& job, BlockReason reason, BlockReason before) {
   turn_.changes.reasons.push_back({number, book_.now, std::string(name_of(reason))});
 }
 
+void Controller::note_held(LiveJob& job) {
+  job.reason_since = book_.now;
+  turn_.changes.reasons.push_back({job.record.number, book_.now, "held"});
+}
+
 void Controller::unblock(LiveJob& job) {
   const std::uint64_t number = job.record.number;
   switch (job.blocked) {

@@ -481,7 +481,7 @@ void Controller::lose_foreign_attempts(const Loaded& loaded, const sched::Core::
     if (job == nullptr || job->record.state != JobState::kWaiting) continue;
     withdraw(*job);
     job->record.state = JobState::kHeld;
-    job->reason_since = book_.now;
+    note_held(*job);
     job->record.note =
         "it ran under another engine, which cannot be asked: release it once it is certain that it runs "
         "there no more";

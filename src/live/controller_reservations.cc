@@ -5,6 +5,7 @@
 
 #include "live/controller.h"
 #include "live/time_text.h"
+#include "spec/job_json.h"
 
 namespace gw::live {
 namespace {
@@ -73,9 +74,13 @@ void Controller::hold_what_names_past_reservations() {
     job.request.window = WindowId{};
     if (job.record.state == JobState::kHeld) continue;
     withdraw(job);
-    job.record.state = JobState::kHeld;
-    job.reason_since = book_.now;
+    const spec::Checked<JobSpec> spec =
+        job.record.spec == nullptr ? JobSpec{} : spec::parse_job_json(*job.record.spec);
+    job.record.note = fmt::format("{}{} is over; once released it may run anywhere", kReservationOverNote,
+                                  spec ? spec->reservation : "");
     mark(job);
+    job.record.state = JobState::kHeld;
+    note_held(job);
     Actor actor;
     actor.user = "factory";
     audit(actor, "job.hold", fmt::format("{}", number),

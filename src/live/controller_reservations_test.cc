@@ -86,6 +86,10 @@ class ReservationTest : public ::testing::Test {
     return std::string(name_of(controller_->book().job(number)->record.state));
   }
 
+  [[nodiscard]] std::string note(std::uint64_t number) const {
+    return controller_->book().job(number)->record.note;
+  }
+
   static constexpr std::int64_t kOrigin = 1'700'000'000'000'000'000;
   ControllerOptions options_;
   MemoryStore store_;
@@ -147,12 +151,15 @@ TEST_F(ReservationTest, WhoNamesOneThatIsOverIsHeld) {
     if (restarts) boot();
     turn({});
     ASSERT_EQ(state(named), "held");
+    EXPECT_EQ(note(named), "its reservation demo is over; once released it may run anywhere");
+    EXPECT_EQ(store_.reasons.back().reason, "held");
     if (restarts) boot();
     JobOrder release;
     release.kind = JobOrder::Kind::kRelease;
     release.number = named;
     ASSERT_FALSE(ask(release).refusal);
     EXPECT_EQ(state(named), "running");
+    EXPECT_EQ(note(named), "");
     release.kind = JobOrder::Kind::kCancel;
     ask(release);
   }

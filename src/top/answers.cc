@@ -15,8 +15,8 @@ const Json* member(const Json& json, const char* key) {
 }
 
 Use read_use(const Json& json, std::string name) {
-  return {std::move(name), number_at(json, "all"), number_at(json, "used"), number_at(json, "free"),
-          number_at(json, "off")};
+  return {std::move(name),         number_at(json, "all"), number_at(json, "used"),
+          number_at(json, "free"), number_at(json, "off"), number_at(json, "reserved")};
 }
 
 std::string above(const std::string& path) {

@@ -26,10 +26,11 @@ std::int64_t time_at(const Json& json, const char* key);
 const Json& list_at(const Json& json, const char* key);
 const Json& object_at(const Json& json, const char* key);
 
-/// How much of something is used, free, and off (on nodes that are down or drained).
+/// How much of something is used, free, off (on nodes that are down or drained), and free but kept for
+/// somebody.
 struct Use {
   std::string name;
-  double all = 0, used = 0, free = 0, off = 0;
+  double all = 0, used = 0, free = 0, off = 0, reserved = 0;
 };
 
 struct Summary {

@@ -65,11 +65,14 @@ void draw_title(Canvas& canvas, const Screen& screen) {
   }
 }
 
-/// `52 used  8 free  4 off`
+/// `52 used  8 free  16 reserved  4 off`
 std::size_t draw_use(Canvas& canvas, std::size_t row, std::size_t column, const Use& use, bool wide) {
   column = canvas.put(row, column, short_amount(use.used), kBoldLook);
   column = canvas.put(row, column, wide ? " used  " : fmt::format("/{}", short_amount(use.all)));
   if (wide) column = canvas.put(row, column, short_amount(use.free) + " free");
+  if (use.reserved > 0)
+    column = canvas.put(row, column, fmt::format("  {} reserved", short_amount(use.reserved)),
+                        {Hue::kYellow, false, false, false});
   if (use.off > 0)
     column = canvas.put(row, column, fmt::format("  {} off", short_amount(use.off)),
                         {Hue::kRed, false, false, false});
@@ -79,7 +82,7 @@ std::size_t draw_use(Canvas& canvas, std::size_t row, std::size_t column, const 
 void draw_gauge(Canvas& canvas, std::size_t row, std::size_t column, std::size_t width, std::size_t label,
                 const Use& use) {
   const bool wide = width >= 60;
-  const std::size_t text = wide ? 28 : 16;
+  const std::size_t text = (wide ? 28 : 16) + (use.reserved > 0 ? 16 : 0);
   canvas.put_in(row, column, label, use.name);
   const std::size_t bar =
       width > label + 1 + text + 2 ? std::min<std::size_t>(100, width - label - 1 - text - 2) : 0;
@@ -114,6 +117,7 @@ void draw_gauges(Canvas& canvas, const Screen& screen, const Layout& layout) {
     for (std::size_t index = from; index < gauges.size(); ++index) {
       rest.all += gauges[index].all, rest.used += gauges[index].used;
       rest.free += gauges[index].free, rest.off += gauges[index].off;
+      rest.reserved += gauges[index].reserved;
     }
     gauges.resize(from);
     gauges.push_back(rest);

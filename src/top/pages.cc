@@ -66,9 +66,12 @@ void add_explanation(Lines& lines, const Json& explanation) {
     lines.add(text_at(reason, "name"), text_at(reason, "text") + (since == kNoTime ? "" : lines.ago(since)),
               {Hue::kYellow, false, false, false});
     if (const Json& facts = object_at(explanation, "facts"); !facts.empty()) {
-      lines.add("free now", fmt::format("{} GPU(s) of its kind, {} in all; {} off",
-                                        whole_at(facts, "gpus_free_of_its_kind"),
-                                        whole_at(facts, "gpus_free"), whole_at(facts, "gpus_off")));
+      const std::int64_t reserved = whole_at(facts, "gpus_reserved");
+      lines.add("free now",
+                fmt::format("{} GPU(s) of its kind, {} in all;{} {} off",
+                            whole_at(facts, "gpus_free_of_its_kind"), whole_at(facts, "gpus_free"),
+                            reserved > 0 ? fmt::format(" {} reserved,", reserved) : "",
+                            whole_at(facts, "gpus_off")));
       lines.add("waiting", report::format_count(static_cast<std::uint64_t>(
                                std::max<std::int64_t>(0, whole_at(facts, "jobs_waiting")))) +
                                " job(s)");

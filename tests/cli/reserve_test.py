@@ -133,3 +133,98 @@ class ReserveTest(FolderTest):
 
 if __name__ == "__main__":
     unittest.main()
+    def explain(self, number):
+        return self.server.get(f"/v1/jobs/{number}/explain").json
+
+    def until(self, condition):
+        end = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+
+    def figure(self, state):
+        [line] = [line for line in self.server.get("/metrics").text.splitlines()
+                  if line.startswith("gigawerk_gpus{") and f'state="{state}"' in line]
+        return float(line.split()[-1])
+
+    def test_reserved_nodes_are_neither_off_nor_free(self):
+        self.server.gw("drain", self.names[0])
+        self.assertEqual(self.reserve("create", "patches", "--maintenance", "--nodes", "7", "--for", "1000h").returncode,
+                         0)
+        waits = self.submit("a", 1)
+        self.server.wait(waits, "waiting")
+        found = self.explain(waits)
+        self.assertEqual(found["reason"]["name"], "window")
+        self.assertIn("reserved: patches (for maintenance, ", found["reason"]["text"])
+        facts = found["facts"]
+        self.assertEqual([one["name"] for one in facts["reservations"]], ["patches"])
+        self.assertEqual([facts[f"gpus_{what}"] for what in ("free", "reserved", "off", "free_of_its_kind",
+                                                             "reserved_of_its_kind")], [0, 56, 8, 0, 56])
+        self.assertEqual((facts["nodes_of_its_kind"], facts["nodes_of_its_kind_off"],
+                          facts["nodes_of_its_kind_reserved"]), (8, 1, 7))
+        text = self.server.gw("explain", str(waits), "--reason-only").stdout
+        self.assertIn("free now: 0 of its kind, 0 in all; 56 more of its kind are kept", text)
+        self.assertNotIn("every node", text)
+        self.assertEqual([self.figure(state) for state in ("used", "free", "reserved", "off")], [0, 0, 56, 8])
+        [gpus] = self.server.get("/v1/summary").json["gpus"]
+        self.assertEqual((gpus["all"], gpus["used"], gpus["free"], gpus["reserved"], gpus["off"]), (64, 0, 0, 56, 8))
+
+    def test_of_others_reservations_a_job_hears_only_that_there_are_some(self):
+        self.reserve("create", "secret", "--tenant", "b", "--nodes", "8", "--for", "1000h")
+        waits = self.submit("a", 1)
+        self.server.wait(waits, "waiting")
+        token = json.loads(self.server.gw("token", "add", "ann", "--tenant", "a", "--json").stdout)["token"]
+        for words in ((), ("--json",)):
+            told = self.server.gw("explain", str(waits), "--reason-only", *words, token=token).stdout
+            self.assertNotIn("secret", told)
+            self.assertIn("reserved for another tenant", told)
+        own = self.submit("b", 1)  # For whom the nodes are free.
+        self.server.wait(own, "running")
+        self.assertEqual([self.figure(state) for state in ("used", "reserved")], [8, 56])
+
+    def test_a_job_names_its_reservation_and_waits_for_it(self):
+        self.server.gw("tenants", "add", "a/x")
+        self.reserve("create", "demo", "--tenant", "a", "--nodes", "2", "--from", "2099-01-01T08:00:00Z", "--for", "600h")
+        waits = self.submit("a/x", 1, reservation="demo")
+        self.server.wait(waits, "waiting")
+        self.assertRegex(self.server.gw("show", str(waits)).stdout, r"\nreservation +demo\n")
+        found = self.explain(waits)
+        self.assertEqual(found["reason"]["text"],
+                         "it waits for its own reservation demo, which begins at 2099-01-01T08:00:00.000Z")
+        self.assertEqual(found["facts"]["own_reservation"],
+                         {"name": "demo", "from": "2099-01-01T08:00:00.000Z", "to": "2099-01-26T08:00:00.000Z",
+                          "active": False})
+        self.reserve("delete", "demo")
+        self.server.wait(waits, "held")
+        note = "its reservation demo is over; once released it may run anywhere"
+        self.assertEqual(self.server.job(waits)["note"], note)
+        self.assertIn(f"note: {note}\n", self.server.gw("explain", str(waits)).stdout)
+        self.server.gw("release", str(waits))
+        self.server.wait(waits, "running")
+        self.assertNotIn("note", self.server.job(waits))
+
+    def test_what_bound_a_job_ends_when_it_is_held_and_when_it_runs(self):
+        filler = self.submit("a", 8)
+        self.server.wait(filler, "running")
+        job = self.submit("b", 8, limit="400h")
+        self.until(lambda: [row["reason"] for row in self.explain(job)["history"]] == ["capacity"])
+        self.server.gw("hold", str(job))
+        first = self.explain(job)
+        self.assertEqual([row["reason"] for row in first["history"]], ["capacity", "held"])
+        self.assertEqual(first["reason"]["since"], first["history"][1]["since"])
+        time.sleep(0.3)
+        second = self.explain(job)
+        self.assertEqual(second["history"][0], first["history"][0])
+        self.assertGreater(second["history"][1]["for_s"], first["history"][1]["for_s"])
+        self.server.gw("release", str(job))
+        self.until(lambda: len(self.explain(job)["history"]) == 3)
+        rows = self.explain(job)["history"]
+        self.assertEqual([row["reason"] for row in rows], ["capacity", "held", "capacity"])
+        self.server.gw("cancel", str(filler))
+        self.server.wait(job, "running")
+        rows = self.explain(job)["history"]
+        time.sleep(0.3)
+        self.server.gw("requeue", str(job))  # It starts again at once: nothing has bound it anew.
+        self.until(lambda: self.server.job(job)["attempt"] == 2)
+        self.assertEqual(self.explain(job)["history"], rows)
+
