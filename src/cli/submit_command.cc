@@ -77,7 +77,10 @@ std::optional<spec::SbatchJob> parse(const AppContext& context, const Options& o
   const std::string here = std::filesystem::current_path(ignored).string();
   spec::Checked<spec::SbatchJob> job = read_job(options, here, from_job_file);
   if (!job) {
-    for (const spec::Diagnostic& finding : job.error()) print_error(context, finding.text());
+    for (spec::Diagnostic& finding : job.error()) {
+      if (!options.skip_unsupported) finding.severity = spec::Severity::kError;
+      print_error(context, finding.text());
+    }
     return std::nullopt;
   }
   for (const spec::Diagnostic& warning : job->warnings) print_error(context, warning.text());

@@ -1,5 +1,5 @@
-// `gw validate`: every mistake in scenario, fleet, catalog and job files and in sbatch scripts, with its
-// place and what would be right.
+// `gw validate`: every mistake in scenario, fleet, catalog, price and job files and in sbatch scripts, with
+// its place and what would be right.
 #include <fmt/core.h>
 
 #include <memory>
@@ -14,6 +14,8 @@
 #include "cli/spec_files.h"
 #include "cli/suggest.h"
 #include "cli/text_table.h"
+#include "live/admission.h"
+#include "live/price_file.h"
 #include "report/text.h"
 #include "spec/catalog.h"
 #include "spec/job_spec_file.h"
@@ -127,8 +129,45 @@ void check_wishes(const LegalWishes& wishes, const Law& law, bool is_factory, Fi
   }
 }
 
+/// GPU types and parts of the network that a job names against those of a factory, and else whatever keeps it
+/// from being asked for there. What may run today, gw submit --dry-run says.
+void check_names(const JobSpec& job, const Fleet& fleet, FileReport& report) {
+  const auto add = [&](std::string message) {
+    report.findings.push_back({spec::Severity::kError, report.file, {}, std::move(message)});
+  };
+  const std::size_t before = report.findings.size();
+  std::vector<std::string> types;
+  for (const GpuType& type : fleet.gpu_types) types.push_back(type.name);
+  for (const std::string& type : job.gpu_types) {
+    if (std::find(types.begin(), types.end(), type) == types.end())
+      add(fmt::format("\"gpu_types\": this factory has no GPU type \"{}\"{}", type,
+                      spec::suggestion(type, types)));
+  }
+  for (const auto& [key, level] :
+       {std::pair{"within", &job.level}, std::pair{"segment_level", &job.segment_level},
+        std::pair{"exclusive", &job.exclusive_level}, std::pair{"spread", &job.spread_level}}) {
+    std::vector<std::string> levels;
+    if (std::string_view(key) != "segment_level") levels.emplace_back("node");
+    for (const Partition& each : fleet.fabric) levels.push_back(each.level);
+    if (!level->empty() && std::find(levels.begin(), levels.end(), *level) == levels.end())
+      add(fmt::format("\"{}\": this factory has no fabric level \"{}\"{}", key, *level,
+                      spec::suggestion(*level, levels)));
+  }
+  if (report.findings.size() > before) return;
+  JobSpec whole = job;
+  if (whole.limit.count() == 0) whole.limit = hours(1);  // Else the server's own, whatever that is.
+  if (const std::expected<JobRequest, live::Refusal> request = live::request_of(whole, fleet); !request)
+    add(request.error().message);
+}
+
+/// `factory`: that of --fleet.
+void check_job(const JobSpec& job, const Law& law, const spec::Scenario* factory, FileReport& report) {
+  check_wishes(job.law, law, factory != nullptr, report);
+  if (factory != nullptr) check_names(job, factory->fleet, report);
+}
+
 FileReport check_file(const std::string& path, const spec::Catalog& catalog, const Law& law,
-                      bool is_factory) {
+                      const spec::Scenario* factory) {
   FileReport report;
   report.file = path;
   const spec::Checked<std::string> text = spec::read_text_file(path);
@@ -141,10 +180,17 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog, con
     const spec::Checked<JobSpec> job = parse_job_source(*text, path);
     if (job) {
       report.contents = contents_of(*job);
-      check_wishes(job->law, law, is_factory, report);
+      check_job(*job, law, factory, report);
     } else {
       report.findings = job.error();
     }
+    return report;
+  }
+  if (live::looks_like_prices(*text)) {
+    report.kind = "price file";
+    const spec::Checked<live::Prices> prices = live::parse_prices(*text, path);
+    if (prices) report.contents = counted(prices->size(), "price plan");
+    if (!prices) report.findings = prices.error();
     return report;
   }
   if (spec::looks_like_catalog(*text)) {
@@ -157,18 +203,16 @@ FileReport check_file(const std::string& path, const spec::Catalog& catalog, con
   if (is_script(*text)) {
     report.kind = "sbatch script";
     const spec::Checked<spec::SbatchJob> script = spec::parse_sbatch(*text, path);
-    if (!script) {
-      report.findings = script.error();
-      return report;
-    }
-    report.contents = contents_of(script->job);
-    report.findings = script->unsupported;
+    report.findings = script ? script->unsupported : script.error();
     for (Diagnostic& finding : report.findings) {
+      if (finding.severity == spec::Severity::kError) continue;  // The others are not supported.
       finding.severity = spec::Severity::kError;
       finding.message += " (gw submit goes on without it by --skip-unsupported)";
     }
+    if (!script) return report;
+    report.contents = contents_of(script->job);
     report.findings.insert(report.findings.end(), script->warnings.begin(), script->warnings.end());
-    check_wishes(script->job.law, law, is_factory, report);
+    check_job(script->job, law, factory, report);
     return report;
   }
   const spec::Checked<spec::Scenario> scenario = spec::parse_scenario(*text, path, catalog);
@@ -230,12 +274,14 @@ void add_validate_command(CLI::App& app, AppContext& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
-      "validate", "Check scenario, fleet, catalog and job files and sbatch scripts, and name every mistake");
+      "validate",
+      "Check scenario, fleet, catalog, price and job files and sbatch scripts, and name every mistake");
   command->group(kGroupInspect);
   command->add_option("FILE", options->files, "Files to check")->required()->type_name("FILE");
   command
-      ->add_option("--fleet", options->fleet,
-                   "Check the classes of data and places that jobs name against this factory's rules")
+      ->add_option(
+          "--fleet", options->fleet,
+          "Check what jobs name against this factory: GPU types, fabric levels, classes of data, places")
       ->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
@@ -248,10 +294,12 @@ void add_validate_command(CLI::App& app, AppContext& context) {
     const Result<spec::Catalog> catalog = load_catalog();
     if (!catalog) return std::unexpected(catalog.error());
     Law law;
+    std::optional<spec::Scenario> factory;
     if (!options->fleet.empty()) {
-      Result<spec::Scenario> factory = load_scenario(options->fleet);
-      if (!factory) return std::unexpected(factory.error());
-      law = std::move(factory->law);
+      Result<spec::Scenario> read = load_scenario(options->fleet);
+      if (!read) return std::unexpected(read.error());
+      factory.emplace(std::move(*read));
+      law = factory->law;
     } else {
       spec::Findings findings("catalog");
       law = spec::build_law(catalog->rules, catalog->country_groups, findings);
@@ -259,7 +307,7 @@ void add_validate_command(CLI::App& app, AppContext& context) {
     std::vector<FileReport> reports;
     bool good = true;
     for (const std::string& file : options->files) {
-      reports.push_back(check_file(file, *catalog, law, !options->fleet.empty()));
+      reports.push_back(check_file(file, *catalog, law, factory ? &*factory : nullptr));
       good = good && reports.back().errors() == 0;
     }
     options->json ? print_json(reports) : print_text(reports);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -18,6 +19,17 @@ constexpr double kMost = 1e6;  // Euros an hour.
 MicroEuros micro(double euros) { return MicroEuros{std::llround(euros * 1e6)}; }
 
 }  // namespace
+
+bool looks_like_prices(std::string_view text) {
+  spec::Findings findings("");
+  const std::optional<spec::YamlTree> tree = spec::YamlTree::parse(text, findings);
+  const spec::YamlNode* prices = tree ? tree->root().find("prices") : nullptr;
+  if (prices == nullptr || tree->root().find("fleet") != nullptr) return false;
+  if (tree->root().find("gigawerk") != nullptr) return true;
+  return std::any_of(prices->items.begin(), prices->items.end(), [](const spec::YamlNode* plan) {
+    return plan->kind == spec::YamlNode::Kind::kMap && plan->find("plan") != nullptr;
+  });
+}
 
 spec::Checked<Prices> parse_prices(std::string_view text, const std::string& file) {
   spec::Findings findings(file);

@@ -47,6 +47,9 @@ void describe(Visitor& visit, PriceFile& file) {
               {.help = "The plans.", .required = true, .items_min = 1, .items_max = 1000});
 }
 
+/// Whether a text is meant as a price file: it has `prices` that are plans, or says its format and has
+/// nothing but prices.
+bool looks_like_prices(std::string_view text);
 spec::Checked<Prices> parse_prices(std::string_view text, const std::string& file);
 spec::Checked<Prices> read_prices(const std::string& path);
 

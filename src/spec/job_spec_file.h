@@ -90,7 +90,8 @@ struct JobFile {
 };
 
 /// The job that `record` describes. What is wrong beyond single values is reported at `node`, the mapping
-/// that the record was read from; empty the record's texts into the job.
+/// that the record was read from, but for what may follow from values that `findings` says could not be read.
+/// The record's texts move into the job.
 JobSpec build_job(JobRecord&& record, const YamlNode& node, Findings& findings);
 
 /// Reads and checks a job file; on failure all errors, in the order of the text.

@@ -169,6 +169,39 @@ TEST(JobFile, AllErrorsAreReportedAtOnceInOrder) {
             "j.yaml:7:9: \"hold\" must be true or false, not \"no\"");
 }
 
+TEST(JobFile, WhatIsWrongBeyondSingleValuesIsReportedBesideThem) {
+  EXPECT_EQ(told("gigawerk: 1\njob:\n  name: x\n  comand: [a]\n  depends: [afterok12]\n  begin: yesterday\n"),
+            "j.yaml:3:3: \"job\" needs one of: command, script\n"
+            "j.yaml:4:3: unknown key \"comand\"; did you mean \"command\"?\n" +
+                told(with("  depends: [afterok12]\n")).replace(7, 1, "5") + "\n" +
+                told(with("  begin: yesterday\n")).replace(7, 1, "6"));
+  const std::string bad = "j.yaml:4:9: \"hold\" must be true or false, not \"no\"\n";
+  EXPECT_EQ(told(with("  hold: no\n  nodes: 4\n  nodes_max: 2\n")),
+            bad + "j.yaml:6:14: \"nodes_max\" must be a whole number from 5 to 20000000");
+  EXPECT_EQ(told(with("  hold: no\n  limit: 1h\n  warning: {signal: TERM, before: 2h}\n")),
+            bad + "j.yaml:6:35: \"warning.before\" must be shorter than the job's limit");
+}
+
+TEST(JobFile, NothingIsSaidOfWhatOnlyFollowsFromAMistake) {
+  const auto one = [](const std::string& keys) {
+    const std::string all = told(with(keys));
+    EXPECT_EQ(all.find('\n'), std::string::npos) << all;
+  };
+  one("  gpus: many\n  gpu_types: [h100]\n");
+  one("  gpuss: 8\n  gpu_types: [h100]\n");
+  one("  nodes: many\n  segment: 4\n");
+  one("  nodes: many\n  nodes_max: 1\n");
+  one("  gpus_anywhere: many\n  tasks_per_node: 2\n");
+  one("  isolation: jail\n  image: x\n");
+  one("  limit: 0.5s\n  warning: {signal: TERM, before: 2h}\n");
+  one("  deadline: [x]\n  flexible: true\n");
+  one("  depends: afterok:12\n  depends_any: true\n");
+  one("  depends: [3]\n  depends_any: true\n");
+  one("  gpus: 1\n  gpus: 2\n");
+  one("  gpus: 1\n  gpu_share: 0.5\n");
+  one("  within: \"\"\n  within_required: true\n");
+}
+
 TEST(JobFile, LongTextsAreRefused) {
   const auto yaml = [](const std::string& key, const std::string& value) {
     return with("  " + key + ": \"" + value + "\"\n");

@@ -218,8 +218,10 @@ void RecordReader::Fields::check_group(std::initializer_list<std::string_view> n
   if (node_.kind != YamlNode::Kind::kMap) return;
   std::vector<const YamlNode*> found;
   for (std::size_t index = 0; index + 1 < node_.items.size(); index += 2) {
-    if (std::find(names.begin(), names.end(), node_.items[index]->text) != names.end())
-      found.push_back(node_.items[index]);
+    const YamlNode* key = node_.items[index];
+    const bool again = std::any_of(found.begin(), found.end(),  // Which the tree has reported.
+                                   [&](const YamlNode* one) { return one->text == key->text; });
+    if (!again && std::find(names.begin(), names.end(), key->text) != names.end()) found.push_back(key);
   }
   if (found.empty() && one_needed)
     reader_.findings_.error(node_.at, fmt::format("\"{}\" needs one of: {}", key_, fmt::join(names, ", ")));

@@ -149,7 +149,11 @@ Checked<SbatchJob> parse_sbatch(std::string_view text, const std::string& file,
     findings.warning({}, "`#PBS` lines are not read; write `#SBATCH`");
   if (result.job.name.empty()) result.job.name = wrap != nullptr ? "wrap" : name_after(file);
   builder.finish();
-  if (findings.errors() > 0) return std::unexpected(findings.take_errors());
+  if (findings.errors() > 0) {
+    std::vector<Diagnostic> all = findings.take_errors();
+    for (Diagnostic& finding : findings.take_unsupported()) all.push_back(std::move(finding));
+    return std::unexpected(std::move(all));
+  }
   result.unsupported = findings.take_unsupported();
   result.warnings = findings.take_warnings();
   return result;

@@ -53,8 +53,9 @@ struct SbatchJob {
   std::vector<Diagnostic> warnings;     ///< What is probably not meant.
 };
 
-/// The job of a batch script. Options in `command_line_options` win over the script's; with --wrap among
-/// them, `text` must be empty. `file` stands in messages and names the job, `-` being standard input.
+/// The job of a batch script; on failure all errors, and as warnings the options that are not supported.
+/// Options in `command_line_options` win over the script's; with --wrap among them, `text` must be empty.
+/// `file` stands in messages and names the job, `-` being standard input.
 [[nodiscard]] Checked<SbatchJob> parse_sbatch(std::string_view text, const std::string& file,
                                               const std::vector<std::string>& command_line_options = {},
                                               const SbatchContext& context = {});

@@ -70,6 +70,13 @@ std::string refused(const std::string& options, const std::vector<std::string>& 
   return job ? "no error" : diagnostics_text(job.error());
 }
 
+TEST(Sbatch, WhatIsNotSupportedIsNamedBesideWhatIsWrong) {
+  const std::string all = refused("--time=soon\n--partition=gpu\n--qos=high");
+  EXPECT_THAT(all, HasSubstr("s:2:9: --time=soon: "));
+  EXPECT_THAT(all, HasSubstr("s:3:9: warning: --partition=gpu is not supported: "));
+  EXPECT_THAT(all, HasSubstr("s:4:9: warning: --qos=high is not supported: "));
+}
+
 TEST(Sbatch, AScriptWithoutOptions) {
   const std::string text = "#!/bin/bash\necho hello\n";
   const Checked<SbatchJob> job = parse_sbatch(text, "/home/ada/hello.sh", {}, context());

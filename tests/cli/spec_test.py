@@ -36,11 +36,38 @@ class Validate(GwTest):
             self.assertEqual([file["valid"] for file in report["files"]], [False, True])
             self.assertEqual([finding["line"] for finding in report["files"][0]["findings"]], [5, 6, 6])
 
-    def findings(self, text):
+    def findings(self, text, *words):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "file.yaml"
             file.write_text(text)
-            return gw("validate", str(file))
+            return gw("validate", str(file), *words)
+
+    def test_price_files(self):
+        good = "gigawerk: 1\nprices: [{plan: default, gpu_hour: {h100: 2}}, {plan: research, core_hour: 0.02}]\n"
+        result = self.findings(good)
+        self.assert_exit(result, 0)
+        self.assertIn("valid price file: 2 price plans\n", result.stdout)
+        for text, said in ((good.replace("core_hour", "cor_hour"), ':2:65: unknown key "cor_hour"; did you mean "core_hour"?'),
+                           (good.replace("gigawerk: 1\n", ""), '"prices" lacks the key "gigawerk"'),
+                           (good.replace("research", "default"), 'plan "default" stands here a second time')):
+            result = self.findings(text)
+            self.assert_exit(result, 1)
+            self.assertIn(said, result.stdout)
+
+    def test_names_of_a_job_against_a_factory(self):
+        job = "gigawerk: 1\njob: {command: [a], nodes: 2, gpus: 8, gpu_types: [b20], within: rck}\n"
+        result = self.findings(job, "--fleet", FLEET)
+        self.assert_exit(result, 1)
+        self.assertIn('"gpu_types": this factory has no GPU type "b20"', result.stdout)
+        self.assertIn('"within": this factory has no fabric level "rck"', result.stdout)
+        self.assert_exit(self.findings(job), 0)
+        script = "#!/bin/sh\n#SBATCH --gpus=h1000:1 --partition=x --time=z\ntrue\n"
+        result = self.findings(script)
+        self.assert_exit(result, 1)
+        self.assertIn("--time=z", result.stdout)
+        self.assertRegex(result.stdout, r"--partition=x is not supported: .*--skip-unsupported")
+        result = self.findings(script.replace(" --partition=x --time=z", ""), "--fleet", FLEET)
+        self.assertIn('"gpu_types": this factory has no GPU type "h1000"', result.stdout)
 
     def test_what_simulate_refuses_is_an_error_here_too(self):
         factory = ("gigawerk: 1\nfleet:\n  sites: {name: lab, nodes: {type: dgx-b200, count: 2}}\n"
