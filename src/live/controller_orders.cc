@@ -260,7 +260,6 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
     record.name = what.spec.name;
     record.spec = what.text;
     record.submitted = book_.now;
-      note_held(job);
     record.nodes = request->shape.nodes;  // Exclusive use rounds them up.
     record.gpu_milli = request->shape.total_gpu_milli();
     record.cpu_milli = total_cpu_milli(request->shape);
@@ -277,6 +276,7 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
     mark(job);
     if (what.spec.hold) {
       record.state = JobState::kHeld;
+      note_held(job);
     } else {
       ready_.insert(number);
     }
@@ -363,8 +363,6 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
         action = "job.hold";
         if (job->record.state == JobState::kRunning) {
           refusal = Refusal{409, "running", fmt::format("job {} runs already; it can be requeued", name)};
-        if (job->record.note.starts_with(kReservationOverNote)) job->record.note.clear();
-        turn_.changes.reasons.push_back({number, book_.now, "none"});  // What binds it from now on follows.
           break;
         }
         if (job->record.state == JobState::kHeld) break;
@@ -381,6 +379,8 @@ Reply Controller::order_jobs(const Command& command, const JobOrder& what) {
           break;
         }
         job->record.state = JobState::kBlocked;
+        if (job->record.note.starts_with(kReservationOverNote)) job->record.note.clear();
+        turn_.changes.reasons.push_back({number, book_.now, "none"});  // What binds it from now on follows.
         ready_.insert(number);
         mark(*job);
         count += tasks;

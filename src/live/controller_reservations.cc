@@ -72,13 +72,13 @@ void Controller::hold_what_names_past_reservations() {
         book_.core->state().windows.find(window) != nullptr)
       continue;
     job.request.window = WindowId{};
-    if (job.record.state == JobState::kHeld) continue;
-    withdraw(job);
     const spec::Checked<JobSpec> spec =
         job.record.spec == nullptr ? JobSpec{} : spec::parse_job_json(*job.record.spec);
     job.record.note = fmt::format("{}{} is over; once released it may run anywhere", kReservationOverNote,
                                   spec ? spec->reservation : "");
     mark(job);
+    if (job.record.state == JobState::kHeld) continue;
+    withdraw(job);
     job.record.state = JobState::kHeld;
     note_held(job);
     Actor actor;

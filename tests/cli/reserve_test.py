@@ -105,34 +105,6 @@ class ReserveTest(FolderTest):
         self.server.wait(waits, "held")
         self.assertTrue(own)
 
-    def test_a_waiting_job_gets_a_promise(self):
-        self.server.wait(self.submit("b", 8, limit="600h"), "running")
-        big = self.submit("a", 8)
-        self.server.wait(big, "waiting")
-        made = self.reserve("create", "big-run", "--job", str(big))
-        self.assertEqual(made.returncode, 0, made.stderr)
-        row = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
-        self.assertEqual((row["job"], len(row["nodes"]), row["active"]), (str(big), 8, False))
-
-    def test_defrag_proposes_what_frees_a_leaf(self):
-        jobs = [self.submit("a", 1, preemptible=True) for _ in range(8)]
-        for job in jobs:
-            self.server.wait(job, "running")
-        for job in (jobs[0], jobs[1], jobs[2], jobs[4], jobs[5], jobs[6]):
-            self.server.gw("cancel", str(job))
-            self.server.wait(job)
-        plan = json.loads(self.server.gw("defrag", "--plan", "--level", "leaf", "--domains", "1", "--json").stdout)
-        self.assertEqual(plan["free_now"], 0)
-        self.assertEqual(len(plan["freed"]), 1)
-        self.assertEqual(len(plan["moves"]), 1)
-        self.assertTrue(plan["verified"])
-        self.assertTrue(plan["moves"][0]["starts_at_once"])
-        text = self.server.gw("defrag", "--plan", "--level", "leaf").stdout
-        self.assertIn(plan["moves"][0]["job"], text)
-
-
-if __name__ == "__main__":
-    unittest.main()
     def explain(self, number):
         return self.server.get(f"/v1/jobs/{number}/explain").json
 
@@ -228,3 +200,31 @@ if __name__ == "__main__":
         self.until(lambda: self.server.job(job)["attempt"] == 2)
         self.assertEqual(self.explain(job)["history"], rows)
 
+    def test_a_waiting_job_gets_a_promise(self):
+        self.server.wait(self.submit("b", 8, limit="600h"), "running")
+        big = self.submit("a", 8)
+        self.server.wait(big, "waiting")
+        made = self.reserve("create", "big-run", "--job", str(big))
+        self.assertEqual(made.returncode, 0, made.stderr)
+        row = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
+        self.assertEqual((row["job"], len(row["nodes"]), row["active"]), (str(big), 8, False))
+
+    def test_defrag_proposes_what_frees_a_leaf(self):
+        jobs = [self.submit("a", 1, preemptible=True) for _ in range(8)]
+        for job in jobs:
+            self.server.wait(job, "running")
+        for job in (jobs[0], jobs[1], jobs[2], jobs[4], jobs[5], jobs[6]):
+            self.server.gw("cancel", str(job))
+            self.server.wait(job)
+        plan = json.loads(self.server.gw("defrag", "--plan", "--level", "leaf", "--domains", "1", "--json").stdout)
+        self.assertEqual(plan["free_now"], 0)
+        self.assertEqual(len(plan["freed"]), 1)
+        self.assertEqual(len(plan["moves"]), 1)
+        self.assertTrue(plan["verified"])
+        self.assertTrue(plan["moves"][0]["starts_at_once"])
+        text = self.server.gw("defrag", "--plan", "--level", "leaf").stdout
+        self.assertIn(plan["moves"][0]["job"], text)
+
+
+if __name__ == "__main__":
+    unittest.main()
