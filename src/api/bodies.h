@@ -293,7 +293,9 @@ void describe(Visitor& visit, ReservationBody& body) {
                .text = spec::Text::kName,
                .default_text = "any",
                .empty_allowed = true});
-  visit.field("from", body.from, {.help = "When it begins: time or date (UTC).", .default_text = "now"});
+  visit.field("from", body.from,
+              {.help = "When it begins: time or date (UTC), or `now+4h` by the factory's clock.",
+               .default_text = "now"});
   visit.field(
       "for", body.length,
       {.help = "How long it lasts; for a job: how much longer than its limit.", .min = 0, .max = 3.2e17});

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/bodies.h"
 #include "live/feed_view.h"
+#include "live/moment.h"
 #include "live/time_text.h"
 #include "spec/json_record.h"
 #include "spec/power_text.h"
@@ -56,25 +57,35 @@ Json cap_json(const live::Book& book, const live::CapRecord& record, Instant now
   return json;
 }
 
-std::expected<live::CapOrder, live::Refusal> order_of(const live::Book& book, const CapBody& body) {
+std::expected<live::CapOrder, live::Refusal> order_of(const live::Book& book, const CapBody& body,
+                                                      Instant now) {
   const auto refuse = [](std::string message) {
     return std::unexpected(live::Refusal{422, "bad_cap", std::move(message)});
+  };
+  const auto instant_of = [&](const std::string& text) -> std::optional<Instant> {
+    const std::optional<std::int64_t> unix_ns = live::parse_moment(text, book.unix_ns(now));
+    return unix_ns ? std::optional(Instant{*unix_ns - book.origin_unix_ns}) : std::nullopt;
   };
   live::CapOrder order;
   order.feed = body.feed;
   order.reason = body.reason;
   order.from = book.now;
   if (!body.from.empty()) {
-    const std::optional<std::int64_t> from = live::parse_time(body.from);
-    if (!from) return refuse(fmt::format("`from`: {} is no time; write 2026-11-28T08:00:00Z", body.from));
-    order.from = std::max(order.from, Instant{*from - book.origin_unix_ns});
+    const std::optional<Instant> from = instant_of(body.from);
+    if (!from)
+      return refuse(fmt::format("`from`: {} is no time; write {}", body.from, live::kMomentExamples));
+    if (*from < book.now)
+      return refuse(fmt::format("its beginning, {}, is over: it is {} by the factory's clock", body.from,
+                                live::time_text(book.unix_ns(now))));
+    order.from = *from;
   }
   if (!body.until.empty() && body.length > Nanoseconds{0}) return refuse("give `until` or `for`, not both");
   if (body.length > Nanoseconds{0}) order.until = order.from + body.length;
   if (!body.until.empty()) {
-    const std::optional<std::int64_t> until = live::parse_time(body.until);
-    if (!until) return refuse(fmt::format("`until`: {} is no time; write 2026-11-28T08:00:00Z", body.until));
-    order.until = Instant{*until - book.origin_unix_ns};
+    const std::optional<Instant> until = instant_of(body.until);
+    if (!until)
+      return refuse(fmt::format("`until`: {} is no time; write {}", body.until, live::kMomentExamples));
+    order.until = *until;
   }
   const std::optional<Fleet::FeedAt> feed =
       book.core->state().power.tracked() ? book.fleet.find_feed(body.feed) : std::nullopt;
@@ -128,8 +139,9 @@ void Api::list_caps(Call call) {
 void Api::set_cap(Call call) {
   spec::Checked<CapBody> body = spec::parse_json<CapBody>(call.request.body, "cap");
   if (!body) return call.refuse({422, "bad_body", spec::diagnostics_text(body.error())});
-  std::expected<live::CapOrder, live::Refusal> order =
-      options_.factory->read([&](const live::Book& book) { return order_of(book, *body); });
+  std::expected<live::CapOrder, live::Refusal> order = options_.factory->read([&](const live::Book& book) {
+    return order_of(book, *body, std::max(book.now, options_.factory->now()));
+  });
   if (!order) return call.refuse(order.error());
   ask(std::move(call), std::move(*order), [this](const Call& each, const live::Reply& reply) {
     std::optional<Json> json = options_.factory->read([&](const live::Book& book) -> std::optional<Json> {

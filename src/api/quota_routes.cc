@@ -159,6 +159,17 @@ void Api::change_quota(Call call) {
       options_.factory->read([&](const live::Book& book) { return book.tenant(path) == call.actor.tenant; });
   if (call.actor.tenant != TenantTree::root() && own)
     return call.refuse({403, "forbidden", "a tenant's own quota and budget are set by an admin above it"});
+  std::string types;  // Those that there are, where it is none of them.
+  options_.factory->read([&](const live::Book& book) {
+    if (resource_of(book, body->gpu_type)) return;
+    types = "none";
+    for (std::size_t type = 0; type < book.fleet.gpu_types.size(); ++type)
+      types = (type == 0 ? "" : types + ", ") + book.fleet.gpu_types[type].name;
+  });
+  if (!types.empty())
+    return call.refuse(
+        {404, "unknown_gpu_type",
+         fmt::format("this factory has no GPU type \"{}\"; it has: {}", body->gpu_type, types)});
   live::QuotaOrder order;
   order.path = path;
   live::QuotaOrder::Change change;

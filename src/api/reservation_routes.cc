@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/bodies.h"
 #include "api/tenant_names.h"
+#include "live/moment.h"
 #include "live/node_names.h"
 #include "live/time_text.h"
 #include "sched/window_search.h"
@@ -60,9 +61,12 @@ Json reservation_json(const live::Book& book, const live::ReservationRecord& rec
 
 /// Names of the body in terms of the factory; what is wrong otherwise.
 std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book, const ReservationBody& body,
-                                                          const live::Actor& actor) {
+                                                          const live::Actor& actor, Instant now) {
   const auto refuse = [](std::string message) {
     return std::unexpected(live::Refusal{422, "bad_reservation", std::move(message)});
+  };
+  const auto unknown = [](std::string_view what, std::string message) {
+    return std::unexpected(live::Refusal{404, fmt::format("unknown_{}", what), std::move(message)});
   };
   live::ReserveOrder order;
   order.name = body.name;
@@ -105,23 +109,27 @@ std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book
     for (std::size_t type = 0; type < book.fleet.gpu_types.size(); ++type) {
       if (book.fleet.gpu_types[type].name == body.gpu_type) wish.gpu_types = std::uint64_t{1} << type;
     }
-    if (wish.gpu_types == 0) return refuse(fmt::format("this factory has no GPU type {}", body.gpu_type));
+    if (wish.gpu_types == 0)
+      return unknown("gpu_type", fmt::format("this factory has no GPU type {}", body.gpu_type));
   }
   if (!body.level.empty()) {
     const int level = book.fleet.fabric_level(body.level);
-    if (level < 0) return refuse(fmt::format("this factory has no fabric level {}", body.level));
+    if (level < 0) return unknown("level", fmt::format("this factory has no fabric level {}", body.level));
     wish.level = static_cast<std::uint8_t>(level);
   }
   const auto instant_of = [&](const std::string& text) -> std::optional<Instant> {
-    const std::optional<std::int64_t> unix_ns = live::parse_time(text);
+    const std::optional<std::int64_t> unix_ns = live::parse_moment(text, book.unix_ns(now));
     if (!unix_ns) return std::nullopt;
     return Instant{*unix_ns - book.origin_unix_ns};
   };
   terms.from = book.now;
   if (!body.from.empty()) {
     const std::optional<Instant> from = instant_of(body.from);
-    if (!from) return refuse(fmt::format("`from`: {} is no time; write 2026-11-28T08:00:00Z", body.from));
-    if (*from < book.now) return refuse(fmt::format("`from`: {} is over", body.from));
+    if (!from)
+      return refuse(fmt::format("`from`: {} is no time; write {}", body.from, live::kMomentExamples));
+    if (*from < book.now)
+      return refuse(fmt::format("its beginning, {}, is over: it is {} by the factory's clock", body.from,
+                                live::time_text(book.unix_ns(now))));
     terms.from = *from;
   }
   if (body.length <= Nanoseconds{0}) return refuse("`for`: say how long it lasts");
@@ -129,7 +137,8 @@ std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book
   terms.every = body.every;
   if (!body.until.empty()) {
     const std::optional<Instant> until = instant_of(body.until);
-    if (!until) return refuse(fmt::format("`until`: {} is no time; write 2026-11-28T08:00:00Z", body.until));
+    if (!until)
+      return refuse(fmt::format("`until`: {} is no time; write {}", body.until, live::kMomentExamples));
     if (terms.every == Nanoseconds{0}) return refuse("`until` makes sense with `every` only");
     terms.until = *until;
   }
@@ -173,7 +182,9 @@ void Api::make_reservation(Call call) {
   spec::Checked<ReservationBody> body = spec::parse_json<ReservationBody>(call.request.body, "reservation");
   if (!body) return call.refuse({422, "bad_body", spec::diagnostics_text(body.error())});
   std::expected<live::ReserveOrder, live::Refusal> order =
-      options_.factory->read([&](const live::Book& book) { return order_of(book, *body, call.actor); });
+      options_.factory->read([&](const live::Book& book) {
+        return order_of(book, *body, call.actor, std::max(book.now, options_.factory->now()));
+      });
   if (!order) return call.refuse(order.error());
   ask(std::move(call), std::move(*order),
       [this, name = body->name](const Call& each, const live::Reply& reply) {
@@ -198,7 +209,8 @@ void Api::find_reservation(Call call) {
   std::optional<live::Refusal> refusal;
   Json json;
   options_.factory->read([&](const live::Book& book) {
-    const std::expected<live::ReserveOrder, live::Refusal> order = order_of(book, *body, call.actor);
+    const std::expected<live::ReserveOrder, live::Refusal> order =
+        order_of(book, *body, call.actor, std::max(book.now, options_.factory->now()));
     if (!order) {
       refusal = order.error();
       return;

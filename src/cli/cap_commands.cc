@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
+#include "cli/time_values.h"
 #include "report/text.h"
 #include "spec/unit_text.h"
 
@@ -189,12 +190,16 @@ void add_cap_commands(CLI::App& app, AppContext& context) {
                      "8MW, 800kW (of a site facility power, else IT power), or 75% of what it was built for")
         ->required()
         ->type_name("CAP");
-    command->add_option("--from", options->from, "When it begins: time or date (UTC) (default: now)")
+    command
+        ->add_option("--from", options->from, "When it begins: time or date (UTC), or now+4h (default: now)")
+        ->check(moment())
         ->type_name("TIME");
     CLI::Option* until =
-        command->add_option("--until", options->until, "When it ends (default: when it is cleared)")
+        command->add_option("--until", options->until, "When it ends, likewise (default: when it is cleared)")
+            ->check(moment())
             ->type_name("TIME");
     command->add_option("--for", options->length, "How long it lasts: 90min, 4h, 2d")
+        ->check(span())
         ->type_name("TIME")
         ->excludes(until);
     command->add_option("--reason", options->reason, "For people")->type_name("TEXT");

@@ -254,7 +254,7 @@ Result<ExitCode> show_record(const AppContext& context, const std::string& wante
   const Json& decisions = answer->at("decisions");
   if (decisions.empty() || decisions.at(0).at("sequence").get<std::uint64_t>() != number) {
     print_error(context, fmt::format("there is no record {} that you may see; see gw audit list", number));
-    return ExitCode::failed;
+    return kNotFound;
   }
   const Json& entry = decisions.at(0);
   const std::string hash = entry.value("hash", "");

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/server_access.h"
 #include "cli/text_table.h"
+#include "cli/time_values.h"
 
 namespace gw {
 namespace {
@@ -41,6 +42,24 @@ Json body_of(const ReserveOptions& options) {
   return body;
 }
 
+/// What the options lack, or say twice; empty: nothing.
+std::string misuse(const ReserveOptions& options) {
+  const int nodes = (options.nodes > 0) + (options.gpus > 0) + !options.named.empty();
+  if (options.job > 0) {
+    if (nodes > 0 || !options.tenant.empty() || options.maintenance || !options.from.empty() ||
+        !options.every.empty())
+      return "for a job, nodes and times follow from the job: give only --job and --for";
+    return "";
+  }
+  if (options.maintenance != options.tenant.empty())
+    return "a reservation is for a tenant (--tenant), for a job (--job), or for nobody (--maintenance): give "
+           "one of them";
+  if (nodes != 1) return "say which nodes, by --nodes, by --gpus, or by --node: give one of them";
+  if (options.length.empty()) return "say how long it lasts: --for 4h";
+  if (!options.until.empty() && options.every.empty()) return "--until makes sense with --every only";
+  return "";
+}
+
 std::string nodes_text(const Json& nodes) {
   if (nodes.empty()) return "no nodes";
   return nodes.size() == 1 ? nodes[0].get<std::string>()
@@ -50,6 +69,10 @@ std::string nodes_text(const Json& nodes) {
 
 Result<ExitCode> create(const AppContext& context, const ReserveOptions& options, bool json,
                         Connection& connection) {
+  if (const std::string wrong = misuse(options); !wrong.empty()) {
+    print_error(context, wrong);
+    return ExitCode::usage;
+  }
   const std::expected<Json, client::Failure> answer = connection.post("/v1/reservations", body_of(options));
   if (!answer) return report_failure(context, answer.error());
   if (json) {
@@ -75,6 +98,10 @@ std::string bar_text(const std::string& reason) {
 
 Result<ExitCode> find(const AppContext& context, const ReserveOptions& options, bool json,
                       Connection& connection) {
+  if (const std::string wrong = misuse(options); !wrong.empty()) {
+    print_error(context, wrong);
+    return ExitCode::usage;
+  }
   const std::expected<Json, client::Failure> answer =
       connection.post("/v1/reservations/nearest", body_of(options));
   if (!answer) return report_failure(context, answer.error());
@@ -132,12 +159,18 @@ void add_wish_options(CLI::App& command, ReserveOptions& options) {
   command.add_option("--type", options.type, "Nodes with GPUs of this type")->type_name("TYPE");
   command.add_option("--level", options.level, "All inside one part of this fabric level")
       ->type_name("LEVEL");
-  command.add_option("--from", options.from, "When it begins: time or date (UTC) (default: now)")
+  command.add_option("--from", options.from, "When it begins: time or date (UTC), or now+4h (default: now)")
+      ->check(moment())
       ->type_name("TIME");
-  command.add_option("--for", options.length, "How long it lasts: 90min, 4h, 2d")->type_name("TIME");
+  command.add_option("--for", options.length, "How long it lasts: 90min, 4h, 2d")
+      ->check(span())
+      ->type_name("TIME");
   command.add_option("--every", options.every, "From one beginning to the next: 1d, 7d (default: once)")
+      ->check(span())
       ->type_name("TIME");
-  command.add_option("--until", options.until, "It does not begin any more then: time or date (UTC)")
+  command
+      .add_option("--until", options.until, "It does not begin any more then: time or date (UTC), or now+30d")
+      ->check(moment())
       ->type_name("TIME");
   command.add_flag("--preempt", options.preempt,
                    "Tell jobs in the way that may be preempted to go a grace before");

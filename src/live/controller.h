@@ -151,7 +151,7 @@ class Controller {
                                                                    TenantId tenant) const;
   /// Jobs that name one which is over: they would wait for ever.
   void hold_what_names_past_reservations();
-  [[nodiscard]] Refusal not_reserved(const sched::WindowAnswer& answer) const;
+  [[nodiscard]] Refusal not_reserved(const sched::WindowAnswer& answer, bool preempt) const;
   Reply order_quota(const Command& command, const QuotaOrder& what);
 
   // controller_caps.cc

@@ -90,6 +90,14 @@ Reply Controller::order_quota(const Command& command, const QuotaOrder& what) {
     set("borrow", record.terms.borrow_milli, change.borrow_milli);
     set("lend", record.terms.lend_milli, change.lend_milli);
     set("limit", record.terms.limit_milli, change.limit_milli);
+    const QuotaTerms& terms = record.terms;
+    if ((change.lend_milli || change.guaranteed_milli) && terms.lend_milli > terms.guaranteed_milli)
+      return refuse(
+          {422, "bad_quota",
+           fmt::format("{} would lend up to {} GPUs of the {} that are guaranteed to it; lower --lend, raise "
+                       "--guaranteed, or let it lend all that it leaves unused (--lend none)",
+                       what.path, quota_gpus_text(terms.lend_milli),
+                       quota_gpus_text(terms.guaranteed_milli))});
     if (std::optional<Refusal> problem = quota_problem(book_, id, record)) return refuse(std::move(*problem));
     wanted.push_back(std::move(record));
   }

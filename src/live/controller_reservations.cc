@@ -15,8 +15,8 @@ constexpr std::size_t kMostNamed = 5;  ///< In a message.
 
 }  // namespace
 
-/// What stands in the way, and the nearest time at which nothing does.
-Refusal Controller::not_reserved(const sched::WindowAnswer& answer) const {
+/// What stands in the way, and the nearest time at which nothing does. `preempt`: so it was asked for.
+Refusal Controller::not_reserved(const sched::WindowAnswer& answer, bool preempt) const {
   using Bar = sched::WindowAnswer::Bar;
   if (answer.bar == Bar::kNodes)
     return {
@@ -41,7 +41,9 @@ Refusal Controller::not_reserved(const sched::WindowAnswer& answer) const {
                                                      : "jobs run on the nodes until later: " + who;
   if (answer.found)
     message += fmt::format("; the nearest time is {}", time_text(book_.unix_ns(answer.terms.from)));
-  if (answer.bar == Bar::kRunning) message += "; --preempt tells those to go that may be preempted";
+  if (answer.bar == Bar::kRunning)
+    message += preempt ? "; they may not be preempted, or would not be gone by then"
+                       : "; --preempt tells those to go that may be preempted";
   return {409, answer.bar == Bar::kReserved ? "reserved" : "in_use", std::move(message)};
 }
 
@@ -144,7 +146,8 @@ Reply Controller::order_reservation(const Command& command, const ReserveOrder& 
     whose = fmt::format("job {}", what.job);
   } else {
     answer = sched::find_window(book_.core->state(), what.wish, book_.now);
-    if (answer.bar != sched::WindowAnswer::Bar::kNone) return refuse(not_reserved(answer));
+    if (answer.bar != sched::WindowAnswer::Bar::kNone)
+      return refuse(not_reserved(answer, what.wish.terms.preempt));
     whose = what.wish.terms.tenant.valid() ? "tenant " + book_.path(what.wish.terms.tenant) : "maintenance";
   }
   const WindowId id{book_.next_window};

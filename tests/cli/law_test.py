@@ -175,7 +175,7 @@ class Server(GwTest):
         self.assertEqual(server.gw("audit", "show", "--record", head).stdout, shown.stdout)
         self.assertEqual(json.loads(server.gw("audit", "show", "--record", head, "--json").stdout), entry)
         self.assert_refused(server.gw("audit", "show", "--record", f"{entry['sequence']}:00ff00"), 1, "not the one")
-        self.assert_refused(server.gw("audit", "show", "--record", "99"), 1, "there is no record 99")
+        self.assert_refused(server.gw("audit", "show", "--record", "99"), 5, "there is no record 99")
         self.assert_refused(server.gw("audit", "show", "--record", "x"), 2, "write the NO")
         self.assert_refused(server.gw("audit", "show"), 2, "needs a JOB, or --record NO")
 

@@ -111,6 +111,18 @@ class QuotaTest(FolderTest):
         self.server.gw("quota", "set", "owner", "--guaranteed", "4")
         self.assertNotIn(said, self.server.gw("quota").stdout)
 
+    def test_nobody_lends_more_than_is_guaranteed(self):
+        for words in (("--guaranteed", "4", "--lend", "8"), ("--lend", "1")):
+            self.assert_refused(self.server.gw("quota", "set", "owner", *words), 1, "that are guaranteed to it")
+        self.assert_exit(self.server.gw("quota", "set", "owner", "--guaranteed", "8", "--lend", "8"), 0)
+        self.assert_refused(self.server.gw("quota", "set", "owner", "--guaranteed", "4"), 1,
+                            "owner would lend up to 8 GPUs of the 4")
+        self.assert_exit(self.server.gw("quota", "set", "owner", "--guaranteed", "4", "--lend", "none"), 0)
+
+    def test_an_unknown_gpu_type_is_not_there(self):
+        self.assert_refused(self.server.gw("quota", "set", "owner", "--type", "h1000", "--limit", "4"), 5,
+                            'this factory has no GPU type "h1000"; it has: ')
+
     def test_tenants_alone_lists_them(self):
         self.assertIn("owner/lab", self.server.gw("tenants").stdout)
         self.assertEqual(self.server.gw("tenants", "--json").stdout, self.server.gw("tenants", "list", "--json").stdout)

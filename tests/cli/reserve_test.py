@@ -1,5 +1,6 @@
 """Reserved nodes, blocks and plans of defragmentation on a running factory, with the commands that ask for them."""
 
+import datetime
 import json
 import time
 import unittest
@@ -86,6 +87,47 @@ class ReserveTest(FolderTest):
                 self.assertNotEqual(refused.returncode, 0)
                 self.assertIn(part, refused.stderr)
         self.assertEqual(json.loads(self.reserve("list", "--json").stdout), {"reservations": []})
+
+    def test_a_wrong_command_line_exits_with_2_and_what_is_not_there_with_5(self):
+        good = {"--tenant": "a", "--nodes": "1", "--for": "1h"}
+        for change, code, said in (({"--for": "60"}, 2, "60 is no span of time; write it with its unit"),
+                                   ({"--for": None}, 2, "say how long it lasts: --for 4h"),
+                                   ({"--from": "xx"}, 2, "xx is no time; write 2026-11-28T08:00:00Z"),
+                                   ({"--until": "now+30d"}, 2, "--until makes sense with --every only"),
+                                   ({"--nodes": None}, 2, "by --nodes, by --gpus, or by --node: give one of them"),
+                                   ({"--tenant": None}, 2, "for a job (--job), or for nobody (--maintenance)"),
+                                   ({"--job": "1"}, 2, "give only --job and --for"),
+                                   ({"--from": "2020-01-01"}, 1, "its beginning, 2020-01-01, is over: it is 20"),
+                                   ({"--type": "h1000"}, 5, "this factory has no GPU type h1000"),
+                                   ({"--level": "lef"}, 5, "this factory has no fabric level lef"),
+                                   ({"--tenant": "x"}, 5, "there is no tenant x")):
+            words = [word for option in {**good, **change}.items() if option[1] for word in option]
+            with self.subTest(words=words):
+                self.assert_refused(self.reserve("create", "one", *words), code, said)
+
+    def test_times_from_now_on(self):
+        def now():
+            return self.server.get("/v1/summary").json["now"]
+
+        def later(text, hours):
+            then = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) + datetime.timedelta(hours=hours)
+            return then.strftime("%Y-%m-%dT%H:%M:%S")
+
+        for words, hours in (("now+1hour", 1), ("now+90min", 1.5), ("now+2d", 48)):
+            first = now()
+            made = json.loads(self.reserve("create", "soon", "--maintenance", "--nodes", "1", "--from", words, "--for", "1h",
+                                           "--json").stdout)
+            self.assertLessEqual(later(first, hours), made["from"])
+            self.assertLessEqual(made["from"], later(now(), hours) + "Z")
+            self.reserve("delete", "soon")
+
+    def test_preempt_is_not_advised_where_it_has_been_asked_for(self):
+        self.server.wait(self.submit("b", 8), "running")
+        words = ("create", "all", "--maintenance", "--nodes", "8", "--from", "now+1h", "--for", "1h")
+        self.assert_refused(self.reserve(*words), 1, "; --preempt tells those to go")
+        refused = self.reserve(*words, "--preempt")
+        self.assert_refused(refused, 1, "; they may not be preempted")
+        self.assertNotIn("--preempt ", refused.stderr)
 
     def test_jobs_run_in_the_reservation_that_they_name(self):
         self.reserve("create", "now", "--tenant", "a", "--nodes", "4", "--level", "leaf", "--for", "1000h")
