@@ -108,9 +108,10 @@ void VictimSearch::add_candidate(const State& state, const Job& job, Instant now
 void VictimSearch::collect(State& state, const Job& taker, std::uint32_t pool, Instant now, Instant& again) {
   forget_candidates(pool);
   const VictimIndex& index = state.victims_in(pool);
-  for (const TenantId top : index.tops()) {
-    if (parts_at_root(state, taker, top) && terms_below(state, taker, top, pool).none()) continue;
-    for (const TenantId tenant : index.tenants(top)) {
+  for (const VictimIndex::Branch& branch : index.branches()) {
+    if (parts_at_root(state, taker, branch.top) && terms_below(state, taker, branch.top, pool).none())
+      continue;
+    for (const TenantId tenant : branch.tenants) {
       const Terms terms = terms_of(state, taker, tenant, pool);
       if (terms.none()) continue;
       for (const std::uint32_t slot : index.of(tenant)) {

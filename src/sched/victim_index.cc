@@ -32,26 +32,30 @@ std::uint32_t VictimIndex::add(const Job& job, TenantId top) {
   const TenantId tenant = job.request.tenant;
   if (const std::uint32_t last = std::max(top.value(), tenant.value()); last >= of_.size()) {
     of_.resize(last + 1);
-    tenants_.resize(last + 1);
+    branch_of_.resize(last + 1, kNone);
   }
+  std::uint32_t& which = branch_of_[top.value()];
+  if (which == kNone) {
+    which = static_cast<std::uint32_t>(branches_.size());
+    branches_.push_back({top, {}, {}, {}});
+  }
+  Branch& branch = branches_[which];
   std::vector<std::uint32_t>& jobs = of_[tenant.value()];
   Entry& entry = entries_[slot];
   entry.job = job.id;
-  entry.tenant = job.request.tenant;
+  entry.tenant = tenant;
   entry.priority = job.request.priority;
   entry.position = static_cast<std::uint32_t>(jobs.size());
   entry.uneven = is_uneven(job);
-  entry.gpus = static_cast<std::uint32_t>(std::popcount(job.placement.pieces.front().gpu_mask));
+  entry.gpus = static_cast<std::uint16_t>(std::popcount(job.placement.pieces.front().gpu_mask));
   entry.first_node = job.placement.pieces.front().node;
   for (const Piece& piece : job.placement.pieces) entry.first_node = std::min(entry.first_node, piece.node);
   entry.started = job.started;
   entry.interval = job.request.checkpoint_interval;
-  save(entry, job.started);
-  if (jobs.empty()) {
-    if (tenants_[top.value()].empty()) tops_.push_back(top);
-    tenants_[top.value()].push_back(tenant);
-  }
+  if (jobs.empty()) branch.tenants.push_back(tenant);
   jobs.push_back(slot);
+  put_in_order(branch, slot);
+  note_start(slot);
   if (first_.empty()) {
     first_.assign(nodes_, kNone);
     gpus_.assign(nodes_, 0);
@@ -87,27 +91,90 @@ void VictimIndex::remove(const Job& job, TenantId top, std::uint32_t slot) {
       free_place_ = at;
     }
   }
+  Branch& branch = branches_[branch_of_[top.value()]];
+  take_out_of_order(branch, slot);
   std::vector<std::uint32_t>& jobs = of_[job.request.tenant.value()];
   const std::uint32_t position = entries_[slot].position;
   jobs[position] = jobs.back();
   entries_[jobs[position]].position = position;
   jobs.pop_back();
   if (jobs.empty()) {
-    std::erase(tenants_[top.value()], job.request.tenant);
-    if (tenants_[top.value()].empty()) std::erase(tops_, top);
+    std::erase(branch.tenants, job.request.tenant);
+    if (branch.tenants.empty()) {
+      const std::uint32_t which = std::exchange(branch_of_[top.value()], kNone);
+      if (which + 1 < branches_.size()) {
+        branch = std::move(branches_.back());
+        branch_of_[branch.top.value()] = which;
+      }
+      branches_.pop_back();
+    }
   }
   entries_[slot] = Entry{};
   free_.push_back(slot);
   --size_;
 }
 
-void VictimIndex::save(Entry& entry, Instant now) {
-  entry.saved = entry.started;
-  entry.next = Instant::max();
-  if (entry.interval <= Nanoseconds{0}) return;
-  if (now > entry.started)
-    entry.saved = entry.started + entry.interval * ((now - entry.started) / entry.interval);
-  if (entry.interval < Instant::max() - entry.saved) entry.next = entry.saved + entry.interval;
+void VictimIndex::put_in_order(Branch& branch, std::uint32_t slot) {
+  Entry& entry = entries_[slot];
+  entry.loose = kNone;
+  if (!entry.uneven && entry.gpus > 0 && SaveOrder::may_be_of(entry.interval)) {
+    auto at = std::find_if(branch.orders.begin(), branch.orders.end(),
+                           [&](const Branch::Order& order) { return is_of(order, entry); });
+    if (at == branch.orders.end() && branch.orders.size() < kMostOrders)
+      at = branch.orders.insert(at, {entry.gpus, SaveOrder{entry.interval}});
+    if (at != branch.orders.end()) return at->jobs.insert(key_of(entry, slot));
+  }
+  entry.loose = static_cast<std::uint32_t>(branch.loose.size());
+  branch.loose.push_back(slot);
+}
+
+void VictimIndex::take_out_of_order(Branch& branch, std::uint32_t slot) {
+  const Entry& entry = entries_[slot];
+  if (entry.loose != kNone) {
+    branch.loose[entry.loose] = branch.loose.back();
+    entries_[branch.loose[entry.loose]].loose = entry.loose;
+    branch.loose.pop_back();
+    return;
+  }
+  const auto at = std::find_if(branch.orders.begin(), branch.orders.end(),
+                               [&](const Branch::Order& order) { return is_of(order, entry); });
+  GW_CHECK(at != branch.orders.end());
+  at->jobs.erase(key_of(entry, slot));
+  if (at->jobs.empty()) branch.orders.erase(at);
+}
+
+void VictimIndex::note_start(std::uint32_t slot) {
+  const Recent recent{entries_[slot].started, slot};
+  if (recent.started <= forgotten_) return;
+  constexpr std::size_t kFew = 64;
+  if (recent_.size() >= 2 * size_ + kFew) {
+    std::erase_if(recent_, [&](const Recent& each) { return !is_there(each); });
+    std::sort(recent_.begin(), recent_.end());
+    recent_.erase(std::unique(recent_.begin(), recent_.end()), recent_.end());
+    recent_sorted_ = true;
+  }
+  recent_sorted_ = recent_sorted_ && (recent_.empty() || recent_.back().started <= recent.started);
+  recent_.push_back(recent);
+}
+
+std::size_t VictimIndex::recent_after(Instant when) {
+  if (when < forgotten_) {
+    forgotten_ = when;
+    recent_.clear();
+    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
+      if (entries_[slot].job.valid() && entries_[slot].started > when)
+        recent_.push_back({entries_[slot].started, slot});
+    }
+    recent_sorted_ = false;
+  }
+  if (!std::exchange(recent_sorted_, true)) std::sort(recent_.begin(), recent_.end());
+  const auto first = std::upper_bound(recent_.begin(), recent_.end(), when,
+                                      [](Instant after, const Recent& each) { return after < each.started; });
+  const auto before = static_cast<std::size_t>(first - recent_.begin());
+  if (before <= recent_.size() / 2) return before;
+  recent_.erase(recent_.begin(), first);
+  forgotten_ = when;
+  return 0;
 }
 
 bool VictimIndex::holds(const Job& job, TenantId top, std::uint32_t slot) const {
@@ -117,8 +184,15 @@ bool VictimIndex::holds(const Job& job, TenantId top, std::uint32_t slot) const 
          entry.priority == job.request.priority && entry.started == job.started &&
          entry.interval == job.request.checkpoint_interval && entry.uneven == is_uneven(job) &&
          entry.position < of(entry.tenant).size() && of(entry.tenant)[entry.position] == slot &&
-         std::count(tenants(top).begin(), tenants(top).end(), entry.tenant) == 1 &&
-         std::count(tops_.begin(), tops_.end(), top) == 1 &&
+         branch(top) != nullptr && branch(top)->top == top &&
+         std::count(branch(top)->tenants.begin(), branch(top)->tenants.end(), entry.tenant) == 1 &&
+         (entry.loose == kNone
+              ? std::any_of(
+                    branch(top)->orders.begin(), branch(top)->orders.end(),
+                    [&](const Branch::Order& order) {
+                      return is_of(order, entry) && order.jobs.has(key_of(entry, slot));
+                    })
+              : entry.loose < branch(top)->loose.size() && branch(top)->loose[entry.loose] == slot) &&
          std::all_of(
              job.placement.pieces.begin(), job.placement.pieces.end(),
              [&](const Piece& piece) {

@@ -1,4 +1,5 @@
-// VictimIndex: the running jobs of a pool that could be made to leave, by node and by child of the root.
+// VictimIndex: the running jobs of a pool that could be made to leave, by node, by child of the root, and in
+// the order of what they would lose.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "sched/job_table.h"
+#include "sched/save_order.h"
 
 namespace gw::sched {
 
@@ -26,16 +28,37 @@ class VictimIndex {
     TenantId tenant;
     std::int32_t priority = 0;
     std::uint32_t position = kNone;  ///< In `of`.
-    std::uint32_t gpus = 0;          ///< On each of its nodes.
+    std::uint32_t loose = kNone;     ///< In its branch's list of them; none if it is in one of the orders.
     std::uint32_t first_node = 0;
+    std::uint16_t gpus = 0;  ///< On each of its nodes.
     /// What it would lose does not lie on its nodes by their GPUs: it has shares of GPUs, or more GPUs on
     /// some nodes than on others.
     bool uneven = false;
     Instant started;
-    Nanoseconds interval;           ///< Between checkpoints; 0: it keeps none.
-    Instant saved;                  ///< When it has saved its work last, as of the last `save`.
-    Instant next = Instant::max();  ///< When that is out of date.
+    Nanoseconds interval;  ///< Between checkpoints; 0: it keeps none.
+    /// How long ago it has saved its work last, or started.
+    [[nodiscard]] Nanoseconds since(Instant now) const {
+      if (now <= started) return Nanoseconds{0};
+      const Nanoseconds ran = now - started;
+      return interval > Nanoseconds{0} ? ran - interval * (ran / interval) : ran;
+    }
   };
+
+  /// The jobs of a child of the root and of those below it.
+  struct Branch {
+    TenantId top;
+    std::vector<TenantId> tenants;  ///< That have any, in no order.
+    struct Order {
+      std::uint16_t gpus;  ///< What each has on each of its nodes.
+      SaveOrder jobs;
+    };
+    /// Those that are even and have GPUs, as they save their work: by GPUs on a node and interval.
+    std::vector<Order> orders;
+    /// The slots of all others, in no order, and of those for which there are too many orders, or whose
+    /// interval is not of whole seconds.
+    std::vector<std::uint32_t> loose;
+  };
+  static constexpr std::size_t kMostOrders = 64;  ///< In a branch.
 
   /// A job that runs on its placement, and the child of the root that its tenant is or is below; gives its
   /// slot.
@@ -47,15 +70,23 @@ class VictimIndex {
   /// Slots are below this.
   [[nodiscard]] std::size_t slots() const { return entries_.size(); }
   [[nodiscard]] const Entry& entry(std::uint32_t slot) const { return entries_[slot]; }
-  /// The children of the root that have any jobs themselves or below them, in no order; so is what follows.
-  [[nodiscard]] std::span<const TenantId> tops() const { return tops_; }
-  /// The tenants that have any, of a child of the root and of those below it.
-  [[nodiscard]] std::span<const TenantId> tenants(TenantId top) const { return tenants_[top.value()]; }
-  /// The slots of a tenant's own jobs.
+  /// Of the children of the root that have any jobs themselves or below them, in no order.
+  [[nodiscard]] std::span<const Branch> branches() const { return branches_; }
+  /// That of a child of the root; null if it has none.
+  [[nodiscard]] const Branch* branch(TenantId top) const {
+    return top.value() < branch_of_.size() && branch_of_[top.value()] != kNone
+               ? &branches_[branch_of_[top.value()]]
+               : nullptr;
+  }
+  /// The slots of a tenant's own jobs, in no order.
   [[nodiscard]] std::span<const std::uint32_t> of(TenantId tenant) const { return of_[tenant.value()]; }
-  /// Brings `saved` of a job up to date; time must not go back.
-  void save(std::uint32_t slot, Instant now) {
-    if (now >= entries_[slot].next) save(entries_[slot], now);
+  /// Calls visit(slot) for those that have started after `when`, the oldest first, until it gives false; one
+  /// may be visited twice. It costs least if `when` does not go back.
+  template <class Visit>
+  void for_each_started_after(Instant when, Visit&& visit) {
+    for (std::size_t at = recent_after(when); at < recent_.size(); ++at) {
+      if (is_there(recent_[at]) && !visit(recent_[at].slot)) return;
+    }
   }
   /// Calls visit(slot, its GPUs there) for those on a node.
   template <class Visit>
@@ -75,19 +106,42 @@ class VictimIndex {
     std::uint32_t next;  ///< On the same node, or free.
     std::uint16_t gpus;
   };
-  static void save(Entry& entry, Instant now);
+  /// A start; of no account once the slot has no job that started then.
+  struct Recent {
+    Instant started;
+    std::uint32_t slot;
+    auto operator<=>(const Recent&) const = default;
+  };
+  [[nodiscard]] bool is_there(const Recent& recent) const {
+    return entries_[recent.slot].job.valid() && entries_[recent.slot].started == recent.started;
+  }
+  /// The first of recent_ that started after that.
+  [[nodiscard]] std::size_t recent_after(Instant when);
+  void note_start(std::uint32_t slot);
+  /// Puts it into an order of its branch, or beside them.
+  void put_in_order(Branch& branch, std::uint32_t slot);
+  [[nodiscard]] static SaveOrder::Key key_of(const Entry& entry, std::uint32_t slot) {
+    return {entry.started, entry.first_node, slot};
+  }
+  [[nodiscard]] static bool is_of(const Branch::Order& order, const Entry& entry) {
+    return order.gpus == entry.gpus && order.jobs.interval() == entry.interval;
+  }
+  void take_out_of_order(Branch& branch, std::uint32_t slot);
 
   std::uint32_t nodes_;
   std::vector<Entry> entries_;
   std::vector<std::uint32_t> free_;
-  std::vector<TenantId> tops_;
-  std::vector<std::vector<TenantId>> tenants_;  ///< By child of the root.
+  std::vector<Branch> branches_;
+  std::vector<std::uint32_t> branch_of_;        ///< By child of the root; or none.
   std::vector<std::vector<std::uint32_t>> of_;  ///< By tenant.
   std::vector<std::uint32_t> first_;            ///< By node, of places_; empty until there is a job.
   std::vector<std::uint32_t> gpus_;             ///< By node, likewise.
   std::vector<OnNode> places_;
   std::uint32_t free_place_ = kNone;
   std::size_t size_ = 0;
+  std::vector<Recent> recent_;  ///< All that started after forgotten_, and some that have gone.
+  bool recent_sorted_ = true;   ///< Else all is in it, in no order.
+  Instant forgotten_{INT64_MIN};
 };
 
 }  // namespace gw::sched

@@ -38,6 +38,7 @@ bool VictimSearch::choose(State& state, const Job& taker, std::uint32_t pool, st
     if (!std::exchange(entry.dead, true)) dead_.push_back(candidate);
     return false;
   }
+  if (walked_ != nullptr) fix_terms(state, taker, state.quota.top(entry.job->request.tenant));
   entry.chosen = true;
   chosen_.push_back(candidate);
   state.quota.stop(entry.job->request.tenant, state.quota_amount(*entry.job, pool));

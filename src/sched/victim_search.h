@@ -95,16 +95,30 @@ class VictimSearch {
   [[nodiscard]] bool may_walk(const State& state, const Job& taker, std::uint32_t pool) const;
   [[nodiscard]] std::optional<Answer> find_by_walk(State& state, const Job& taker, std::uint32_t pool,
                                                    Instant now, Instant& again);
-  /// Lists who could go, apart from those whose places are regained.
+  /// Begins at the jobs that lose least, apart from those that may not go, and finds `again`.
   void begin_walk(State& state, const Job& taker, Instant now, Instant& again);
+  /// Could the job in a slot of the index go as far as its tenant, its priority and what is regained decide?
+  [[nodiscard]] bool is_offered(State& state, const Job& taker, std::uint32_t slot);
+  /// The same of one that has also run for long enough.
+  [[nodiscard]] bool may_leave(State& state, const Job& taker, std::uint32_t slot) {
+    return walked_->entry(slot).started + state.policy.protected_run_time <= now_ &&
+           is_offered(state, taker, slot);
+  }
+  /// Terms are as they were when nobody had been chosen: asks for those that change once one below that child
+  /// of the root is.
+  void fix_terms(State& state, const Job& taker, TenantId top);
   bool free_nodes_by_walk(State& state, const Job& taker, std::uint32_t pool);
   /// Could a node that has not been seen cost less than this one, or as much and come before it?
-  [[nodiscard]] bool may_be_beaten(std::int64_t cost, std::uint32_t node) const {
-    if (ahead_.empty()) return false;
-    const Ahead& next = ahead_.front();
-    return next.least != cost ? next.least < cost : next.first_node <= node;
+  [[nodiscard]] bool may_be_beaten(std::int64_t cost, std::uint32_t node) const;
+  /// Goes on with an order from its next job, if there is any.
+  void line_up(const State& state, std::uint32_t order);
+  void walk_on(State& state, const Job& taker);
+  /// The next in the order, and past it.
+  [[nodiscard]] std::uint32_t next_ahead() const {
+    const std::uint32_t which = ahead_.front().which;
+    return (which & kAlone) != 0 ? which & ~kAlone : walks_[which].jobs.slot();
   }
-  void walk_on(const State& state);
+  void go_past(const State& state);
   /// The candidate in a slot of the index; kNobody if it is none.
   [[nodiscard]] std::uint32_t candidate_in(State& state, const Job& taker, std::uint32_t slot);
   /// Lists a node that costs no less than `least`.
@@ -210,13 +224,20 @@ class VictimSearch {
   VictimIndex* walked_ = nullptr;
   bool as_indexed_ = false;
   Instant now_;
+  struct Order {
+    std::uint32_t gpus;
+    SaveOrder::Walk jobs;
+  };
+  std::vector<Order> walks_;
   struct Ahead {
     std::int64_t least;  ///< What a full node with it costs at least.
     std::uint32_t first_node;
-    std::uint32_t slot;
+    std::uint32_t which;  ///< Of walks_, its next job; or a slot, and kAlone.
     auto operator<=>(const Ahead&) const = default;
   };
-  std::vector<Ahead> ahead_;  ///< Who has not been walked past: a heap, the least first.
+  static constexpr std::uint32_t kAlone = 0x80000000U;
+  std::vector<Ahead> ahead_;          ///< Who is next in each order, or in none: a heap, the least first.
+  std::vector<std::uint64_t> fixed_;  ///< By child of the root, the search in which its terms were fixed.
   std::vector<Seen> of_slot_, of_node_;
 };
 

@@ -1,6 +1,11 @@
 // The search for victims without a look at all of them: the jobs in the order of what they would lose for
 // each GPU, until whatever is left must lose more than what has been found.
 //
+// What a job loses for a GPU grows equally fast for all until it saves its work, and jobs that save equally
+// often come to that in turn: so the index has them in an order that stands (save_order.h), for each child of
+// the root, and the walk goes by those orders together whose jobs may be asked to go. Who may is asked of a
+// job when the walk has come to it.
+//
 // A node costs at least what the GPUs that it lacks lose if all belong to the job on it that has saved its
 // work last. Nodes that are partly free are seen at the start, with the least that any job loses; full ones
 // when a job on them is walked past. A heap has them by that bound, and by their cost once they have been
@@ -19,12 +24,14 @@ namespace {
 
 constexpr std::int64_t kOut = -1;  ///< Counted as ready, or not to be had.
 
+constexpr std::int64_t kLongest_s = std::int64_t{1} << 26;  // What lost_work would cut is longer.
+
 /// What `gpus` GPUs on a node lose at least, in thousandths of GPU-seconds, if none of their jobs has saved
 /// its work since then.
 std::int64_t least_loss(const State& state, Nanoseconds since, std::uint32_t gpus) {
-  constexpr std::int64_t kLongest_s = std::int64_t{1} << 26;  // What lost_work would cut is longer.
-  const std::int64_t lost_s = (since + state.policy.restart_estimate).count() / kNanosecondsPerSecond;
-  return std::min(lost_s, kLongest_s) * 1000 * gpus;
+  // Rounded down also where it is less than nothing.
+  const Nanoseconds more = since + state.policy.restart_estimate + seconds(1);
+  return std::min(more.count() / kNanosecondsPerSecond - 1, kLongest_s) * 1000 * gpus;
 }
 
 }  // namespace
@@ -63,6 +70,7 @@ void VictimSearch::begin_walk(State& state, const Job& taker, Instant now, Insta
   VictimIndex& index = state.victims_in(pool_);
   now_ = now;
   walked_ = &index;
+  walks_.clear();
   ahead_.clear();
   nodes_.clear();
   places_.clear();
@@ -71,40 +79,64 @@ void VictimSearch::begin_walk(State& state, const Job& taker, Instant now, Insta
   if (of_node_.size() < nodes.nodes()) of_node_.resize(nodes.nodes());
   if (of_slot_.size() < index.slots()) of_slot_.resize(index.slots());
   const bool fits = nodes.index(View::kOpen).total(need_.per_node) >= need_.count;
-  const auto list = [&](std::uint32_t slot, const Terms& terms, std::span<const Regained::Held> held) {
-    const VictimIndex::Entry& entry = index.entry(slot);
-    if (terms.reclaim == 0 && entry.priority >= taker.request.priority) return;
-    if (!held.empty() && regained_->keeps(state, taker.request.tenant, held, entry.job, entry.started)) {
-      of_slot_[slot] = {searches_, kNobody};
-      return;
+  bool any = false;
+  for (const VictimIndex::Branch& branch : index.branches()) {
+    if (parts_at_root(state, taker, branch.top) && terms_below(state, taker, branch.top, pool_).none())
+      continue;
+    any = true;
+    if (fits) break;  // Nobody need go, and yet it does not start.
+    for (const VictimIndex::Branch::Order& order : branch.orders) {
+      walks_.push_back({order.gpus, order.jobs.walk(now)});
+      line_up(state, static_cast<std::uint32_t>(walks_.size() - 1));
     }
-    const Instant safe_until = entry.started + state.policy.protected_run_time;
-    if (safe_until > now) {
-      if (safe_until >= again) return;
-      if (may_be(state, taker, state.jobs[entry.job], terms, pool_)) again = safe_until;
-      return;
-    }
-    if (fits) return;  // Nobody need go, and yet it does not start.
-    index.save(slot, now);
-    if (entry.uneven) {  // Its nodes have no bound.
-      for (const Piece& piece : state.jobs[entry.job].placement.pieces) {
-        for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) see(node, 0);
+    for (const std::uint32_t slot : branch.loose) {
+      const VictimIndex::Entry& entry = index.entry(slot);
+      if (entry.gpus == 0 && !entry.uneven) continue;  // Nothing comes free that is asked for.
+      if (!entry.uneven) {
+        ahead_.push_back({bound_by(state, slot, need_.per_node), entry.first_node, slot | kAlone});
+      } else if (may_leave(state, taker, slot)) {  // Its nodes have no bound.
+        for (const Piece& piece : state.jobs[entry.job].placement.pieces) {
+          for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) see(node, 0);
+        }
       }
-    } else if (entry.gpus > 0) {  // Else nothing comes free that is asked for.
-      ahead_.push_back({bound_by(state, slot, need_.per_node), entry.first_node, slot});
-    }
-  };
-  for (const TenantId top : index.tops()) {
-    if (parts_at_root(state, taker, top) && terms_below(state, taker, top, pool_).none()) continue;
-    for (const TenantId tenant : index.tenants(top)) {
-      const Terms terms = terms_of(state, taker, tenant, pool_);
-      if (terms.none()) continue;
-      const std::span<const Regained::Held> held =
-          regained_ != nullptr ? regained_->of(tenant) : std::span<const Regained::Held>{};
-      for (const std::uint32_t slot : index.of(tenant)) list(slot, terms, held);
     }
   }
+  if (!any) return;
+  index.for_each_started_after(now - state.policy.protected_run_time, [&](std::uint32_t slot) {
+    const VictimIndex::Entry& entry = index.entry(slot);
+    const Instant safe_until = entry.started + state.policy.protected_run_time;
+    if (safe_until >= again) return false;
+    if (!is_offered(state, taker, slot)) return true;
+    const Job& job = state.jobs[entry.job];
+    if (!may_be(state, taker, job, terms_of(state, taker, entry.tenant, pool_), pool_)) return true;
+    again = safe_until;
+    return false;
+  });
   std::make_heap(ahead_.begin(), ahead_.end(), std::greater<>());
+  while (!ahead_.empty() && !may_leave(state, taker, next_ahead())) go_past(state);
+}
+
+bool VictimSearch::is_offered(State& state, const Job& taker, std::uint32_t slot) {
+  const VictimIndex::Entry& entry = walked_->entry(slot);
+  const Terms terms = terms_of(state, taker, entry.tenant, pool_);
+  if (terms.none() || (terms.reclaim == 0 && entry.priority >= taker.request.priority)) return false;
+  return regained_ == nullptr || !regained_->keeps(state, taker.request.tenant, regained_->of(entry.tenant),
+                                                   entry.job, entry.started);
+}
+
+void VictimSearch::fix_terms(State& state, const Job& taker, TenantId top) {
+  if (!state.quota.in_use()) return;  // Then they go by priority alone.
+  if (fixed_.size() < state.quota.tenants()) fixed_.resize(state.quota.tenants());
+  const auto fix = [&](const VictimIndex::Branch& branch) {
+    if (std::exchange(fixed_[branch.top.value()], searches_) == searches_) return;
+    if (parts_at_root(state, taker, branch.top) && terms_below(state, taker, branch.top, pool_).none())
+      return;
+    for (const TenantId tenant : branch.tenants) static_cast<void>(terms_of(state, taker, tenant, pool_));
+  };
+  if (top != state.quota.top(taker.request.tenant)) return fix(*walked_->branch(top));
+  // What the taker may ask of anybody changes with what those beside it use.
+  if (fixed_[top.value()] == searches_) return;
+  for (const VictimIndex::Branch& branch : walked_->branches()) fix(branch);
 }
 
 void VictimSearch::see(std::uint32_t node, std::int64_t least) {
@@ -122,10 +154,8 @@ std::uint32_t VictimSearch::candidate_in(State& state, const Job& taker, std::ui
   if (std::exchange(seen.search, searches_) == searches_) return seen.what;
   seen.what = kNobody;
   const VictimIndex::Entry& entry = walked_->entry(slot);
-  if (entry.started + state.policy.protected_run_time > now_) return kNobody;
-  // Known since the walk began, when nobody had been chosen yet; as is who keeps its place.
+  if (!may_leave(state, taker, slot)) return kNobody;
   const Terms terms = terms_of(state, taker, entry.tenant, pool_);
-  if (terms.none()) return kNobody;
   const Job& job = state.jobs[entry.job];
   if (!may_be(state, taker, job, terms, pool_)) return kNobody;
   seen.what = static_cast<std::uint32_t>(candidates_.size());
@@ -151,8 +181,8 @@ void VictimSearch::look_at(State& state, const Job& taker, std::uint32_t node) {
 std::int64_t VictimSearch::bound_by(const State& state, std::uint32_t slot, std::uint32_t missing) const {
   const VictimIndex::Entry& entry = walked_->entry(slot);
   if (entry.uneven) return 0;
-  const Nanoseconds since = now_ > entry.saved ? now_ - entry.saved : Nanoseconds{0};
-  return least_loss(state, since, std::max(entry.gpus, missing)) + 1;  // A share is more than that.
+  return least_loss(state, entry.since(now_), std::max<std::uint32_t>(entry.gpus, missing)) +
+         1;  // A share is more than that.
 }
 
 std::int64_t VictimSearch::bound_of(const State& state, const Job& taker, std::uint32_t node) {
@@ -171,10 +201,37 @@ std::int64_t VictimSearch::bound_of(const State& state, const Job& taker, std::u
   return gpus_there >= missing ? least : INT64_MAX;
 }
 
-void VictimSearch::walk_on(const State& state) {
-  const auto [least, first, slot] = ahead_.front();
+bool VictimSearch::may_be_beaten(std::int64_t cost, std::uint32_t node) const {
+  if (ahead_.empty()) return false;
+  const Ahead& next = ahead_.front();
+  if (next.least != cost) return next.least < cost;
+  // Of one order those that lose as much come by their first nodes, but beyond what is counted.
+  return next.first_node <= node || cost > kLongest_s * 1000;
+}
+
+void VictimSearch::line_up(const State& state, std::uint32_t order) {
+  const auto& [gpus, jobs] = walks_[order];
+  if (jobs.over()) return;
+  const std::int64_t least = least_loss(state, jobs.since(), std::max(gpus, need_.per_node)) + 1;
+  ahead_.push_back({least, jobs.first_node(), order});
+}
+
+void VictimSearch::go_past(const State& state) {
+  const std::uint32_t which = ahead_.front().which;
   std::pop_heap(ahead_.begin(), ahead_.end(), std::greater<>());
   ahead_.pop_back();
+  if ((which & kAlone) != 0) return;
+  walks_[which].jobs.next();
+  const std::size_t size = ahead_.size();
+  line_up(state, which);
+  if (ahead_.size() > size) std::push_heap(ahead_.begin(), ahead_.end(), std::greater<>());
+}
+
+void VictimSearch::walk_on(State& state, const Job& taker) {
+  const std::int64_t least = std::max<std::int64_t>(0, ahead_.front().least);
+  const std::uint32_t slot = next_ahead();
+  go_past(state);
+  if (!may_leave(state, taker, slot)) return;
   const Pool& nodes = *state.pools[pool_];
   for (const Piece& piece : state.jobs[walked_->entry(slot).job].placement.pieces) {
     for (std::uint32_t node = piece.node; node < piece.node + piece.count; ++node) {
@@ -227,7 +284,7 @@ bool VictimSearch::free_nodes_by_walk(State& state, const Job& taker, std::uint3
   };
   while (ready < need_.count) {
     while (heap_.empty() ? !ahead_.empty() : may_be_beaten(heap_.front().first, heap_.front().second))
-      walk_on(state);
+      walk_on(state, taker);
     if (heap_.empty()) return false;
     const auto [known, node] = heap_.front();
     const std::uint32_t group = of_node_[node].what;
