@@ -68,12 +68,13 @@ bool SaveOrder::has(const Key& key) const {
   return which < blocks_.size() && std::binary_search(blocks_[which].begin(), blocks_[which].end(), place);
 }
 
-SaveOrder::Walk SaveOrder::walk(Instant now) const {
+SaveOrder::Walk SaveOrder::walk(Moment& moment) const {
   Walk walk;
   walk.order_ = this;
   walk.left_ = size_;
   if (blocks_.empty()) return walk;
-  walk.now_ = in_interval(now);
+  if (std::exchange(moment.period, period_) != period_) moment.in_interval = in_interval(moment.now);
+  walk.now_ = moment.in_interval;
   walk.block_ = blocks_.size();
   if (period_ != 0) {
     // Those of the second that has begun may have saved already.

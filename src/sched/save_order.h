@@ -75,7 +75,17 @@ class SaveOrder {
     std::size_t block_ = 0;
     std::size_t index_ = 0;
   };
-  [[nodiscard]] Walk walk(Instant now) const;
+  /// What walks at one time over orders of equal intervals have in common.
+  struct Moment {
+    Instant now;
+    std::int64_t period = -1;
+    std::int64_t in_interval = 0;
+  };
+  [[nodiscard]] Walk walk(Moment& moment) const;
+  [[nodiscard]] Walk walk(Instant now) const {
+    Moment moment{now};
+    return walk(moment);
+  }
 
  private:
   /// Nanoseconds since the interval that it is in began.

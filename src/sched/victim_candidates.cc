@@ -55,18 +55,27 @@ bool VictimSearch::parts_at_root(const State& state, const Job& taker, TenantId 
 
 VictimSearch::Terms VictimSearch::terms_below(const State& state, const Job& taker, TenantId top,
                                               std::uint32_t pool) {
-  // What is asked of the taker, and of the other's top, is the same for all below.
-  if (state.quota.has_shares()) {
-    if (below_top_.size() < state.quota.tenants()) below_top_.resize(state.quota.tenants());
-    Known& known = below_top_[top.value()];
-    if (std::exchange(known.search, searches_) != searches_) known.terms = ask_terms(state, taker, top, pool);
-    return known.terms;
+  return terms_up_to(state, taker, top, top, pool);
+}
+
+/// What is asked of the taker is the same for all whose top is another, so it is asked once of each kind of
+/// top; of the holders it is that each up to the top borrows, and uses more than it deserves, or does not.
+VictimSearch::Terms VictimSearch::terms_up_to(const State& state, const Job& taker, TenantId holder,
+                                              TenantId top, std::uint32_t pool) {
+  const QuotaTree& quota = state.quota;
+  const QuotaResource type = state.quota_resource(pool);
+  std::int64_t beyond = INT64_MAX;
+  for (TenantId up = holder;; up = quota.parent(up)) {
+    if (!quota.borrows(up, type)) return {};
+    if (quota.has_shares()) beyond = std::min(beyond, -quota.share_left_milli(up));
+    if (up == top) break;
   }
-  // Of the top it is that it borrows.
-  if (!state.quota.borrows(top, state.quota_resource(pool))) return {};
-  if (std::exchange(parted_.search, searches_) != searches_)
-    parted_.terms = ask_terms(state, taker, top, pool);
-  return parted_.terms;
+  Known& known = parted_[beyond > 0 ? 1 : 0];
+  if (std::exchange(known.search, searches_) != searches_)
+    known.terms = ask_terms(state, taker, holder, pool);
+  Terms terms = known.terms;
+  if (terms.reclaim > 0 && terms.reclaim != INT64_MAX) terms.reclaim = beyond;
+  return terms;
 }
 
 VictimSearch::Terms VictimSearch::terms_of(const State& state, const Job& taker, TenantId tenant,
@@ -75,18 +84,10 @@ VictimSearch::Terms VictimSearch::terms_of(const State& state, const Job& taker,
   if (of_tenant_.size() < quota.tenants()) of_tenant_.resize(quota.tenants());
   Known& known = of_tenant_[tenant.value()];
   if (std::exchange(known.search, searches_) == searches_) return known.terms;
-  const auto ask = [&]() -> Terms {
-    const TenantId top = quota.top(tenant);
-    if (!parts_at_root(state, taker, top)) return ask_terms(state, taker, tenant, pool);
-    const Terms terms = terms_below(state, taker, top, pool);
-    if (terms.none()) return terms;
-    if (quota.has_shares()) return ask_terms(state, taker, tenant, pool);  // None is to fall below its own.
-    const QuotaResource type = state.quota_resource(pool);
-    TenantId up = tenant;
-    while (up != top && quota.borrows(up, type)) up = quota.parent(up);
-    return up == top ? terms : Terms{};
-  };
-  return known.terms = ask();
+  const TenantId top = quota.top(tenant);
+  known.terms = parts_at_root(state, taker, top) ? terms_up_to(state, taker, tenant, top, pool)
+                                                 : ask_terms(state, taker, tenant, pool);
+  return known.terms;
 }
 
 bool VictimSearch::may_be(const State& state, const Job& taker, const Job& job, const Terms& terms,

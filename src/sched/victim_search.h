@@ -84,6 +84,9 @@ class VictimSearch {
   [[nodiscard]] Terms terms_of(const State& state, const Job& taker, TenantId tenant, std::uint32_t pool);
   /// The same of all whose top, a child of the root, is another than the taker's: none if it is none for all.
   [[nodiscard]] Terms terms_below(const State& state, const Job& taker, TenantId top, std::uint32_t pool);
+  /// Of one whose top is that.
+  [[nodiscard]] Terms terms_up_to(const State& state, const Job& taker, TenantId holder, TenantId top,
+                                  std::uint32_t pool);
   [[nodiscard]] static bool parts_at_root(const State& state, const Job& taker, TenantId top);
   [[nodiscard]] Terms ask_terms(const State& state, const Job& taker, TenantId holder,
                                 std::uint32_t pool) const;
@@ -188,7 +191,7 @@ class VictimSearch {
   }
 
   static constexpr std::uint32_t kNobody = 0xffffffffU;
-  /// The terms of a tenant, or of all below a child of the root; valid for one search.
+  /// The terms of a tenant, or of many; valid for one search.
   struct Known {
     std::uint64_t search = 0;
     Terms terms;
@@ -215,8 +218,11 @@ class VictimSearch {
   std::vector<std::int64_t> cost_of_group_;
   std::vector<std::pair<std::int64_t, std::uint32_t>> heap_;
   std::uint64_t searches_ = 0;
-  std::vector<Known> of_tenant_, below_top_;
-  Known parted_;  ///< Of all tops that borrow, but the taker's, where there are no shares.
+  std::vector<Known> of_tenant_;
+  /// Of those that borrow up to another top than the taker's: if they do not all use more than they deserve,
+  /// and if they do (or there are no shares). What can be reclaimed there, if it is no more than they use
+  /// beyond that, is to be had from each by its own.
+  Known parted_[2];
   // Where it walks (else null), nodes_ is in the order in which they were seen, and the `from` of a group
   // that has not been looked at is kSeen or kBounded.
   static constexpr std::uint32_t kSeen = 0xffffffffU;     ///< Its bound goes by what any job loses.

@@ -80,13 +80,14 @@ void VictimSearch::begin_walk(State& state, const Job& taker, Instant now, Insta
   if (of_slot_.size() < index.slots()) of_slot_.resize(index.slots());
   const bool fits = nodes.index(View::kOpen).total(need_.per_node) >= need_.count;
   bool any = false;
+  SaveOrder::Moment moment{now};
   for (const VictimIndex::Branch& branch : index.branches()) {
     if (parts_at_root(state, taker, branch.top) && terms_below(state, taker, branch.top, pool_).none())
       continue;
     any = true;
     if (fits) break;  // Nobody need go, and yet it does not start.
     for (const VictimIndex::Branch::Order& order : branch.orders) {
-      walks_.push_back({order.gpus, order.jobs.walk(now)});
+      walks_.push_back({order.gpus, order.jobs.walk(moment)});
       line_up(state, static_cast<std::uint32_t>(walks_.size() - 1));
     }
     for (const std::uint32_t slot : branch.loose) {
