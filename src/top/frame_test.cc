@@ -133,6 +133,14 @@ TEST(Frame, WithoutGpusTheCpusAreShown) {
   EXPECT_THAT(session.frame(), Not(HasSubstr("GPU")));
 }
 
+TEST(Frame, GpusThatAreKeptForSomebodyAreShown) {
+  FakeFactory factory;
+  factory.summary["gpus"] = {
+      {{"gpu_type", "h100"}, {"all", 64}, {"used", 0}, {"free", 8}, {"reserved", 52}, {"off", 4}}};
+  Session session(factory);
+  EXPECT_THAT(session.row(1), HasSubstr("0 used  8 free  52 reserved  4 off"));
+}
+
 TEST(Frame, ManyTypesOfGpus) {
   FakeFactory factory = busy_factory();
   factory.summary["gpus"] = Json::array();
