@@ -107,6 +107,8 @@ class Changing {
   /// So that at most so many intervals differ.
   void step(std::int64_t intervals) {
     now_ = now_ + Nanoseconds{rng_.chance(0.3) ? 0 : rng_.between(0, seconds(60).count())};
+    if (rng_.chance(0.3))
+      now_ = Instant{now_.count() / kNanosecondsPerSecond * kNanosecondsPerSecond + kNanosecondsPerSecond};
     if (there_.empty() || rng_.chance(0.55)) {
       const auto node = static_cast<std::uint32_t>(rng_.below(kNodes - 3));
       const Nanoseconds interval = seconds(rng_.between(0, intervals) * 37);
