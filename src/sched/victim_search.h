@@ -122,6 +122,11 @@ class VictimSearch {
     return (which & kAlone) != 0 ? which & ~kAlone : walks_[which].jobs.slot();
   }
   void go_past(const State& state);
+  /// At the front are all orders of jobs with so many GPUs on a node: they take its place.
+  void open_orders(const State& state);
+  [[nodiscard]] bool is_unopened() const { return (ahead_.front().which & kUnopened) != 0; }
+  /// Puts what is at the front where it belongs.
+  void sink_front();
   /// The candidate in a slot of the index; kNobody if it is none.
   [[nodiscard]] std::uint32_t candidate_in(State& state, const Job& taker, std::uint32_t slot);
   /// Lists a node that costs no less than `least`.
@@ -238,11 +243,15 @@ class VictimSearch {
   struct Ahead {
     std::int64_t least;  ///< What a full node with it costs at least.
     std::uint32_t first_node;
-    std::uint32_t which;  ///< Of walks_, its next job; or a slot, and kAlone.
-    auto operator<=>(const Ahead&) const = default;
+    std::uint32_t which;  ///< Of walks_, its next job; or a slot and kAlone; or GPUs on a node and kUnopened.
   };
   static constexpr std::uint32_t kAlone = 0x80000000U;
-  std::vector<Ahead> ahead_;          ///< Who is next in each order, or in none: a heap, the least first.
+  static constexpr std::uint32_t kUnopened = 0x40000000U;
+  static bool is_later(const Ahead& a, const Ahead& b) {
+    return a.least != b.least ? a.least > b.least : a.first_node > b.first_node;
+  }
+  std::vector<Ahead> ahead_;  ///< Who is next in each order, or in none: a heap, the least first.
+  std::vector<const VictimIndex::Branch*> offering_;  ///< Of whom anybody may go.
   std::vector<std::uint64_t> fixed_;  ///< By child of the root, the search in which its terms were fixed.
   std::vector<Seen> of_slot_, of_node_;
 };

@@ -12,8 +12,8 @@
 // looked at: so the cheapest is known when it has come up and the next job in the order loses more. The nodes
 // are freed in the very order of free_nodes.
 #include <algorithm>
+#include <bit>
 #include <functional>
-#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -72,6 +72,7 @@ void VictimSearch::begin_walk(State& state, const Job& taker, Instant now, Insta
   walked_ = &index;
   walks_.clear();
   ahead_.clear();
+  offering_.clear();
   nodes_.clear();
   places_.clear();
   heap_.clear();
@@ -81,12 +82,18 @@ void VictimSearch::begin_walk(State& state, const Job& taker, Instant now, Insta
   const bool fits = nodes.index(View::kOpen).total(need_.per_node) >= need_.count;
   bool any = false;
   SaveOrder::Moment moment{now};
+  std::uint64_t unopened = 0;  // Those of more GPUs than are asked for lose more: mostly none is looked at.
   for (const VictimIndex::Branch& branch : index.branches()) {
     if (parts_at_root(state, taker, branch.top) && terms_below(state, taker, branch.top, pool_).none())
       continue;
     any = true;
     if (fits) break;  // Nobody need go, and yet it does not start.
+    offering_.push_back(&branch);
     for (const VictimIndex::Branch::Order& order : branch.orders) {
+      if (order.gpus > need_.per_node) {
+        unopened |= std::uint64_t{1} << (order.gpus - 1);
+        continue;
+      }
       walks_.push_back({order.gpus, order.jobs.walk(moment)});
       line_up(state, static_cast<std::uint32_t>(walks_.size() - 1));
     }
@@ -113,8 +120,13 @@ void VictimSearch::begin_walk(State& state, const Job& taker, Instant now, Insta
     again = safe_until;
     return false;
   });
-  std::make_heap(ahead_.begin(), ahead_.end(), std::greater<>());
-  while (!ahead_.empty() && !may_leave(state, taker, next_ahead())) go_past(state);
+  for (; unopened != 0; unopened &= unopened - 1) {
+    const auto gpus = static_cast<std::uint32_t>(std::countr_zero(unopened)) + 1;
+    ahead_.push_back({least_loss(state, -seconds(1), gpus) + 1, 0, gpus | kUnopened});
+  }
+  std::make_heap(ahead_.begin(), ahead_.end(), is_later);
+  while (!ahead_.empty() && (is_unopened() || !may_leave(state, taker, next_ahead())))
+    is_unopened() ? open_orders(state) : go_past(state);
 }
 
 bool VictimSearch::is_offered(State& state, const Job& taker, std::uint32_t slot) {
@@ -217,18 +229,47 @@ void VictimSearch::line_up(const State& state, std::uint32_t order) {
   ahead_.push_back({least, jobs.first_node(), order});
 }
 
+void VictimSearch::sink_front() {
+  const Ahead moved = ahead_.front();
+  std::size_t at = 0;
+  for (std::size_t child = 1; child < ahead_.size(); child = 2 * at + 1) {
+    if (child + 1 < ahead_.size() && is_later(ahead_[child], ahead_[child + 1])) ++child;
+    if (!is_later(moved, ahead_[child])) break;
+    ahead_[at] = ahead_[child];
+    at = child;
+  }
+  ahead_[at] = moved;
+}
+
 void VictimSearch::go_past(const State& state) {
   const std::uint32_t which = ahead_.front().which;
-  std::pop_heap(ahead_.begin(), ahead_.end(), std::greater<>());
+  if ((which & kAlone) == 0) {
+    walks_[which].jobs.next();
+    line_up(state, which);
+  }
+  // The next in that order, if it is not over, or whoever is last.
+  ahead_.front() = ahead_.back();
   ahead_.pop_back();
-  if ((which & kAlone) != 0) return;
-  walks_[which].jobs.next();
-  const std::size_t size = ahead_.size();
-  line_up(state, which);
-  if (ahead_.size() > size) std::push_heap(ahead_.begin(), ahead_.end(), std::greater<>());
+  if (!ahead_.empty()) sink_front();
+}
+
+void VictimSearch::open_orders(const State& state) {
+  const std::uint32_t gpus = ahead_.front().which & ~kUnopened;
+  std::pop_heap(ahead_.begin(), ahead_.end(), is_later);
+  ahead_.pop_back();
+  SaveOrder::Moment moment{now_};
+  for (const VictimIndex::Branch* branch : offering_) {
+    for (const VictimIndex::Branch::Order& order : branch->orders) {
+      if (order.gpus != gpus) continue;
+      walks_.push_back({order.gpus, order.jobs.walk(moment)});
+      line_up(state, static_cast<std::uint32_t>(walks_.size() - 1));
+      std::push_heap(ahead_.begin(), ahead_.end(), is_later);
+    }
+  }
 }
 
 void VictimSearch::walk_on(State& state, const Job& taker) {
+  if (is_unopened()) return open_orders(state);
   const std::int64_t least = std::max<std::int64_t>(0, ahead_.front().least);
   const std::uint32_t slot = next_ahead();
   go_past(state);
