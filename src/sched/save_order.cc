@@ -28,54 +28,54 @@ SaveOrder::Place SaveOrder::place_of(const Key& key) const {
 }
 
 std::size_t SaveOrder::block_of(const Place& place) const {
-  const auto at = std::partition_point(blocks_.begin(), blocks_.end(),
+  if (first_.empty() || place <= first_.back()) return 0;
+  const auto at = std::partition_point(rest_.begin(), rest_.end(),
                                        [&](const Block& block) { return block.back() < place; });
-  return static_cast<std::size_t>(at - blocks_.begin());
+  return 1 + static_cast<std::size_t>(at - rest_.begin());
 }
 
 void SaveOrder::insert(const Key& key) {
   const Place place = place_of(key);
   ++size_;
-  if (blocks_.empty()) {
-    blocks_.push_back({place});
-    return;
-  }
-  const std::size_t which = std::min(block_of(place), blocks_.size() - 1);
-  Block& block = blocks_[which];
+  const std::size_t which = std::min(block_of(place), rest_.size());
+  Block& block = which == 0 ? first_ : rest_[which - 1];
   block.insert(std::lower_bound(block.begin(), block.end(), place), place);
   if (block.size() < kBlock) return;
   const auto half = block.begin() + kBlock / 2;
   Block upper(half, block.end());
   block.erase(half, block.end());
-  blocks_.insert(blocks_.begin() + static_cast<std::ptrdiff_t>(which) + 1, std::move(upper));
+  rest_.insert(rest_.begin() + static_cast<std::ptrdiff_t>(which), std::move(upper));
 }
 
 void SaveOrder::erase(const Key& key) {
   const Place place = place_of(key);
   const std::size_t which = block_of(place);
-  GW_CHECK(which < blocks_.size());
-  Block& block = blocks_[which];
+  GW_CHECK(which < blocks());
+  Block& block = which == 0 ? first_ : rest_[which - 1];
   const auto at = std::lower_bound(block.begin(), block.end(), place);
   GW_CHECK(*at == place);
   --size_;
   block.erase(at);
-  if (block.empty()) blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(which));
+  if (!block.empty() || rest_.empty()) return;
+  const std::size_t gone = std::max<std::size_t>(which, 1) - 1;
+  if (which == 0) first_ = std::move(rest_.front());
+  rest_.erase(rest_.begin() + static_cast<std::ptrdiff_t>(gone));
 }
 
 bool SaveOrder::has(const Key& key) const {
   const Place place = place_of(key);
   const std::size_t which = block_of(place);
-  return which < blocks_.size() && std::binary_search(blocks_[which].begin(), blocks_[which].end(), place);
+  return which < blocks() && std::binary_search(block(which).begin(), block(which).end(), place);
 }
 
 SaveOrder::Walk SaveOrder::walk(Moment& moment) const {
   Walk walk;
   walk.order_ = this;
   walk.left_ = size_;
-  if (blocks_.empty()) return walk;
+  if (empty()) return walk;
   if (std::exchange(moment.period, period_) != period_) moment.in_interval = in_interval(moment.now);
   walk.now_ = moment.in_interval;
-  walk.block_ = blocks_.size();
+  std::size_t before = blocks();
   if (period_ != 0) {
     // Those of the second that has begun may have saved already.
     std::int64_t second = seconds_up(walk.now_);
@@ -84,32 +84,19 @@ SaveOrder::Walk SaveOrder::walk(Moment& moment) const {
       walk.now_ -= period_ * kNanosecondsPerSecond;
     }
     const Place last{second, UINT32_MAX, UINT32_MAX};
-    walk.block_ = block_of(last);
-    if (walk.block_ < blocks_.size()) {
-      const Block& block = blocks_[walk.block_];
-      walk.index_ =
-          static_cast<std::size_t>(std::upper_bound(block.begin(), block.end(), last) - block.begin());
-      if (walk.index_ > 0) {
-        --walk.index_;
+    before = block_of(last);
+    if (before < blocks()) {
+      const Block& here = block(before);
+      const auto at = std::upper_bound(here.begin(), here.end(), last);
+      if (at != here.begin()) {
+        walk.go_to(before, static_cast<std::size_t>(at - here.begin()) - 1);
         return walk;
       }
     }
-    if (walk.block_ == 0) walk.wrap();
   }
-  --walk.block_;
-  walk.index_ = blocks_[walk.block_].size() - 1;
+  walk.block_ = before;
+  walk.go_back();
   return walk;
-}
-
-void SaveOrder::Walk::next() {
-  if (--left_ == 0) return;
-  if (index_ > 0) {
-    --index_;
-    return;
-  }
-  if (block_ == 0) wrap();
-  --block_;
-  index_ = order_->blocks_[block_].size() - 1;
 }
 
 }  // namespace gw::sched

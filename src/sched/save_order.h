@@ -46,7 +46,7 @@ class SaveOrder {
   void erase(const Key& key);
   [[nodiscard]] bool has(const Key& key) const;
   [[nodiscard]] Nanoseconds interval() const { return interval_; }
-  [[nodiscard]] bool empty() const { return blocks_.empty(); }
+  [[nodiscard]] bool empty() const { return first_.empty(); }
 
   /// From the job that has saved last to the one that has not for longest. An insert or erase ends it.
   class Walk {
@@ -60,20 +60,33 @@ class SaveOrder {
     [[nodiscard]] Nanoseconds since() const {
       return Nanoseconds{now_ - place().second * kNanosecondsPerSecond};
     }
-    void next();
+    void next() {
+      if (--left_ == 0) return;
+      at_ == begin_ ? go_back() : void(--at_);
+    }
 
    private:
     friend class SaveOrder;
-    [[nodiscard]] const Place& place() const { return order_->blocks_[block_][index_]; }
-    void wrap() {
-      block_ = order_->blocks_.size();
-      now_ += order_->period_ * kNanosecondsPerSecond;
+    [[nodiscard]] const Place& place() const { return *at_; }
+    void go_to(std::size_t block, std::size_t index) {
+      block_ = block;
+      begin_ = order_->block(block).data();
+      at_ = begin_ + index;
+    }
+    /// To the end of the block before, which the last one is before the first.
+    void go_back() {
+      if (block_ == 0) {
+        block_ = order_->blocks();
+        now_ += order_->period_ * kNanosecondsPerSecond;
+      }
+      go_to(block_ - 1, order_->block(block_ - 1).size() - 1);
     }
     const SaveOrder* order_ = nullptr;
     std::int64_t now_ = 0;  ///< In the interval; one more once it goes on with those of the one before.
     std::size_t left_ = 0;
     std::size_t block_ = 0;
-    std::size_t index_ = 0;
+    const Place* begin_ = nullptr;  ///< Of the block.
+    const Place* at_ = nullptr;
   };
   /// What walks at one time over orders of equal intervals have in common.
   struct Moment {
@@ -90,6 +103,8 @@ class SaveOrder {
  private:
   /// Nanoseconds since the interval that it is in began.
   [[nodiscard]] std::int64_t in_interval(Instant when) const;
+  [[nodiscard]] const Block& block(std::size_t at) const { return at == 0 ? first_ : rest_[at - 1]; }
+  [[nodiscard]] std::size_t blocks() const { return first_.empty() ? 0 : 1 + rest_.size(); }
   [[nodiscard]] Place place_of(const Key& key) const;
   /// Of the first block that does not end before the place.
   [[nodiscard]] std::size_t block_of(const Place& place) const;
@@ -97,7 +112,9 @@ class SaveOrder {
   Nanoseconds interval_;
   std::int64_t period_;  ///< Seconds; 0: they never save.
   std::size_t size_ = 0;
-  std::vector<Block> blocks_;  ///< Never empty ones, ascending.
+  // Blocks in ascending order. Most orders are short, so the first lies here; the rest are never empty.
+  Block first_;
+  std::vector<Block> rest_;
 };
 
 }  // namespace gw::sched
