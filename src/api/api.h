@@ -55,7 +55,7 @@ struct ApiOptions {
   /// When a job that is submitted now would start, and what it costs. On a reader's thread.
   std::function<std::expected<Json, live::Refusal>(const DryRun& job)> dry_run;
   /// The nearest shapes that could ever run, for one that could not.
-  std::function<Json(const Shape& shape)> nearest_possible;
+  std::function<Json(const JobRequest& request)> nearest_possible;
   /// Compares the factory with a changed one: takes the request over and answers it. On a reader's thread.
   std::function<void(WhatIfBody body, Call call)> what_if;
   std::function<std::vector<Figure>()> figures;

@@ -186,11 +186,8 @@ void Api::answer_dry_run(const Call& call, const JobSpec& spec, DryRun job, cons
     json["answer"] = reply.refusal->status == 429 ? "not-now" : "never";
     json["refusal"] = {{"code", reply.refusal->code}, {"message", reply.refusal->message}};
     json["text"] = reply.refusal->message;
-    if (reply.refusal->code == "impossible" && options_.nearest_possible) {
-      const std::expected<JobRequest, live::Refusal> request =
-          options_.factory->read([&](const live::Book& book) { return live::request_of(spec, book.fleet); });
-      if (request) json["nearest"] = options_.nearest_possible(request->shape);
-    }
+    if (reply.refusal->code == "impossible" && reply.request && options_.nearest_possible)
+      json["nearest"] = options_.nearest_possible(*reply.request);
     return call.answer(json);
   }
   job.request = *reply.request;

@@ -40,25 +40,6 @@ std::string full_text(const Book& book, const Actor& actor, TenantId id) {
   return what + "; wait for some to end, or ask an operator for a higher limit";
 }
 
-/// What of limits keeps such a job from all GPUs of the types that it takes, with nothing else running.
-sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobRequest& request) {
-  sched::QuotaTree::Answer bar;
-  if (!state.quota.in_use()) return bar;
-  sched::Job job;
-  job.request = request;
-  for (std::uint32_t index = 0; index < state.pools.size(); ++index) {
-    const sched::Pool& pool = *state.pools[index];
-    const std::uint32_t type = pool.gpu_type();
-    if (request.shape.gpu_types != 0 &&
-        (type == NodeType::kNoGpu || ((request.shape.gpu_types >> type) & 1U) == 0))
-      continue;
-    if (request.shape.total_gpu_milli() > 0 && pool.gpus_per_node() == 0) continue;
-    bar = state.unused_quota.permits(request.tenant, state.quota_amount(job, index));
-    if (bar.ok()) return bar;
-  }
-  return bar;
-}
-
 std::string too_large_text(const Book& book, const Actor& actor, const sched::QuotaTree::Answer& bar,
                            const JobRequest& request) {
   const double asked = static_cast<double>(request.shape.total_gpu_milli()) / 1000;
@@ -187,8 +168,11 @@ Reply Controller::take_in(const Command& command, const Submit& what, std::optio
     request->window = *window;
   }
   if (std::optional<Refusal> never =
-          impossibility(request->shape, book_.fleet, book_.core->state(), *decision, options_.law))
-    return refused(command, std::move(*never));
+          impossibility(request->shape, book_.fleet, book_.core->state(), *decision, options_.law)) {
+    Reply reply = refused(command, std::move(*never));
+    reply.request = std::move(*request);
+    return reply;
+  }
   if (request->window.valid()) {
     const Instant begin = what.spec.begin_unix ? book_.instant_of_second(*what.spec.begin_unix) : book_.now;
     if (std::optional<Refusal> never =

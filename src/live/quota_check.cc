@@ -83,4 +83,22 @@ std::optional<Refusal> quota_problem(const Book& book, TenantId id, const QuotaR
   return std::nullopt;
 }
 
+sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobRequest& request) {
+  sched::QuotaTree::Answer bar;
+  if (!state.quota.in_use()) return bar;
+  sched::Job job;
+  job.request = request;
+  for (std::uint32_t index = 0; index < state.pools.size(); ++index) {
+    const sched::Pool& pool = *state.pools[index];
+    const std::uint32_t type = pool.gpu_type();
+    if (request.shape.gpu_types != 0 &&
+        (type == NodeType::kNoGpu || ((request.shape.gpu_types >> type) & 1U) == 0))
+      continue;
+    if (request.shape.total_gpu_milli() > 0 && pool.gpus_per_node() == 0) continue;
+    bar = state.unused_quota.permits(request.tenant, state.quota_amount(job, index));
+    if (bar.ok()) return bar;
+  }
+  return bar;
+}
+
 }  // namespace gw::live

@@ -9,6 +9,7 @@
 
 #include "live/book.h"
 #include "live/commands.h"
+#include "sched/state.h"
 
 namespace gw::live {
 
@@ -22,5 +23,8 @@ std::optional<QuotaResource> resource_of(const Fleet& fleet, const std::string& 
 /// of tenants for the same GPUs that count in place of those that hold.
 std::optional<Refusal> quota_problem(const Book& book, TenantId id, const QuotaRecord& record,
                                      std::span<const std::pair<TenantId, QuotaTerms>> before = {});
+
+/// What of limits keeps such a job from all GPUs of the types that it takes, with nothing else running.
+sched::QuotaTree::Answer never_permitted(const sched::State& state, const JobRequest& request);
 
 }  // namespace gw::live

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "live/quota_check.h"
 #include "live/time_text.h"
 #include "report/text.h"
 #include "sched/core.h"
@@ -244,15 +245,20 @@ void Advisor::add_cost(const api::DryRun& job, const Fork& fork, Json& json) {
                   {"at_most_micro_eur", most * static_cast<std::int64_t>(job.count)}};
 }
 
-Json Advisor::nearest_possible(const Shape& shape) {
+Json Advisor::nearest_possible(const JobRequest& request) {
   return factory_.read([&](const live::Book& book) {
     Json nearest = Json::array();
-    JobRequest before;
-    before.shape = shape;
-    for (const twin::PossibleShape& possible : twin::nearest_possible(book.core->state(), shape)) {
-      JobRequest after;
-      after.shape = possible.shape;
-      nearest.push_back(words_json(book.fleet, possible.kind, before, after, possible.given_up_permille));
+    const sched::State& state = book.core->state();
+    const auto changed = [&](const Shape& shape) {
+      JobRequest after = request;
+      after.shape = shape;
+      return after;
+    };
+    // What quota never lets its tenant have is no way out.
+    const auto is_let = [&](const Shape& shape) { return live::never_permitted(state, changed(shape)).ok(); };
+    for (const twin::PossibleShape& possible : twin::nearest_possible(state, request.shape, is_let)) {
+      nearest.push_back(words_json(book.fleet, possible.kind, request, changed(possible.shape),
+                                   possible.given_up_permille));
     }
     return nearest;
   });

@@ -32,7 +32,7 @@ class Advisor {
   std::expected<api::Json, live::Refusal> dry_run(const api::DryRun& job);
 
   /// The nearest shapes that some part of the factory could hold, for one that none could.
-  api::Json nearest_possible(const Shape& shape);
+  api::Json nearest_possible(const JobRequest& request);
 
  private:
   void add_cost(const api::DryRun& job, const Fork& fork, api::Json& json);

@@ -439,9 +439,10 @@ Result<Counterfactuals> nearest_changes(const ForecastInput& input, JobId job,
   return Search(input, job, options).run();
 }
 
-std::vector<PossibleShape> nearest_possible(const sched::State& state, const Shape& shape) {
+std::vector<PossibleShape> nearest_possible(const sched::State& state, const Shape& shape,
+                                            const std::function<bool(const Shape&)>& is_let) {
   std::vector<PossibleShape> found;
-  const auto fits = [&](const Shape& changed) { return state.could_ever_fit(changed); };
+  const auto fits = [&](const Shape& changed) { return is_let(changed) && state.could_ever_fit(changed); };
   for (const Plain& change : plain_changes(state, shape)) {
     if (fits(change.shape)) found.push_back({change.kind, change.shape, change.given_up});
   }

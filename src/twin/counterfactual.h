@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -67,14 +68,15 @@ struct Counterfactuals {
 Result<Counterfactuals> nearest_changes(const ForecastInput& input, JobId job,
                                         const CounterfactualOptions& options);
 
-/// For a shape that no part of the fleet could ever hold: the nearest shapes that some part could, nearest
-/// first; empty if one change alone is not enough.
+/// For a shape that no part of the fleet could ever hold: the nearest shapes that some part could, and that
+/// are let, nearest first; empty if one change alone is not enough. Who is let something is let less, too.
 struct PossibleShape {
   ChangeKind kind = ChangeKind::kSize;
   Shape shape;
   std::uint32_t given_up_permille = 0;
 };
-std::vector<PossibleShape> nearest_possible(const sched::State& state, const Shape& shape);
+std::vector<PossibleShape> nearest_possible(const sched::State& state, const Shape& shape,
+                                            const std::function<bool(const Shape&)>& is_let);
 
 /// Gives up part of a request: `whole` is what is asked for, `part` what is left of it.
 std::uint32_t given_up_permille(std::int64_t whole, std::int64_t part);

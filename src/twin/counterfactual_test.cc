@@ -283,7 +283,11 @@ TEST(Counterfactual, WhatCouldBePossibleIs) {
     if (rng.chance(0.3)) shape.cpu_milli = 900'000;
     if (state.could_ever_fit(shape)) continue;
     std::uint32_t given_up = 0;
-    for (const PossibleShape& possible : nearest_possible(state, shape)) {
+    // A tenant that may have so much at a time.
+    const std::int64_t most_milli = rng.chance(0.5) ? INT64_MAX : rng.between(1, 64) * 1000;
+    const auto is_let = [&](const Shape& changed) { return changed.total_gpu_milli() <= most_milli; };
+    for (const PossibleShape& possible : nearest_possible(state, shape, is_let)) {
+      EXPECT_TRUE(is_let(possible.shape)) << seed;
       EXPECT_TRUE(state.could_ever_fit(possible.shape)) << seed;
       EXPECT_NE(possible.shape, shape);
       EXPECT_GE(possible.given_up_permille, given_up);
