@@ -161,13 +161,14 @@ void Api::list_reservations(Call call) {
     for (const auto& [name, record] : book.reservations) {
       const WindowTerms* terms = book.core->state().windows.find(record.id);
       if (terms == nullptr) continue;
-      // Who is not the owner sees maintenance only: it concerns all.
+      // Others see maintenance only: it concerns all.
       const live::LiveJob* job = nullptr;
       if (const auto at = book.by_core.find(terms->job.value());
           terms->job.valid() && at != book.by_core.end())
         job = book.job(at->second);
       const TenantId owner = job != nullptr ? job->record.tenant : terms->tenant;
-      if (owner.valid() && !book.is_within(owner, call.actor.tenant)) continue;
+      const bool may_use = job == nullptr && owner.valid() && book.is_within(call.actor.tenant, owner);
+      if (owner.valid() && !may_use && !book.is_within(owner, call.actor.tenant)) continue;
       const std::optional<sched::Windows::Time> time = sched::Windows::time_at(*terms, now);
       rows.emplace_back(time ? time->from : terms->from, reservation_json(book, record, *terms, now));
     }

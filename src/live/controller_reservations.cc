@@ -137,6 +137,12 @@ Reply Controller::order_reservation(const Command& command, const ReserveOrder& 
     if (core_job == nullptr || !core_job->waits)
       return refuse({409, "not_waiting", fmt::format("job {} is about to start", what.job)});
     answer = sched::promise_window(book_.core->state(), *core_job, what.slack, book_.now);
+    if (answer.bar == sched::WindowAnswer::Bar::kQuota)
+      return refuse(
+          {409, "no_promise",
+           fmt::format("nothing can be promised to job {}: the quota or budget of tenant {} does not "
+                       "let it start, whoever ends; see gw explain {}",
+                       what.job, book_.path(job->record.tenant), what.job)});
     if (!answer.found)
       return refuse(
           {409, "no_promise",

@@ -251,6 +251,29 @@ class ReserveTest(FolderTest):
         row = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
         self.assertEqual((row["job"], len(row["nodes"]), row["active"]), (str(big), 8, False))
 
+    def test_what_is_promised_waits_for_quota(self):
+        self.server.gw("quota", "set", "a", "--limit", "16")
+        self.server.wait(self.submit("a", 2), "running")
+        second = self.submit("a", 2, limit="1h")
+        self.server.wait(second, "waiting")
+        made = self.reserve("create", "later", "--job", str(second))
+        self.assertEqual(made.returncode, 0, made.stderr)
+        row = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
+        self.assertFalse(row["active"])  # Six nodes are free, but not for this tenant.
+        large = self.submit("b", 2, limit="1h", preemptible=False)
+        self.server.wait(large, "running")
+
+    def test_who_may_use_a_reservation_sees_it(self):
+        self.server.gw("tenants", "add", "a/team")
+        made = self.reserve("create", "demo", "--tenant", "a", "--nodes", "2", "--from", "2040-12-01T00:00:00Z", "--for", "4h")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        big = self.submit("a", 8)
+        for tenant, seen in (("a/team", ["demo"]), ("a", ["demo"]), ("b", [])):
+            token = self.server.add_token("member", tenant, "someone")
+            listed = self.server.get("/v1/reservations", token=token).json["reservations"]
+            self.assertEqual([row["name"] for row in listed], seen, tenant)
+        self.server.delete(f"/v1/jobs/{big}")
+
     def test_defrag_proposes_what_frees_a_leaf(self):
         jobs = [self.submit("a", 1, preemptible=True) for _ in range(8)]
         for job in jobs:
