@@ -12,10 +12,12 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "api/tenant_names.h"
 #include "live/feed_view.h"
 #include "live/node_names.h"
 #include "live/quota_check.h"
 #include "live/time_text.h"
+#include "spec/job_text.h"
 #include "spec/power_text.h"
 #include "twin/grow_fleet.h"
 
@@ -30,7 +32,10 @@ constexpr std::uint64_t kMostEvents = 4'000'000;
 constexpr int kNice = 10;
 constexpr std::chrono::seconds kBeat{2};
 
-live::Refusal unknown(std::string message) { return {422, "bad_what_if", std::move(message)}; }
+live::Refusal bad(std::string message) { return {422, "bad_what_if", std::move(message)}; }
+live::Refusal unknown(std::string_view what, std::string message) {
+  return {404, fmt::format("unknown_{}", what), std::move(message)};
+}
 
 /// `5 MW (cap 3)`, of the lowest that holds for the feed at that time; nothing where it is what it was built
 /// for.
@@ -170,7 +175,7 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
   WhatIfOrder order;
   for (const std::string& name : body.drain) {
     const std::expected<live::NamedNodes, live::Refusal> named = live::nodes_named(book, name);
-    if (!named) return std::unexpected(unknown(named.error().message));
+    if (!named) return std::unexpected(named.error());
     const std::vector<NodeId>& nodes = named->nodes;
     order.drain.insert(order.drain.end(), nodes.begin(), nodes.end());
     order.changes.push_back(nodes.size() == 1
@@ -185,8 +190,8 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
     if (!is_known) {
       std::vector<std::string> names;
       for (const NodeType& type : book.fleet.node_types) names.push_back(type.name);
-      return std::unexpected(
-          unknown(fmt::format("there is no node type {}; there are: {}", more.type, fmt::join(names, ", "))));
+      return std::unexpected(unknown("node_type", fmt::format("there is no node type {}; there are: {}",
+                                                              more.type, fmt::join(names, ", "))));
     }
     order.changes.push_back(fmt::format("{} more {} nodes{}{}", more.count, more.type,
                                         more.site.empty() ? "" : " at ", more.site));
@@ -195,22 +200,22 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
     if (!policy_by_name(body.policy)) {
       std::vector<std::string_view> names;
       for (const PolicyName& policy : policy_names()) names.push_back(policy.name);
-      return std::unexpected(
-          unknown(fmt::format("there is no policy {}; there are: {}", body.policy, fmt::join(names, ", "))));
+      return std::unexpected(unknown("policy", fmt::format("there is no policy {}; there are: {}",
+                                                           body.policy, fmt::join(names, ", "))));
     }
     order.changes.push_back(fmt::format("policy {}", body.policy));
   }
   for (const api::WhatIfWeightBody& weight : body.weights) {
     const TenantId tenant = book.tenant(weight.tenant);
     if (!tenant.valid() || tenant == TenantTree::root())
-      return std::unexpected(unknown(fmt::format("there is no tenant {}; see gw tenants", weight.tenant)));
+      return std::unexpected(api::unknown_tenant(book, weight.tenant, TenantTree::root()));
     order.weights.emplace_back(tenant, weight.weight);
     order.changes.push_back(fmt::format("weight {} of {}", weight.weight, weight.tenant));
   }
   for (const api::WhatIfQuotaBody& quota : body.quotas) {
     const TenantId tenant = book.tenant(quota.tenant);
     if (!tenant.valid() || tenant == TenantTree::root())
-      return std::unexpected(unknown(fmt::format("there is no tenant {}; see gw tenants", quota.tenant)));
+      return std::unexpected(api::unknown_tenant(book, quota.tenant, TenantTree::root()));
     QuotaTerms terms = book.core->state().quota.terms(tenant, kAllGpus);
     terms.guaranteed_milli = std::llround(quota.gpus * 1000);
     if (std::optional<live::Refusal> problem = live::quota_problem(book, tenant, {"", terms}, order.quotas))
@@ -219,13 +224,14 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
     order.changes.push_back(fmt::format("{:g} GPUs guaranteed to {}", quota.gpus, quota.tenant));
   }
   for (const api::WhatIfCapBody& wish : body.caps) {
-    const auto refuse = [](std::string message) { return std::unexpected(unknown(std::move(message))); };
+    const auto refuse = [](std::string message) { return std::unexpected(bad(std::move(message))); };
     const std::optional<Fleet::FeedAt> feed =
         book.core->state().power.tracked() ? book.fleet.find_feed(wish.feed) : std::nullopt;
-    if (!feed) return refuse(fmt::format("there is no feed {}; see gw cap list", wish.feed));
+    if (!feed)
+      return std::unexpected(unknown("feed", fmt::format("there is no feed {}; see gw cap list", wish.feed)));
     const sched::FeedId id{feed->level, feed->vertex};
     const std::expected<Milliwatts, live::Refusal> cap = live::cap_asked(book, id, wish.cap, wish.percent);
-    if (!cap) return std::unexpected(unknown(cap.error().message));
+    if (!cap) return std::unexpected(bad(cap.error().message));
     live::LiveCap more;
     more.feed = feed;
     more.record.feed = book.fleet.feed_name(feed->level, feed->vertex);
@@ -244,6 +250,10 @@ std::expected<WhatIfOrder, live::Refusal> what_if_order(const live::Book& book, 
                                 spec::power_text(built), spec::power_text(*cap)));
     if (more.record.until <= std::max(more.record.from, book.now))
       return refuse(fmt::format("the cap of {} would be over before it begins", wish.feed));
+    if (more.record.from - book.now >= body.horizon)
+      return refuse(fmt::format(
+          "the cap of {} begins after {}, where the look ahead ends: ask for more (--horizon {}h)", wish.feed,
+          spec::span_text(body.horizon), (more.record.from - book.now) / hours(1) + 2));
     const auto when_text = [&](Instant when) { return live::time_text(book.unix_ns(when)); };
     order.changes.push_back(fmt::format("{} carries {} of IT power{}{}", more.record.feed,
                                         spec::power_text(*cap),
@@ -333,7 +343,7 @@ void WhatIfDesk::ask(api::WhatIfBody body, api::Call call) {
     const std::shared_ptr<const Fleet> fleet =
         factory_.read([](const live::Book& book) { return book.shared_fleet(); });
     if (const Result<twin::WorldChanges> possible = world_changes(*fleet, *order); !possible)
-      return call.refuse(unknown(possible.error().message));
+      return call.refuse(bad(possible.error().message));
   }
   const std::lock_guard lock(mutex_);
   if (stopping_ || queue_.size() >= kMostWaiting)

@@ -1,6 +1,7 @@
 """gw explain, submit --dry-run and whatif on a simulated factory: what they say, that it comes true, and that nothing
 is kept of it."""
 
+import datetime
 import json
 import os
 import sqlite3
@@ -172,6 +173,17 @@ class WhatIf(unittest.TestCase):
         answer = json.loads(self.gw("submit", "--wrap", "true", "--test-only", "--json"))
         self.assertEqual(answer["answer"], "when")
 
+    def test_what_a_dry_run_advises_would_be_admitted(self):
+        self.gw("tenants", "add", "few")
+        self.gw("quota", "set", "few", "--limit", "24")
+        job = {"command": ["true"], "nodes": 9, "gpus": 8, "tenant": "few", "limit": "1h"}
+        never = self.server.post("/v1/jobs/dry-run", job).json
+        self.assertEqual((never["answer"], never["refusal"]["code"]), ("never", "impossible"))
+        self.assertEqual([each["set"] for each in never["nearest"]], [{"nodes": 3}])
+        self.assertNotEqual(self.server.post("/v1/jobs/dry-run", {**job, "nodes": 3}).json["answer"], "never")
+        never = self.server.post("/v1/jobs/dry-run", {**job, "nodes": 4, "cpus": 1000}).json
+        self.assertEqual(never["nearest"], [])
+
     def test_what_if_nothing_is_changed(self):
         before = self.kept()
         answer = json.loads(self.gw("whatif", "--horizon", "6h", "--members", "4", "--json"))
@@ -274,6 +286,12 @@ class WhatIf(unittest.TestCase):
                       ["--policy", "nonsense"], ["--members", "1"], ["--horizon", "soon"]):
             with self.subTest(words):
                 self.assertEqual(self.server.gw("whatif", *words).returncode, 2, words)
+
+    def test_what_if_of_a_cap_after_the_horizon_is_refused(self):
+        later = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        refused = self.server.gw("whatif", "--cap", f"oslo=50kW@{later}..", "--horizon", "2d")
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertRegex(refused.stderr, r"begins after .*, where the look ahead ends: ask for more \(--horizon 9\dh\)")
 
     def test_a_client_that_goes_is_not_waited_for(self):
         body = json.dumps({"members": 100, "horizon": "31d"}).encode()
