@@ -153,7 +153,7 @@ void Controller::note_strangers(std::vector<std::string>& notes) const {
         if (!book_.tenant(path).valid())
           notes.push_back(
               fmt::format("rule {} names the tenant {}, which there is not; make it (gw tenants "
-                          "create), or correct the fleet's file",
+                          "add), or correct the fleet's file",
                           rule.name, path));
       }
     }

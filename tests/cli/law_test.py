@@ -159,6 +159,14 @@ class Server(GwTest):
         refused = server.gw("tenants", "set", "default", "--kind", "reserch")
         self.assert_refused(refused, 1, 'did you mean "research"?')
 
+    def test_what_is_no_country_is_refused(self):
+        server = self.server
+        for words in (("tenants", "add", "slip", "--home", "UK"), ("tenants", "set", "default", "--home", "XX")):
+            self.assert_refused(server.gw(*words), 1, "two capital letters of ISO 3166-1 (such as DE; GB, not UK)")
+        refused = server.gw("submit", "--dry-run", "-g", "8", "-t", "1h", "--exclude-jurisdiction", "UK", "--wrap", "train")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn('"UK" is neither a country', refused.stdout + refused.stderr)
+
     def test_a_refusal_names_the_rule_and_what_would_do(self):
         server = self.server
         words = ("run", "--detach", "-g", "8", "-t", "1h", "--data-class", "german-health", "--gpu-type", "h100", "--", "train")
