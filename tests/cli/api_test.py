@@ -132,7 +132,7 @@ class ApiTest(unittest.TestCase):
         self.assertEqual((never["answer"], never["nearest"][0]["set"]), ("never", {"cpus": self.cores()}))
         compared = self.call("POST", "/v1/whatif", body={"horizon": "2h", "members": 2}).json
         self.assertEqual(compared["waiting_jobs"], 1)
-        self.call("POST", "/v1/whatif", status=422, body={"policy": "nonsense"})
+        self.call("POST", "/v1/whatif", status=404, body={"policy": "nonsense"})
         self.call("POST", "/v1/jobs/{job}/hold", job=waiting)
         self.assertEqual(self.call("GET", "/v1/jobs/{job}/explain", job=waiting).json["reason"]["name"], "held")
         self.call("POST", "/v1/jobs/{job}/release", job=waiting)
