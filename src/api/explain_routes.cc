@@ -29,6 +29,7 @@ struct Candidates {
   std::uint64_t reserved = 0;  ///< Up, but kept from this job.
   std::int64_t free_gpus = 0;
   std::int64_t reserved_gpus = 0;  ///< Free ones of reserved nodes.
+  std::int64_t own_gpus = 0;       ///< Of `free_gpus`, on nodes that are reserved, but not from this job.
   std::int64_t free_cpu_milli = 0;
   std::int64_t most_free_cpu_milli = 0;   ///< On one node.
   std::int64_t most_free_memory_mib = 0;  ///< On one node.
@@ -47,8 +48,10 @@ Candidates candidates_of(const live::Book& book, const sched::Job& job) {
         // By windows alone: they may admit this very job.
         const std::uint32_t group = state.windows.group_of(index, node);
         if (group != sched::Windows::kNoGroup &&
-            state.windows.admits(state.windows.groups()[group], user, book.now))
+            state.windows.admits(state.windows.groups()[group], user, book.now)) {
           standing = Standing::kOpen;
+          found.own_gpus += pool.free_count(node);
+        }
       }
       if (standing == Standing::kOff) {
         ++found.off;
@@ -203,8 +206,8 @@ Why why_waiting(const live::Book& book, const live::LiveJob& job, const live::Ac
   why.facts["gpus_asked"] = thousandths(job.record.gpu_milli);
   NodeUse gpus;
   for (const auto& pool : state.pools) gpus += gpus_of(*pool);
-  why.facts["gpus_free"] = gpus.free;
-  why.facts["gpus_reserved"] = gpus.reserved;
+  why.facts["gpus_free"] = gpus.free + nodes.own_gpus;
+  why.facts["gpus_reserved"] = gpus.reserved - nodes.own_gpus;
   why.facts["gpus_off"] = gpus.off;
   why.facts["gpus_free_of_its_kind"] = nodes.free_gpus;
   why.facts["gpus_reserved_of_its_kind"] = nodes.reserved_gpus;

@@ -260,6 +260,8 @@ class ReserveTest(FolderTest):
         self.assertEqual(made.returncode, 0, made.stderr)
         row = json.loads(self.reserve("list", "--json").stdout)["reservations"][0]
         self.assertFalse(row["active"])  # Six nodes are free, but not for this tenant.
+        facts = self.explain(second)["facts"]
+        self.assertEqual((facts["gpus_free_of_its_kind"], facts["gpus_free"]), (48, 48))
         large = self.submit("b", 2, limit="1h", preemptible=False)
         self.server.wait(large, "running")
 
