@@ -66,8 +66,8 @@ class TwinEngine final : public live::Engine {
     Instant started;
     Instant ends_at;
     std::uint32_t speed_permille = 1000;
-    bool stopping = false;   ///< It was asked to stop.
-    bool forgotten = false;  ///< Once its end has been told.
+    bool stopping = false;             ///< It was asked to stop.
+    bool forgotten = false;            ///< Once its end has been told.
     std::vector<std::uint32_t> nodes;  ///< Indices into the fleet; empty where nodes never fail.
     std::string note;
     [[nodiscard]] Instant due() const {
