@@ -91,8 +91,10 @@ std::optional<ReservationsFound> reservations_in_the_way(const live::Book& book,
       hidden = true;
       continue;
     }
-    const sched::Windows::Time time = *sched::Windows::time_at(terms, book.now);
-    const std::string name = name_of(book, id), from = time_of(book, time.from), to = time_of(book, time.to);
+    const std::optional<sched::Windows::Time> time = sched::Windows::time_at(terms, book.now);
+    if (!time) continue;  // It is over.
+    const std::string name = name_of(book, id), from = time_of(book, time->from),
+                      to = time_of(book, time->to);
     const std::string whose = terms.tenant.valid() ? "tenant " + book.path(terms.tenant)
                               : terms.job.valid()  ? "a job"
                                                    : "maintenance";
