@@ -6,8 +6,8 @@
 
 #include "api/api.h"
 #include "api/bodies.h"
+#include "api/body_times.h"
 #include "live/feed_view.h"
-#include "live/moment.h"
 #include "live/time_text.h"
 #include "spec/json_record.h"
 #include "spec/power_text.h"
@@ -62,29 +62,17 @@ std::expected<live::CapOrder, live::Refusal> order_of(const live::Book& book, co
   const auto refuse = [](std::string message) {
     return std::unexpected(live::Refusal{422, "bad_cap", std::move(message)});
   };
-  const auto instant_of = [&](const std::string& text) -> std::optional<Instant> {
-    const std::optional<std::int64_t> unix_ns = live::parse_moment(text, book.unix_ns(now));
-    return unix_ns ? std::optional(Instant{*unix_ns - book.origin_unix_ns}) : std::nullopt;
-  };
   live::CapOrder order;
   order.feed = body.feed;
   order.reason = body.reason;
-  order.from = book.now;
-  if (!body.from.empty()) {
-    const std::optional<Instant> from = instant_of(body.from);
-    if (!from)
-      return refuse(fmt::format("`from`: {} is no time; write {}", body.from, live::kMomentExamples));
-    if (*from < book.now)
-      return refuse(fmt::format("its beginning, {}, is over: it is {} by the factory's clock", body.from,
-                                live::time_text(book.unix_ns(now))));
-    order.from = *from;
-  }
+  const std::expected<Instant, std::string> from = begin_in_body(book, body.from, now);
+  if (!from) return refuse(from.error());
+  order.from = *from;
   if (!body.until.empty() && body.length > Nanoseconds{0}) return refuse("give `until` or `for`, not both");
   if (body.length > Nanoseconds{0}) order.until = order.from + body.length;
   if (!body.until.empty()) {
-    const std::optional<Instant> until = instant_of(body.until);
-    if (!until)
-      return refuse(fmt::format("`until`: {} is no time; write {}", body.until, live::kMomentExamples));
+    const std::expected<Instant, std::string> until = time_in_body(book, "until", body.until, now);
+    if (!until) return refuse(until.error());
     order.until = *until;
   }
   const std::optional<Fleet::FeedAt> feed =

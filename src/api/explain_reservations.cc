@@ -1,3 +1,4 @@
+// The windows between a job and its start, with no more of others than the asker may know.
 #include "api/explain_reservations.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// One look at each node.
 #include "api/node_use.h"
 
 namespace gw::api {

@@ -5,8 +5,8 @@
 
 #include "api/api.h"
 #include "api/bodies.h"
+#include "api/body_times.h"
 #include "api/tenant_names.h"
-#include "live/moment.h"
 #include "live/node_names.h"
 #include "live/time_text.h"
 #include "sched/window_search.h"
@@ -117,28 +117,15 @@ std::expected<live::ReserveOrder, live::Refusal> order_of(const live::Book& book
     if (level < 0) return unknown("level", fmt::format("this factory has no fabric level {}", body.level));
     wish.level = static_cast<std::uint8_t>(level);
   }
-  const auto instant_of = [&](const std::string& text) -> std::optional<Instant> {
-    const std::optional<std::int64_t> unix_ns = live::parse_moment(text, book.unix_ns(now));
-    if (!unix_ns) return std::nullopt;
-    return Instant{*unix_ns - book.origin_unix_ns};
-  };
-  terms.from = book.now;
-  if (!body.from.empty()) {
-    const std::optional<Instant> from = instant_of(body.from);
-    if (!from)
-      return refuse(fmt::format("`from`: {} is no time; write {}", body.from, live::kMomentExamples));
-    if (*from < book.now)
-      return refuse(fmt::format("its beginning, {}, is over: it is {} by the factory's clock", body.from,
-                                live::time_text(book.unix_ns(now))));
-    terms.from = *from;
-  }
+  const std::expected<Instant, std::string> from = begin_in_body(book, body.from, now);
+  if (!from) return refuse(from.error());
+  terms.from = *from;
   if (body.length <= Nanoseconds{0}) return refuse("`for`: say how long it lasts");
   terms.length = body.length;
   terms.every = body.every;
   if (!body.until.empty()) {
-    const std::optional<Instant> until = instant_of(body.until);
-    if (!until)
-      return refuse(fmt::format("`until`: {} is no time; write {}", body.until, live::kMomentExamples));
+    const std::expected<Instant, std::string> until = time_in_body(book, "until", body.until, now);
+    if (!until) return refuse(until.error());
     if (terms.every == Nanoseconds{0}) return refuse("`until` makes sense with `every` only");
     terms.until = *until;
   }

@@ -1,3 +1,4 @@
+// Checks that make an option's value wrong on the command line.
 #include "cli/time_values.h"
 
 #include <fmt/format.h>

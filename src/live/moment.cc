@@ -1,3 +1,4 @@
+// `now+6h`, or a date as anywhere else.
 #include "live/moment.h"
 
 #include <cmath>
