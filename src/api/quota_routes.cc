@@ -162,9 +162,9 @@ void Api::change_quota(Call call) {
   std::string types;  // Those that there are, where it is none of them.
   options_.factory->read([&](const live::Book& book) {
     if (resource_of(book, body->gpu_type)) return;
-    types = "none";
+    if (book.fleet.gpu_types.empty()) types = "none";
     for (std::size_t type = 0; type < book.fleet.gpu_types.size(); ++type)
-      types = (type == 0 ? "" : types + ", ") + book.fleet.gpu_types[type].name;
+      types.append(type == 0 ? "" : ", ").append(book.fleet.gpu_types[type].name);
   });
   if (!types.empty())
     return call.refuse(
@@ -183,12 +183,12 @@ void Api::change_quota(Call call) {
   if (!terms && !body->budget)
     return call.refuse({422, "bad_body", "nothing to set: give guaranteed, borrow, lend, limit or budget"});
   if (terms) order.changes.push_back(change);
-  if (body->budget) {
+  if (const auto& wanted = body->budget) {
     live::QuotaOrder::BudgetChange& budget = order.budget.emplace();
-    if (body->budget->gpu_hours) budget.gpu_milli_hours = std::llround(*body->budget->gpu_hours * 1000);
-    if (body->budget->euros) budget.micro_euros = std::llround(*body->budget->euros * 1e6);
-    if (body->budget->action) budget.action = live::budget_action_by_name(*body->budget->action);
-    budget.warn_percent = body->budget->warn_percent;
+    if (wanted->gpu_hours) budget.gpu_milli_hours = std::llround(*wanted->gpu_hours * 1000);
+    if (wanted->euros) budget.micro_euros = std::llround(*wanted->euros * 1e6);
+    if (wanted->action) budget.action = live::budget_action_by_name(*wanted->action);
+    budget.warn_percent = wanted->warn_percent;
   }
   const std::string gpu_type = body->gpu_type;
   ask(std::move(call), std::move(order), [this, path, gpu_type](const Call& each, const live::Reply&) {

@@ -38,7 +38,7 @@ Result<std::string> each_link(const ChainSource& source, const std::function<boo
   if (source.file.empty()) {
     Result<std::unique_ptr<sql::Database>> database = open_store_reader(source.store);
     if (!database) return std::unexpected(database.error());
-    const std::string name = (*database)->name();
+    std::string name = (*database)->name();
     const Result<void> read =
         live::Archive(std::move(*database)).each_decision([&](const live::DecisionRow& row) {
           // The columns that lists are made by must say what the record says.

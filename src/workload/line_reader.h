@@ -15,7 +15,7 @@ namespace gw::workload {
 class LineReader {
  public:
   /// Longer lines are cut: no recorded workload comes near, and memory must not follow the input.
-  static constexpr std::size_t kLongestLine = 64 * 1024;
+  static constexpr std::size_t kLongestLine = std::size_t{64} * 1024;
 
   /// `source` must outlive the reader and stand at its first byte.
   explicit LineReader(ByteSource& source);
@@ -40,7 +40,7 @@ class LineReader {
   [[nodiscard]] const std::string& name() const { return source_.name(); }
 
  private:
-  static constexpr std::size_t kBuffer = 256 * 1024;
+  static constexpr std::size_t kBuffer = std::size_t{256} * 1024;
   static constexpr std::size_t kKept = 128;
 
   static const char* find_end(const char* from, const char* to);
