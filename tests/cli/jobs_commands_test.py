@@ -174,7 +174,8 @@ class JobsCommandsTest(FolderTest):
         time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
-        self.assertEqual(process.returncode, 130, err)
+        # Where the job ends in these 5 ms, the second finds it on its way out: a shell says 130 then, too.
+        self.assertIn(process.returncode, (130, -signal.SIGINT), err)
         number = json.loads(self.gw("ps", "-a", "--name", "twice", "--json").stdout)["jobs"][0]["number"]
         self.assertEqual(self.server.wait(number)["status"], "cancelled")
 
