@@ -89,15 +89,15 @@ void Division::build() {
     Node& node = nodes_[tenant];
     node.first_child = next[tenant] = first;
     first += node.children;
-    node.anew = node.mixed = node.children > 0;
+    node.anew = node.children > 0;
+    node.mixed = false;
     if (node.anew) parents_.push_back(tenant);
   }
   children_.resize(count - 1);
   for (std::uint32_t tenant = 1; tenant < count; ++tenant) children_[next[nodes_[tenant].parent]++] = tenant;
   for (std::uint32_t tenant = count; tenant-- > 0;) {
     Node& node = nodes_[tenant];
-    node.asked = std::min(node.own() + node.used_below + node.asked_below,
-                          std::max(node.terms.most_milli(), node.used));
+    node.asked = node.asks();
     node.counted = node.used;
     if (tenant == 0) break;
     Node& parent = nodes_[node.parent];
@@ -109,7 +109,6 @@ void Division::build() {
     const auto begin = children_.begin() + nodes_[parent].first_child;
     std::sort(begin, begin + nodes_[parent].children,
               [this](std::uint32_t a, std::uint32_t b) { return stands_before(a, b); });
-    nodes_[parent].mixed = false;
   }
   touched_.clear();
   built_ = true;
@@ -126,8 +125,7 @@ bool Division::stands_before(std::uint32_t a, std::uint32_t b) const {
 void Division::count(std::uint32_t tenant) {
   Node& node = nodes_[tenant];
   const std::int64_t used = node.used;
-  const std::int64_t asked =
-      std::min(node.own() + node.used_below + node.asked_below, std::max(node.terms.most_milli(), used));
+  const std::int64_t asked = node.asks();
   node.anew = node.children > 0;
   if (tenant == 0 || (asked == node.asked && used == node.counted)) return;
   Node& parent = nodes_[node.parent];

@@ -75,6 +75,12 @@ class Division {
     std::uint32_t children = 0;
 
     [[nodiscard]] std::int64_t own() const { return used - used_below + (spent_above ? 0 : waiting); }
+    /// What `asked` is to be.
+    [[nodiscard]] std::int64_t asks() const {
+      const std::int64_t most = terms.most_milli() > used ? terms.most_milli() : used;
+      const std::int64_t all = used + (spent_above ? 0 : waiting) + asked_below;
+      return all < most ? all : most;
+    }
     /// Beyond its guarantee.
     [[nodiscard]] std::int64_t wants() const {
       return asked > terms.guaranteed_milli ? asked - terms.guaranteed_milli : 0;
