@@ -22,15 +22,6 @@ std::string name_of(const live::Book& book, WindowId id) {
   return "";
 }
 
-/// May those who act at `asking` hear of it? Maintenance concerns all.
-bool is_visible(const live::Book& book, const WindowTerms& terms, TenantId asking) {
-  TenantId owner = terms.tenant;
-  if (const auto at = book.by_core.find(terms.job.value()); terms.job.valid() && at != book.by_core.end())
-    owner = book.job(at->second)->record.tenant;
-  return !owner.valid() || book.is_within(owner, asking) ||
-         (!terms.job.valid() && book.is_within(asking, owner));  // They may use it.
-}
-
 /// The windows of nodes that could hold the job, which are kept from it now.
 std::set<WindowId> windows_in_the_way(const sched::State& state, const sched::Job& job, Instant now) {
   const sched::Windows::User user = sched::State::window_user(job);
@@ -52,6 +43,15 @@ std::set<WindowId> windows_in_the_way(const sched::State& state, const sched::Jo
 }
 
 }  // namespace
+
+bool may_see(const live::Book& book, const WindowTerms& terms, TenantId asking) {
+  const live::LiveJob* job = nullptr;
+  if (const auto at = book.by_core.find(terms.job.value()); terms.job.valid() && at != book.by_core.end())
+    job = book.job(at->second);
+  const TenantId owner = job != nullptr ? job->record.tenant : terms.tenant;
+  const bool may_use = job == nullptr && owner.valid() && book.is_within(asking, owner);
+  return !owner.valid() || may_use || book.is_within(owner, asking);
+}
 
 std::optional<ReservationsFound> own_reservation(const live::Book& book, const sched::Job& job) {
   const WindowTerms* terms = book.core->state().windows.find(job.request.window);
@@ -88,7 +88,7 @@ std::optional<ReservationsFound> reservations_in_the_way(const live::Book& book,
   bool hidden = false;
   for (const WindowId id : windows_in_the_way(state, job, book.now)) {
     const WindowTerms& terms = *state.windows.find(id);
-    if (!is_visible(book, terms, asking)) {
+    if (!may_see(book, terms, asking)) {
       hidden = true;
       continue;
     }

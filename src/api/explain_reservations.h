@@ -9,6 +9,10 @@
 
 namespace gw::api {
 
+/// May those who act at `asking` hear of a reservation: of their own and those below, of those that they may
+/// use, and of maintenance, which concerns all?
+[[nodiscard]] bool may_see(const live::Book& book, const WindowTerms& terms, TenantId asking);
+
 struct ReservationsFound {
   std::string text;  ///< A sentence that says why it waits.
   Json fact;

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/bodies.h"
 #include "live/prices.h"
+#include "live/quota_check.h"
 #include "live/quota_view.h"
 #include "live/time_text.h"
 #include "spec/json_record.h"
@@ -102,14 +103,6 @@ Json warnings_of(const live::Book& book, const std::vector<live::QuotaStanding>&
   return warnings;
 }
 
-std::optional<QuotaResource> resource_of(const live::Book& book, const std::string& gpu_type) {
-  if (gpu_type.empty()) return kAllGpus;
-  for (std::size_t type = 0; type < book.fleet.gpu_types.size(); ++type) {
-    if (book.fleet.gpu_types[type].name == gpu_type) return static_cast<QuotaResource>(type + 1);
-  }
-  return std::nullopt;
-}
-
 std::optional<std::int64_t> milli_of(const std::optional<double>& amount) {
   if (!amount) return std::nullopt;
   return *amount < 0 ? QuotaTerms::kUnlimited : std::llround(*amount * 1000);
@@ -124,7 +117,7 @@ void Api::list_quotas(Call call) {
   Json json;
   bool known = true;
   options_.factory->read([&](const live::Book& book) {
-    const std::optional<QuotaResource> resource = resource_of(book, gpu_type);
+    const std::optional<QuotaResource> resource = live::resource_of(book.fleet, gpu_type);
     known = resource.has_value();
     if (!known) return;
     const Instant now = std::max(book.now, options_.factory->now());
@@ -159,17 +152,12 @@ void Api::change_quota(Call call) {
       options_.factory->read([&](const live::Book& book) { return book.tenant(path) == call.actor.tenant; });
   if (call.actor.tenant != TenantTree::root() && own)
     return call.refuse({403, "forbidden", "a tenant's own quota and budget are set by an admin above it"});
-  std::string types;  // Those that there are, where it is none of them.
-  options_.factory->read([&](const live::Book& book) {
-    if (resource_of(book, body->gpu_type)) return;
-    if (book.fleet.gpu_types.empty()) types = "none";
-    for (std::size_t type = 0; type < book.fleet.gpu_types.size(); ++type)
-      types.append(type == 0 ? "" : ", ").append(book.fleet.gpu_types[type].name);
-  });
-  if (!types.empty())
-    return call.refuse(
-        {404, "unknown_gpu_type",
-         fmt::format("this factory has no GPU type \"{}\"; it has: {}", body->gpu_type, types)});
+  const std::optional<live::Refusal> unknown =
+      options_.factory->read([&](const live::Book& book) -> std::optional<live::Refusal> {
+        if (live::resource_of(book.fleet, body->gpu_type)) return std::nullopt;
+        return live::unknown_gpu_type(book.fleet, body->gpu_type);
+      });
+  if (unknown) return call.refuse(*unknown);
   live::QuotaOrder order;
   order.path = path;
   live::QuotaOrder::Change change;
@@ -194,7 +182,7 @@ void Api::change_quota(Call call) {
   ask(std::move(call), std::move(order), [this, path, gpu_type](const Call& each, const live::Reply&) {
     each.answer(options_.factory->read([&](const live::Book& book) {
       const std::vector<live::QuotaStanding> standings =
-          live::quota_standings(book, resource_of(book, gpu_type).value_or(kAllGpus));
+          live::quota_standings(book, live::resource_of(book.fleet, gpu_type).value_or(kAllGpus));
       return standing_json(book, standings[book.tenant(path).value()], book.now);
     }));
   });

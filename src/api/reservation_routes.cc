@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/bodies.h"
 #include "api/body_times.h"
+#include "api/explain_reservations.h"
 #include "api/tenant_names.h"
 #include "live/node_names.h"
 #include "live/time_text.h"
@@ -147,15 +148,7 @@ void Api::list_reservations(Call call) {
     std::vector<std::pair<Instant, Json>> rows;
     for (const auto& [name, record] : book.reservations) {
       const WindowTerms* terms = book.core->state().windows.find(record.id);
-      if (terms == nullptr) continue;
-      // Others see maintenance only: it concerns all.
-      const live::LiveJob* job = nullptr;
-      if (const auto at = book.by_core.find(terms->job.value());
-          terms->job.valid() && at != book.by_core.end())
-        job = book.job(at->second);
-      const TenantId owner = job != nullptr ? job->record.tenant : terms->tenant;
-      const bool may_use = job == nullptr && owner.valid() && book.is_within(call.actor.tenant, owner);
-      if (owner.valid() && !may_use && !book.is_within(owner, call.actor.tenant)) continue;
+      if (terms == nullptr || !may_see(book, *terms, call.actor.tenant)) continue;
       const std::optional<sched::Windows::Time> time = sched::Windows::time_at(*terms, now);
       rows.emplace_back(time ? time->from : terms->from, reservation_json(book, record, *terms, now));
     }

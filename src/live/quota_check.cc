@@ -26,19 +26,21 @@ std::optional<QuotaResource> resource_of(const Fleet& fleet, const std::string& 
   return std::nullopt;
 }
 
+Refusal unknown_gpu_type(const Fleet& fleet, const std::string& gpu_type) {
+  std::string known;
+  for (const GpuType& type : fleet.gpu_types) known += (known.empty() ? "" : ", ") + type.name;
+  return {404, "unknown_gpu_type",
+          fmt::format("this factory has no GPU type \"{}\"; it has: {}", gpu_type,
+                      known.empty() ? "none" : known)};
+}
+
 std::optional<Refusal> quota_problem(const Book& book, TenantId id, const QuotaRecord& record,
                                      std::span<const std::pair<TenantId, QuotaTerms>> before) {
   const QuotaTerms& terms = record.terms;
   const std::string& path = book.path(id);
   if (!is_sensible(terms)) return Refusal{422, "bad_quota", "amounts must not be negative"};
   const std::optional<QuotaResource> resource = resource_of(book.fleet, record.gpu_type);
-  if (!resource) {
-    std::string known;
-    for (const GpuType& type : book.fleet.gpu_types) known += (known.empty() ? "" : ", ") + type.name;
-    return Refusal{422, "unknown_gpu_type",
-                   fmt::format("this factory has no GPU type \"{}\"; it has: {}", record.gpu_type,
-                               known.empty() ? "none" : known)};
-  }
+  if (!resource) return unknown_gpu_type(book.fleet, record.gpu_type);
   const auto refuse = [&](std::string message) {
     return Refusal{422, "quota_too_large", std::move(message)};
   };

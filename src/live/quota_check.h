@@ -19,6 +19,9 @@ std::string quota_gpus_text(std::int64_t milli);
 /// All GPUs for an empty name; none if the fleet has no such GPUs.
 std::optional<QuotaResource> resource_of(const Fleet& fleet, const std::string& gpu_type);
 
+/// 404, `unknown_gpu_type`, with those that there are.
+Refusal unknown_gpu_type(const Fleet& fleet, const std::string& gpu_type);
+
 /// What speaks against terms of `id`; those that hold may be promises that nobody could keep. `before`: terms
 /// of tenants for the same GPUs that count in place of those that hold.
 std::optional<Refusal> quota_problem(const Book& book, TenantId id, const QuotaRecord& record,
